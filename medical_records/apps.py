@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class MedicalRecordsConfig(AppConfig):
+    name = "medical_records"

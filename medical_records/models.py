@@ -1,0 +1,130 @@
+"""Templates of medical records, the records made from them, and patients' photos.
+
+Every database default is a `db_default`, so that rows which other programs insert get it too, and the declared indexes
+are all there are: no foreign key makes one of its own. Names are those of the deployed tables.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from clinic_project.clinics.models import Appointment, Clinic, Patient
+from clinic_project.reconciliation.indexes import LongNameIndex
+
+
+class MedicalRecordTemplate(models.Model):
+    """A form that a clinic fills in for its patients; `fields` is the list of its questions."""
+
+    clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="medical_record_templates")
+    name = models.CharField(max_length=255)
+    description = models.TextField(null=True, blank=True)
+    fields = models.JSONField()
+    version = models.IntegerField(db_default=1)
+    is_deleted = models.BooleanField(db_default=False)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    created_by_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+    updated_at = models.DateTimeField(null=True, blank=True)
+    updated_by_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+
+    class Meta:
+        db_table = "medical_record_templates"
+        indexes = [
+            LongNameIndex(fields=["clinic"], name="idx_medical_record_templates_clinic"),
+            LongNameIndex(fields=["clinic", "is_deleted"], name="idx_medical_record_templates_deleted"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MedicalRecord(models.Model):
+    """A template filled in for a patient.
+
+    `template_snapshot` is the template as it was at that time, and `values` maps the ids of its fields to the answers.
+    """
+
+    clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="medical_records")
+    patient = models.ForeignKey(Patient, models.PROTECT, db_index=False, related_name="medical_records")
+    template = models.ForeignKey(MedicalRecordTemplate, models.PROTECT, db_index=False, related_name="medical_records")
+    template_name = models.CharField(max_length=255)
+    appointment = models.ForeignKey(
+        Appointment, models.SET_NULL, null=True, blank=True, db_index=False, related_name="medical_records"
+    )
+    template_snapshot = models.JSONField()
+    values = models.JSONField()
+    version = models.IntegerField(db_default=1)
+    is_deleted = models.BooleanField(db_default=False)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+    created_by_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+    updated_by_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+
+    class Meta:
+        db_table = "medical_records"
+        indexes = [
+            LongNameIndex(fields=["clinic"], name="idx_medical_records_clinic"),
+            LongNameIndex(fields=["patient"], name="idx_medical_records_patient"),
+            LongNameIndex(fields=["appointment"], name="idx_medical_records_appointment"),
+            LongNameIndex(fields=["clinic", "patient", "is_deleted"], name="idx_medical_records_deleted"),
+            LongNameIndex(fields=["clinic", "updated_at"], name="idx_medical_records_updated"),
+            LongNameIndex(fields=["created_at"], name="idx_medical_records_created"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.template_name} ({self.pk})"
+
+
+class PatientPhoto(models.Model):
+    """A picture of a patient; pending until the record it was uploaded for is saved with it.
+
+    `storage_key` and `thumbnail_key` name files in the storage; `size_bytes` is the size of the kept picture.
+    """
+
+    clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="patient_photos")
+    patient = models.ForeignKey(Patient, models.PROTECT, db_index=False, related_name="photos")
+    medical_record = models.ForeignKey(
+        MedicalRecord, models.CASCADE, null=True, blank=True, db_index=False, related_name="photos"
+    )
+    filename = models.CharField(max_length=255)
+    storage_key = models.CharField(max_length=512)
+    thumbnail_key = models.CharField(max_length=512, null=True, blank=True)
+    content_hash = models.CharField(max_length=64, null=True, blank=True)
+    content_type = models.CharField(max_length=100)
+    size_bytes = models.IntegerField()
+    description = models.TextField(null=True, blank=True)
+    is_pending = models.BooleanField(db_default=True)
+    is_deleted = models.BooleanField(db_default=False)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(null=True, blank=True)
+    uploaded_by_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+    updated_by_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+
+    class Meta:
+        db_table = "patient_photos"
+        indexes = [
+            LongNameIndex(fields=["clinic"], name="idx_patient_photos_clinic"),
+            LongNameIndex(fields=["patient"], name="idx_patient_photos_patient"),
+            LongNameIndex(fields=["medical_record"], name="idx_patient_photos_medical_record"),
+            LongNameIndex(fields=["patient", "medical_record"], name="idx_patient_photos_patient_record"),
+            LongNameIndex(fields=["clinic", "is_deleted"], name="idx_patient_photos_deleted"),
+            LongNameIndex(fields=["clinic", "content_hash"], name="idx_patient_photos_dedup"),
+            LongNameIndex(fields=["created_at"], name="idx_patient_photos_created"),
+        ]
+
+    def __str__(self) -> str:
+        return self.filename
