@@ -1,16 +1,21 @@
 """Writes what a reconciliation does to a terminal, a line a step; in a terminal, long steps show how far they are."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from django.core.management.base import OutputWrapper
+from django.core.management.base import CommandError, OutputWrapper
 from django.core.management.color import Style
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .conf import Budgets
 from .engine import Inspection
+from .errors import message
 from .plan import Note, Refusal, Step
 from .report import Reporter
-from .sessions import Session
+from .sessions import Session, migration_lock
 
 #: Seconds between two lines about the same wait.
 BETWEEN_WAITING_LINES = 10.0
@@ -24,22 +29,29 @@ class ConsoleReporter(Reporter):
         self.style = style
         self.verbosity = verbosity
         self.heading = ""
-        self.line_open = False
-        self.lines = 0
+        self._line_open = False
         self._said_at: dict[int, float] = {}
         self._bar: Any = None
 
     def write(self, text: str, style: Any = None) -> None:
         if self.verbosity < 1:
             return
-        if self.line_open:
+        if self._line_open:
             self.stdout.write("")
-            self.line_open = False
+            self._line_open = False
         if self.heading:
             self.stdout.write(self.style.MIGRATE_HEADING(self.heading))
             self.heading = ""
         self.stdout.write(text, style)
-        self.lines += 1
+
+    def open_line(self) -> None:
+        """Know that a line has been begun, which has to be ended before anything else is written."""
+        self._line_open = True
+
+    def close_line(self) -> bool:
+        """Know that the line is ended elsewhere, and return whether anything was written below it meanwhile."""
+        was_open, self._line_open = self._line_open, False
+        return not was_open
 
     def progressed(self, step: Step, done: int, total: int) -> None:
         if self.verbosity < 1 or not self.stdout.isatty():
@@ -59,6 +71,8 @@ class ConsoleReporter(Reporter):
 
     def finished(self, step: Step, seconds: float, rows: int | None) -> None:
         self._end_progress()
+        if rows == 0:
+            return  # a fill that found nothing to do
         changed = "" if rows is None else f", {rows:,} rows"
         self.write(f"    {step.table}: {step.reason} ({_duration(seconds)}{changed})")
 
@@ -104,3 +118,32 @@ def differences_text(inspection: Inspection) -> str:
 
 def notes_lines(notes: Iterable[Note]) -> list[str]:
     return [f"  {note}" for note in dict.fromkeys(notes)]
+
+
+def require_postgresql(connection: BaseDatabaseWrapper) -> None:
+    if connection.vendor != "postgresql":
+        raise CommandError(f"Expected a PostgreSQL database, found {connection.vendor} ({connection.alias}).")
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        raise CommandError(
+            f"Can't connect to the database {connection.settings_dict['NAME']}: {message(error)} Look at DATABASE_URL, and"
+            " whether the server runs."
+        ) from error
+
+
+@contextmanager
+def alone(connection: BaseDatabaseWrapper, budgets: Budgets, reporter: ConsoleReporter) -> Iterator[None]:
+    """Hold the migration lock, and say who holds it meanwhile. Raises CommandError when the budget for that is used up."""
+
+    def waiting(session: Session) -> None:
+        reporter.write(f"Waiting for another migrate to end: {session}", reporter.style.WARNING)
+
+    try:
+        with migration_lock(connection, budgets.migration_budget, waiting):
+            yield
+    except TimeoutError as error:
+        raise CommandError(
+            f"Another migrate has been running for longer than {budgets.migration_budget:g} s. Let it end, or end it,"
+            " then run migrate again."
+        ) from error

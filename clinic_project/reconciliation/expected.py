@@ -41,7 +41,7 @@ def _script_editor(connection: BaseDatabaseWrapper, cursor: Any) -> Any:
     Its own `collect_sql` is no help: it doubles the per cent signs in values.
     """
 
-    class ScriptEditor(connection.SchemaEditorClass):  # type: ignore[misc, name-defined]
+    class ScriptEditor(connection.SchemaEditorClass):  # type: ignore[name-defined]
         script: list[str]
 
         def execute(self, sql: Any, params: Any = ()) -> None:
@@ -55,8 +55,10 @@ def _script_editor(connection: BaseDatabaseWrapper, cursor: Any) -> Any:
 def _managed_models(apps: Apps, label: str, alias: str) -> list[type[models.Model]]:
     return [
         model
-        for model in apps.get_app_config(label).get_models(include_auto_created=False)
-        if model._meta.can_migrate(alias) and router.allow_migrate_model(alias, model)
+        for model in apps.get_models()
+        if model._meta.app_label == label
+        and model._meta.can_migrate(alias)
+        and router.allow_migrate_model(alias, model)
     ]
 
 
@@ -75,12 +77,13 @@ def _with_parents(declared: Iterable[type[models.Model]]) -> list[type[models.Mo
 
 def _parents(model: type[models.Model]) -> Iterator[type[models.Model]]:
     through = [field.remote_field.through for field in _automatic_many_to_many(model)]
-    for fields in [model._meta.local_fields, *(made._meta.local_fields for made in through)]:
+    for fields in [made._meta.local_fields for made in (model, *through)]:
         yield from (field.related_model for field in fields if field.remote_field and field.db_constraint)
 
 
-def _concrete(model: type[models.Model]) -> type[models.Model]:
-    return model._meta.concrete_model or model
+def _concrete(model: Any) -> type[models.Model]:
+    concrete: type[models.Model] = model._meta.concrete_model
+    return concrete
 
 
 def _automatic_many_to_many(model: type[models.Model]) -> list[Any]:

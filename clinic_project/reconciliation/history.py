@@ -16,7 +16,9 @@ from django.utils.module_loading import module_has_submodule
 
 from .engine import Inspection, expect, inspect
 from .operations import ReconcileSchema
+from .introspection import Server
 from .plan import Note, Refusal
+from .schema import Schema
 
 Node = tuple[str, str]
 
@@ -37,11 +39,10 @@ def only_reconciles(migrations: Iterable[Migration]) -> bool:
     return all(isinstance(operation, ReconcileSchema) for migration in migrations for operation in migration.operations)
 
 
-def inspect_declared(connection: BaseDatabaseWrapper, labels: Iterable[str]) -> Inspection:
-    """Compare the tables of `labels` with what their last migrations declare."""
+def expect_declared(connection: BaseDatabaseWrapper, labels: Iterable[str] | None = None) -> tuple[Server, Schema]:
+    """Return the server, and what the last migrations of `labels` declare; by default, those of the reconciling apps."""
     state = MigrationLoader(None).project_state()
-    server, expected = expect(connection, state.apps, sorted(labels))
-    return inspect(connection, server, expected)
+    return expect(connection, state.apps, sorted(reconciling_labels() if labels is None else labels))
 
 
 def record_lost_apps(connection: BaseDatabaseWrapper) -> tuple[list[Note], list[Refusal]]:
@@ -51,7 +52,7 @@ def record_lost_apps(connection: BaseDatabaseWrapper) -> tuple[list[Note], list[
     """
     notes, refusals = [], []
     for label in _unrecorded_apps_with_tables(connection):
-        inspection = inspect_declared(connection, [label])
+        inspection = inspect(connection, *expect_declared(connection, [label]))
         if _is_whole(inspection):
             count = _record(
                 connection, [node for node in MigrationLoader(connection).disk_migrations if node[0] == label]
@@ -125,7 +126,7 @@ def _is_borne_out(connection: BaseDatabaseWrapper, loader: MigrationLoader, node
         return True
     later = [other for other in loader.graph.backwards_plan(node) if other[0] == label and other != node]
     return any(other in loader.applied_migrations for other in later) or _is_whole(
-        inspect_declared(connection, [label])
+        inspect(connection, *expect_declared(connection, [label]))
     )
 
 

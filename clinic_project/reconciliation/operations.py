@@ -13,8 +13,9 @@ from django.db.migrations.state import ProjectState
 
 from .engine import expect, inspect, reconcile
 from .exceptions import Refused
+from .executor import Executor
 from .plan import Plan
-from .removal import remove_undeclared
+from .removal import Remover, plan_removals
 from .run import current_run
 
 #: What only adds to a declaration, or changes one, and can be brought about by comparing.
@@ -28,6 +29,9 @@ _DECLARATIONS = (
     migrations.AlterModelOptions,
     migrations.AlterModelManagers,
 )
+
+#: How many of its operations a description names.
+_DESCRIBED = 3
 
 
 class ReconcileSchema(migrations.SeparateDatabaseAndState):
@@ -56,7 +60,9 @@ class ReconcileSchema(migrations.SeparateDatabaseAndState):
         return self.__class__.__name__, [self.state_operations], {}
 
     def describe(self) -> str:
-        return "Bring the schema to its declaration: " + "; ".join(op.describe() for op in self.state_operations)
+        shown = [operation.describe() for operation in self.state_operations[:_DESCRIBED]]
+        more = len(self.state_operations) - len(shown)
+        return f"Bring the schema to: {', '.join(shown)}" + (f" and {more} more" if more else "")
 
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState
@@ -116,7 +122,9 @@ def _take_back(label: str, before: Apps, after: Apps, schema_editor: Any) -> Non
     connection, run = schema_editor.connection, current_run()
     server, declared = expect(connection, before, [label])
     _, remaining = expect(connection, after, [label])
+    removals = plan_removals(inspect(connection, server, declared).differences.actual, declared, remaining)
     if schema_editor.collect_sql:
+        schema_editor.collected_sql += [line for removal in removals for line in removal.script]
         return
-    run.notes += remove_undeclared(connection, server, declared, remaining, run)
+    run.notes += Remover(Executor(connection, run.budgets, run.reporter), run.allow_data_loss).run(removals)
     reconcile_apps(connection, after, [label])

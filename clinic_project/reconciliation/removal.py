@@ -1,40 +1,41 @@
 """Takes back what a migration declared, without losing a row: what holds something stays, with a warning."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from django.db import Error
-from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .engine import inspect
 from .errors import DEPENDENT_OBJECTS_STILL_EXIST, message, sqlstate
 from .exceptions import Refused
 from .executor import Executor, GivenUp
-from .introspection import Server
 from .plan import Lock, Note, Step
-from .run import Run
 from .schema import Column, Schema, Table, identifier
 
 
-def remove_undeclared(
-    connection: BaseDatabaseWrapper, server: Server, declared: Schema, remaining: Schema, run: Run
-) -> list[Note]:
-    """Remove what `declared` has and `remaining` has not: indexes and constraints, columns, tables.
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A step that drops `name`, unless the query `holds_something` is true when the step has its lock."""
 
-    Returns a note for each table and column that stays, because it holds something or something depends on it. Raises
-    Refused if a lock can't be had.
-    """
-    actual = inspect(connection, server, declared).differences.actual
-    remover = _Remover(Executor(connection, run.budgets, run.reporter), run.allow_data_loss)
-    try:
-        for table in actual.tables.values():
-            if table.name in remaining.tables:
-                remover.shrink(table, declared.tables[table.name], remaining.tables[table.name])
-        gone = set(declared.tables) - set(remaining.tables)
-        for name in _children_first(gone, actual):
-            remover.drop_table(actual.tables[name])
-    except GivenUp as given_up:
-        raise Refused([given_up.refusal]) from given_up
-    return remover.notes
+    name: str
+    step: Step
+    holds_something: str | None = None
+    what: str = ""
+
+    @property
+    def script(self) -> list[str]:
+        lines = [f"-- {self.step.reason} ({self.step.lock})", f"{self.step.script};"]
+        return [f"-- only if false: {self.holds_something}", *lines] if self.holds_something else lines
+
+
+def plan_removals(actual: Schema, declared: Schema, remaining: Schema) -> list[Removal]:
+    """Plan to drop what `declared` has, and `remaining` has not: indexes and constraints, columns, tables."""
+    removals: list[Removal] = []
+    for table in actual.tables.values():
+        if table.name in remaining.tables and table.name in declared.tables:
+            removals += _shrink(table, declared.tables[table.name], remaining.tables[table.name])
+    gone = set(declared.tables) - set(remaining.tables)
+    return removals + [_drop_table(actual.tables[name]) for name in _children_first(gone, actual)]
 
 
 def _children_first(names: set[str], actual: Schema) -> Iterator[str]:
@@ -49,89 +50,88 @@ def _children_first(names: set[str], actual: Schema) -> Iterator[str]:
         left -= set(free)
 
 
-class _Remover:
-    def __init__(self, executor: Executor, allow_data_loss: bool) -> None:
-        self.executor = executor
-        self.allow_data_loss = allow_data_loss
-        self.notes: list[Note] = []
-
-    def drop_table(self, table: Table) -> None:
-        cascade = " CASCADE" if self.allow_data_loss else ""
-        step = Step(
-            (f"LOCK TABLE {table.sql_name} IN ACCESS EXCLUSIVE MODE", f"DROP TABLE {table.sql_name}{cascade}"),
-            table.name,
-            Lock.ACCESS_EXCLUSIVE,
-            f"drop {table.name}",
-            relations=(table.sql_name,),
-        )
-        self._remove(step, table.name, f"SELECT EXISTS (SELECT FROM {table.sql_name})", "it holds rows")
-
-    def shrink(self, table: Table, declared: Table, remaining: Table) -> None:
-        kept = {c.name for c in remaining.constraints}
-        for constraint in declared.constraints:
-            if constraint.name not in kept and table.constraint(constraint.name) is not None:
-                self._alter(table, constraint.name, f"DROP CONSTRAINT {identifier(constraint.name)}")
-        kept = {i.name for i in remaining.indexes}
-        for index in declared.indexes:
-            if index.constraint is None and index.name not in kept and table.index(index.name) is not None:
-                self._drop_index(table, index.name)
-        for column in declared.columns.values():
-            if column.name not in remaining.columns and column.name in table.columns:
-                self._drop_column(table, column)
-
-    def _alter(self, table: Table, name: str, clause: str) -> None:
-        step = _alteration(table, name, clause)
-        self._remove(step, name, None, "")
-
-    def _drop_column(self, table: Table, column: Column) -> None:
-        name = identifier(column.name)
-        filled = (
-            f"SELECT EXISTS (SELECT FROM {table.sql_name} WHERE {name} IS DISTINCT FROM {column.default or 'NULL'})"
-        )
-        step = _alteration(table, column.name, f"DROP COLUMN {name}")
-        self._remove(step, column.name, filled, "it holds values")
-
-    def _drop_index(self, table: Table, name: str) -> None:
-        statement = f"DROP INDEX {identifier(table.schema, name)}"
-        step = Step(
-            (f"LOCK TABLE {table.sql_name} IN ACCESS EXCLUSIVE MODE", statement),
-            table.name,
-            Lock.ACCESS_EXCLUSIVE,
-            f"drop {name}",
-            relations=(table.sql_name,),
-        )
-        self._remove(step, name, None, "")
-
-    def _remove(self, step: Step, name: str, holds_something: str | None, why: str) -> None:
-        """Run the step unless the query says that something would be lost; both under the step's lock."""
-        try:
-            removed = self.executor.until_unlocked(step, lambda: self._try(step, holds_something))
-        except Error as error:
-            if sqlstate(error) != DEPENDENT_OBJECTS_STILL_EXIST:
-                raise
-            removed, why = False, message(error)
-        if not removed:
-            text = f"stays, since {why}; migrating forwards adopts it again. --allow-data-loss drops it."
-            self.notes.append(Note("kept", step.table, name, text))
-
-    def _try(self, step: Step, holds_something: str | None) -> bool:
-        lock, *rest = step.statements
-        with self.executor.short_of_locks() as cursor:
-            cursor.execute(lock)
-            if holds_something is not None and not self.allow_data_loss:
-                cursor.execute(holds_something)
-                if cursor.fetchone()[0]:
-                    return False
-            for statement in rest:
-                cursor.execute(statement)
-        return True
+def _shrink(table: Table, declared: Table, remaining: Table) -> Iterator[Removal]:
+    constraints = {c.name for c in declared.constraints} - {c.name for c in remaining.constraints}
+    for constraint in table.constraints:
+        if constraint.name in constraints:
+            clause = f"ALTER TABLE {table.sql_name} DROP CONSTRAINT {identifier(constraint.name)}"
+            yield Removal(constraint.name, _step(table, constraint.name, clause))
+    indexes = {i.name for i in declared.indexes} - {i.name for i in remaining.indexes}
+    for index in table.indexes:
+        if index.name in indexes and index.constraint is None:
+            yield Removal(index.name, _step(table, index.name, f"DROP INDEX {identifier(table.schema, index.name)}"))
+    for column in declared.columns.values():
+        if column.name not in remaining.columns and column.name in table.columns:
+            yield _drop_column(table, column)
 
 
-def _alteration(table: Table, name: str, clause: str) -> Step:
+def _drop_column(table: Table, column: Column) -> Removal:
+    name = identifier(column.name)
+    return Removal(
+        column.name,
+        _step(table, column.name, f"ALTER TABLE {table.sql_name} DROP COLUMN {name}"),
+        f"SELECT EXISTS (SELECT FROM {table.sql_name} WHERE {name} IS DISTINCT FROM {column.default or 'NULL'})",
+        "values",
+    )
+
+
+def _drop_table(table: Table) -> Removal:
+    step = _step(table, table.name, f"DROP TABLE {table.sql_name}")
+    return Removal(table.name, step, f"SELECT EXISTS (SELECT FROM {table.sql_name})", "rows")
+
+
+def _step(table: Table, name: str, statement: str) -> Step:
     return Step(
-        (f"LOCK TABLE {table.sql_name} IN ACCESS EXCLUSIVE MODE", f"ALTER TABLE {table.sql_name} {clause}"),
+        (f"LOCK TABLE {table.sql_name} IN ACCESS EXCLUSIVE MODE", statement),
         table.name,
         Lock.ACCESS_EXCLUSIVE,
         f"drop {name}",
         relations=(table.sql_name,),
     )
+
+
+@dataclass
+class Remover:
+    """Runs removals. With `allow_data_loss`, what holds something goes too."""
+
+    executor: Executor
+    allow_data_loss: bool
+
+    def run(self, removals: Iterable[Removal]) -> list[Note]:
+        """Return a note for each object that stays. Raises Refused if a lock can't be had."""
+        notes = []
+        for removal in removals:
+            try:
+                why = self._run(removal)
+            except GivenUp as given_up:
+                raise Refused([given_up.refusal]) from given_up
+            if why:
+                text = f"stays, since {why}. Migrating forwards adopts it again."
+                notes.append(Note("kept", removal.step.table, removal.name, text))
+        return notes
+
+    def _run(self, removal: Removal) -> str:
+        """Return why the object stays, or nothing if it is gone."""
+        began = time.monotonic()
+        try:
+            removed = self.executor.until_unlocked(removal.step, lambda: self._try(removal))
+        except Error as error:
+            # Not CASCADE: what depends on it is not ours to drop.
+            if sqlstate(error) != DEPENDENT_OBJECTS_STILL_EXIST:
+                raise
+            return message(error)
+        if not removed:
+            return f"it holds {removal.what} (--allow-data-loss would drop it)"
+        self.executor.reporter.finished(removal.step, time.monotonic() - began, None)
+        return ""
+
+    def _try(self, removal: Removal) -> bool:
+        lock, drop = removal.step.statements
+        with self.executor.short_of_locks() as cursor:
+            cursor.execute(lock)
+            if removal.holds_something and not self.allow_data_loss:
+                cursor.execute(removal.holds_something)
+                if cursor.fetchone()[0]:
+                    return False
+            cursor.execute(drop)
+        return True

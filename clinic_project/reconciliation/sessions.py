@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -58,7 +59,7 @@ def blockers(connection: BaseDatabaseWrapper, pid: int) -> list[Session]:
     return _sessions(connection, "WHERE a.pid = ANY (pg_blocking_pids(%s)) ORDER BY 3 DESC", [pid])
 
 
-def _sessions(connection: BaseDatabaseWrapper, condition: str, parameters: list[object]) -> list[Session]:
+def _sessions(connection: BaseDatabaseWrapper, condition: str, parameters: list[Any]) -> list[Session]:
     with connection.cursor() as cursor:
         cursor.execute(_SESSION + condition, parameters)
         return [Session(*row) for row in cursor.fetchall()]

@@ -35,7 +35,8 @@ def add_column(draft: Draft, table: Table, item: Difference) -> None:
     added = f"ADD COLUMN {name} {describe_column(column)}"
     reason = f"add the column {column.name}"
     if _rewrites(column):
-        steps = (_alter(table, reason, added, guard=_only_when_empty(table, column, added), check_first=True),)
+        alone = _alter(table, reason, added, guard=_only_when_empty(table, column, added), check_first=True)
+        steps: tuple[Step, ...] = (replace(alone, online=False),)
     elif column.not_null and column.default is None and column.fill is not None:
         filled = f"ADD COLUMN {name} {describe_column(column)} DEFAULT {column.fill}"
         steps = (_alter(table, reason, filled, f"ALTER COLUMN {name} DROP DEFAULT"),)

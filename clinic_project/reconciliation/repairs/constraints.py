@@ -66,6 +66,7 @@ def _add_directly(draft: Draft, table: Table, wanted: Constraint) -> None:
         table.name,
         Lock.ACCESS_EXCLUSIVE,
         f"add {wanted.name}",
+        online=False,
         relations=(table.sql_name,),
         guard=guard,
         check_first=True,
@@ -131,6 +132,13 @@ def add_rule(draft: Draft, table: Table, wanted: Constraint, holder: Constraint 
         *_settle(table, wanted, name, holder),
     ]
     draft.repairs.append(Repair(Phase.RULES, table.name, wanted.name, tuple(steps)))
+
+
+def add_rule_at_once(draft: Draft, table: Table, wanted: Constraint) -> None:
+    """Add a foreign key to a table that is made by the same plan, and so has no rows to prove it for."""
+    clause = f"ADD CONSTRAINT {identifier(wanted.name)} {wanted.text}"
+    step = _alter(table, _lock(wanted), f"add {wanted.name}", clause, parent=wanted.target)
+    draft.repairs.append(Repair(Phase.RULES, table.name, wanted.name, (step,)))
 
 
 def finish_rule(draft: Draft, table: Table, item: Difference) -> None:

@@ -3,7 +3,7 @@
 from ..differences import Differences, Kind, describe_column
 from ..plan import Draft, Lock, Phase, Repair, Step
 from ..schema import Constraint, Schema, Table, identifier
-from .constraints import add_rule, waits_for_parent
+from .constraints import add_rule_at_once, waits_for_parent
 
 
 def create_missing_tables(draft: Draft, differences: Differences) -> None:
@@ -29,7 +29,7 @@ def create_missing_tables(draft: Draft, differences: Differences) -> None:
     draft.repairs.append(Repair(Phase.TABLES, names, names, (step,)))
     for table, key in later:
         # Each in a transaction of its own, so that no lock on a parent in use is held while waiting for another's.
-        add_rule(draft, table, key)
+        add_rule_at_once(draft, table, key)
 
 
 def _without_waiting(draft: Draft, missing: dict[str, Table]) -> dict[str, Table]:

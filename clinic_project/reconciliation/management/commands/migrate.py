@@ -6,25 +6,30 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
-from django.db import OperationalError, connections
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.signals import post_migrate, pre_migrate
 
-from ...console import ConsoleReporter, differences_text, notes_lines, refusals_text
+from ...console import (
+    ConsoleReporter,
+    alone,
+    differences_text,
+    notes_lines,
+    refusals_text,
+    require_postgresql,
+)
 from ...engine import Inspection, expect, inspect, reconcile
-from ...errors import message
 from ...exceptions import ReconciliationError, Refused
 from ...history import (
-    inspect_declared,
+    expect_declared,
     only_reconciles,
     reconciling_labels,
     record_lost_apps,
     record_missing_parents,
 )
 from ...run import Run, running
-from ...sessions import Session, migration_lock
 
 
 class Command(DjangoMigrate):
@@ -38,27 +43,31 @@ class Command(DjangoMigrate):
             help="Migrating backwards, drop what holds rows as well. Without it, such tables and columns stay.",
         )
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        # From before Django's checks on: ours needn't compare the schema a second time.
+        with running(Run(allow_data_loss=options["allow_data_loss"])) as run:
+            self.run_ = run
+            return super().execute(*args, **options)
+
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
-        _require_postgresql(connection)
-        reporter = ConsoleReporter(self.stdout, self.style, options["verbosity"])
-        self.run_ = Run(reporter=reporter, allow_data_loss=options["allow_data_loss"])
-        self.reporter = reporter
+        require_postgresql(connection)
+        self.reporter = ConsoleReporter(self.stdout, self.style, options["verbosity"])
+        self.run_.reporter = self.reporter
         self.inspection: Inspection | None = None
         try:
-            with running(self.run_):
-                if options["plan"] or options["check_unapplied"] or options["prune"]:
-                    self._look(connection, *args, **options)
-                else:
-                    self._migrate(connection, *args, **options)
-        except (ReconciliationError, TimeoutError) as error:
+            if options["plan"] or options["check_unapplied"] or options["prune"]:
+                self._look(connection, *args, **options)
+            else:
+                self._migrate(connection, *args, **options)
+        except ReconciliationError as error:
             raise CommandError(str(error)) from error
 
     # Looking
 
     def _look(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
         if options["plan"]:
-            self._show_repairs(inspect_declared(connection, reconciling_labels()))
+            self._show_repairs(inspect(connection, *expect_declared(connection)))
         super().handle(*args, **options)
 
     def _show_repairs(self, inspection: Inspection) -> None:
@@ -73,13 +82,13 @@ class Command(DjangoMigrate):
     # Migrating
 
     def _migrate(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
-        with _locked(connection, self.run_, self.reporter), self._around_django(options):
+        with alone(connection, self.run_.budgets, self.reporter), self._around_django(options):
             if not options["fake"] and not options["fake_initial"]:
                 self._complete_history(connection)
             try:
                 self._run_django(connection, *args, **options)
             except Refused as refused:
-                self.reporter.line_open = False
+                self.reporter.close_line()
                 self.run_.refusals += refused.refusals
                 self._do_what_else_is_safe(connection)
         self._conclude(connection, options)
@@ -177,42 +186,11 @@ class Command(DjangoMigrate):
 
     def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:  # noqa: FBT001, FBT002
         """Write Django's lines, and leave room for the steps between "Applying" and "OK"."""
-        lines = self.reporter.lines
         if action in ("apply_start", "unapply_start"):
-            self.lines_before = lines
-            self.reporter.line_open = True
-        elif action.endswith("_success"):
-            if lines > self.lines_before and self.verbosity >= 1:
-                self.stdout.write("   ", ending="")
-            self.reporter.line_open = False
+            self.reporter.open_line()
+        elif action in ("apply_success", "unapply_success") and self.reporter.close_line() and self.verbosity >= 1:
+            self.stdout.write("   ", ending="")
         super().migration_progress_callback(action, migration, fake)
-
-
-def _require_postgresql(connection: BaseDatabaseWrapper) -> None:
-    if connection.vendor != "postgresql":
-        raise CommandError(f"Expected a PostgreSQL database, found {connection.vendor} ({connection.alias}).")
-    try:
-        connection.ensure_connection()
-    except OperationalError as error:
-        raise CommandError(
-            f"Can't connect to the database {connection.settings_dict['NAME']}: {message(error)} Look at DATABASE_URL, and"
-            " whether the server runs."
-        ) from error
-
-
-@contextmanager
-def _locked(connection: BaseDatabaseWrapper, run: Run, reporter: ConsoleReporter) -> Iterator[None]:
-    def waiting(session: Session) -> None:
-        reporter.write(f"Waiting for another migrate to end: {session}", reporter.style.WARNING)
-
-    try:
-        with migration_lock(connection, run.budgets.migration_budget, waiting):
-            yield
-    except TimeoutError as error:
-        raise CommandError(
-            f"Another migrate has been running for longer than {run.budgets.migration_budget:g} s. Let it end, or end it,"
-            " then run migrate again."
-        ) from error
 
 
 def _labels_in(apps: Any) -> set[str]:
