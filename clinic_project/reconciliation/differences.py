@@ -1,4 +1,4 @@
-"""Two Schemas → Differences: what the declared one asks for and the real one isn't, and what the real one has beside it.
+"""Two Schemas → Differences: what the declared one asks for and the real one isn't, and what that has beside it.
 
 By meaning first, then by name: a right index under a wrong name only wants a name. Nothing here talks to a database.
 """

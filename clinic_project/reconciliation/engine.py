@@ -1,4 +1,4 @@
-"""The pipeline, end to end: what is declared, what is there, what differs, what to do; and doing it until nothing does."""
+"""The pipeline, end to end: what is declared, what is there, what differs, what to do; and doing it."""
 
 import time
 from collections.abc import Iterable
@@ -107,7 +107,7 @@ def _outcome(inspection: Inspection, executor: Executor) -> Outcome:
 def _inspect_when_built(
     connection: BaseDatabaseWrapper, server: Server, expected: Schema, budgets: Budgets
 ) -> Inspection:
-    """Inspect, once no other session is building an index concurrently: until it is done, it looks like a broken one."""
+    """Inspect, once no other session is building an index concurrently: until then it looks like a broken one."""
     deadline = time.monotonic() + budgets.build_budget
     while True:
         inspection = inspect(connection, server, expected)
@@ -117,8 +117,8 @@ def _inspect_when_built(
             return inspection
         if time.monotonic() > deadline:
             raise ReconciliationError(
-                f"Another session has been building {', '.join(building)} for longer than {budgets.build_budget:g} s. Let"
-                " it end, or end it (pg_stat_progress_create_index shows its pid), then run migrate again."
+                f"Another session has been building {', '.join(building)} for longer than {budgets.build_budget:g} s."
+                " Let it end, or end it (pg_stat_progress_create_index shows its pid), then run migrate again."
             )
         time.sleep(0.5)
 
@@ -137,8 +137,8 @@ def _require(server: Server) -> None:
         )
     if server.schema is None:
         raise Unsupported(
-            f"Expected a schema to create tables in, found none on the search path ({server.search_path}). Create one, or"
-            " set search_path."
+            f"Expected a schema to create tables in, found none on the search path ({server.search_path}). Create one,"
+            " or set search_path."
         )
     if not server.may_create_temporary:
         raise Unsupported(

@@ -16,7 +16,7 @@ def sqlstate(error: Error) -> str:
 
 
 def connection_lost(error: Error) -> bool:
-    """Whether there is nobody to talk to any more: no SQLSTATE, class 08 (connection), or 57P (operator intervention)."""
+    """Whether there is nobody to talk to any more: no SQLSTATE, class 08 (connection) or 57P (intervention)."""
     code = sqlstate(error)
     return not code or code.startswith(("08", "57P"))
 

@@ -1,7 +1,8 @@
 """Runs a plan's repairs, each step in its way, so that those who use the tables hardly notice.
 
-A step that keeps writers out waits for its locks no longer than the lock timeout; then it lets them pass, and tries again
-with backoff and jitter within a budget. A repair that can't go on is given up with a refusal, and the next one begins.
+A step that keeps writers out waits for its locks no longer than the lock timeout; then it lets them pass, and tries
+again with backoff and jitter within a budget. A repair that can't go on is given up with a refusal, and the next one
+begins.
 """
 
 import random

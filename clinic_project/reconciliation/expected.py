@@ -78,7 +78,7 @@ def _with_parents(declared: Iterable[type[models.Model]]) -> list[type[models.Mo
 def _parents(model: type[models.Model]) -> Iterator[type[models.Model]]:
     through = [field.remote_field.through for field in _automatic_many_to_many(model)]
     for fields in [made._meta.local_fields for made in (model, *through)]:
-        yield from (field.related_model for field in fields if field.remote_field and field.db_constraint)
+        yield from (field.remote_field.model for field in fields if getattr(field, "db_constraint", False))
 
 
 def _concrete(model: Any) -> type[models.Model]:
@@ -87,7 +87,8 @@ def _concrete(model: Any) -> type[models.Model]:
 
 
 def _automatic_many_to_many(model: type[models.Model]) -> list[Any]:
-    return [field for field in model._meta.local_many_to_many if field.remote_field.through._meta.auto_created]
+    fields: list[Any] = list(model._meta.local_many_to_many)
+    return [field for field in fields if field.remote_field.through._meta.auto_created]
 
 
 def _tables(declared: Iterable[type[models.Model]]) -> set[str]:

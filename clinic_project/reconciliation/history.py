@@ -15,8 +15,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils.module_loading import module_has_submodule
 
 from .engine import Inspection, expect, inspect
-from .operations import ReconcileSchema
 from .introspection import Server
+from .operations import ReconcileSchema
 from .plan import Note, Refusal
 from .schema import Schema
 
@@ -95,7 +95,8 @@ def _unrecorded_apps_with_tables(connection: BaseDatabaseWrapper) -> list[str]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) AND relname = ANY (%s)",
+            "SELECT relname FROM pg_class WHERE relname = ANY (%s)"
+            " AND relnamespace = to_regnamespace(quote_ident(current_schema()))",
             [list(tables)],
         )
         return sorted({tables[name] for (name,) in cursor.fetchall()})

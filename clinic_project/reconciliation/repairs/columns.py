@@ -69,8 +69,8 @@ def _no_value(table: Table, column: Column) -> Guard:
     return guards.any_rows(
         table,
         column.name,
-        f"the column is missing, it is declared {describe_column(column)} without a default, and the table has {{count}}"
-        " rows: there is no value to give them.",
+        f"the column is missing, it is declared {describe_column(column)} without a default, and the table has"
+        f" {{count}} rows: there is no value to give them.",
         f"Add it with values of your own (ALTER TABLE {table.sql_name} ADD COLUMN {identifier(column.name)}"
         f" {column.type}; UPDATE …), then run migrate again.",
         code="column-without-value",
@@ -169,8 +169,8 @@ def _frozen(table: Table, column: Column, found: Column) -> Inquiry | None:
         "frozen-default",
         table.name,
         column.name,
-        f"{{count}} rows carry the instant to which the default was frozen, {found.default.split('::')[0]}. They are left"
-        " as they are; when they were really written is not known here.",
+        f"{{count}} rows carry the instant to which the default was frozen, {found.default.split('::')[0]}. They are"
+        " left as they are; when they were really written is not known here.",
     )
 
 
@@ -290,8 +290,10 @@ def advance_sequence(draft: Draft, table: Table, item: Difference) -> None:
     name, sequence = identifier(column.name), _literal(found.sequence.name)
     statements = (
         f"LOCK TABLE {table.sql_name} IN SHARE ROW EXCLUSIVE MODE",
-        f"SELECT setval({sequence}, max({name})) FROM {table.sql_name}"
-        f" HAVING max({name}) > coalesce(pg_sequence_last_value({sequence}), 0)",
+        (
+            f"SELECT setval({sequence}, max({name})) FROM {table.sql_name}"
+            f" HAVING max({name}) > coalesce(pg_sequence_last_value({sequence}), 0)"
+        ),
     )
     reason = f"move {found.sequence.name} past the highest {column.name}"
     step = Step(statements, table.name, Lock.SHARE_ROW_EXCLUSIVE, reason, relations=(table.sql_name,))

@@ -121,10 +121,8 @@ def _take_names(table: Table, pairs: Sequence[tuple[str, str]], holders: Sequenc
     lock, relations = Lock.SHARE_UPDATE_EXCLUSIVE, (table.sql_name,)
     steps = [Step(statements, table.name, lock, f"rename {names}", relations=relations)]
     befores = {before for before, _ in pairs}
-    for holder in holders:
-        if holder not in befores:
-            steps.append(drop(table, helper_name("old", table.name, holder), f"drop what {holder} was"))
-    return steps
+    aside = [holder for holder in holders if holder not in befores]
+    return steps + [drop(table, helper_name("old", table.name, holder), f"drop what {holder} was") for holder in aside]
 
 
 def drop_leftover(draft: Draft, table: Table, item: Difference) -> None:

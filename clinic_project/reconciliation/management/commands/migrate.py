@@ -184,7 +184,7 @@ class Command(DjangoMigrate):
         if self.verbosity >= 1:
             self.stdout.write(text, self.style.SUCCESS)
 
-    def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:  # noqa: FBT001, FBT002
+    def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
         """Write Django's lines, and leave room for the steps between "Applying" and "OK"."""
         if action in ("apply_start", "unapply_start"):
             self.reporter.open_line()
