@@ -6,17 +6,20 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from .catalogue import read_catalogue
-from .databases import Database, create_database, default_connection_to, drop_database
+from clinic_project.reconciliation.tests.proofs.catalogue import read_catalogue
+from clinic_project.reconciliation.tests.proofs.databases import (
+    Database,
+    create_database,
+    default_connection_to,
+    drop_database,
+)
+from clinic_project.reconciliation.tests.proofs.fixtures import copy_of, empty_database, unblocked
+
 from .outcomes import Expectations
 from .rows import fill
+from .tables import TABLES
 
-
-@pytest.fixture(scope="session")
-def unblocked(django_db_blocker) -> Iterator[None]:
-    """These tests make their own databases: pytest-django's isn't touched."""
-    with django_db_blocker.unblock():
-        yield
+__all__ = ["copy_of", "empty_database", "unblocked"]
 
 
 @pytest.fixture(scope="session")
@@ -51,23 +54,9 @@ def expected(unblocked: None) -> Iterator[Expectations]:
             for app in ("clinics", "medical_records"):
                 for model in apps.get_app_config(app).get_models():
                     editor.create_model(model)
-        yield Expectations(read_catalogue(reference))
+        yield Expectations(read_catalogue(reference, TABLES))
     finally:
         drop_database(reference)
-
-
-@pytest.fixture
-def copy_of(unblocked: None) -> Iterator[Callable[[Database], Database]]:
-    """Makes copies of a template, gone after the test."""
-    copies = []
-
-    def copy(template: Database) -> Database:
-        copies.append(create_database(template.name))
-        return copies[-1]
-
-    yield copy
-    for database in copies:
-        drop_database(database)
 
 
 @pytest.fixture
@@ -80,9 +69,3 @@ def database(copy_of: Callable[[Database], Database], filled_template: Database)
 def hollow_database(copy_of: Callable[[Database], Database], migrated_template: Database) -> Database:
     """A clean, migrated database without rows."""
     return copy_of(migrated_template)
-
-
-@pytest.fixture
-def empty_database(copy_of: Callable[[Database], Database], unblocked: None) -> Database:
-    """A database in which nothing was ever made."""
-    return copy_of(Database("template0"))

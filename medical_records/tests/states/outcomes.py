@@ -2,13 +2,16 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .catalogue import Catalogue, Key, differences, nothing, read_catalogue, row_versions
-from .databases import Database, Outcome
-from .rows import Filled, fingerprints, lost_or_changed, nulls_left
+from clinic_project.reconciliation.tests.proofs.catalogue import Catalogue, Key, differences, nothing, read_catalogue
+from clinic_project.reconciliation.tests.proofs.databases import Database, Outcome
+from clinic_project.reconciliation.tests.proofs.fingerprints import Filled, fingerprints, lost_or_changed, nulls_left
+from clinic_project.reconciliation.tests.proofs.idempotence import assert_changes_nothing
+
+from .tables import TABLES
 
 MIGRATIONS = {("clinics", "0001_initial"), ("medical_records", "0001_add_medical_record_system")}
 
@@ -41,7 +44,7 @@ class Expectations:
         self.is_declared(database, keeping, schema)
         assert lost_or_changed(database, before, filled) == []
         assert nulls_left(database, filled) == []
-        assert strangers.items() <= read_catalogue(database, schema).items(), "a stranger was touched"
+        assert strangers.items() <= read_catalogue(database, TABLES, schema).items(), "a stranger was touched"
         assert recorded(database) == MIGRATIONS
         if inserts:
             assert_defaults_live(database)
@@ -87,11 +90,11 @@ class Expectations:
         self.converges(database)
 
     def is_declared(self, database: Database, keeping: Callable[[Key], bool] = nothing, schema: str = "public") -> None:
-        left = differences(self.clean, read_catalogue(database, schema), keeping)
+        left = differences(self.clean, read_catalogue(database, TABLES, schema), keeping)
         assert left == [], "\n".join(left)
 
     def _strangers(self, database: Database, keeping: Callable[[Key], bool], schema: str) -> Catalogue:
-        there = read_catalogue(database, schema)
+        there = read_catalogue(database, TABLES, schema)
         return {key: value for key, value in there.items() if key not in self.clean and keeping(key)}
 
 
@@ -100,17 +103,6 @@ def recorded(database: Database) -> set[tuple[str, str]]:
     return set(
         database.rows("SELECT app, name FROM django_migrations WHERE app IN ('clinics', 'medical_records') ORDER BY id")
     )
-
-
-def assert_changes_nothing(database: Database) -> None:
-    """Migrate, and fail if a catalogue row or a table's row is another one afterwards, or any DDL was committed."""
-    with _ddl_recorded(database):
-        catalogue, rows = row_versions(database), _data_versions(database)
-        outcome = database.migrate()
-        assert outcome.status == 0, outcome.told
-        assert database.rows("SELECT tag FROM audit.ddl") == []
-        assert row_versions(database) ^ catalogue == set()
-        assert _data_versions(database) == rows
 
 
 def assert_defaults_live(database: Database) -> None:
@@ -198,33 +190,5 @@ _UNRELATED = {
 
 def _unrelated_damage_left(database: Database, clean: Catalogue) -> list[str]:
     wanted = {key: facts for key, facts in clean.items() if (key.table, key.name) in _UNRELATED}
-    there = read_catalogue(database)
+    there = read_catalogue(database, TABLES)
     return [f"{key}: {there.get(key)}" for key, facts in wanted.items() if there.get(key) != facts]
-
-
-@contextlib.contextmanager
-def _ddl_recorded(database: Database) -> Iterator[None]:
-    """Write each DDL statement that commits into audit.ddl: what is rolled back takes its line along."""
-    database.execute(
-        """CREATE SCHEMA audit;
-           CREATE TABLE audit.ddl (tag text);
-           CREATE FUNCTION audit.note() RETURNS event_trigger LANGUAGE plpgsql AS
-               'BEGIN INSERT INTO audit.ddl VALUES (TG_TAG); END';
-           CREATE EVENT TRIGGER audit_ddl ON ddl_command_end EXECUTE FUNCTION audit.note()"""
-    )
-    try:
-        yield
-    finally:
-        database.execute("DROP EVENT TRIGGER audit_ddl", "DROP SCHEMA audit CASCADE")
-
-
-def _data_versions(database: Database) -> dict[str, str]:
-    """Return, for every table, the versions of its rows: an UPDATE that changes nothing shows, too."""
-    tables = database.rows(
-        """SELECT pg_class.oid::regclass::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-           WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'audit')"""
-    )
-    return {
-        table: database.value(f"SELECT md5(string_agg(xmin::text || ctid::text, ',' ORDER BY ctid)) FROM {table}")
-        for (table,) in tables
-    }

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from .catalogue import object_ids
-from .databases import Database
+from clinic_project.reconciliation.tests.proofs.catalogue import object_ids
+from clinic_project.reconciliation.tests.proofs.databases import Database
+
 from .outcomes import Expectations
 from .rows import ROWS
 

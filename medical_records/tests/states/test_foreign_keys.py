@@ -3,9 +3,11 @@
 import psycopg2
 import pytest
 
-from .catalogue import MEDICAL_TABLES, TABLES, dropping_constraints, foreign_key, named
-from .databases import Database
+from clinic_project.reconciliation.tests.proofs.catalogue import dropping_constraints, foreign_key, named
+from clinic_project.reconciliation.tests.proofs.databases import Database
+
 from .outcomes import Expectations
+from .tables import MEDICAL_TABLES, TABLES
 
 EVERY_KEY = [
     ("medical_record_templates", "clinic_id"),

@@ -3,18 +3,31 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import connection
-from django.db.backends.signals import connection_created
+from django.db import DatabaseError, connection
 from django.test import override_settings
 
-from .catalogue import MEDICAL_TABLES, TABLES, Key, dropping_constraints, foreign_key, object_ids, read_catalogue
-from .databases import Database, create_database, default_connection_to, drop_database
+from clinic_project.reconciliation.tests.proofs.catalogue import (
+    Key,
+    dropping_constraints,
+    foreign_key,
+    object_ids,
+    read_catalogue,
+)
+from clinic_project.reconciliation.tests.proofs.databases import (
+    Database,
+    create_database,
+    default_connection_to,
+    drop_database,
+)
+from clinic_project.reconciliation.tests.proofs.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.proofs.interruptions import Killed, dying
+
 from .outcomes import MIGRATIONS, Expectations, recorded
-from .rows import fill, fingerprints, lost_or_changed
+from .rows import fill
+from .tables import MEDICAL_TABLES, TABLES
 
 PARENTS = ("users", "clinics", "user_clinic_associations", "patients", "calendar_events", "appointments")
 
@@ -211,7 +224,7 @@ _NULLS = (
 
 def theirs(database: Database, expected: Expectations) -> set[Key]:
     """Return the strangers that must stay: all but what a rename or a replacement turns into a declared object."""
-    strangers = {key for key in read_catalogue(database) if key not in expected.clean}
+    strangers = {key for key in read_catalogue(database, TABLES) if key not in expected.clean}
     return {
         key
         for key in strangers
@@ -348,7 +361,7 @@ class TestState30OurOwnLeftovers:
         database.execute(*self.DAMAGE, f'ALTER TABLE medical_records DROP CONSTRAINT "{name}"')
         filled = {"medical_records.is_deleted": "false"}
         before = fingerprints(database, filled)
-        with dying(last_words, moment) as deaths, contextlib.suppress(KeyboardInterrupt):
+        with dying(last_words, moment) as deaths, contextlib.suppress(Killed, DatabaseError):
             database.migrate()
         assert deaths, f"no statement has {last_words}"
         assert lost_or_changed(database, before, filled) == []
@@ -362,30 +375,3 @@ class TestState30OurOwnLeftovers:
             "DEFERRABLE INITIALLY DEFERRED NOT VALID",
         )
         expected.converges(database)
-
-
-@contextlib.contextmanager
-def dying(words: str, moment: str) -> Iterator[list[str]]:
-    """Raise KeyboardInterrupt before, or after, the first statement that has `words`; yields the statement."""
-    deaths: list[str] = []
-
-    def die(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        fatal = not deaths and words in str(sql)
-        if fatal:
-            deaths.append(str(sql))
-        if fatal and moment == "before":
-            raise KeyboardInterrupt
-        result = execute(sql, params, many, context)
-        if fatal:
-            raise KeyboardInterrupt
-        return result
-
-    def wrap(connection: Any, **_kwargs: Any) -> None:
-        if die not in connection.execute_wrappers:
-            connection.execute_wrappers.append(die)
-
-    connection_created.connect(wrap)
-    try:
-        yield deaths
-    finally:
-        connection_created.disconnect(wrap)

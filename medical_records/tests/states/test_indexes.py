@@ -6,8 +6,9 @@ import threading
 import psycopg2
 import pytest
 
-from .catalogue import foreign_key, named, object_ids
-from .databases import Database
+from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key, named, object_ids
+from clinic_project.reconciliation.tests.proofs.databases import Database
+
 from .outcomes import Expectations
 
 

@@ -2,9 +2,11 @@
 
 import pytest
 
-from .catalogue import TABLES, object_ids
-from .databases import Database
+from clinic_project.reconciliation.tests.proofs.catalogue import object_ids
+from clinic_project.reconciliation.tests.proofs.databases import Database
+
 from .outcomes import Expectations
+from .tables import TABLES
 
 GENERATED = [table for table in TABLES if table != "appointments"]
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from .catalogue import foreign_key
-from .databases import Database
+from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key
+from clinic_project.reconciliation.tests.proofs.databases import Database
+
 from .outcomes import Expectations
 
 

@@ -5,10 +5,13 @@ import json
 import psycopg2
 import pytest
 
-from .catalogue import MEDICAL_TABLES, named
-from .databases import Database
+from clinic_project.reconciliation.tests.proofs.catalogue import named
+from clinic_project.reconciliation.tests.proofs.databases import Database
+from clinic_project.reconciliation.tests.proofs.fingerprints import fingerprints, lost_or_changed
+
 from .outcomes import Expectations
-from .rows import ROWS, fingerprints, lost_or_changed
+from .rows import ROWS
+from .tables import MEDICAL_TABLES
 
 THIEVES = {
     "view": "CREATE VIEW {name} AS SELECT 1 AS id",

@@ -2,9 +2,12 @@
 
 import pytest
 
-from .catalogue import MEDICAL_TABLES, dropping_constraints, object_ids
-from .databases import Database
-from .outcomes import MIGRATIONS, Expectations, assert_changes_nothing, assert_defaults_live, recorded
+from clinic_project.reconciliation.tests.proofs.catalogue import dropping_constraints, object_ids
+from clinic_project.reconciliation.tests.proofs.databases import Database
+from clinic_project.reconciliation.tests.proofs.idempotence import assert_changes_nothing
+
+from .outcomes import MIGRATIONS, Expectations, assert_defaults_live, recorded
+from .tables import MEDICAL_TABLES
 
 FORGET_BOTH = "DELETE FROM django_migrations WHERE app IN ('clinics', 'medical_records')"
 FORGET_RECORDS = "DELETE FROM django_migrations WHERE app = 'medical_records'"

@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from django.db.backends.signals import connection_created
 
-from .catalogue import named, read_catalogue
-from .databases import Database
+from clinic_project.reconciliation.tests.proofs.catalogue import named, read_catalogue
+from clinic_project.reconciliation.tests.proofs.databases import Database
+from clinic_project.reconciliation.tests.proofs.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.proofs.interruptions import session_ended
+
 from .outcomes import Expectations
-from .rows import fingerprints, lost_or_changed
+from .tables import TABLES
 
 DAMAGE = (
     "DROP INDEX idx_medical_records_created, idx_patient_photos_dedup",
@@ -135,13 +137,13 @@ class TestState23Rights:
     """The role may not do what is needed, or nobody may: refused before the first change."""
 
     def refuses_before_the_first_change(self, database: Database, migrating: Database, *parts: str) -> None:
-        before = read_catalogue(database)
+        before = read_catalogue(database, TABLES)
         outcome = migrating.migrate()
         assert outcome.status != 0
         assert "Traceback" not in outcome.told
         for part in parts:
             assert part in outcome.errors, outcome.errors
-        assert read_catalogue(database) == before
+        assert read_catalogue(database, TABLES) == before
 
     def test_23_not_the_owner(self, database: Database, owner: Database, expected: Expectations):
         database.execute(*DAMAGE, "ALTER TABLE patient_photos OWNER TO CURRENT_USER")
@@ -200,29 +202,7 @@ class TestState25SuddenEnds:
         """The server ends our session right before one of our statements."""
         database.execute(*DAMAGE)
         before = fingerprints(database, FILLED)
-        with contextlib.suppress(Exception), ending_at(database, statement):
+        with contextlib.suppress(Exception), session_ended(before=statement):
             database.migrate()
         assert lost_or_changed(database, before, FILLED) == []
         expected.converges(database, filled=FILLED)
-
-
-@contextlib.contextmanager
-def ending_at(database: Database, statement: int) -> Iterator[None]:
-    """End the session before the given statement that changes something."""
-    count = itertools.count(1)
-
-    def end(execute, sql, params, many, context):
-        if not sql.lstrip().upper().startswith(("SELECT", "WITH", "SHOW")) and next(count) == statement:
-            pid = context["connection"].connection.info.backend_pid
-            database.value("SELECT pg_terminate_backend(%s)", [pid])
-        return execute(sql, params, many, context)
-
-    def wrap(connection, **_kwargs) -> None:
-        if end not in connection.execute_wrappers:
-            connection.execute_wrappers.append(end)
-
-    connection_created.connect(wrap)
-    try:
-        yield
-    finally:
-        connection_created.disconnect(wrap)

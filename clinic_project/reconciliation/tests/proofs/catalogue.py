@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalogues say of the nine tables, read by queries of these tests' own.
+"""What PostgreSQL's catalogues say of some tables, read by queries of these tests' own.
 
 Written without a look at the project's engine, so that no mistake is made on both sides.
 """
@@ -8,19 +8,6 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from .databases import Database
-
-TABLES = (
-    "users",
-    "clinics",
-    "user_clinic_associations",
-    "patients",
-    "calendar_events",
-    "appointments",
-    "medical_record_templates",
-    "medical_records",
-    "patient_photos",
-)
-MEDICAL_TABLES = TABLES[-3:]
 
 
 class Key(NamedTuple):
@@ -88,14 +75,14 @@ _QUERIES = {
 }
 
 
-def read_catalogue(database: Database, schema: str = "public") -> Catalogue:
-    """Return everything declared or not that is attached to the nine tables in `schema`."""
+def read_catalogue(database: Database, tables: Collection[str], schema: str = "public") -> Catalogue:
+    """Return everything, declared or not, that is attached to `tables` in `schema`."""
     catalogue: Catalogue = {}
     with database.cursor() as cursor:
         # Nothing on the search path: every name comes back with its schema's.
         cursor.execute("SET search_path = ''")
         for kind, query in _QUERIES.items():
-            cursor.execute(query, {"schema": schema, "tables": list(TABLES)})
+            cursor.execute(query, {"schema": schema, "tables": list(tables)})
             for table, name, *facts in cursor.fetchall():
                 key, value = _canonical(kind, table, name, tuple(facts))
                 catalogue[key] = value

@@ -21,7 +21,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 
-PROJECT_FOLDER = Path(__file__).resolve().parents[3]
+PROJECT_FOLDER = Path(__file__).resolve().parents[4]
 
 _numbers = itertools.count(1)
 
@@ -127,7 +127,7 @@ def default_connection_to(database: Database) -> Iterator[None]:
 
 def create_database(template: str = "template0") -> Database:
     """Return a new copy of the database `template`."""
-    database = Database(f"states_{os.getpid()}_{next(_numbers)}")
+    database = Database(f"proof_{os.getpid()}_{next(_numbers)}")
     _on_server(f'CREATE DATABASE "{database.name}" TEMPLATE "{template}"')
     return database
 
