@@ -22,7 +22,13 @@ def connection_lost(error: Error) -> bool:
 
 
 def message(error: Error) -> str:
-    """Return PostgreSQL's own words, on one line."""
+    """Return PostgreSQL's own words, on one line.
+
+    With their detail, such as what depends on an object; but not for integrity errors (class 23), which quote rows.
+    """
     diagnostics = getattr(error.__cause__, "diag", None)
-    primary = getattr(diagnostics, "message_primary", None) or str(error)
-    return " ".join(primary.split())
+    words = getattr(diagnostics, "message_primary", None) or str(error)
+    detail = getattr(diagnostics, "message_detail", None)
+    if detail and not sqlstate(error).startswith("23"):
+        words = f"{words} ({detail})"
+    return " ".join(words.split())
