@@ -117,7 +117,6 @@ _PLANNERS: dict[Kind, _Planner] = {
     Kind.CONSTRAINT_MISSING: constraints.add_constraint,
     Kind.CONSTRAINT_DEFINITION: constraints.replace_constraint,
     Kind.CONSTRAINT_UNVALIDATED: constraints.finish_rule,
-    Kind.CONSTRAINT_DEFERRABILITY: constraints.alter_timing,
     Kind.LEFTOVER: _leftover,
 }
 
@@ -131,11 +130,15 @@ _TOGETHER: dict[Kind, Callable[[Draft, Table, Sequence[Difference]], None]] = {
 def _plan_items(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
     unconverted = {item.name for item in items if item.kind is Kind.COLUMN_TYPE and not _is_widening(item)}
     ready = [item for item in items if not _waits_for_conversion(item, unconverted)]
+    for item in ready:
+        if item.kind is Kind.CONSTRAINT_DEFERRABILITY:
+            # By the name that it has now: a rename may follow.
+            constraints.alter_timing(draft, table, item)
     for kind, rename in _TOGETHER.items():
         if together := [item for item in ready if item.kind is kind]:
             rename(draft, table, together)
     for item in ready:
-        if item.kind not in _TOGETHER:
+        if item.kind in _PLANNERS:
             _PLANNERS[item.kind](draft, table, item)
 
 
