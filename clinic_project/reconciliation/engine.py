@@ -5,15 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from django.apps.registry import Apps
+from django.db import ProgrammingError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .conf import Budgets
 from .differences import Differences, compare
+from .errors import UNDEFINED_COLUMN, UNDEFINED_TABLE, sqlstate
 from .exceptions import ReconciliationError, Unsupported
 from .executor import Executor, ask
 from .expected import expected_schema
 from .introspection import Server, read_schema, read_server
-from .plan import Note, Plan, Refusal
+from .plan import Guard, Note, Plan, Refusal
 from .planner import make_plan
 from .report import Reporter
 from .schema import Schema
@@ -71,8 +73,17 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, expected: Schema) -
 def foresee(connection: BaseDatabaseWrapper, inspection: Inspection) -> tuple[Refusal, ...]:
     """Return the plan's refusals, and those that the rows would give cause for if it were run now."""
     guards = {step.guard.sql: step.guard for step in inspection.plan.steps if step.guard is not None}
-    asked = [ask(connection, guard) for guard in guards.values() if guard.table in inspection.differences.actual.tables]
+    asked = [_ask_ahead(connection, guard) for guard in guards.values()]
     return (*inspection.plan.refusals, *(refusal for refusal in asked if refusal is not None))
+
+
+def _ask_ahead(connection: BaseDatabaseWrapper, guard: Guard) -> Refusal | None:
+    try:
+        return ask(connection, guard)
+    except ProgrammingError as error:
+        if sqlstate(error) in (UNDEFINED_TABLE, UNDEFINED_COLUMN):
+            return None  # the plan itself makes what the question is about
+        raise
 
 
 def reconcile(
