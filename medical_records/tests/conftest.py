@@ -4,7 +4,7 @@ from rest_framework.test import APIClient
 
 from clinic_project.clinics.api.models import AccessToken
 from clinic_project.clinics.models import Membership
-from clinic_project.clinics.tests.factories import MembershipFactory
+from clinic_project.clinics.factories import MembershipFactory
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def _fresh_cache():
 @pytest.fixture
 def member(db) -> Membership:
     """An administrator and practitioner of a clinic."""
-    return MembershipFactory()
+    return MembershipFactory(admin=True)
 
 
 @pytest.fixture

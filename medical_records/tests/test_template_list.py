@@ -4,9 +4,9 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
-from clinic_project.clinics.tests.factories import MembershipFactory
+from clinic_project.clinics.factories import MembershipFactory
+from medical_records.factories import MedicalRecordTemplateFactory as TemplateFactory
 from medical_records.tests.conftest import client_of
-from medical_records.tests.factories import TemplateFactory
 
 URL = "/api/clinic/medical-record-templates"
 
