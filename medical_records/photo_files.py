@@ -13,7 +13,7 @@ This wants READ COMMITTED, Django's default: under REPEATABLE READ the look coul
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -137,6 +137,15 @@ def files_in(folder: str) -> Iterator[PhotoFile]:
     """Yield each kept file of `folder` once, even where only its thumbnail is there."""
     keys = (f"{folder}/{name}" for name in _listed(folder)[1])
     yield from sorted({file for key in keys if (file := PhotoFile.of_key(key))})
+
+
+def without_photo(files: Iterable[PhotoFile]) -> list[PhotoFile]:
+    """Return those of `files`, all of one clinic, that no photo refers to."""
+    by_hash = {file.sha256: file for file in files}
+    clinics = {file.clinic_id for file in by_hash.values()}
+    photos = PatientPhoto.objects.filter(clinic__in=clinics, content_hash__in=by_hash)
+    used = set(photos.values_list("content_hash", flat=True))
+    return [file for sha256, file in by_hash.items() if sha256 not in used]
 
 
 def _listed(folder: str) -> tuple[list[str], list[str]]:
