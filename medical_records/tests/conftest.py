@@ -3,8 +3,8 @@ from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from clinic_project.clinics.api.models import AccessToken
-from clinic_project.clinics.models import Membership
 from clinic_project.clinics.factories import MembershipFactory
+from clinic_project.clinics.models import Membership
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,7 @@ def _fresh_cache():
 
 
 @pytest.fixture
-def member(db) -> Membership:
+def member(db):
     """An administrator and practitioner of a clinic."""
     return MembershipFactory(admin=True)
 
