@@ -54,7 +54,7 @@ class Trash:
         protect.
         """
         return [
-            Step("files", lambda: len(photo_files.folders()), self._purge_files),
+            Step("files without a photo", lambda: len(photo_files.folders()), self._purge_files),
             Step("records", self.records().count, self._purge_records),
             Step("photos", self.photos().count, self._purge_photos),
             Step("templates", self.templates().count, self._purge_templates),
