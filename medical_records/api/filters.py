@@ -10,7 +10,8 @@ from rest_framework.request import Request
 
 from clinic_project.clinics.api.converters import MAX_ID
 from clinic_project.clinics.querysets import TrashQuerySet
-from medical_records.models import MedicalRecord, MedicalRecordTemplate
+from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+from medical_records.querysets import PhotoQuerySet
 
 
 class IdField(forms.Field):
@@ -76,6 +77,32 @@ class PatientRecordFilters(django_filters.FilterSet):
 
 class RecordFilters(PatientRecordFilters):
     patient = IdFilter(field_name="patient_id")
+
+
+class YesNoFilter(django_filters.ChoiceFilter):
+    def __init__(self, **options: Any) -> None:
+        messages = {"invalid_choice": "true or false."}
+        super().__init__(choices=[("true", "yes"), ("false", "no")], error_messages=messages, **options)
+
+
+class PhotoFilters(django_filters.FilterSet):
+    """Pending photos are shown only where `record` names the one that they were uploaded for."""
+
+    patient = IdFilter(field_name="patient_id", required=True)
+    record = IdFilter(field_name="medical_record_id")
+    unlinked = YesNoFilter(method="filter_unlinked")
+    status = StatusFilter()
+
+    class Meta:
+        model = PatientPhoto
+        fields: list[str] = []
+
+    def filter_unlinked(self, photos: PhotoQuerySet, name: str, value: str) -> PhotoQuerySet:
+        return photos.filter(medical_record__isnull=value == "true")
+
+    def filter_queryset(self, queryset: PhotoQuerySet) -> QuerySet[Any]:
+        shown = queryset if self.form.cleaned_data["record"] else queryset.without_pending()
+        return super().filter_queryset(shown)
 
 
 def filtered(request: Request, rows: TrashQuerySet[Any], filters: type[django_filters.FilterSet]) -> Any:

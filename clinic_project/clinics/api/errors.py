@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist
+from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404
+from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -44,6 +45,10 @@ def _as_problem(error: Exception) -> Problem | None:
             problem = InvalidInput(dict(_by_path(error.detail)))
         case exceptions.APIException():
             problem = _from_drf(error)
+        case SuspiciousOperation() | MultiPartParserError():
+            problem = Problem(
+                400, "unreadable-body", "The body can't be read", "It is malformed, or has too many parts."
+            )
         case _:
             problem = _from_database(error) if isinstance(error, DatabaseError | InterfaceError) else None
     return problem
