@@ -10,7 +10,7 @@ from clinic_project.clinics.models import Patient, User
 from .exceptions import Unusable
 from .file_names import clean_file_name
 from .models import MedicalRecord, PatientPhoto
-from .photo_files import PhotoFile
+from .photo_files import PhotoFile, discard
 from .pictures import CONTENT_TYPE, Picture
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,6 @@ def _locked_record(photo: PatientPhoto) -> MedicalRecord | None:
 
 def _discard_quietly(file: PhotoFile) -> None:
     try:
-        file.discard()
+        discard([file])
     except Exception:  # the error that led here is the one to report
         logger.exception("The file of a failed upload is left to purge_trash: %s", file.key)

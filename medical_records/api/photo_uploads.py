@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
+from django.http import HttpRequest
 from rest_framework import serializers
 
 from clinic_project.clinics.api.converters import MAX_ID
@@ -60,6 +61,13 @@ def _drop(body: IO[bytes]) -> None:
     dropped = 0
     while dropped < _MAX_DROPPED and (chunk := body.read(64 * 1024)):
         dropped += len(chunk)
+
+
+def check_length(request: HttpRequest) -> None:
+    """Raise Problem (411) for a body whose length isn't said: Django reads none of it, and it would look empty."""
+    if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
+        detail = "Send the upload with a Content-Length, not in chunks of unknown number."
+        raise Problem(411, "length-required", "Length required", detail)
 
 
 def too_large() -> Problem:

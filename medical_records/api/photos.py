@@ -20,7 +20,7 @@ from medical_records.uploads import add_photo, check_usable
 
 from . import representations
 from .filters import PhotoFilters, filtered
-from .photo_uploads import PhotoAttachment, PhotoChange, PhotoUpload, PictureUploadHandler, too_large
+from .photo_uploads import PhotoAttachment, PhotoChange, PhotoUpload, PictureUploadHandler, check_length, too_large
 from .views import RecordsView
 
 
@@ -40,6 +40,10 @@ class PhotoList(PhotoView):
         # Before anything reads the body, as the check of a session's CSRF token does.
         request.upload_handlers = [PictureUploadHandler(request)]
         return super().initialize_request(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        check_length(request)
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, TooManyBytesError):

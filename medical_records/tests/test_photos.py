@@ -201,6 +201,10 @@ class TestHostileUploads:
         for client in (api, session):
             assert upload(client, patient, b"\0" * (MAX_BODY + 1)).status_code == 413
 
+    def test_an_upload_in_chunks_is_told_that_its_length_is_wanted(self, api, patient):
+        answer = api.post(URL, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
+        assert answer.status_code == 411
+
     def test_nothing_of_an_upload_is_ever_written_to_a_temporary_file(self, api, patient, monkeypatch):
         monkeypatch.setattr(tempfile, "NamedTemporaryFile", lambda *_args, **_options: pytest.fail("written to disk"))
         uploaded(api, patient, picture_files.plain() + b"\0" * 5_000_000)

@@ -1,6 +1,7 @@
 """`manage.py purge_trash`: what goes, what stays, and what happens beside it."""
 
 import os
+import signal
 from datetime import timedelta
 from io import StringIO
 from threading import Event
@@ -18,7 +19,7 @@ from medical_records import trash
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 from medical_records.management.commands import purge_trash
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
-from medical_records.photo_files import PhotoFile
+from medical_records.photo_files import PhotoFile, discard
 
 from .concurrency import in_parallel, wait_until_another_waits_for_us
 from .test_uploads import OTHER, PICTURE, add, files_in
@@ -138,6 +139,25 @@ def test_files_that_a_crash_left_without_a_row_go_after_31_days(patient, media):
     assert len(files_in(media)) == 3
     age(media, 31.1)
     assert "photo: 2." in purge()
+    assert not files_in(media)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_killed_worker_leaves_between_file_and_row_is_found(media):
+    patient = PatientFactory()
+    connection.close()
+    child = os.fork()
+    if child == 0:
+        PatientPhoto.save = lambda *_args, **_options: os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            add(patient)
+        finally:
+            os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert not PatientPhoto.objects.exists()
+    assert len(files_in(media)) == 2
+    age(media, 31.1)
+    assert "photo: 1." in purge()
     assert not files_in(media)
 
 
@@ -305,7 +325,7 @@ def test_uploads_and_purges_of_the_same_bytes_at_once_never_lose_a_photos_file(m
         if number % 2:
             for _ in range(10):
                 purge("--days", "0")
-                PhotoFile(patient.clinic_id, PICTURE.sha256).discard()
+                discard([PhotoFile(patient.clinic_id, PICTURE.sha256)])
             return []
         photos = []
         for _ in range(10):
