@@ -1,5 +1,6 @@
 """What a clinic may see: every query of what belongs to one starts with `for_clinic`."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from django.db import models
@@ -22,6 +23,10 @@ class ClinicQuerySet(models.QuerySet[Row_co]):
     def for_clinic(self, clinic: "Clinic | int") -> Self:
         """Only what belongs to `clinic`, which may be its id."""
         return self.filter(**{self.clinic_lookup: clinic})
+
+    def for_clinics(self, clinic_ids: Iterable[int]) -> Self:
+        """Only what belongs to one of the clinics with those ids: for staff who work in several."""
+        return self.filter(**{f"{self.clinic_lookup}__in": clinic_ids})
 
 
 class TrashQuerySet(ClinicQuerySet[Row_co]):
