@@ -1,5 +1,6 @@
 """What lists can be narrowed by, in the query string."""
 
+import datetime
 from typing import Any
 
 import django_filters
@@ -43,6 +44,17 @@ class StatusFilter(django_filters.ChoiceFilter):
 class TimeFilter(django_filters.IsoDateTimeFilter):
     def __init__(self, **options: Any) -> None:
         super().__init__(error_messages={"invalid": "A time in ISO 8601, such as 2026-03-14T09:26:53Z."}, **options)
+
+    def filter(self, qs: QuerySet[Any], value: datetime.datetime | None) -> QuerySet[Any]:
+        return super().filter(qs, value and _in_utc(value))
+
+
+def _in_utc(value: datetime.datetime) -> datetime.datetime:
+    """Turn `value` into UTC, because PostgreSQL reads no offset beyond 16 hours; the calendar's ends stay there."""
+    try:
+        return value.astimezone(datetime.UTC)
+    except OverflowError:
+        return value.replace(tzinfo=datetime.UTC)
 
 
 class TemplateFilters(django_filters.FilterSet):

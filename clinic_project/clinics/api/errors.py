@@ -77,7 +77,8 @@ def _by_path(detail: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
     """Flatten DRF's nested details: {"fields": [{}, {"label": [m]}]} gives ("fields.1.label", [m])."""
     if isinstance(detail, Mapping):
         for name, inner in detail.items():
-            yield from _by_path(inner, f"{path}.{name}" if path else str(name))
+            as_a_whole = path and name == api_settings.NON_FIELD_ERRORS_KEY
+            yield from _by_path(inner, path if as_a_whole else f"{path}.{name}".lstrip("."))
     elif isinstance(detail, list) and any(isinstance(item, Mapping | list) for item in detail):
         for position, inner in enumerate(detail):
             yield from _by_path(inner, f"{path}.{position}" if path else str(position))
