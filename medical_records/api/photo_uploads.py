@@ -9,6 +9,8 @@ from typing import IO, Any
 from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from clinic_project.clinics.api.converters import MAX_ID
@@ -16,14 +18,12 @@ from clinic_project.clinics.api.fields import RowId, Text
 from clinic_project.clinics.api.problems import Problem
 from medical_records.pictures import MAX_BYTES, TooManyBytesError
 
-from .serializers import MAX_PHOTOS
+from .serializers import MAX_PHOTO_DESCRIPTION
 
 #: What the other fields and the boundaries may take beside the picture.
 MAX_BODY = MAX_BYTES + 64 * 1024
 #: As much of a body that is too large is read and dropped, so that its sender gets to read why.
 _MAX_DROPPED = 5 * MAX_BYTES
-#: Characters of a photo's description.
-MAX_DESCRIPTION = 2000
 
 
 class PictureUploadHandler(FileUploadHandler):
@@ -86,19 +86,24 @@ class FormRowId(RowId):
         return int(data)
 
 
+@extend_schema_field(OpenApiTypes.BINARY)
+class Picture(serializers.FileField):
+    """Any file; what it is gets known when it is decoded."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_empty_file=True, **options)
+
+
+@extend_schema_field({"type": "string", "maxLength": MAX_PHOTO_DESCRIPTION, "pattern": r"^[^\u0000]*$"})
+class FormDescription(Text):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=MAX_PHOTO_DESCRIPTION, allow_blank=True, **options)
+
+
 class PhotoUpload(serializers.Serializer):
     """A picture: JPEG, PNG or WebP, HEIC where the server can, at most 10 MB and 50 megapixels."""
 
     patient_id = FormRowId()
-    file = serializers.FileField(allow_empty_file=True)
-    description = Text(max_length=MAX_DESCRIPTION, required=False, allow_blank=True)
+    file = Picture()
+    description = FormDescription(required=False)
     medical_record_id = FormRowId(required=False, help_text="The photo is pending until this record is saved with it.")
-
-
-class PhotoChange(serializers.Serializer):
-    description = Text(max_length=MAX_DESCRIPTION, allow_blank=True, allow_null=True)
-
-
-class PhotoAttachment(serializers.Serializer):
-    record_id = RowId()
-    photo_ids = serializers.ListField(child=RowId(), allow_empty=False, max_length=MAX_PHOTOS)

@@ -4,24 +4,35 @@ from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiRequest, OpenApiResponse
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic_project.clinics.api.access import CLINIC_HEADER
+from clinic_project.clinics.api.documentation import CREATING, READING, endpoint, page_of, row_id
 from clinic_project.clinics.api.idempotency import idempotent
 from clinic_project.clinics.api.problems import InvalidInput, Problem
 from clinic_project.clinics.models import Patient
 from medical_records.models import MedicalRecord, PatientPhoto
 from medical_records.photo_responses import FileIsMissingError, picture_response
-from medical_records.pictures import PictureError, TooManyBytesError, clean_picture
+from medical_records.pictures import CONTENT_TYPE, PictureError, TooManyBytesError, clean_picture
 from medical_records.querysets import PhotoQuerySet
 from medical_records.uploads import add_photo, check_usable
 
 from . import representations
 from .filters import PhotoFilters, filtered
-from .photo_uploads import PhotoAttachment, PhotoChange, PhotoUpload, PictureUploadHandler, check_length, too_large
+from .photo_uploads import PhotoUpload, PictureUploadHandler, check_length, too_large
+from .serializers import PhotoAttachment, PhotoChange, PhotoOutput, PhotoQuery, RecordPhotosOutput
 from .views import RecordsView
+
+_ID = row_id("id")
+_UPLOAD = OpenApiRequest(PhotoUpload, encoding={"file": {"contentType": "image/jpeg, image/png, image/webp"}})
+_PICTURE = {
+    (200, CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="The picture."),
+    304: OpenApiResponse(description="`If-None-Match` names the picture that is there."),
+}
 
 
 class PhotoView(RecordsView):
@@ -52,11 +63,13 @@ class PhotoList(PhotoView):
             exc = InvalidInput({"file": [str(exc)]})
         return super().handle_exception(exc)
 
+    @endpoint(page_of(PhotoOutput), parameters=[PhotoQuery], paged=True)
     def get(self, request: Request) -> Response:
         """List a patient's photos, the newest first."""
         photos = filtered(request, self.photos, PhotoFilters)
         return Response(representations.photo_page(request, photos.order_by("-created_at", "-id")))
 
+    @endpoint(PhotoOutput, status=201, takes={"multipart/form-data": _UPLOAD}, problems=(*CREATING, 411), once=True)
     @idempotent
     def post(self, request: Request) -> Response:
         """Upload a picture to a patient's gallery, or for a record."""
@@ -79,15 +92,18 @@ class PhotoList(PhotoView):
 
 
 class PhotoDetail(PhotoView):
+    @endpoint(PhotoOutput, parameters=[_ID])
     def get(self, request: Request, pk: int) -> Response:
         """Show what is known of a photo, in the trash or not."""
         return self.shown(pk)
 
+    @endpoint(PhotoOutput, takes=PhotoChange, problems=CREATING, parameters=[_ID])
     def patch(self, request: Request, pk: int) -> Response:
         """Change the description of a photo."""
-        self.photos.change(pk, self.access.user, **self.valid(PhotoChange, partial=True))
+        self.photos.change(pk, self.access.user, **self.valid(PhotoChange))
         return self.shown(pk)
 
+    @endpoint(None, status=204, problems=(*READING, 409), parameters=[_ID])
     def delete(self, request: Request, pk: int) -> Response:
         """Put a photo into the trash."""
         self.photos.move_to_trash(pk, self.access.user)
@@ -95,6 +111,7 @@ class PhotoDetail(PhotoView):
 
 
 class PhotoRestore(PhotoView):
+    @endpoint(PhotoOutput, problems=(*READING, 409), parameters=[_ID])
     def post(self, request: Request, pk: int) -> Response:
         """Take a photo out of the trash, unless its record is there too."""
         self.photos.restore(pk, self.access.user)
@@ -104,6 +121,7 @@ class PhotoRestore(PhotoView):
 class PhotoFileView(PhotoView):
     thumbnail: ClassVar[bool] = False
 
+    @endpoint(None, answers=_PICTURE, parameters=[_ID])
     def get(self, request: Request, pk: int) -> HttpResponseBase:
         """Send the picture."""
         photo = self.photos.get(pk=pk)
@@ -121,6 +139,7 @@ class PhotoThumbnailView(PhotoFileView):
 
 
 class PhotoAttach(PhotoView):
+    @endpoint(RecordPhotosOutput, takes=PhotoAttachment, problems=CREATING)
     def post(self, request: Request) -> Response:
         """Put photos on a record beside those that it has, as saving it with them would; none is pending then."""
         given = self.valid(PhotoAttachment)

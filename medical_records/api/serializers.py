@@ -24,6 +24,8 @@ from medical_records.questions import (
 MAX_DESCRIPTION = 10_000
 #: Photos on one record.
 MAX_PHOTOS = 200
+#: Characters of a photo's description.
+MAX_PHOTO_DESCRIPTION = 2000
 
 
 class VersionInput(serializers.Serializer):
@@ -205,6 +207,24 @@ class RecordOutput(serializers.Serializer):
     values = serializers.DictField()
 
 
+class PhotoQuery(serializers.Serializer):
+    """What `filters.PhotoFilters` reads."""
+
+    patient = RowId()
+    record = RowId(required=False, help_text="Shows what is pending for it, too.")
+    unlinked = serializers.ChoiceField(["true", "false"], required=False, help_text="Whether to be on no record.")
+    status = serializers.ChoiceField(_STATUSES, required=False, help_text=_STATUS_HELP)
+
+
+class PhotoChange(serializers.Serializer):
+    description = Text(max_length=MAX_PHOTO_DESCRIPTION, allow_blank=True, allow_null=True, required=False)
+
+
+class PhotoAttachment(serializers.Serializer):
+    record_id = RowId()
+    photo_ids = serializers.ListField(child=RowId(), min_length=1, max_length=MAX_PHOTOS)
+
+
 class PhotoOutput(serializers.Serializer):
     id = serializers.IntegerField()
     patient_id = serializers.IntegerField()
@@ -229,4 +249,9 @@ class RecordDetailOutput(RecordOutput):
     missing_required = serializers.ListField(
         child=serializers.CharField(), help_text="Ids of the required fields that have no answer."
     )
+    photos = PhotoOutput(many=True)
+
+
+class RecordPhotosOutput(serializers.Serializer):
+    record_id = serializers.IntegerField()
     photos = PhotoOutput(many=True)

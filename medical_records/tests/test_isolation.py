@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, get_resolver
 
 from clinic_project.clinics.api.converters import RowIdConverter
@@ -17,9 +18,11 @@ from clinic_project.clinics.models import Patient
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.tests.conftest import client_of
+from medical_records.tests.picture_files import plain
 
 TEMPLATES = "clinic/medical-record-templates"
 RECORDS = "clinic/medical-records"
+PHOTOS = "clinic/patient-photos"
 OF_PATIENT = "clinic/patients/{patient_id}/medical-records"
 
 NEW_TEMPLATE = {"name": "Mine now", "fields": []}
@@ -79,6 +82,22 @@ WALK = [
     Step("DELETE", f"{RECORDS}/{{record}}", {"version": 1}),
     Step("POST", f"{RECORDS}/{{trashed_record}}/restore", {"version": 1}),
     Step("DELETE", f"{RECORDS}/{{trashed_record}}/permanently", {"version": 1}),
+    Step("GET", PHOTOS, query={"patient": "{patient_id}", "status": "all"}, finds=EMPTY),
+    Step("GET", PHOTOS, query={"patient": "{patient_id}", "record": "{record}"}, finds=EMPTY),
+    Step("GET", PHOTOS, query={"patient": "{my_patient}", "record": "{record}"}, finds=EMPTY),
+    Step("POST", PHOTOS, {"patient_id": "{patient_id}", "file": plain()}),
+    Step("POST", PHOTOS, {"patient_id": "{patient_id}", "medical_record_id": "{record}", "file": plain()}),
+    Step("POST", PHOTOS, {"patient_id": "{my_patient}", "medical_record_id": "{record}", "file": plain()}),
+    Step("GET", f"{PHOTOS}/{{photo}}"),
+    Step("GET", f"{PHOTOS}/{{trashed_photo}}"),
+    Step("PATCH", f"{PHOTOS}/{{photo}}", {"description": "Mine now"}),
+    Step("DELETE", f"{PHOTOS}/{{photo}}"),
+    Step("POST", f"{PHOTOS}/{{trashed_photo}}/restore"),
+    Step("GET", f"{PHOTOS}/{{photo}}/file"),
+    Step("GET", f"{PHOTOS}/{{photo}}/thumbnail"),
+    Step("POST", f"{PHOTOS}/attach", {"record_id": "{record}", "photo_ids": ["{my_photo}"]}),
+    Step("POST", f"{PHOTOS}/attach", {"record_id": "{my_record}", "photo_ids": ["{photo}"]}),
+    Step("POST", f"{PHOTOS}/attach", {"record_id": "{my_record}", "photo_ids": ["{my_photo}", "{photo}"]}),
 ]
 
 
@@ -96,6 +115,8 @@ def ids(clinic):
         "trashed_record": MedicalRecordFactory(patient=patient, in_trash=True).pk,
         "appointment": record.appointment_id,
         "photo": PatientPhotoFactory(patient=patient, medical_record=record).pk,
+        "trashed_photo": PatientPhotoFactory(patient=patient, in_trash=True).pk,
+        "my_photo": PatientPhotoFactory(patient=mine.patient).pk,
         "my_patient": mine.patient_id,
         "my_template": mine.template_id,
         "my_record": mine.pk,
@@ -118,14 +139,18 @@ def everything():
 
 def send(api, step, ids):
     data = filled(step.query or step.body, ids)
-    return getattr(api, step.method.lower())("/api/" + step.path.format(**ids), data)
+    url = "/api/" + step.path.format(**ids)
+    if "file" in data:
+        return api.post(url, {**data, "file": SimpleUploadedFile("a.jpg", data["file"])}, format="multipart")
+    return getattr(api, step.method.lower())(url, data)
 
 
 @pytest.mark.parametrize("step", WALK, ids=str)
-def test_another_clinics_things_arent_there_and_stay_as_they_are(api, ids, step):
+def test_another_clinics_things_arent_there_and_stay_as_they_are(api, ids, step, media):
     before = everything()
     answer = send(api, step, ids)
     assert everything() == before
+    assert not media.exists()
     if step.finds == EMPTY:
         assert answer.status_code == 200, answer.content
         assert {row["id"] for row in answer.json()["results"]} <= {ids["my_template"], ids["my_record"]}

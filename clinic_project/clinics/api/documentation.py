@@ -1,7 +1,7 @@
 """What the OpenAPI document says of endpoints beside their own input and output: problems, headers, credentials."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
@@ -23,6 +23,7 @@ _PROBLEMS = {
     403: "Not a member of the clinic, or without the role that this wants.",
     404: "There is no such thing here, or not in this clinic.",
     409: "It can't be done as things are now; with `current` where `version` in the body is stale.",
+    411: "The body comes without a Content-Length.",
     412: "None of the versions in `If-Match` is current; with `current`.",
     413: "The body is too large.",
     415: "The body's content type isn't one that this takes.",
@@ -80,15 +81,19 @@ def endpoint(  # noqa: PLR0913 - what there is to say of one
     paged: bool = False,
     versioned: bool = False,
     once: bool = False,
+    answers: Mapping[Any, Any] | None = None,
 ) -> Callable[[Any], Any]:
-    """Describe a view's method: what it `takes` and answers with `status`, and which problems it may answer."""
+    """Describe a view's method: what it `takes` and answers with `status`, and which problems it may answer.
+
+    `answers` are others, by status or by status and content type, that replace the first.
+    """
     described: list[Any] = list(parameters)
     for wanted, extra in ((in_clinic, [_IN_CLINIC]), (paged, _PAGES), (versioned, [_ETAG]), (once, [_IDEMPOTENCY_KEY])):
         described += extra if wanted else []
-    answers: dict[Any, Any] = {status: answer}
+    responses: dict[Any, Any] = dict(answers or {status: answer})
     for code in problems:
-        answers[(code, CONTENT_TYPE)] = OpenApiResponse(ProblemOutput, description=_PROBLEMS[code])
-    return extend_schema(request=takes, responses=answers, parameters=described, filters=False)
+        responses[(code, CONTENT_TYPE)] = OpenApiResponse(ProblemOutput, description=_PROBLEMS[code])
+    return extend_schema(request=takes, responses=responses, parameters=described, filters=False)
 
 
 def page_of(row: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
