@@ -39,7 +39,7 @@ INSTALLED_APPS = [
     "clinic_project.reconciliation",
     "clinic_project.clinics",
     "medical_records",
-    "django.contrib.admin",
+    "clinic_project.clinics.administration.apps.ClinicAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",

@@ -1,0 +1,71 @@
+"""What every table of a clinic has in common in the admin."""
+
+from collections.abc import Collection
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db import models
+from django.forms import ModelChoiceField
+from django.http import HttpRequest
+from django.utils import timezone
+
+from ..models import Clinic
+from .lists import EstimatingPaginator, LeanChangeList
+from .scope import EVERY_ROLE, scope_of
+
+
+class ClinicModelAdmin(admin.ModelAdmin):
+    """Staff see the rows of their clinics and, with a role there, change them; superusers see and change all.
+
+    `clinic_path` leads from the model to its clinic, `roles` are those that may change something. Nothing is deleted
+    unless a TrashMixin says so.
+    """
+
+    clinic_path: ClassVar[str] = "clinic"
+    roles: ClassVar[Collection[str]] = EVERY_ROLE
+    list_defer: ClassVar[Collection[str]] = ()
+    change_list_template = "admin/clinics/change_list.html"
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = EstimatingPaginator
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LeanChangeList]:
+        return LeanChangeList
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        return scope_of(request).limit(super().get_queryset(request), self.clinic_path)
+
+    def clinic_id_of(self, obj: Any) -> int:
+        return int(obj.clinic_id)
+
+    def has_role(self, request: HttpRequest, obj: Any | None) -> bool:
+        user = request.user
+        clinic_id = None if obj is None else self.clinic_id_of(obj)
+        return bool(user.is_active and user.is_staff and scope_of(request).has_role(self.roles, clinic_id))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_role(request, None)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return self.has_role(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change and hasattr(obj, "updated_at"):
+            obj.updated_at = timezone.now()
+        super().save_model(request, obj, form, change)
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> "ModelChoiceField[Any] | None":
+        """Accept only what the person may see, and a clinic that they may write in, also from a tampered form."""
+        related = self.admin_site._registry.get(db_field.remote_field.model)
+        if db_field.remote_field.model is Clinic:
+            kwargs["queryset"] = scope_of(request).clinics_with(self.roles)
+        elif related is not None:
+            kwargs["queryset"] = related.get_queryset(request)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)

@@ -1,0 +1,51 @@
+"""The admin's filters for records and photos."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+
+from clinic_project.clinics.administration.filters import MOST_CHOICES
+from clinic_project.clinics.administration.scope import scope_of
+
+from .models import MedicalRecordTemplate
+
+
+class TemplateFilter(admin.SimpleListFilter):
+    """One of the templates of the chosen clinic, or of all that the person may see; hidden where they are too many."""
+
+    title = "template"
+    parameter_name = "template"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        templates = scope_of(request).limit(MedicalRecordTemplate.objects.order_by("name", "pk"), "clinic")
+        clinic = request.GET.get("clinic", "")
+        if clinic.isdecimal():
+            templates = templates.filter(clinic=int(clinic))
+        choices = [(str(pk), name) for pk, name in templates.values_list("pk", "name")[: MOST_CHOICES + 1]]
+        return choices if len(choices) <= MOST_CHOICES else []
+
+    def has_output(self) -> bool:
+        return super().has_output() or self.value() is not None
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        return queryset.filter(template=self.value()) if self.value() else queryset
+
+
+class LinkedFilter(admin.SimpleListFilter):
+    """Where a photo is: on a record, in the gallery, or pending until its record is saved."""
+
+    title = "place"
+    parameter_name = "place"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("record", "On a record"), ("gallery", "In the gallery"), ("pending", "Pending")]
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        places = {
+            "record": models.Q(medical_record__isnull=False, is_pending=False),
+            "gallery": models.Q(medical_record__isnull=True, is_pending=False),
+            "pending": models.Q(is_pending=True),
+        }
+        return queryset.filter(places.get(self.value() or "", models.Q()))
