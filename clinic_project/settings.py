@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     # Before Django's own: its `migrate` extends theirs.
     "clinic_project.reconciliation",
     "clinic_project.clinics",
+    "clinic_project.clinics.api",
     "medical_records",
     "clinic_project.clinics.administration.apps.ClinicAdminConfig",
     "django.contrib.auth",
@@ -45,10 +46,12 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "django_filters",
     "rest_framework",
 ]
 
 MIDDLEWARE = [
+    "clinic_project.clinics.api.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -95,3 +98,20 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "clinic_project.clinics.api.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["clinic_project.clinics.api.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["clinic_project.clinics.api.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "clinic_project.clinics.api.renderers.OnlyJSON",
+    "EXCEPTION_HANDLER": "clinic_project.clinics.api.errors.problem_response",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "TEST_REQUEST_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.MultiPartRenderer",
+    ],
+}

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from clinic_project.clinics.administration.base import ClinicModelAdmin
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
-from clinic_project.clinics.administration.scope import ADMIN_ONLY
 from clinic_project.clinics.administration.trash import TrashMixin
+from clinic_project.clinics.api.access import ADMINISTRATIVE
 
 from .filled_form import as_json, filled_form, questions
 from .filters import LinkedFilter, TemplateFilter
@@ -29,6 +29,9 @@ class ClinicalAdmin(TrashMixin, ClinicModelAdmin):
     ordering = ["-created_at", "-pk"]
     sortable_by: ClassVar[Any] = ["created_at"]
 
+    def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[Any]:
+        return queryset.for_clinics(clinic_ids)
+
     class Media:
         css = {"all": ["medical_records/admin.css"]}
 
@@ -40,7 +43,7 @@ class ClinicalAdmin(TrashMixin, ClinicModelAdmin):
 class TemplateAdmin(ClinicalAdmin):
     """Only the clinic's administrators change templates; the questions are read here and edited in the clinic's app."""
 
-    roles = ADMIN_ONLY
+    roles = ADMINISTRATIVE
     form = TemplateForm
     list_display = ["name", "question_count", "version", "clinic", "created_by_user", "created_at", "updated_at"]
     list_select_related = ["clinic", "created_by_user"]

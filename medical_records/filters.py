@@ -7,7 +7,6 @@ from django.db import models
 from django.http import HttpRequest
 
 from clinic_project.clinics.administration.filters import MOST_CHOICES
-from clinic_project.clinics.administration.scope import scope_of
 
 from .models import MedicalRecordTemplate
 
@@ -19,7 +18,7 @@ class TemplateFilter(admin.SimpleListFilter):
     parameter_name = "template"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        templates = scope_of(request).limit(MedicalRecordTemplate.objects.order_by("name", "pk"), "clinic")
+        templates = model_admin.admin_site.visible(request, MedicalRecordTemplate).order_by("name", "pk")
         clinic = request.GET.get("clinic", "")
         if clinic.isdecimal():
             templates = templates.filter(clinic=int(clinic))

@@ -11,6 +11,8 @@ from django.db.models.functions import Now
 from clinic_project.clinics.models import Appointment, Clinic, Patient
 from clinic_project.reconciliation.indexes import LongNameIndex
 
+from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
+
 
 class MedicalRecordTemplate(models.Model):
     """A form that a clinic fills in for its patients; `fields` is the list of its questions."""
@@ -30,6 +32,8 @@ class MedicalRecordTemplate(models.Model):
     updated_by_user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )
+
+    objects = TemplateQuerySet.as_manager()
 
     class Meta:
         db_table = "medical_record_templates"
@@ -68,6 +72,8 @@ class MedicalRecord(models.Model):
     updated_by_user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )
+
+    objects = RecordQuerySet.as_manager()
 
     class Meta:
         db_table = "medical_records"
@@ -113,6 +119,8 @@ class PatientPhoto(models.Model):
     updated_by_user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )
+
+    objects = PhotoQuerySet.as_manager()
 
     class Meta:
         db_table = "patient_photos"

@@ -48,12 +48,10 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
     add_fieldsets = [(None, {"fields": ["email", "usable_password", "password1", "password2"]})]
     readonly_fields = ["password_is_set", "last_login", "created_at", "updated_at"]
 
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
-        users = User.objects.all()
-        if scope_of(request).is_unlimited:
-            return users
-        memberships = scope_of(request).limit(Membership.objects.filter(user=models.OuterRef("pk")), "clinic")
-        return users.filter(models.Exists(memberships))
+    def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[User]:
+        # A join would show a colleague in two clinics twice.
+        memberships = Membership.objects.filter(user=models.OuterRef("pk"), clinic__in=clinic_ids)
+        return queryset.filter(models.Exists(memberships))
 
     @admin.display(description="password")
     def password_is_set(self, user: User) -> str:

@@ -9,9 +9,10 @@ from django.forms import ModelChoiceField
 from django.http import HttpRequest
 from django.utils import timezone
 
+from ..api.access import CLINICAL
 from ..models import Clinic
 from .lists import EstimatingPaginator, LeanChangeList
-from .scope import EVERY_ROLE, scope_of
+from .scope import scope_of
 
 
 class ClinicModelAdmin(admin.ModelAdmin):
@@ -22,7 +23,7 @@ class ClinicModelAdmin(admin.ModelAdmin):
     """
 
     clinic_path: ClassVar[str] = "clinic"
-    roles: ClassVar[Collection[str]] = EVERY_ROLE
+    roles: ClassVar[Collection[str]] = CLINICAL
     list_defer: ClassVar[Collection[str]] = ()
     change_list_template = "admin/clinics/change_list.html"
     list_per_page = 50
@@ -35,7 +36,13 @@ class ClinicModelAdmin(admin.ModelAdmin):
         return LeanChangeList
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
-        return scope_of(request).limit(super().get_queryset(request), self.clinic_path)
+        scope = scope_of(request)
+        queryset = super().get_queryset(request)
+        return queryset if scope.is_unlimited else self.only_clinics(queryset, scope.clinic_ids)
+
+    def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[Any]:
+        """Return the rows of `queryset` that belong to one of those clinics."""
+        return queryset.filter(**{f"{self.clinic_path}__in": clinic_ids})
 
     def clinic_id_of(self, obj: Any) -> int:
         return int(obj.clinic_id)

@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Clinic, Patient
-from .scope import scope_of
 
 #: A filter with more choices than this isn't shown: searching is quicker than reading such a list.
 MOST_CHOICES = 50
@@ -43,7 +42,7 @@ class ClinicFilter(admin.SimpleListFilter):
     parameter_name = "clinic"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        clinics = scope_of(request).limit(Clinic.objects.order_by("name", "pk"), "pk")
+        clinics = model_admin.admin_site.visible(request, Clinic).order_by("name", "pk")
         choices = [(str(pk), name) for pk, name in clinics.values_list("pk", "name")[: MOST_CHOICES + 1]]
         return choices if len(choices) in range(2, MOST_CHOICES + 1) else []
 
@@ -65,7 +64,7 @@ class PatientFilter(admin.SimpleListFilter):
         chosen = self.value()
         if not chosen or not chosen.isdecimal():
             return []
-        patients = scope_of(request).limit(Patient.objects.filter(pk=chosen), "clinic")
+        patients = model_admin.admin_site.visible(request, Patient).filter(pk=chosen)
         return [(str(patient.pk), patient.full_name) for patient in patients]
 
     def has_output(self) -> bool:

@@ -2,18 +2,14 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from django.db import models
 from django.http import HttpRequest
 
+from ..api.access import active_memberships
 from ..models import Clinic, Membership, User
-
-ModelT = TypeVar("ModelT", bound=models.Model)
-
-EVERY_ROLE = frozenset(Membership.Role)
-ADMIN_ONLY = frozenset({Membership.Role.ADMIN})
 
 
 class Scope:
@@ -25,15 +21,13 @@ class Scope:
 
     @cached_property
     def roles(self) -> dict[int, frozenset[str]]:
-        """The roles of the user, by clinic: active memberships of active clinics."""
-        memberships = Membership.objects.filter(user=self.user, is_active=True, clinic__is_active=True)
-        return {clinic: frozenset(roles or ()) for clinic, roles in memberships.values_list("clinic_id", "roles")}
+        """The roles of the user, by the clinics that they are an active member of."""
+        return {membership.clinic_id: _known_roles(membership.roles) for membership in active_memberships(self.user)}
 
-    def limit(self, queryset: models.QuerySet[ModelT], clinic_path: str) -> models.QuerySet[ModelT]:
-        """Return the rows of `queryset` whose clinic, found at `clinic_path`, is one of the user's."""
-        if self.is_unlimited:
-            return queryset
-        return queryset.filter(**{f"{clinic_path}__in": sorted(self.roles)})
+    @property
+    def clinic_ids(self) -> list[int]:
+        """The clinics that the user is an active member of, whether with a role or without."""
+        return sorted(self.roles)
 
     def clinics_with(self, wanted: Iterable[str]) -> models.QuerySet[Clinic]:
         """Return the clinics in which the user has one of the `wanted` roles."""
@@ -51,6 +45,11 @@ class Scope:
         held: Iterable[frozenset[str]]
         held = self.roles.values() if clinic_id is None else [self.roles.get(clinic_id, frozenset())]
         return any(roles & set(wanted) for roles in held)
+
+
+def _known_roles(roles: Any) -> frozenset[str]:
+    held = roles if isinstance(roles, list) else []
+    return frozenset(role for role in Membership.Role.values if role in held)
 
 
 _scopes: WeakKeyDictionary[HttpRequest, Scope] = WeakKeyDictionary()

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.db import ProgrammingError
+from django.db import ProgrammingError, models
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+
+from ..api.errors import sqlstate
 
 logger = logging.getLogger(__name__)
 
@@ -19,12 +21,6 @@ SCHEMA_IS_BEHIND = frozenset({"42P01", "42703"})
 View = Callable[..., HttpResponseBase]
 
 
-def sqlstate(error: BaseException) -> str | None:
-    """Return the SQLSTATE that PostgreSQL gave to `error`, or None if it isn't PostgreSQL's."""
-    cause = error.__cause__
-    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-
-
 class ClinicAdminSite(admin.AdminSite):
     site_header = "Clinic administration"
     site_title = "Clinic administration"
@@ -32,6 +28,10 @@ class ClinicAdminSite(admin.AdminSite):
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         return answer_when_schema_is_behind(super().admin_view(view, cacheable))
+
+    def visible(self, request: HttpRequest, model: type[models.Model]) -> models.QuerySet[Any]:
+        """Return the rows of `model` that the person at `request` may see, as the model's own admin says."""
+        return self._registry[model].get_queryset(request)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # Nobody is logged in yet, so that admin_view doesn't wrap it.
