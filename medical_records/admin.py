@@ -5,20 +5,27 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db import models
 from django.db.models.lookups import Exact
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
+from clinic_project.clinics.admin import PatientAdmin
 from clinic_project.clinics.administration.base import ClinicModelAdmin
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
 from clinic_project.clinics.administration.trash import TrashMixin
 from clinic_project.clinics.api.access import ADMINISTRATIVE
+from clinic_project.clinics.models import Patient
 
 from .filled_form import as_json, filled_form, questions
 from .filters import LinkedFilter, TemplateFilter
 from .forms import TemplateForm
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+from .patient_overview import patient_overview, record_photos
+from .photo_views import photo_response
 
 
 class ClinicalAdmin(TrashMixin, ClinicModelAdmin):
@@ -107,6 +114,7 @@ class RecordAdmin(ClinicalAdmin):
     fields = [
         ("patient", "clinic"),
         "filled_in",
+        "photos",
         ("template", "version"),
         "appointment",
         ("created_at", "created_by_user"),
@@ -115,12 +123,17 @@ class RecordAdmin(ClinicalAdmin):
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: MedicalRecord | None = None) -> list[str]:
-        return ["filled_in", *(column.name for column in self.opts.fields)]
+        return ["filled_in", "photos", *(column.name for column in self.opts.fields)]
 
     @admin.display(description="form")
     def filled_in(self, record: MedicalRecord) -> str:
         form = filled_form(record.template_snapshot, record.values)
         return render_to_string("admin/medical_records/filled_form.html", {"form": form})
+
+    @admin.display(description="photos")
+    def photos(self, record: MedicalRecord) -> str:
+        photos = record_photos(record)
+        return render_to_string("admin/medical_records/thumbnails.html", {"photos": photos}) if photos else "None"
 
     def trash(self, request: HttpRequest, queryset: models.QuerySet[MedicalRecord]) -> int:
         """Move records to the trash, and their photos with them, marked by the same instant."""
@@ -145,25 +158,69 @@ class RecordAdmin(ClinicalAdmin):
 
 @admin.register(PatientPhoto)
 class PhotoAdmin(ClinicalAdmin):
-    list_display = ["filename", "patient", "medical_record_id", "size", "is_pending", "clinic", "created_at"]
+    """A photo is looked at and described; the clinic's app uploads it and puts it on a record."""
+
+    list_display = ["thumbnail", "filename", "patient", "record_link", "is_pending", "size", "clinic", "created_at"]
+    list_display_links = ["filename"]
     list_filter = [TrashFilter, PatientFilter, ClinicFilter, LinkedFilter]
     list_select_related = ["patient", "clinic"]
-    list_defer = ["description"]
+    list_defer: ClassVar[Any] = []
     search_fields = ["patient__full_name", "patient__phone_number"]
     search_help_text = "Part of the patient's name or phone number."
     fields = [
-        ("patient", "clinic"),
-        "medical_record",
+        "picture",
         "description",
+        ("patient", "clinic"),
+        ("record_link", "is_pending"),
         ("filename", "content_type", "size"),
-        "is_pending",
         ("created_at", "uploaded_by_user"),
         ("updated_at", "updated_by_user"),
         "deleted_at",
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: PatientPhoto | None = None) -> list[str]:
-        return ["size", *(column.name for column in self.opts.fields if column.name != "description")]
+        columns = [column.name for column in self.opts.fields if column.name != "description"]
+        return ["picture", "record_link", "size", *columns]
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path(f"<int:pk>/{kind}/", self.admin_site.admin_view(view), name=f"medical_records_patientphoto_{kind}")
+            for kind, view in (("file", self.file_view), ("thumbnail", self.thumbnail_view))
+        ]
+        return [*own, *super().get_urls()]
+
+    def file_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        photo = self._visible_photo(request, pk)
+        return photo_response(photo, photo.storage_key)
+
+    def thumbnail_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        photo = self._visible_photo(request, pk)
+        return photo_response(photo, photo.thumbnail_key or photo.storage_key)
+
+    def _visible_photo(self, request: HttpRequest, pk: int) -> PatientPhoto:
+        photo: PatientPhoto = get_object_or_404(self.get_queryset(request), pk=pk)
+        return photo
+
+    @admin.display(description="photo")
+    def thumbnail(self, photo: PatientPhoto) -> str:
+        return format_html(
+            '<a class="thumbnail" href="{}"><img src="{}" alt="{}" width="64" height="64" loading="lazy"></a>',
+            reverse("admin:medical_records_patientphoto_file", args=[photo.pk]),
+            reverse("admin:medical_records_patientphoto_thumbnail", args=[photo.pk]),
+            f"{photo.description or photo.filename}: the full picture",
+        )
+
+    @admin.display(description="picture")
+    def picture(self, photo: PatientPhoto) -> str:
+        return render_to_string("admin/medical_records/picture.html", {"photo": photo})
+
+    @admin.display(description="record", ordering="medical_record_id")
+    def record_link(self, photo: PatientPhoto) -> str | None:
+        # By its key alone: a list needn't read the records.
+        if photo.medical_record_id is None:
+            return None
+        link = reverse("admin:medical_records_medicalrecord_change", args=[photo.medical_record_id])
+        return format_html('<a href="{}">Record {}</a>', link, photo.medical_record_id)
 
     @admin.display(description="size", ordering="size_bytes")
     def size(self, photo: PatientPhoto) -> str:
@@ -172,3 +229,23 @@ class PhotoAdmin(ClinicalAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.updated_by_user = request.user
         super().save_model(request, obj, form, change)
+
+
+admin.site.unregister(Patient)
+
+
+@admin.register(Patient)
+class PatientWithRecordsAdmin(PatientAdmin):
+    """The patient's page, with the records and photos that the app of the patients knows nothing of."""
+
+    change_form_template = "admin/medical_records/patient_change_form.html"
+
+    class Media:
+        css = {"all": ["medical_records/admin.css"]}
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if context.get("original") is not None:
+            context["overview"] = patient_overview(context["original"])
+        return super().render_change_form(request, context, *args, **kwargs)
