@@ -99,6 +99,16 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 
+# Photos are served by the API alone, which asks who wants them: there is no MEDIA_URL, and no one else may read them.
+MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(BASE_DIR / ".media"))
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "clinic_project.clinics.api.authentication.BearerAuthentication",

@@ -33,3 +33,10 @@ def client_of(membership: Membership) -> APIClient:
 @pytest.fixture
 def api(member) -> APIClient:
     return client_of(member)
+
+
+@pytest.fixture(autouse=True)
+def media(settings, tmp_path):
+    """The folder of the photos' files: one for each test."""
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+    return tmp_path / "media"
