@@ -119,6 +119,9 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["clinic_project.clinics.api.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "clinic_project.clinics.api.renderers.OnlyJSON",
     "EXCEPTION_HANDLER": "clinic_project.clinics.api.errors.problem_response",
+    "DEFAULT_THROTTLE_RATES": {"failed_logins_by_address": "30/min", "failed_logins_by_email": "10/min"},
+    # How many proxies add to X-Forwarded-For: with none, the header is a client's own invention.
+    "NUM_PROXIES": env.int("TRUSTED_PROXIES", default=0),
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "TEST_REQUEST_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",

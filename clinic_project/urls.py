@@ -9,5 +9,6 @@ register_converter(RowIdConverter, "row_id")
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/", include("clinic_project.clinics.api.urls")),
     path("api/", include("medical_records.api.urls")),
 ]

@@ -10,16 +10,16 @@ from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 
 from clinic_project.clinics.admin import PatientAdmin
-from clinic_project.clinics.administration.base import ClinicModelAdmin
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
+from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.administration.trash import TrashMixin
 from clinic_project.clinics.api.access import ADMINISTRATIVE
 from clinic_project.clinics.models import Patient
 
+from .exceptions import ChangeRefused
 from .filled_form import as_json, filled_form, questions
 from .filters import LinkedFilter, TemplateFilter
 from .forms import TemplateForm
@@ -28,16 +28,13 @@ from .patient_overview import patient_overview, record_photos
 from .photo_views import photo_response
 
 
-class ClinicalAdmin(TrashMixin, ClinicModelAdmin):
+class ClinicalAdmin(TrashMixin):
     """Made and filled in by the clinic's own program: here they are read, put in the trash and restored."""
 
     list_filter: ClassVar[Any] = [TrashFilter, ClinicFilter]
     date_hierarchy = "created_at"
     ordering = ["-created_at", "-pk"]
     sortable_by: ClassVar[Any] = ["created_at"]
-
-    def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[Any]:
-        return queryset.for_clinics(clinic_ids)
 
     class Media:
         css = {"all": ["medical_records/admin.css"]}
@@ -46,8 +43,22 @@ class ClinicalAdmin(TrashMixin, ClinicModelAdmin):
         return False
 
 
+class VersionedAdmin(ClinicalAdmin):
+    """Changed by the rules of the model's queryset, which raise the version and keep photos with their record."""
+
+    refusals = (ChangeRefused,)
+
+    def trash_one(self, request: HttpRequest, obj: Any) -> None:
+        rows: Any = self.model._default_manager
+        rows.move_to_trash(obj.pk, [obj.version], scope_of(request).user)
+
+    def restore_one(self, request: HttpRequest, obj: Any) -> None:
+        rows: Any = self.model._default_manager
+        rows.restore(obj.pk, [obj.version], scope_of(request).user)
+
+
 @admin.register(MedicalRecordTemplate)
-class TemplateAdmin(ClinicalAdmin):
+class TemplateAdmin(VersionedAdmin):
     """Only the clinic's administrators change templates; the questions are read here and edited in the clinic's app."""
 
     roles = ADMINISTRATIVE
@@ -96,13 +107,14 @@ class TemplateAdmin(ClinicalAdmin):
         return render_to_string("admin/medical_records/questions.html", {"questions": asked, "raw": raw})
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        obj.version += 1
-        obj.updated_by_user = request.user
-        super().save_model(request, obj, form, change)
+        # The form has locked the row and seen that its version is the one that was read.
+        MedicalRecordTemplate.objects.change(
+            obj.pk, [form.cleaned_data["version"]], scope_of(request).user, name=obj.name, description=obj.description
+        )
 
 
 @admin.register(MedicalRecord)
-class RecordAdmin(ClinicalAdmin):
+class RecordAdmin(VersionedAdmin):
     """A record is read as its filled-in form; the clinic's app changes it, with its versions."""
 
     list_display = ["template_name", "patient", "clinic", "created_by_user", "created_at", "updated_at"]
@@ -134,26 +146,6 @@ class RecordAdmin(ClinicalAdmin):
     def photos(self, record: MedicalRecord) -> str:
         photos = record_photos(record)
         return render_to_string("admin/medical_records/thumbnails.html", {"photos": photos}) if photos else "None"
-
-    def trash(self, request: HttpRequest, queryset: models.QuerySet[MedicalRecord]) -> int:
-        """Move records to the trash, and their photos with them, marked by the same instant."""
-        now = timezone.now()
-        chosen = list(queryset.filter(is_deleted=False).select_for_update().values_list("pk", flat=True))
-        PatientPhoto.objects.filter(medical_record__in=chosen, is_deleted=False).update(is_deleted=True, deleted_at=now)
-        return self._stamp(request, chosen, is_deleted=True, deleted_at=now)
-
-    def untrash(self, request: HttpRequest, queryset: models.QuerySet[MedicalRecord]) -> int:
-        """Restore records, and the photos that went to the trash with them."""
-        chosen = list(queryset.filter(is_deleted=True).select_for_update().values_list("pk", flat=True))
-        PatientPhoto.objects.filter(
-            medical_record__in=chosen, is_deleted=True, deleted_at=models.F("medical_record__deleted_at")
-        ).update(is_deleted=False, deleted_at=None)
-        return self._stamp(request, chosen, is_deleted=False, deleted_at=None)
-
-    def _stamp(self, request: HttpRequest, chosen: list[int], **columns: Any) -> int:
-        return MedicalRecord.objects.filter(pk__in=chosen).update(
-            version=models.F("version") + 1, updated_at=timezone.now(), updated_by_user=request.user, **columns
-        )
 
 
 @admin.register(PatientPhoto)

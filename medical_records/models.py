@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from clinic_project.clinics.models import Appointment, Clinic, Patient
 from clinic_project.reconciliation.indexes import LongNameIndex
 
+from .exceptions import Unusable
 from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
 
 
@@ -136,3 +137,12 @@ class PatientPhoto(models.Model):
 
     def __str__(self) -> str:
         return self.filename
+
+    def check_attachable(self, record: MedicalRecord) -> None:
+        """Raise Unusable unless this photo may be put on `record`, or is there."""
+        if self.patient_id != record.patient_id:
+            raise Unusable("photo_ids", "One of the photos is another patient's.")
+        if self.is_deleted:
+            raise Unusable("photo_ids", "One of the photos is in the trash.")
+        if self.medical_record_id not in {None, record.pk}:
+            raise Unusable("photo_ids", "One of the photos is on another record.")

@@ -62,13 +62,16 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
 
 @admin.register(Clinic)
 class ClinicAdmin(SuperusersWriteMixin):
-    clinic_path = "pk"
     list_display = ["name", "is_active", "created_at"]
     list_filter = ["is_active"]
     search_fields = ["name"]
     ordering = ["name", "pk"]
     fields = ["name", "is_active", "created_at", "updated_at"]
     readonly_fields = ["created_at", "updated_at"]
+
+    def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[Clinic]:
+        clinics: models.QuerySet[Clinic] = queryset.filter(pk__in=clinic_ids)
+        return clinics
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"is_active": True, **super().get_changeform_initial_data(request)}
@@ -86,6 +89,10 @@ class MembershipAdmin(SuperusersWriteMixin):
     fields = ["user", "clinic", "full_name", "title", "roles", "is_active", "created_at", "updated_at"]
     readonly_fields = ["created_at", "updated_at"]
 
+    def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[Membership]:
+        memberships: models.QuerySet[Membership] = queryset.filter(clinic__in=clinic_ids)
+        return memberships
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"is_active": True, **super().get_changeform_initial_data(request)}
 
@@ -95,7 +102,7 @@ class MembershipAdmin(SuperusersWriteMixin):
 
 
 @admin.register(Patient)
-class PatientAdmin(TrashMixin, ClinicModelAdmin):
+class PatientAdmin(TrashMixin):
     list_display = ["full_name", "birthday", "phone_number", "gender", "clinic", "created_at"]
     list_filter = [TrashFilter, ClinicFilter]
     list_select_related = ["clinic"]

@@ -3,12 +3,27 @@
 from typing import Any
 
 import django_filters
+from django import forms
 from django.db.models import QuerySet
 from django_filters.utils import translate_validation
 from rest_framework.request import Request
 
-from medical_records.models import MedicalRecordTemplate
-from medical_records.querysets import ClinicQuerySet
+from clinic_project.clinics.api.converters import MAX_ID
+from clinic_project.clinics.querysets import TrashQuerySet
+from medical_records.models import MedicalRecord, MedicalRecordTemplate
+
+
+class IdField(forms.Field):
+    def to_python(self, value: Any) -> int | None:
+        if value in self.empty_values:
+            return None
+        if not (value.isascii() and value.isdigit() and len(value) <= 10 and 1 <= int(value) <= MAX_ID):
+            raise forms.ValidationError(f"A whole number from 1 to {MAX_ID}.")
+        return int(value)
+
+
+class IdFilter(django_filters.Filter):
+    field_class = IdField
 
 
 class StatusFilter(django_filters.ChoiceFilter):
@@ -17,10 +32,16 @@ class StatusFilter(django_filters.ChoiceFilter):
     CHOICES = [("active", "in use"), ("deleted", "in the trash"), ("all", "both")]
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(choices=self.CHOICES, empty_label=None, **options)
+        messages = {"invalid_choice": "active, deleted or all."}
+        super().__init__(choices=self.CHOICES, empty_label=None, error_messages=messages, **options)
 
-    def filter(self, qs: ClinicQuerySet[Any], value: Any) -> QuerySet[Any]:
+    def filter(self, qs: TrashQuerySet[Any], value: Any) -> QuerySet[Any]:
         return qs.with_status(value or "active")
+
+
+class TimeFilter(django_filters.IsoDateTimeFilter):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(error_messages={"invalid": "A time in ISO 8601, such as 2026-03-14T09:26:53Z."}, **options)
 
 
 class TemplateFilters(django_filters.FilterSet):
@@ -32,7 +53,32 @@ class TemplateFilters(django_filters.FilterSet):
         fields: list[str] = []
 
 
-def filtered(request: Request, rows: ClinicQuerySet[Any], filters: type[django_filters.FilterSet]) -> Any:
+class PatientRecordFilters(django_filters.FilterSet):
+    """`updated_since` is for keeping a copy: it shows deletions as well, unless `status` says otherwise."""
+
+    template = IdFilter(field_name="template_id")
+    appointment = IdFilter(field_name="appointment_id")
+    status = StatusFilter()
+    created_after = TimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = TimeFilter(field_name="created_at", lookup_expr="lt")
+    updated_since = TimeFilter(field_name="updated_at", lookup_expr="gte")
+
+    class Meta:
+        model = MedicalRecord
+        fields: list[str] = []
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        given = self.form.cleaned_data
+        if given["updated_since"] and not given["status"]:
+            given["status"] = "all"
+        return super().filter_queryset(queryset)
+
+
+class RecordFilters(PatientRecordFilters):
+    patient = IdFilter(field_name="patient_id")
+
+
+def filtered(request: Request, rows: TrashQuerySet[Any], filters: type[django_filters.FilterSet]) -> Any:
     """Return `rows` narrowed by the query string; raises ValidationError for values that don't fit."""
     filterset = filters(request.query_params, queryset=rows, request=request)
     if not filterset.is_valid():

@@ -4,24 +4,64 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic_project.clinics.api.access import ADMINISTRATIVE
-from clinic_project.clinics.api.pagination import paginate
-from clinic_project.clinics.api.views import ClinicView
+from clinic_project.clinics.api.idempotency import idempotent
 from medical_records.models import MedicalRecordTemplate
+from medical_records.querysets import TemplateQuerySet
 
 from . import representations
 from .filters import TemplateFilters, filtered
+from .serializers import TemplateChange, TemplateInput
+from .views import VersionedView
 
 
-class TemplateList(ClinicView):
+class TemplateView(VersionedView):
     writers = ADMINISTRATIVE
+    represent = representations.template
 
+    @property
+    def templates(self) -> TemplateQuerySet:
+        return MedicalRecordTemplate.objects.for_clinic(self.clinic)
+
+
+class TemplateList(TemplateView):
     def get(self, request: Request) -> Response:
         """List the clinic's templates, by name."""
-        templates = filtered(request, MedicalRecordTemplate.objects.for_clinic(self.clinic), TemplateFilters)
-        rows = representations.read(
-            templates.order_by("name", "id"), representations.TEMPLATE, representations.TEMPLATE_JSON
-        )
-        page = paginate(request, rows)
-        for row in page["results"]:
-            representations.finish(row, representations.TEMPLATE_JSON)
-        return Response(page)
+        templates = filtered(request, self.templates, TemplateFilters)
+        return Response(representations.template_page(request, templates.order_by("name", "id")))
+
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Make a template."""
+        pk = self.templates.make(self.clinic, self.access.user, **self.valid(TemplateInput))
+        return self.shown(pk, status=201)
+
+
+class TemplateDetail(TemplateView):
+    def get(self, request: Request, pk: int) -> Response:
+        """Show a template, in the trash or not."""
+        return self.shown(pk)
+
+    def put(self, request: Request, pk: int) -> Response:
+        """Replace a template. Records made from it stay as they are."""
+        return self._change(pk, partial=False)
+
+    def patch(self, request: Request, pk: int) -> Response:
+        """Change parts of a template. Records made from it stay as they are."""
+        return self._change(pk, partial=True)
+
+    def delete(self, request: Request, pk: int) -> Response:
+        """Put a template into the trash. Records made from it stay as they are."""
+        self.templates.move_to_trash(pk, self.seen(), self.access.user)
+        return Response(status=204)
+
+    def _change(self, pk: int, *, partial: bool) -> Response:
+        versions = self.seen()
+        self.templates.change(pk, versions, self.access.user, **self.valid(TemplateChange, partial=partial))
+        return self.shown(pk)
+
+
+class TemplateRestore(TemplateView):
+    def post(self, request: Request, pk: int) -> Response:
+        """Take a template out of the trash."""
+        self.templates.restore(pk, self.seen(), self.access.user)
+        return self.shown(pk)

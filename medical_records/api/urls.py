@@ -2,10 +2,24 @@
 
 from django.urls import path
 
-from . import templates
+from . import records, templates
 
 app_name = "medical_records"
 
+_TEMPLATES = "clinic/medical-record-templates"
+_RECORDS = "clinic/medical-records"
+
 urlpatterns = [
-    path("clinic/medical-record-templates", templates.TemplateList.as_view(), name="templates"),
+    path(_TEMPLATES, templates.TemplateList.as_view(), name="templates"),
+    path(f"{_TEMPLATES}/<row_id:pk>", templates.TemplateDetail.as_view(), name="template"),
+    path(f"{_TEMPLATES}/<row_id:pk>/restore", templates.TemplateRestore.as_view(), name="template-restore"),
+    path(
+        "clinic/patients/<row_id:patient_id>/medical-records",
+        records.PatientRecordList.as_view(),
+        name="patient-records",
+    ),
+    path(_RECORDS, records.RecordList.as_view(), name="records"),
+    path(f"{_RECORDS}/<row_id:pk>", records.RecordDetail.as_view(), name="record"),
+    path(f"{_RECORDS}/<row_id:pk>/restore", records.RecordRestore.as_view(), name="record-restore"),
+    path(f"{_RECORDS}/<row_id:pk>/permanently", records.RecordPermanently.as_view(), name="record-permanently"),
 ]

@@ -18,11 +18,9 @@ from .scope import scope_of
 class ClinicModelAdmin(admin.ModelAdmin):
     """Staff see the rows of their clinics and, with a role there, change them; superusers see and change all.
 
-    `clinic_path` leads from the model to its clinic, `roles` are those that may change something. Nothing is deleted
-    unless a TrashMixin says so.
+    `roles` are those that may change something. Nothing is deleted unless a TrashMixin says so.
     """
 
-    clinic_path: ClassVar[str] = "clinic"
     roles: ClassVar[Collection[str]] = CLINICAL
     list_defer: ClassVar[Collection[str]] = ()
     change_list_template = "admin/clinics/change_list.html"
@@ -42,7 +40,8 @@ class ClinicModelAdmin(admin.ModelAdmin):
 
     def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[Any]:
         """Return the rows of `queryset` that belong to one of those clinics."""
-        return queryset.filter(**{f"{self.clinic_path}__in": clinic_ids})
+        rows: models.QuerySet[Any] = queryset.for_clinics(clinic_ids)
+        return rows
 
     def clinic_id_of(self, obj: Any) -> int:
         return int(obj.clinic_id)

@@ -1,6 +1,7 @@
 """The trash: nothing is deleted for good from the admin, and what was deleted comes back by a button or an action."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -11,64 +12,91 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
+
+from .base import ClinicModelAdmin
 
 #: An action changes at most this many rows, so that "select all" can't lock a whole table.
 MOST_AT_ONCE = 1_000
 
+#: What the history of an object says.
+TRASHED, RESTORED = "Moved to the trash.", "Restored from the trash."
 
-class TrashMixin(admin.ModelAdmin):
+Change = Callable[[HttpRequest, Any], None]
+
+
+class TrashMixin(ClinicModelAdmin):
     """For a model with `is_deleted` and `deleted_at`: Django's delete view and an action move to the trash.
 
-    Who may do the one may do the other.
+    Who may do the one may restore as well. What is in the trash isn't changed before that.
     """
 
     actions = ["move_to_trash", "restore"]
     delete_confirmation_template = "admin/clinics/trash_confirmation.html"
 
+    #: What `trash_one` and `restore_one` raise for an object that somebody else has changed; it is shown to the person.
+    refusals: ClassVar[tuple[type[Exception], ...]] = ()
+
     def has_trash_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
-        return bool(self.has_change_permission(request, obj))
+        return self.has_role(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return super().has_change_permission(request, obj) and not (obj is not None and obj.is_deleted)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
         return self.has_trash_permission(request, obj) and not (obj is not None and obj.is_deleted)
 
-    def trash(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> int:
-        """Move the rows of `queryset` to the trash and return how many weren't there."""
-        return queryset.filter(is_deleted=False).update(is_deleted=True, deleted_at=timezone.now())
+    def trash_one(self, request: HttpRequest, obj: Any) -> None:
+        """Move `obj`, which isn't there yet, to the trash."""
+        obj.is_deleted, obj.deleted_at = True, timezone.now()
+        obj.save(update_fields=["is_deleted", "deleted_at"])
 
-    def untrash(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> int:
-        """Take the rows of `queryset` out of the trash and return how many were there."""
-        return queryset.filter(is_deleted=True).update(is_deleted=False, deleted_at=None)
+    def restore_one(self, request: HttpRequest, obj: Any) -> None:
+        """Take `obj` out of the trash."""
+        obj.is_deleted, obj.deleted_at = False, None
+        obj.save(update_fields=["is_deleted", "deleted_at"])
 
-    @admin.action(description=_("Move the selected ones to the trash"), permissions=["trash"])
+    @admin.action(description="Move the selected ones to the trash", permissions=["trash"])
     def move_to_trash(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
-        moved = self._change(request, queryset, self.trash, _("Moved to the trash."))
-        if moved is not None:
-            said = ngettext("%(count)d was moved to the trash.", "%(count)d were moved to the trash.", moved)
-            self.message_user(request, said % {"count": moved}, messages.SUCCESS)
+        moved = self._each(request, queryset.filter(is_deleted=False), self.trash_one, TRASHED)
+        self.message_user(request, f"Moved to the trash: {moved}.", messages.SUCCESS if moved else messages.WARNING)
 
-    @admin.action(description=_("Restore the selected ones from the trash"), permissions=["trash"])
+    @admin.action(description="Restore the selected ones from the trash", permissions=["trash"])
     def restore(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
-        restored = self._change(request, queryset, self.untrash, _("Restored from the trash."))
-        if restored is not None:
-            said = ngettext("%(count)d was restored.", "%(count)d were restored.", restored)
-            self.message_user(request, said % {"count": restored}, messages.SUCCESS)
+        restored = self._each(request, queryset.filter(is_deleted=True), self.restore_one, RESTORED)
+        self.message_user(request, f"Restored: {restored}.", messages.SUCCESS if restored else messages.WARNING)
 
-    def _change(self, request: HttpRequest, queryset: models.QuerySet[Any], change: Any, note: str) -> int | None:
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Offer what makes sense for the rows that are shown: the trash can only be restored from."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        if request.method == "GET" and request.GET.get("trash") != "with":
+            actions.pop("move_to_trash" if request.GET.get("trash") == "only" else "restore", None)
+        return actions
+
+    @transaction.atomic
+    def _each(self, request: HttpRequest, queryset: models.QuerySet[Any], change: Change, note: str) -> int:
+        """Change each object and return how many were; those that are refused are named to the person."""
         chosen = list(queryset.order_by("pk")[: MOST_AT_ONCE + 1])
         if len(chosen) > MOST_AT_ONCE:
-            said = _("More than %(most)d are selected. Narrow them down by the filters, and try again.")
-            self.message_user(request, said % {"most": MOST_AT_ONCE}, messages.ERROR)
-            return None
+            said = f"More than {MOST_AT_ONCE:,} are selected. Narrow them down by the filters, and try again."
+            self.message_user(request, said, messages.ERROR)
+            return 0
         if not all(self.has_trash_permission(request, obj) for obj in chosen):
             raise PermissionDenied
-        with transaction.atomic():
-            changed = change(request, self.model._default_manager.filter(pk__in=[obj.pk for obj in chosen]))
-            for obj in chosen:
+        return sum(self._one(request, obj, change, note) for obj in chosen)
+
+    def _one(self, request: HttpRequest, obj: Any, change: Change, note: str) -> bool:
+        try:
+            with transaction.atomic():
+                change(request, obj)
                 self.log_change(request, obj, note)
-        return int(changed)
+        except self.refusals as refusal:
+            self.message_user(request, f"{obj}: {refusal}", messages.ERROR)
+            return False
+        return True
+
+    # One object, by a button of its page.
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_restore"
@@ -83,36 +111,39 @@ class TrashMixin(admin.ModelAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         if not self.has_trash_permission(request, obj):
             raise PermissionDenied
-        self._change(
-            request, self.model._default_manager.filter(pk=obj.pk), self.untrash, _("Restored from the trash.")
-        )
-        self.message_user(request, _("“%(name)s” was restored from the trash.") % {"name": obj}, messages.SUCCESS)
-        return HttpResponseRedirect(
-            reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
-        )
+        if obj.is_deleted and self._one(request, obj, self.restore_one, RESTORED):
+            self.message_user(request, f"“{obj}” was restored from the trash.", messages.SUCCESS)
+        return HttpResponseRedirect(self._url("change", obj.pk))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         obj = context.get("original")
         if obj is not None and obj.is_deleted:
-            context["restore_url"] = reverse(
-                f"admin:{self.opts.app_label}_{self.opts.model_name}_restore", args=[obj.pk]
-            )
+            context["restore_url"] = self._url("restore", obj.pk)
             context["may_restore"] = self.has_trash_permission(request, obj)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    # What Django's own delete view calls, from here on.
+    def _url(self, view: str, *args: Any) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{view}", args=args)
+
+    # What Django's own delete view calls.
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except self.refusals as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return HttpResponseRedirect(self._url("change", object_id))
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        self.trash(request, self.model._default_manager.filter(pk=obj.pk))
-
-    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
-        self.trash(request, queryset)
+        self.trash_one(request, obj)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> None:  # type: ignore[override]
         for obj in queryset:
-            self.log_change(request, obj, _("Moved to the trash."))
+            self.log_change(request, obj, TRASHED)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -121,15 +152,7 @@ class TrashMixin(admin.ModelAdmin):
         return [str(obj) for obj in objs], {}, set(), []
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
-        changelist = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        changelist = self._url("changelist")
         said = format_html('“{}” was moved to the <a href="{}?trash=only">trash</a>.', obj_display, changelist)
         self.message_user(request, said, messages.SUCCESS)
         return HttpResponseRedirect(changelist)
-
-    def get_actions(self, request: HttpRequest) -> Any:
-        """Offer what makes sense for the rows that are shown: the trash can only be restored from."""
-        actions = super().get_actions(request)
-        actions.pop("delete_selected", None)
-        if request.method == "GET" and request.GET.get("trash") != "with":
-            actions.pop("move_to_trash" if request.GET.get("trash") == "only" else "restore", None)
-        return actions

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import DatabaseError, InterfaceError
@@ -34,7 +34,7 @@ def _as_problem(error: Exception) -> Problem | None:
     match error:
         case Problem():
             problem: Problem | None = error
-        case Http404() | exceptions.NotFound():
+        case Http404() | exceptions.NotFound() | ObjectDoesNotExist():
             problem = NotHere()
         case DjangoPermissionDenied():
             problem = Problem(403, "forbidden", "Not allowed", "You may not do this.")

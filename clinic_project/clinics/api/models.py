@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from clinic_project.clinics.models import Clinic, User
 
+from .problems import Problem
+
 
 class AccessTokenManager(models.Manager["AccessToken"]):
     def issue(self, user: User) -> tuple[str, datetime]:
@@ -53,6 +55,33 @@ class AccessToken(models.Model):
         return f"token {self.pk}"
 
 
+class IdempotencyKeyManager(models.Manager["IdempotencyKey"]):
+    def claim(self, user: User, clinic: Clinic, key: str, fingerprint: str) -> "IdempotencyKey":
+        """Return the row of `key`, whose `status` is None where this transaction is the first to use it.
+
+        Waits for another transaction that has claimed it. Raises Problem (409) where it was used for another request.
+        """
+        self.purge()
+        row = self.model(user=user, clinic=clinic, key=key, fingerprint=fingerprint)
+        # ON CONFLICT DO NOTHING, unlike a failed INSERT, leaves the transaction usable.
+        self.bulk_create([row], ignore_conflicts=True)
+        found = self.get(user=user, clinic=clinic, key=key)
+        if found.fingerprint != fingerprint:
+            raise Problem(
+                409,
+                "idempotency-key-reused",
+                "The key was used for another request",
+                "This Idempotency-Key came with another request before. Make a new key for each new request.",
+            )
+        return found
+
+    def purge(self) -> None:
+        """Forget some of the answers that are too old to be asked for again, but none that is being used."""
+        old = self.filter(created_at__lt=Now() - IdempotencyKey.LIFETIME)
+        some = old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:100]
+        self.filter(pk__in=list(some)).delete()
+
+
 class IdempotencyKey(models.Model):
     """The answer to a request that named an `Idempotency-Key`, replayed when the same request comes again.
 
@@ -69,6 +98,8 @@ class IdempotencyKey(models.Model):
     headers = models.JSONField(db_default={})
     answer = models.BinaryField(null=True)
     created_at = models.DateTimeField(db_default=Now())
+
+    objects: ClassVar[IdempotencyKeyManager] = IdempotencyKeyManager()
 
     class Meta:
         db_table = "api_idempotency_keys"

@@ -3,6 +3,8 @@
 No text repeats what was sent: it may be a patient's data.
 """
 
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -51,8 +53,20 @@ class InvalidInput(Problem):
 
     def __init__(self, errors: Mapping[str, Sequence[str]]) -> None:
         super().__init__(
-            400, "invalid-input", "The input isn't valid", "See `errors`: messages by field path.", errors=errors
+            400,
+            "invalid-input",
+            "The input isn't valid",
+            "See `errors`: messages by field path.",
+            errors={_speakable(path): list(messages) for path, messages in errors.items()},
         )
+
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def _speakable(path: str) -> str:
+    """Cut `path` where a part of it is no plain name or id: keys are sent by clients, and may hold anything."""
+    return ".".join(itertools.takewhile(_NAME.fullmatch, path.split("."))) or "body"
 
 
 class NotHere(Problem):
