@@ -1,5 +1,6 @@
 """Templates, records and photos in the admin."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -10,22 +11,29 @@ from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format, time_format
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 
 from clinic_project.clinics.admin import PatientAdmin
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.administration.trash import TrashMixin
 from clinic_project.clinics.api.access import ADMINISTRATIVE
-from clinic_project.clinics.models import Patient
+from clinic_project.clinics.models import Patient, User
 
 from .exceptions import ChangeRefused
 from .filled_form import as_json, filled_form, questions
-from .filters import LinkedFilter, TemplateFilter
+from .filters import PlaceFilter, TemplateFilter
 from .forms import TemplateForm
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from .patient_overview import patient_overview, record_photos
 from .photo_views import photo_response
+
+
+def _when_and_who(moment: datetime | None, user: User | None) -> str:
+    when = date_format(localtime(moment), "DATETIME_FORMAT") if moment else "-"
+    return f"{when} by {user}" if user else when
 
 
 class ClinicalAdmin(TrashMixin):
@@ -41,6 +49,14 @@ class ClinicalAdmin(TrashMixin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, obj: Any) -> str:
+        return _when_and_who(obj.created_at, obj.created_by_user)
+
+    @admin.display(description="last change")
+    def updated(self, obj: Any) -> str:
+        return _when_and_who(obj.updated_at, obj.updated_by_user)
 
 
 class VersionedAdmin(ClinicalAdmin):
@@ -63,31 +79,14 @@ class TemplateAdmin(VersionedAdmin):
 
     roles = ADMINISTRATIVE
     form = TemplateForm
-    list_display = ["name", "question_count", "version", "clinic", "created_by_user", "created_at", "updated_at"]
+    list_display = ["name", "question_count", "version", "updated_at", "created_at", "created_by_user", "clinic"]
     list_select_related = ["clinic", "created_by_user"]
     list_defer = ["fields", "description"]
     search_fields = ["name", "description"]
     ordering = ["name", "pk"]
     sortable_by = ["name", "created_at"]
-    fields = [
-        "name",
-        "description",
-        "clinic",
-        "questions_asked",
-        "version",
-        ("created_at", "created_by_user"),
-        ("updated_at", "updated_by_user"),
-        "deleted_at",
-    ]
-    readonly_fields = [
-        "clinic",
-        "questions_asked",
-        "created_at",
-        "created_by_user",
-        "updated_at",
-        "updated_by_user",
-        "deleted_at",
-    ]
+    fields = ["name", "description", "clinic", "questions_asked", "version", "created", "updated"]
+    readonly_fields = ["clinic", "questions_asked", "created", "updated"]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[MedicalRecordTemplate]:
         # The length alone: a list of templates needn't carry all their questions.
@@ -117,30 +116,33 @@ class TemplateAdmin(VersionedAdmin):
 class RecordAdmin(VersionedAdmin):
     """A record is read as its filled-in form; the clinic's app changes it, with its versions."""
 
-    list_display = ["template_name", "patient", "clinic", "created_by_user", "created_at", "updated_at"]
+    list_display = ["template_name", "patient", "created_at", "created_by_user", "updated_at", "clinic"]
     list_filter = [TrashFilter, PatientFilter, ClinicFilter, TemplateFilter]
     list_select_related = ["patient", "clinic", "created_by_user"]
     list_defer = ["template_snapshot", "values"]
     search_fields = ["patient__full_name", "patient__phone_number"]
     search_help_text = "Part of the patient's name or phone number."
-    fields = [
-        ("patient", "clinic"),
-        "filled_in",
-        "photos",
-        ("template", "version"),
-        "appointment",
-        ("created_at", "created_by_user"),
-        ("updated_at", "updated_by_user"),
-        "deleted_at",
+    fieldsets = [
+        (None, {"fields": ["patient", "filled_in", "photos"]}),
+        ("About this record", {"fields": ["template", "visit", "clinic", "version", "created", "updated"]}),
     ]
+    readonly_fields = [*fieldsets[0][1]["fields"], *fieldsets[1][1]["fields"]]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: MedicalRecord | None = None) -> list[str]:
-        return ["filled_in", "photos", *(column.name for column in self.opts.fields)]
+    def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return False
 
     @admin.display(description="form")
     def filled_in(self, record: MedicalRecord) -> str:
         form = filled_form(record.template_snapshot, record.values)
         return render_to_string("admin/medical_records/filled_form.html", {"form": form})
+
+    @admin.display(description="appointment")
+    def visit(self, record: MedicalRecord) -> str:
+        if record.appointment is None:
+            return "None"
+        event = record.appointment.calendar_event
+        start = f", {time_format(event.start_time)}" if event.start_time else ""
+        return f"{date_format(event.date)}{start} ({record.appointment.status})"
 
     @admin.display(description="photos")
     def photos(self, record: MedicalRecord) -> str:
@@ -152,27 +154,18 @@ class RecordAdmin(VersionedAdmin):
 class PhotoAdmin(ClinicalAdmin):
     """A photo is looked at and described; the clinic's app uploads it and puts it on a record."""
 
-    list_display = ["thumbnail", "filename", "patient", "record_link", "is_pending", "size", "clinic", "created_at"]
-    list_display_links = ["filename"]
-    list_filter = [TrashFilter, PatientFilter, ClinicFilter, LinkedFilter]
-    list_select_related = ["patient", "clinic"]
-    list_defer: ClassVar[Any] = []
+    list_display = ["thumbnail", "caption", "patient", "place", "created_at", "clinic"]
+    list_display_links = ["caption"]
+    list_filter = [TrashFilter, PatientFilter, ClinicFilter, PlaceFilter]
+    list_select_related = ["patient", "clinic", "medical_record"]
+    list_defer = ["medical_record__template_snapshot", "medical_record__values"]
     search_fields = ["patient__full_name", "patient__phone_number"]
     search_help_text = "Part of the patient's name or phone number."
-    fields = [
-        "picture",
-        "description",
-        ("patient", "clinic"),
-        ("record_link", "is_pending"),
-        ("filename", "content_type", "size"),
-        ("created_at", "uploaded_by_user"),
-        ("updated_at", "updated_by_user"),
-        "deleted_at",
+    fieldsets = [
+        (None, {"fields": ["picture", "description", "patient", "place"]}),
+        ("About this photo", {"fields": ["filename", "content_type", "size", "clinic", "created", "updated"]}),
     ]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: PatientPhoto | None = None) -> list[str]:
-        columns = [column.name for column in self.opts.fields if column.name != "description"]
-        return ["picture", "record_link", "size", *columns]
+    readonly_fields = ["picture", "patient", "place", *fieldsets[1][1]["fields"]]
 
     def get_urls(self) -> list[URLPattern]:
         own = [
@@ -206,21 +199,28 @@ class PhotoAdmin(ClinicalAdmin):
     def picture(self, photo: PatientPhoto) -> str:
         return render_to_string("admin/medical_records/picture.html", {"photo": photo})
 
-    @admin.display(description="record", ordering="medical_record_id")
-    def record_link(self, photo: PatientPhoto) -> str | None:
-        # By its key alone: a list needn't read the records.
-        if photo.medical_record_id is None:
-            return None
-        link = reverse("admin:medical_records_medicalrecord_change", args=[photo.medical_record_id])
-        return format_html('<a href="{}">Record {}</a>', link, photo.medical_record_id)
+    @admin.display(description="caption")
+    def caption(self, photo: PatientPhoto) -> str:
+        return photo.description or photo.filename
+
+    @admin.display(description="place")
+    def place(self, photo: PatientPhoto) -> str:
+        record = photo.medical_record
+        if record is None:
+            return "In the gallery"
+        link = reverse("admin:medical_records_medicalrecord_change", args=[record.pk])
+        if record.clinic_id != photo.clinic_id:  # as another program may have left it
+            return "On a record of another clinic"
+        waits = ", pending until that is saved" if photo.is_pending else ""
+        return format_html('<a href="{}">{}</a>{}', link, record, waits)
+
+    @admin.display(description="uploaded", ordering="created_at")
+    def created(self, photo: PatientPhoto) -> str:
+        return _when_and_who(photo.created_at, photo.uploaded_by_user)
 
     @admin.display(description="size", ordering="size_bytes")
     def size(self, photo: PatientPhoto) -> str:
         return filesizeformat(photo.size_bytes)
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        obj.updated_by_user = request.user
-        super().save_model(request, obj, form, change)
 
 
 admin.site.unregister(Patient)

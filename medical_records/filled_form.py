@@ -36,6 +36,11 @@ class Answer:
         return not self.text and not any(option.is_chosen for option in self.options)
 
     @property
+    def is_unanswered(self) -> bool:
+        """Whether it has to be said: of boxes, that none is ticked shows."""
+        return self.is_empty and self.type != "checkbox"
+
+    @property
     def is_missing(self) -> bool:
         return self.required and self.is_empty
 

@@ -1,5 +1,6 @@
 """The admin's filters for records and photos."""
 
+from collections import Counter
 from typing import Any
 
 from django.contrib import admin
@@ -22,8 +23,11 @@ class TemplateFilter(admin.SimpleListFilter):
         clinic = request.GET.get("clinic", "")
         if clinic.isdecimal():
             templates = templates.filter(clinic=int(clinic))
-        choices = [(str(pk), name) for pk, name in templates.values_list("pk", "name")[: MOST_CHOICES + 1]]
-        return choices if len(choices) <= MOST_CHOICES else []
+        rows = templates.values_list("pk", "name", "clinic__name")[: MOST_CHOICES + 1]
+        if len(rows) > MOST_CHOICES:
+            return []
+        times = Counter(name for _, name, _ in rows)
+        return [(str(pk), name if times[name] == 1 else f"{name} ({clinic})") for pk, name, clinic in rows]
 
     def has_output(self) -> bool:
         return super().has_output() or self.value() is not None
@@ -32,7 +36,7 @@ class TemplateFilter(admin.SimpleListFilter):
         return queryset.filter(template=self.value()) if self.value() else queryset
 
 
-class LinkedFilter(admin.SimpleListFilter):
+class PlaceFilter(admin.SimpleListFilter):
     """Where a photo is: on a record, in the gallery, or pending until its record is saved."""
 
     title = "place"

@@ -42,7 +42,7 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
     filter_horizontal = ()
     fieldsets = [
         (None, {"fields": ["email", "password_is_set"]}),
-        ("May", {"fields": ["is_active", "is_staff", "is_superuser"]}),
+        ("Rights", {"fields": ["is_active", "is_staff", "is_superuser"]}),
         ("Dates", {"fields": ["last_login", "created_at", "updated_at"]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "usable_password", "password1", "password2"]})]
@@ -111,8 +111,8 @@ class PatientAdmin(TrashMixin):
     search_help_text = "Part of a name or of a phone number."
     ordering = ["full_name", "pk"]
     autocomplete_fields = ["clinic"]
-    fields = ["clinic", "full_name", "birthday", "gender", "phone_number", "notes", "created_at", "deleted_at"]
-    readonly_fields = ["created_at", "deleted_at"]
+    fields = ["clinic", "full_name", "birthday", "gender", "phone_number", "notes", "created_at"]
+    readonly_fields = ["created_at"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Patient | None = None) -> list[str]:
         # Records and photos belong to the patient's clinic: a patient doesn't change it.

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db import models
 from django.forms import ModelChoiceField
 from django.http import HttpRequest
@@ -29,6 +30,7 @@ class ClinicModelAdmin(admin.ModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     paginator = EstimatingPaginator
+    formfield_overrides = {models.TextField: {"widget": AdminTextareaWidget(attrs={"rows": 4})}}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LeanChangeList]:
         return LeanChangeList
@@ -60,10 +62,27 @@ class ClinicModelAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
         return False
 
+    def get_fields(self, request: HttpRequest, obj: Any | None = None) -> Any:
+        """Leave out of a new row's form what the database will fill in."""
+        fields = super().get_fields(request, obj)
+        return fields if obj else [name for name in fields if name not in self.get_readonly_fields(request, obj)]
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Leave out the clinic for those who have only one."""
+        scope = scope_of(request)
+        several = scope.is_unlimited or len(scope.clinic_ids) > 1
+        return [name for name in super().get_list_display(request) if several or name != "clinic"]
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        if change and hasattr(obj, "updated_at"):
-            obj.updated_at = timezone.now()
-        super().save_model(request, obj, form, change)
+        """Write of an existing row what was edited, who did it and when: another column may just have been changed."""
+        if not change:
+            obj.save()
+            return
+        columns = {column.name for column in self.opts.concrete_fields}
+        stamps = {"updated_at": timezone.now(), "updated_by_user": scope_of(request).user}
+        for name in columns & stamps.keys():
+            setattr(obj, name, stamps[name])
+        obj.save(update_fields=columns & {*form.changed_data, *stamps})
 
     def formfield_for_foreignkey(
         self, db_field: Any, request: HttpRequest, **kwargs: Any

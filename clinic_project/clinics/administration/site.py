@@ -25,6 +25,8 @@ class ClinicAdminSite(admin.AdminSite):
     site_header = "Clinic administration"
     site_title = "Clinic administration"
     index_title = "What would you like to look at?"
+    #: There is no site beside the API to link to.
+    site_url = None
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         return answer_when_schema_is_behind(super().admin_view(view, cacheable))
