@@ -31,9 +31,13 @@ from .patient_overview import patient_overview, record_photos
 from .photo_views import photo_response
 
 
+def _when(moment: datetime | None) -> str:
+    """Short enough for a column, and the same to read in every country."""
+    return date_format(localtime(moment), "j M Y, H:i") if moment else "-"
+
+
 def _when_and_who(moment: datetime | None, user: User | None) -> str:
-    when = date_format(localtime(moment), "DATETIME_FORMAT") if moment else "-"
-    return f"{when} by {user}" if user else when
+    return f"{_when(moment)} by {user}" if user else _when(moment)
 
 
 class ClinicalAdmin(TrashMixin):
@@ -42,7 +46,7 @@ class ClinicalAdmin(TrashMixin):
     list_filter: ClassVar[Any] = [TrashFilter, ClinicFilter]
     date_hierarchy = "created_at"
     ordering = ["-created_at", "-pk"]
-    sortable_by: ClassVar[Any] = ["created_at"]
+    sortable_by: ClassVar[Any] = ["created_on"]
 
     class Media:
         css = {"all": ["medical_records/admin.css"]}
@@ -51,8 +55,21 @@ class ClinicalAdmin(TrashMixin):
         return False
 
     @admin.display(description="created", ordering="created_at")
+    def created_on(self, obj: Any) -> str:
+        return _when(obj.created_at)
+
+    @admin.display(description="changed", ordering="updated_at")
+    def updated_on(self, obj: Any) -> str:
+        return _when(obj.updated_at)
+
+    @admin.display(description="created")
     def created(self, obj: Any) -> str:
         return _when_and_who(obj.created_at, obj.created_by_user)
+
+    @admin.display(description="author")
+    def author(self, obj: Any) -> User | None:
+        author: User | None = obj.created_by_user
+        return author
 
     @admin.display(description="last change")
     def updated(self, obj: Any) -> str:
@@ -79,12 +96,12 @@ class TemplateAdmin(VersionedAdmin):
 
     roles = ADMINISTRATIVE
     form = TemplateForm
-    list_display = ["name", "question_count", "version", "updated_at", "created_at", "created_by_user", "clinic"]
+    list_display = ["name", "question_count", "version", "created_on", "updated_on", "author", "clinic"]
     list_select_related = ["clinic", "created_by_user"]
     list_defer = ["fields", "description"]
     search_fields = ["name", "description"]
     ordering = ["name", "pk"]
-    sortable_by = ["name", "created_at"]
+    sortable_by = ["name", "created_on"]
     fields = ["name", "description", "clinic", "questions_asked", "version", "created", "updated"]
     readonly_fields = ["clinic", "questions_asked", "created", "updated"]
 
@@ -116,7 +133,7 @@ class TemplateAdmin(VersionedAdmin):
 class RecordAdmin(VersionedAdmin):
     """A record is read as its filled-in form; the clinic's app changes it, with its versions."""
 
-    list_display = ["template_name", "patient", "created_at", "created_by_user", "updated_at", "clinic"]
+    list_display = ["template_name", "patient", "created_on", "updated_on", "author", "clinic"]
     list_filter = [TrashFilter, PatientFilter, ClinicFilter, TemplateFilter]
     list_select_related = ["patient", "clinic", "created_by_user"]
     list_defer = ["template_snapshot", "values"]
@@ -154,7 +171,7 @@ class RecordAdmin(VersionedAdmin):
 class PhotoAdmin(ClinicalAdmin):
     """A photo is looked at and described; the clinic's app uploads it and puts it on a record."""
 
-    list_display = ["thumbnail", "caption", "patient", "place", "created_at", "clinic"]
+    list_display = ["thumbnail", "caption", "patient", "place", "created_on", "clinic"]
     list_display_links = ["caption"]
     list_filter = [TrashFilter, PatientFilter, ClinicFilter, PlaceFilter]
     list_select_related = ["patient", "clinic", "medical_record"]
@@ -214,7 +231,7 @@ class PhotoAdmin(ClinicalAdmin):
         waits = ", pending until that is saved" if photo.is_pending else ""
         return format_html('<a href="{}">{}</a>{}', link, record, waits)
 
-    @admin.display(description="uploaded", ordering="created_at")
+    @admin.display(description="uploaded")
     def created(self, photo: PatientPhoto) -> str:
         return _when_and_who(photo.created_at, photo.uploaded_by_user)
 

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
 from clinic_project.clinics.factories import PASSWORD, MembershipFactory, PatientFactory
+from clinic_project.clinics.models import Patient
 from medical_records.demo.paintings import paint
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord
@@ -65,6 +66,15 @@ class Staff:
         from selenium.webdriver.support.ui import WebDriverWait
 
         return WebDriverWait(self.driver, SECONDS).until(lambda d: d.find_element(By.CSS_SELECTOR, selector))
+
+    def find_text(self, selector: str, text: str):
+        from selenium.webdriver.common.by import By
+        from selenium.webdriver.support.expected_conditions import text_to_be_present_in_element
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        found = text_to_be_present_in_element((By.CSS_SELECTOR, selector), text)
+        WebDriverWait(self.driver, SECONDS).until(found)
+        return self.find(selector)
 
     def click(self, selector: str) -> None:
         """Click on what leads to another page, and wait for that."""
@@ -261,11 +271,12 @@ def test_choosing_a_clinic_by_typing(staff, practitioner):
     staff.open("clinics_patient_add")
     staff.find(".select2-selection").click()
     staff.write(".select2-search__field", "north")
-    staff.find(".select2-results__option--highlighted").click()
+    staff.find_text(".select2-results__option--highlighted", "Northgate").click()
     staff.shoot("autocomplete")
     staff.write("#id_full_name", "Katherine Johnson")
     staff.click("[name=_save]")
     assert "was added successfully" in staff.find(".messagelist").text
+    assert Patient.objects.get(full_name="Katherine Johnson").clinic.name == "Northgate"
 
 
 def test_no_page_is_wider_than_the_screen(staff, practitioner, patient):

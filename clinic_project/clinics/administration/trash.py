@@ -133,7 +133,7 @@ class TrashMixin(ClinicModelAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         try:
-            return super().delete_view(request, object_id, extra_context)
+            return super().delete_view(request, object_id, {"title": "Move to the trash", **(extra_context or {})})
         except self.refusals as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(self._url("change", object_id))
