@@ -77,8 +77,8 @@ class Differences:
     items: tuple[Difference, ...]
     extras: tuple[Extra, ...]
 
-    def __bool__(self) -> bool:
-        return bool(self.items)
+    def __len__(self) -> int:
+        return len(self.items)
 
     def of(self, table: str, *kinds: Kind) -> list[Difference]:
         return [item for item in self.items if item.table == table and item.kind in kinds]
