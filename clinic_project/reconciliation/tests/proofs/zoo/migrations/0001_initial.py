@@ -9,11 +9,11 @@ import django.db.models.functions.text
 from django.db import migrations, models
 
 from clinic_project.reconciliation.operations import ReconcileSchema
-from clinic_project.reconciliation.tests.proofs.zoo import models as zoo_models
+from clinic_project.reconciliation.tests.proofs.zoo import extensions
 
 
 def make_extension(apps, schema_editor):
-    extension = zoo_models.available_extension(schema_editor.connection)
+    extension = extensions.available_extension(schema_editor.connection)
     schema_editor.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
 
 
@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
                         ("name", models.CharField(db_index=True, max_length=80)),
                         ("badge", models.CharField(db_collation="C", max_length=20, unique=True)),
                         ("notes", models.TextField(blank=True, db_index=True, default="")),
-                        ("extended", zoo_models.ExtensionField(null=True)),
+                        ("extended", extensions.ExtensionField(null=True)),
                         ("hired_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                         (
                             "deputy_of",
