@@ -38,17 +38,21 @@ INSTALLED_APPS = [
     # Before Django's own: its `migrate` extends theirs.
     "clinic_project.reconciliation",
     "clinic_project.clinics",
+    "clinic_project.clinics.api",
     "medical_records",
-    "django.contrib.admin",
+    "clinic_project.clinics.administration.apps.ClinicAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "rest_framework",
 ]
 
 MIDDLEWARE = [
+    "clinic_project.clinics.api.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -95,3 +99,56 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
+
+# Photos are served by the API alone, which asks who wants them: there is no MEDIA_URL, and no one else may read them.
+MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(BASE_DIR / ".media"))
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "clinic_project.clinics.api.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["clinic_project.clinics.api.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["clinic_project.clinics.api.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "clinic_project.clinics.api.renderers.OnlyJSON",
+    "EXCEPTION_HANDLER": "clinic_project.clinics.api.errors.problem_response",
+    "DEFAULT_SCHEMA_CLASS": "clinic_project.clinics.api.documentation.ClinicSchema",
+    "DEFAULT_THROTTLE_RATES": {"failed_logins_by_address": "30/min", "failed_logins_by_email": "10/min"},
+    # How many proxies add to X-Forwarded-For: with none, the header is a client's own invention.
+    "NUM_PROXIES": env.int("TRUSTED_PROXIES", default=0),
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "TEST_REQUEST_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.MultiPartRenderer",
+    ],
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Clinic records",
+    "VERSION": "1",
+    "DESCRIPTION": (
+        "A clinic's templates, medical records and photos.\n\n"
+        "Log in at `/api/auth/login` and send the token as `Authorization: Bearer <token>`. Members of several clinics "
+        "name one in `X-Clinic-ID`. A change names the version it saw, by `version` in the body, or by the `If-Match` "
+        'header with the ETag of the answer that was read (`"3"`), which replaces it. Errors are RFC 9457 problems.'
+    ),
+    "OAS_VERSION": "3.1.0",
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "AUTHENTICATION_WHITELIST": ["clinic_project.clinics.api.authentication.BearerAuthentication"],
+    "COMPONENT_SPLIT_PATCH": False,
+    # None: the usual one gives enumerations names of their own, and two of ours share one.
+    "POSTPROCESSING_HOOKS": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"persistAuthorization": False},
+}

@@ -11,6 +11,9 @@ from django.db.models.functions import Now
 from clinic_project.clinics.models import Appointment, Clinic, Patient
 from clinic_project.reconciliation.indexes import LongNameIndex
 
+from .exceptions import Unusable
+from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
+
 
 class MedicalRecordTemplate(models.Model):
     """A form that a clinic fills in for its patients; `fields` is the list of its questions."""
@@ -30,6 +33,8 @@ class MedicalRecordTemplate(models.Model):
     updated_by_user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )
+
+    objects = TemplateQuerySet.as_manager()
 
     class Meta:
         db_table = "medical_record_templates"
@@ -68,6 +73,8 @@ class MedicalRecord(models.Model):
     updated_by_user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )
+
+    objects = RecordQuerySet.as_manager()
 
     class Meta:
         db_table = "medical_records"
@@ -114,6 +121,8 @@ class PatientPhoto(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )
 
+    objects = PhotoQuerySet.as_manager()
+
     class Meta:
         db_table = "patient_photos"
         indexes = [
@@ -128,3 +137,18 @@ class PatientPhoto(models.Model):
 
     def __str__(self) -> str:
         return self.filename
+
+    def check_attachable(self, record: MedicalRecord) -> None:
+        """Raise Unusable unless this photo may be put on `record`, or is there."""
+        if self.patient_id != record.patient_id:
+            raise Unusable("photo_ids", "One of the photos is another patient's.")
+        if self.is_deleted:
+            raise Unusable("photo_ids", "One of the photos is in the trash.")
+        if self.medical_record_id not in {None, record.pk}:
+            raise Unusable("photo_ids", "One of the photos is on another record.")
+
+    def lock_record(self) -> MedicalRecord | None:
+        """Return the photo's record, if any, so that until the transaction ends nobody moves it to the trash."""
+        if self.medical_record_id is None:
+            return None
+        return MedicalRecord.objects.filter(pk=self.medical_record_id).select_for_update(no_key=True).first()

@@ -12,10 +12,19 @@ from django.db.models.functions import Now
 
 from clinic_project.reconciliation.indexes import LongNameIndex
 
+from .querysets import AppointmentQuerySet, PatientQuerySet
+
 
 class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email__iexact=username)
+        """Return the user who logs in as `username`, however it is capitalised.
+
+        An existing clinic may have two users whose emails differ in nothing else: then it has to be spelt exactly.
+        """
+        try:
+            return self.get(email__iexact=username)
+        except self.model.MultipleObjectsReturned:
+            return self.get(email=username)
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         user = self.model(email=self.normalize_email(email), **fields)
@@ -112,6 +121,8 @@ class Patient(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
+    objects = PatientQuerySet.as_manager()
+
     class Meta:
         db_table = "patients"
         indexes = [LongNameIndex(fields=["clinic", "phone_number"], name="idx_patients_clinic_phone")]
@@ -147,6 +158,8 @@ class Appointment(models.Model):
     patient = models.ForeignKey(Patient, models.PROTECT, db_index=False, related_name="appointments")
     status = models.CharField(max_length=50, db_default="confirmed")
     notes = models.CharField(max_length=500, null=True, blank=True)
+
+    objects = AppointmentQuerySet.as_manager()
 
     class Meta:
         db_table = "appointments"

@@ -100,6 +100,7 @@ def reconcile(
         todo = [r for r in inspection.plan.repairs if (r.table, r.name) not in given_up]
         if not todo:
             return _outcome(inspection, executor)
+        executor.notes += inspection.plan.notes
         executor.run(replace(inspection.plan, repairs=tuple(todo)))
     inspection = inspect(connection, server, expected)
     given_up = {(refusal.table, refusal.name) for refusal in executor.refusals}
@@ -112,7 +113,8 @@ def reconcile(
 
 def _outcome(inspection: Inspection, executor: Executor) -> Outcome:
     refusals = (*inspection.plan.refusals, *executor.refusals)
-    return Outcome(inspection, refusals, (*executor.notes, *inspection.plan.notes))
+    notes = dict.fromkeys((*executor.notes, *inspection.plan.notes))
+    return Outcome(inspection, refusals, tuple(notes))
 
 
 def _inspect_when_built(
@@ -143,7 +145,7 @@ def _require(server: Server) -> None:
         )
     if server.read_only:
         raise Unsupported(
-            f"Expected to be allowed to write, found default_transaction_read_only on for {server.role}. Turn it off:"
+            f"Expected to be allowed to write, found read-only transactions for {server.role}. Turn them off:"
             " ALTER ROLE … SET default_transaction_read_only = off (or for the database)."
         )
     if server.schema is None:

@@ -115,8 +115,10 @@ _PLANNERS: dict[Kind, _Planner] = {
     Kind.INDEX_INVALID: indexes.rebuild_index,
     Kind.INDEX_DEFINITION: indexes.replace_index,
     Kind.CONSTRAINT_MISSING: constraints.add_constraint,
+    Kind.KEY_INDEX_INVALID: constraints.rebuild_key_index,
     Kind.CONSTRAINT_DEFINITION: constraints.replace_constraint,
     Kind.CONSTRAINT_UNVALIDATED: constraints.finish_rule,
+    Kind.CONSTRAINT_DEFERRABILITY: constraints.alter_timing,
     Kind.LEFTOVER: _leftover,
 }
 
@@ -130,15 +132,11 @@ _TOGETHER: dict[Kind, Callable[[Draft, Table, Sequence[Difference]], None]] = {
 def _plan_items(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
     unconverted = {item.name for item in items if item.kind is Kind.COLUMN_TYPE and not _is_widening(item)}
     ready = [item for item in items if not _waits_for_conversion(item, unconverted)]
-    for item in ready:
-        if item.kind is Kind.CONSTRAINT_DEFERRABILITY:
-            # By the name that it has now: a rename may follow.
-            constraints.alter_timing(draft, table, item)
     for kind, rename in _TOGETHER.items():
         if together := [item for item in ready if item.kind is kind]:
             rename(draft, table, together)
     for item in ready:
-        if item.kind in _PLANNERS:
+        if item.kind not in _TOGETHER:
             _PLANNERS[item.kind](draft, table, item)
 
 
@@ -228,7 +226,8 @@ def _surroundings(differences: Differences) -> Iterator[Note]:
             yield Note("shadowed", table.name, table.name, text)
     for relation in differences.actual.homonyms:
         if relation.name in differences.expected.tables and relation.kind in "rpvmf":
-            text = f"another relation of this name is in the schema {relation.schema}; it is left alone."
+            ours, theirs = differences.actual.name, relation.schema
+            text = f"this table is kept in the schema {ours}; the one of its name in {theirs} is left alone."
             yield Note("another-schema", relation.name, relation.name, text)
     yield from _extras(differences.extras)
 

@@ -1,0 +1,25 @@
+"""Who sends a request: an access token's user, or the session's."""
+
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from clinic_project.clinics.models import User
+
+from .models import AccessToken
+
+
+class BearerAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <token>`. Comes before the session, so that a 401 says `WWW-Authenticate: Bearer`."""
+
+    def authenticate(self, request: Request) -> tuple[User, AccessToken] | None:
+        scheme, _, token = get_authorization_header(request).strip().partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        row = AccessToken.objects.find(token.strip().decode("latin-1"))
+        if row is None:
+            raise AuthenticationFailed("The access token is unknown, expired or revoked. Log in again.")
+        return row.user, row
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"

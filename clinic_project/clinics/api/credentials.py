@@ -1,0 +1,98 @@
+"""Endpoints about credentials: `/auth/login`, `/auth/logout`, `/auth/logout-all`, `/auth/me`."""
+
+from typing import Any
+
+from django.contrib.auth import authenticate, logout
+from django.contrib.auth.models import update_last_login
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from clinic_project.clinics.models import User
+
+from .access import active_memberships
+from .documentation import endpoint
+from .models import AccessToken
+from .problems import Problem
+from .serializers import LoginInput, LoginOutput, SelfOutput
+from .throttles import FailedLogins, FailedLoginsByAddress, FailedLoginsByEmail
+
+#: The problems of requests about oneself; 403 is a session's request without its CSRF token.
+_OWN = (401, 403, 503)
+
+
+class CredentialsView(APIView):
+    """An endpoint that no clinic has to be named for."""
+
+    metadata_class = None
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
+class Login(CredentialsView):
+    authentication_classes = ()
+    permission_classes = ()
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        self.throttles: list[FailedLogins] = [FailedLoginsByAddress(), FailedLoginsByEmail()]
+        return list(self.throttles)
+
+    @endpoint(LoginOutput, takes=LoginInput, problems=(400, 401, 413, 415, 429, 503), in_clinic=False)
+    def post(self, request: Request) -> Response:
+        """Exchange an email and a password for an access token."""
+        given = LoginInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        email, password = given.validated_data["email"], given.validated_data["password"]
+        user = authenticate(request, username=email, password=password)
+        if user is None:
+            raise self._refusal()
+        update_last_login(User, user)
+        token, expires_at = AccessToken.objects.issue(user)
+        return Response(LoginOutput({"token": token, "expires_at": expires_at, **_self(user)}).data)
+
+    def _refusal(self) -> Problem:
+        for throttle in self.throttles:
+            throttle.record_failure()
+        return Problem(
+            401,
+            "invalid-credentials",
+            "Not logged in",
+            "The email and the password don't belong together, or the account is closed.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+class Logout(CredentialsView):
+    @endpoint(None, status=204, problems=_OWN, in_clinic=False)
+    def post(self, request: Request) -> Response:
+        """Revoke the token, or end the session, that this request is sent with."""
+        if isinstance(request.auth, AccessToken):
+            request.auth.delete()
+        else:
+            logout(request._request)
+        return Response(status=204)
+
+
+class LogoutAll(CredentialsView):
+    @endpoint(None, status=204, problems=_OWN, in_clinic=False)
+    def post(self, request: Request) -> Response:
+        """Revoke all of one's tokens, and end the session where there is one."""
+        if isinstance(request.user, User):
+            request.user.access_tokens.all().delete()
+        logout(request._request)
+        return Response(status=204)
+
+
+class Me(CredentialsView):
+    @endpoint(SelfOutput, problems=_OWN, in_clinic=False)
+    def get(self, request: Request) -> Response:
+        """Tell who one is, and in which clinics one may work."""
+        return Response(SelfOutput(_self(request.user)).data)
+
+
+def _self(user: Any) -> dict[str, Any]:
+    return {"user": user, "memberships": active_memberships(user)}

@@ -1,0 +1,121 @@
+"""DRF's, Django's and PostgreSQL's errors as problems."""
+
+import http
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, SuspiciousOperation
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import DatabaseError, InterfaceError
+from django.http import Http404
+from django.http.multipartparser import MultiPartParserError
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+from rest_framework.views import set_rollback
+
+from .problems import CONTENT_TYPE, InvalidInput, NotHere, Problem
+
+logger = logging.getLogger(__name__)
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's EXCEPTION_HANDLER: answer `error` as a problem, or return None for a bug of ours (500)."""
+    problem = _as_problem(error)
+    if problem is None:
+        return None
+    set_rollback()
+    return Response(problem.body(), status=problem.status_code, headers=problem.headers, content_type=CONTENT_TYPE)
+
+
+def _as_problem(error: Exception) -> Problem | None:
+    match error:
+        case Problem():
+            problem: Problem | None = error
+        case Http404() | exceptions.NotFound() | ObjectDoesNotExist():
+            problem = NotHere()
+        case DjangoPermissionDenied():
+            problem = Problem(403, "forbidden", "Not allowed", "You may not do this.")
+        case DjangoValidationError():
+            problem = InvalidInput(dict(_django_messages(error)))
+        case exceptions.ValidationError():
+            problem = InvalidInput(dict(_by_path(error.detail)))
+        case exceptions.APIException():
+            problem = _from_drf(error)
+        case SuspiciousOperation() | MultiPartParserError():
+            problem = Problem(
+                400, "unreadable-body", "The body can't be read", "It is malformed, or has too many parts."
+            )
+        case _:
+            problem = _from_database(error) if isinstance(error, DatabaseError | InterfaceError) else None
+    return problem
+
+
+def _from_drf(error: exceptions.APIException) -> Problem:
+    status = http.HTTPStatus(error.status_code)
+    headers = {}
+    if auth_header := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(math.ceil(wait))
+    kind = status.phrase.lower().replace(" ", "-").replace("'", "")
+    return Problem(status, kind, status.phrase, str(error.detail), headers=headers)
+
+
+def _django_messages(error: DjangoValidationError) -> Iterator[tuple[str, list[str]]]:
+    if not hasattr(error, "error_dict"):
+        yield api_settings.NON_FIELD_ERRORS_KEY, list(error.messages)
+        return
+    for path, messages in error.message_dict.items():
+        yield (api_settings.NON_FIELD_ERRORS_KEY if path == NON_FIELD_ERRORS else path), messages
+
+
+def _by_path(detail: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Flatten DRF's nested details: {"fields": [{}, {"label": [m]}]} gives ("fields.1.label", [m])."""
+    if isinstance(detail, Mapping):
+        for name, inner in detail.items():
+            as_a_whole = path and name == api_settings.NON_FIELD_ERRORS_KEY
+            yield from _by_path(inner, path if as_a_whole else f"{path}.{name}".lstrip("."))
+    elif isinstance(detail, list) and any(isinstance(item, Mapping | list) for item in detail):
+        for position, inner in enumerate(detail):
+            yield from _by_path(inner, f"{path}.{position}" if path else str(position))
+    elif detail:
+        messages = detail if isinstance(detail, list) else [detail]
+        yield path or api_settings.NON_FIELD_ERRORS_KEY, [str(message) for message in messages]
+
+
+_MISSING = {"42P01", "42703", "3F000"}  # undefined_table, undefined_column, invalid_schema_name
+_TRY_AGAIN = {"40001", "40P01", "55P03"}  # serialization_failure, deadlock_detected, lock_not_available
+_BROKEN_REFERENCE = {"23503", "23505"}  # foreign_key_violation, unique_violation
+
+
+def _from_database(error: Exception) -> Problem | None:
+    """Tell PostgreSQL's errors apart by SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+    state = sqlstate(error)
+    if state in _MISSING:
+        return _unavailable("schema-behind", "The database lacks a table or column that this needs. Run `migrate`.")
+    if state in _TRY_AGAIN:
+        return _unavailable("busy", "Another request was changing the same. Send it again.")
+    if state is None or state.startswith(("08", "57P", "53")):
+        return _unavailable("database-unavailable", "The database can't be reached, or takes no more connections.")
+    if state in _BROKEN_REFERENCE:
+        return Problem(
+            409, "conflict", "Changed meanwhile", "Something that this refers to was just changed. Read again."
+        )
+    if state.startswith("22"):  # data exceptions
+        logger.warning("input reached PostgreSQL unchecked: SQLSTATE %s", state)
+        return Problem(400, "invalid-input", "The input isn't valid", "A value can't be stored by the database.")
+    return None
+
+
+def _unavailable(kind: str, detail: str) -> Problem:
+    logger.error("503 %s: %s", kind, detail)
+    return Problem(503, kind, "Can't be answered now", detail, headers={"Retry-After": "5"})
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """Return PostgreSQL's five-letter code for `error`; None where no server answered."""
+    return getattr(error.__cause__, "pgcode", None)

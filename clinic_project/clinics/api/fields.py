@@ -1,0 +1,94 @@
+"""Serializer fields that take a value of the JSON type they are named for, and nothing that merely looks like it.
+
+DRF's own take "5" for 5, 5 for "5" and "yes" for true; what comes back then isn't what was sent.
+"""
+
+import re
+from typing import Any
+
+from django.db import models
+from rest_framework import serializers
+
+from .converters import MAX_ID
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def whole_number(data: Any) -> int | None:
+    """Return the whole number that a JSON number is, 3.0 as well as 3; None for anything else."""
+    if isinstance(data, bool) or not isinstance(data, int | float) or data != data // 1:
+        return None
+    return int(data)
+
+
+class Text(serializers.CharField):
+    """A string, kept as it is, with at least one character that isn't blank unless `allow_blank`."""
+
+    default_error_messages = {"not_text": "A text."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"trim_whitespace": False, **options})
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("not_text")
+        if not self.allow_blank and not data.strip():
+            self.fail("blank")
+        return super().to_internal_value(data)
+
+
+class RowId(serializers.IntegerField):
+    """The id of a row: a whole number that PostgreSQL's integer holds."""
+
+    default_error_messages = {"not_whole": "A whole number."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"min_value": 1, "max_value": MAX_ID, **options})
+
+    def to_internal_value(self, data: Any) -> int:
+        whole = whole_number(data)
+        if whole is None:
+            self.fail("not_whole")
+        return whole
+
+
+class WholeNumber(RowId):
+    """A whole number that PostgreSQL's integer holds, zero and negative ones among them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"min_value": -MAX_ID, **options})
+
+
+class Flag(serializers.BooleanField):
+    """true or false."""
+
+    default_error_messages = {"not_a_flag": "true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("not_a_flag")
+        return data
+
+
+class Choice(serializers.ChoiceField):
+    """One of some strings."""
+
+    def __init__(self, choices: type[models.TextChoices], **options: Any) -> None:
+        super().__init__(choices=choices.choices, **options)
+        self.error_messages["invalid_choice"] = f"One of {', '.join(choices.values)}."
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid_choice")
+        return str(super().to_internal_value(data))
+
+
+class UuidText(serializers.UUIDField):
+    """A UUID in its usual writing, kept in the case that it was sent in."""
+
+    default_error_messages = {"invalid": "A UUID, such as 0b3c2f3e-9d6a-4f0e-8a53-1c2d3e4f5a6b."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not (isinstance(data, str) and _UUID.fullmatch(data)):
+            self.fail("invalid")
+        return data

@@ -1,0 +1,90 @@
+"""`Idempotency-Key`: a request that is sent again gets the first answer, and does nothing twice.
+
+The key is claimed in the transaction that does the work. A second request with the same key waits in its INSERT for
+the first to end: where that was committed, its answer is replayed; where it failed, nothing was kept, and the second
+takes its turn.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, TypeVar
+
+import orjson
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from .models import IdempotencyKey
+from .problems import InvalidInput
+from .renderers import JSONRenderer
+from .views import ClinicView
+
+HEADER = "Idempotency-Key"
+MAX_KEY = 255
+#: Headers of an answer that are kept with it.
+_KEPT_HEADERS = ("ETag", "Location")
+
+View = TypeVar("View", bound=ClinicView)
+Handler = Callable[Concatenate[View, Request, ...], Response]
+
+
+def idempotent(handler: Handler[View]) -> Handler[View]:
+    """Make a view's method, which creates something, honour the key; the method runs in a transaction then."""
+
+    @wraps(handler)
+    def handle_once(view: View, request: Request, *args: Any, **kwargs: Any) -> Response:
+        key = request.headers.get(HEADER)
+        if key is None:
+            return handler(view, request, *args, **kwargs)
+        _check_key(key)
+        with transaction.atomic():
+            row = IdempotencyKey.objects.claim(view.access.user, view.clinic, key, _fingerprint(request))
+            if row.status is not None:
+                return _replayed(row)
+            response = handler(view, request, *args, **kwargs)
+            _remember(row, response)
+        return response
+
+    return handle_once
+
+
+def _check_key(key: str) -> None:
+    if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+        raise InvalidInput({HEADER: [f"1 to {MAX_KEY} printable ASCII characters."]})
+
+
+def _replayed(row: IdempotencyKey) -> Response:
+    headers = {**row.headers, "Idempotent-Replayed": "true"}
+    return Response(orjson.Fragment(bytes(row.answer or b"null")), status=row.status, headers=headers)
+
+
+def _remember(row: IdempotencyKey, response: Response) -> None:
+    row.status = response.status_code
+    row.headers = {name: response[name] for name in _KEPT_HEADERS if name in response}
+    row.answer = JSONRenderer().render(response.data)
+    row.save(update_fields=["status", "headers", "answer"])
+
+
+def _fingerprint(request: Request) -> str:
+    """Hash what makes two requests the same: method, path, and the values and files of the body."""
+    digest = hashlib.sha256(f"{request.method} {request.path}\n".encode())
+    data = request.data
+    if not hasattr(data, "lists"):
+        digest.update(json.dumps(data, sort_keys=True).encode())
+        return digest.hexdigest()
+    for name, values in sorted(data.lists()):
+        for value in values:
+            digest.update(f"\n{name}\n".encode(errors="surrogatepass"))
+            digest.update(_file_hash(value) if isinstance(value, UploadedFile) else str(value).encode())
+    return digest.hexdigest()
+
+
+def _file_hash(file: UploadedFile) -> bytes:
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    file.seek(0)
+    return digest.digest()

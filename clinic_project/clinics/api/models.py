@@ -1,0 +1,112 @@
+"""What the API itself has to remember: access tokens, and the answers to requests that may be sent twice."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from clinic_project.clinics.models import Clinic, User
+
+from .problems import Problem
+
+
+class AccessTokenManager(models.Manager["AccessToken"]):
+    def issue(self, user: User) -> tuple[str, datetime]:
+        """Make a token for `user` and return it with the time it expires; it can't be read again later."""
+        self.filter(user=user, expires_at__lte=Now()).delete()
+        token = secrets.token_urlsafe(32)
+        row = self.create(digest=token_digest(token), user=user, expires_at=timezone.now() + AccessToken.LIFETIME)
+        return token, row.expires_at
+
+    def find(self, token: str) -> "AccessToken | None":
+        """Return the row of an unexpired token of an active user, its user with it, in one query."""
+        live = self.filter(digest=token_digest(token), expires_at__gt=Now(), user__is_active=True)
+        return live.select_related("user").first()
+
+
+def token_digest(token: str) -> str:
+    # A token is 256 random bits: a plain hash can't be guessed backwards, and can be looked up in an index.
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
+
+
+class AccessToken(models.Model):
+    """A bearer token, of which only the SHA-256 is kept; deleting the row revokes it."""
+
+    LIFETIME: ClassVar[timedelta] = timedelta(hours=10)
+
+    digest = models.CharField(max_length=64)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, related_name="access_tokens")
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+
+    objects: ClassVar[AccessTokenManager] = AccessTokenManager()
+
+    class Meta:
+        db_table = "api_access_tokens"
+        constraints = [models.UniqueConstraint(fields=["digest"], name="uq_api_access_tokens_digest")]
+        indexes = [models.Index(fields=["user"], name="idx_api_access_tokens_user")]
+
+    def __str__(self) -> str:
+        return f"token {self.pk}"
+
+
+class IdempotencyKeyManager(models.Manager["IdempotencyKey"]):
+    def claim(self, user: User, clinic: Clinic, key: str, fingerprint: str) -> "IdempotencyKey":
+        """Return the row of `key`, whose `status` is None where this transaction is the first to use it.
+
+        Waits for another transaction that has claimed it. Raises Problem (409) where it was used for another request.
+        """
+        self.purge()
+        row = self.model(user=user, clinic=clinic, key=key, fingerprint=fingerprint)
+        # ON CONFLICT DO NOTHING, unlike a failed INSERT, leaves the transaction usable.
+        self.bulk_create([row], ignore_conflicts=True)
+        found = self.get(user=user, clinic=clinic, key=key)
+        if found.fingerprint != fingerprint:
+            raise Problem(
+                409,
+                "idempotency-key-reused",
+                "The key was used for another request",
+                "This Idempotency-Key came with another request before. Make a new key for each new request.",
+            )
+        return found
+
+    def purge(self) -> None:
+        """Forget some of the answers that are too old to be asked for again, but none that is being used."""
+        old = self.filter(created_at__lt=Now() - IdempotencyKey.LIFETIME)
+        some = old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:100]
+        self.filter(pk__in=list(some)).delete()
+
+
+class IdempotencyKey(models.Model):
+    """The answer to a request that named an `Idempotency-Key`, replayed when the same request comes again.
+
+    `fingerprint` is the SHA-256 of the request; `answer` is the body that was sent.
+    """
+
+    LIFETIME: ClassVar[timedelta] = timedelta(hours=24)
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, related_name="+")
+    clinic = models.ForeignKey(Clinic, models.CASCADE, db_index=False, related_name="+")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status = models.IntegerField(null=True)
+    headers = models.JSONField(db_default={})
+    answer = models.BinaryField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects: ClassVar[IdempotencyKeyManager] = IdempotencyKeyManager()
+
+    class Meta:
+        db_table = "api_idempotency_keys"
+        constraints = [
+            models.UniqueConstraint(fields=["user", "clinic", "key"], name="uq_api_idempotency_keys_key"),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="idx_api_idempotency_created")]
+
+    def __str__(self) -> str:
+        return f"idempotency key {self.pk}"

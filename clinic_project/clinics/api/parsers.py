@@ -1,0 +1,41 @@
+"""Reading JSON bodies, limited in size and depth."""
+
+import json
+from typing import IO, Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+from .problems import Problem
+
+#: Bytes of a JSON body.
+MAX_BODY = 1024 * 1024
+#: Lists and objects inside each other.
+MAX_DEPTH = 64
+
+
+class JSONParser(BaseParser):
+    media_type = "application/json"
+
+    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
+        body = stream.read(MAX_BODY + 1)
+        if len(body) > MAX_BODY:
+            raise Problem(413, "body-too-large", "The body is too large", f"A JSON body has at most {MAX_BODY} bytes.")
+        try:
+            data = json.loads(body.decode(), parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise ParseError("The body isn't JSON in UTF-8.") from error
+        if _is_deep(data, MAX_DEPTH):
+            raise ParseError(f"The body has lists and objects more than {MAX_DEPTH} levels inside each other.")
+        return data
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} isn't JSON")
+
+
+def _is_deep(value: Any, left: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return left == 0 or any(_is_deep(item, left - 1) for item in inner)

@@ -1,0 +1,76 @@
+"""`Problem`: any answer that isn't a success, as RFC 9457 problem details.
+
+No text repeats what was sent: it may be a patient's data.
+"""
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rest_framework.exceptions import APIException
+
+from .request_ids import current_request_id
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class Problem(APIException):
+    """An error answer: its status, the last part of its type, a title, what to do about it, and further members."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        title: str,
+        detail: str,
+        *,
+        errors: Mapping[str, Sequence[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status_code = status
+        self.kind = kind
+        self.title = title
+        self.headers = dict(headers or {})
+        self.members = members if errors is None else {**members, "errors": errors}
+
+    def body(self) -> dict[str, Any]:
+        """Return the members of the answer; `instance` is the request's id."""
+        return {
+            "type": f"/problems/{self.kind}",
+            "title": self.title,
+            "status": self.status_code,
+            "detail": str(self.detail),
+            "instance": current_request_id(),
+            **self.members,
+        }
+
+
+class InvalidInput(Problem):
+    """400 with `errors`: messages by the path of the field, such as `fields.0.label`."""
+
+    def __init__(self, errors: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(
+            400,
+            "invalid-input",
+            "The input isn't valid",
+            "See `errors`: messages by field path.",
+            errors={_speakable(path): list(messages) for path, messages in errors.items()},
+        )
+
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def _speakable(path: str) -> str:
+    """Cut `path` where a part of it is no plain name or id: keys are sent by clients, and may hold anything."""
+    return ".".join(itertools.takewhile(_NAME.fullmatch, path.split("."))) or "body"
+
+
+class NotHere(Problem):
+    """404, the same for what doesn't exist and for what another clinic has."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "not-found", "Not found", "There is no such thing here, or not in this clinic.")

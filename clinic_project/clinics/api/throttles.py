@@ -1,0 +1,43 @@
+"""How often a login may fail. Successful ones don't count, so a busy office behind one address isn't locked out.
+
+Counted in Django's cache, which is each process's own unless settings say otherwise: several workers allow as many
+times more.
+"""
+
+import hashlib
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.throttling import SimpleRateThrottle
+
+
+class FailedLogins(SimpleRateThrottle):
+    """Lets through until `record_failure` has been called too often."""
+
+    duration: int  # seconds; set from the rate
+
+    def throttle_success(self) -> bool:
+        return True
+
+    def record_failure(self) -> None:
+        """Count the request that was let through as a failure."""
+        if self.key is not None:
+            self.cache.set(self.key, [self.timer(), *self.history], self.duration)
+
+
+class FailedLoginsByAddress(FailedLogins):
+    scope = "failed_logins_by_address"
+
+    def get_cache_key(self, request: Request, view: Any) -> str:
+        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
+
+
+class FailedLoginsByEmail(FailedLogins):
+    scope = "failed_logins_by_email"
+
+    def get_cache_key(self, request: Request, view: Any) -> str | None:
+        email = request.data.get("email") if isinstance(request.data, dict) else None
+        if not isinstance(email, str):
+            return None
+        digest = hashlib.sha256(email.lower().encode()).hexdigest()
+        return self.cache_format % {"scope": self.scope, "ident": digest}

@@ -1,0 +1,52 @@
+"""What a clinic may see: every query of what belongs to one starts with `for_clinic`."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from .models import Appointment, Clinic, Patient  # noqa: F401 - some are named in strings below
+
+Row_co = TypeVar("Row_co", bound=models.Model, covariant=True)
+
+#: What a list shows: what is in use, what is in the trash, or both.
+Status = Literal["active", "deleted", "all"]
+
+
+class ClinicQuerySet(models.QuerySet[Row_co]):
+    """Rows that belong to a clinic. The one place that decides what a clinic may see."""
+
+    #: Look-up of the clinic from these rows.
+    clinic_lookup = "clinic"
+
+    def for_clinic(self, clinic: "Clinic | int") -> Self:
+        """Only what belongs to `clinic`, which may be its id."""
+        return self.filter(**{self.clinic_lookup: clinic})
+
+    def for_clinics(self, clinic_ids: Collection[int]) -> Self:
+        """Only what belongs to one of the clinics with those ids: for staff who work in several."""
+        return self.filter(**{f"{self.clinic_lookup}__in": clinic_ids})
+
+
+class TrashQuerySet(ClinicQuerySet[Row_co]):
+    """Rows that go to the trash before they go for good."""
+
+    def active(self) -> Self:
+        return self.filter(is_deleted=False)
+
+    def in_trash(self) -> Self:
+        return self.filter(is_deleted=True)
+
+    def with_status(self, status: Status) -> Self:
+        choices: dict[str, Any] = {"active": self.active, "deleted": self.in_trash, "all": self.all}
+        rows: Self = choices[status]()
+        return rows
+
+
+class PatientQuerySet(TrashQuerySet["Patient"]):
+    pass
+
+
+class AppointmentQuerySet(ClinicQuerySet["Appointment"]):
+    clinic_lookup = "calendar_event__clinic"

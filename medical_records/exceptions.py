@@ -1,0 +1,43 @@
+"""Why a change of a template or record is refused.
+
+ChangeRefused
+├── StaleVersion    somebody changed it since it was read
+├── InTrash         only what is in use can be changed
+├── NotInTrash      only what is in the trash can be restored or removed for good
+└── Unusable        it refers to something that is there but can't be used for this
+
+What isn't there, or not in the clinic, is the model's own DoesNotExist; input that breaks a rule is a ValidationError
+whose keys are paths such as ``fields.0.label``.
+"""
+
+from django.db import models
+
+
+class ChangeRefused(Exception):
+    """Base of all; the message speaks to the person who asked for the change."""
+
+
+class StaleVersion(ChangeRefused):
+    """`current` is the row as it is now."""
+
+    def __init__(self, current: models.Model) -> None:
+        super().__init__("It has been changed since you read it. Read it again and repeat your change.")
+        self.current = current
+
+
+class InTrash(ChangeRefused):
+    def __init__(self) -> None:
+        super().__init__("It is in the trash. Restore it first.")
+
+
+class NotInTrash(ChangeRefused):
+    def __init__(self) -> None:
+        super().__init__("It isn't in the trash.")
+
+
+class Unusable(ChangeRefused):
+    """`field` names the input that refers to it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field

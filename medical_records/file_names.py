@@ -1,0 +1,32 @@
+"""Names of uploaded files, which may be anything, as they are kept and shown."""
+
+import re
+import unicodedata
+
+MAX_LENGTH = 255
+UNNAMED = "photo"
+
+#: Control characters, among them NUL, which PostgreSQL can't store; formatting ones, which can show a name backwards;
+#: halves of surrogate pairs, which can't be encoded; and what isn't assigned or is private.
+_UNPRINTABLE = "C"
+_LONGEST_SUFFIX = 16
+
+
+def clean_file_name(name: str) -> str:
+    """Return `name` without folders or characters that can't be shown, of at most 255 characters, never empty."""
+    last = re.split(r"[/\\]", name)[-1]
+    printable = "".join(character for character in last if unicodedata.category(character)[0] != _UNPRINTABLE)
+    return _cut(" ".join(printable.split()).strip(". ")) or UNNAMED
+
+
+def jpeg_name(name: str) -> str:
+    """Return `name` with the ending of what is kept under it."""
+    stem, dot, _suffix = name.rpartition(".")
+    return _cut((stem if dot and stem else name) + ".jpg")
+
+
+def _cut(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    if len(name) <= MAX_LENGTH or not dot or len(suffix) > _LONGEST_SUFFIX:
+        return name[:MAX_LENGTH]
+    return stem[: MAX_LENGTH - len(suffix) - 1] + dot + suffix

@@ -1,0 +1,96 @@
+"""`manage.py purge_trash`: see `medical_records.trash`."""
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand
+
+from medical_records.trash import Step, Trash
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+DAYS = 30
+#: A century: beyond, PostgreSQL's and Python's dates would run out.
+_MOST_DAYS = 36_500
+SECONDS_BETWEEN_LINES = 10
+
+
+class Command(BaseCommand):
+    help = (
+        "Remove for good what has been in the trash, or pending, for 30 days, and files that no photo has referred to "
+        "for a day longer. Run it daily."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="only count what would be removed")
+        parser.add_argument(
+            "--days", type=_days, default=DAYS, help="how long things stay in the trash (default: %(default)s)"
+        )
+
+    def handle(self, **options: Any) -> None:
+        trash = Trash(options["days"])
+        if options["dry_run"]:
+            self._tell("Would remove", trash.find())
+            return
+        with self._progress(options["verbosity"]) as shown:
+            for step in trash.steps():
+                for _ in shown(step):
+                    pass
+        if options["verbosity"] > 0:
+            self._tell("Removed", trash.removed)
+
+    def _tell(self, verb: str, counts: Counter[str]) -> None:
+        rows = ", ".join(f"{name}: {counts[name]}" for name in ("records", "photos", "templates"))
+        self.stdout.write(f"{verb} {rows}, files without a photo: {counts['files']}.")
+
+    @contextmanager
+    def _progress(self, verbosity: int) -> Iterator[Callable[[Step], Iterator[int]]]:
+        """Give a function that runs a step and shows how far it is: by a bar on a terminal, else by lines."""
+        if verbosity == 0:
+            yield lambda step: step.run()
+        elif not self.stdout.isatty():
+            yield self._with_lines
+        else:
+            with bars() as progress:
+                yield lambda step: with_bar(progress, step)
+
+    def _with_lines(self, step: Step) -> Iterator[int]:
+        total, passed, shown = step.total(), 0, time.monotonic()
+        for more in step.run():
+            passed += more
+            if time.monotonic() - shown > SECONDS_BETWEEN_LINES:
+                self.stdout.write(f"{step.name}: {passed} of {total}")
+                shown = time.monotonic()
+            yield more
+
+
+def bars(console: "Console | None" = None) -> "Progress":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description:<21}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def with_bar(progress: "Progress", step: Step) -> Iterator[int]:
+    task = progress.add_task(step.name, total=step.total())
+    for passed in step.run():
+        progress.advance(task, passed)
+        yield passed
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= _MOST_DAYS):
+        raise argparse.ArgumentTypeError(f"expected a whole number of days from 0 to {_MOST_DAYS}, not {text!r}")
+    return int(text)

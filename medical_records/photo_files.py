@@ -1,0 +1,172 @@
+"""Where pictures are kept: in Django's default storage, one file and its thumbnail for equal bytes in a clinic.
+
+Uploads and the purge of the trash keep out of each other's way so:
+
+1. A file is named by its clinic and the hash of its content, so whoever keeps or deletes it knows its lock.
+2. Both take that lock, PostgreSQL's for the rest of the transaction, before they look whether the file is there and
+   whether a row refers to it.
+3. An upload holds it until its row is committed. Whoever deletes, and got the lock, sees that row and leaves the file;
+   an upload that got the lock after a deletion sees no file and writes it.
+
+This wants READ COMMITTED, Django's default: under REPEATABLE READ the look could be older than the lock.
+"""
+
+import logging
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.core.exceptions import SuspiciousFileOperation
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from .models import PatientPhoto
+from .pictures import Picture
+
+logger = logging.getLogger(__name__)
+
+FOLDER = "patient_photos"
+#: Locks that a purge holds at a time: PostgreSQL has room for some thousands, and uploads of these files wait for them.
+LOCKED_AT_ONCE = 100
+_THUMBNAIL = ".thumbnail"
+_NAME = re.compile(rf"(?P<sha256>[0-9a-f]{{64}})(?:{re.escape(_THUMBNAIL)})?\.jpg")
+_KEY = re.compile(rf"{FOLDER}/(?P<clinic>\d{{1,10}})/[0-9a-f]{{2}}/{_NAME.pattern}")
+
+
+@dataclass(frozen=True, order=True)
+class PhotoFile:
+    """A kept picture and its thumbnail, by the clinic they belong to and the SHA-256 of the picture."""
+
+    clinic_id: int
+    sha256: str
+
+    @classmethod
+    def of_key(cls, key: str) -> "PhotoFile | None":
+        """Return the file that `key` names; None for a key that another system made."""
+        found = _KEY.fullmatch(key)
+        return cls(int(found["clinic"]), found["sha256"]) if found else None
+
+    @property
+    def key(self) -> str:
+        return f"{self._stem}.jpg"
+
+    @property
+    def thumbnail_key(self) -> str:
+        return f"{self._stem}{_THUMBNAIL}.jpg"
+
+    @property
+    def _stem(self) -> str:
+        # 256 folders a clinic, so that none gets too large to be listed at once.
+        return f"{FOLDER}/{self.clinic_id}/{self.sha256[:2]}/{self.sha256}"
+
+    def lock(self) -> None:
+        """Wait for the file's lock and hold it until the transaction ends."""
+        _lock([self])
+
+    def keep(self, picture: Picture) -> None:
+        """Write the two files, unless they are there already. The caller holds the lock."""
+        _write(self.thumbnail_key, picture.thumbnail)
+        _write(self.key, picture.jpeg)
+
+    def modified_at(self) -> datetime:
+        """When the younger of the two files was written; the year 1 if neither is there."""
+        return max(_modified_at(self.key), _modified_at(self.thumbnail_key))
+
+
+def _write(key: str, content: bytes) -> None:
+    if _holds(key, content):
+        return
+    # What a crash cut short: saving beside it would choose another name.
+    default_storage.delete(key)
+    saved = default_storage.save(key, ContentFile(content))
+    if saved != key:
+        default_storage.delete(saved)
+        raise OSError(f"The storage kept {key} as {saved}; a storage for photos must keep the names it is given.")
+
+
+def _holds(key: str, content: bytes) -> bool:
+    try:
+        with default_storage.open(key) as file:
+            return bool(file.read() == content)
+    except FileNotFoundError:
+        return False
+
+
+def _modified_at(key: str) -> datetime:
+    try:
+        found = default_storage.get_modified_time(key)
+    except FileNotFoundError:
+        return datetime.min.replace(tzinfo=UTC)
+    return found if timezone.is_aware(found) else timezone.make_aware(found)
+
+
+def discard_foreign(keys: set[str]) -> None:
+    """Delete files that another system's photos had, unless a photo still refers to them.
+
+    Uploads never refer to them, so there is no lock; and keys have no index, so all are looked for at once.
+    """
+    photos = PatientPhoto.objects.filter(Q(storage_key__in=keys) | Q(thumbnail_key__in=keys))
+    used = {key for pair in photos.values_list("storage_key", "thumbnail_key") for key in pair}
+    for key in keys - used:
+        try:
+            default_storage.delete(key)
+        except (SuspiciousFileOperation, OSError, ValueError) as error:
+            logger.warning("The file of a purged photo is left where it is: %s", error)
+
+
+def folders() -> list[str]:
+    """Return the folders that hold kept files."""
+    return [f"{FOLDER}/{clinic}/{shard}" for clinic in _listed(FOLDER)[0] for shard in _listed(f"{FOLDER}/{clinic}")[0]]
+
+
+def files_in(folder: str) -> Iterator[PhotoFile]:
+    """Yield each kept file of `folder` once, even where only its thumbnail is there."""
+    keys = (f"{folder}/{name}" for name in _listed(folder)[1])
+    yield from sorted({file for key in keys if (file := PhotoFile.of_key(key))})
+
+
+def without_photo(files: Collection[PhotoFile]) -> list[PhotoFile]:
+    """Return those of `files` that no photo refers to, in the trash or not."""
+    photos = PatientPhoto.objects.filter(
+        clinic__in={file.clinic_id for file in files}, content_hash__in={file.sha256 for file in files}
+    )
+    used = set(photos.values_list("clinic_id", "content_hash"))
+    return [file for file in files if (file.clinic_id, file.sha256) not in used]
+
+
+def discard(files: Iterable[PhotoFile]) -> int:
+    """Delete those of `files` that no photo refers to, and return how many they were."""
+    ordered = sorted(files)
+    starts = range(0, len(ordered), LOCKED_AT_ONCE)
+    return sum(_discard(ordered[start : start + LOCKED_AT_ONCE]) for start in starts)
+
+
+def _discard(files: list[PhotoFile]) -> int:
+    with transaction.atomic():
+        _lock(files)
+        unused = without_photo(files)
+        for file in unused:
+            default_storage.delete(file.key)
+            default_storage.delete(file.thumbnail_key)
+    return len(unused)
+
+
+def _lock(files: list[PhotoFile]) -> None:
+    # In one order, so that two purges can't deadlock; an upload takes a single one.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) "
+            "FROM (SELECT key FROM unnest(%s) AS key ORDER BY key) AS ordered",
+            [[file.key for file in files]],
+        )
+
+
+def _listed(folder: str) -> tuple[list[str], list[str]]:
+    try:
+        return default_storage.listdir(folder)
+    except FileNotFoundError:
+        return [], []

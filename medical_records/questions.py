@@ -1,0 +1,174 @@
+"""The questions of a template, and what may be answered to them.
+
+A question is an object {id, label, type, required, placeholder?, description?, options?, order}. Templates keep a list
+of them, records a copy in their snapshot, with the answers by question id. Rows of older systems may hold anything, so
+what is read from the database is never trusted to have this shape.
+"""
+
+import datetime
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+
+class FieldType(models.TextChoices):
+    TEXT = "text"
+    TEXTAREA = "textarea"
+    NUMBER = "number"
+    DATE = "date"
+    DROPDOWN = "dropdown"
+    RADIO = "radio"
+    CHECKBOX = "checkbox"
+
+
+#: Types whose answer is chosen from `options`.
+CHOICES = frozenset({FieldType.DROPDOWN, FieldType.RADIO, FieldType.CHECKBOX})
+
+MAX_FIELDS = 200
+MAX_OPTIONS = 200
+#: Characters of a label or an option.
+MAX_LABEL = 255
+#: Characters of a placeholder or description.
+MAX_HINT = 2000
+#: Characters of a text answer.
+MAX_ANSWER = 20_000
+#: Of a number as an answer: the last whole number that every JSON reader keeps exactly (RFC 8259, section 6).
+MAX_NUMBER = 2**53 - 1
+
+Errors = dict[str, list[str]]
+
+
+def prepared_fields(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return `fields`, whose shape has been checked, as they are stored: each with an id and an order.
+
+    Raises ValidationError by path for repeated ids, blank labels, and options that are missing, repeated or needless.
+    """
+    prepared = [_complete(field, position) for position, field in enumerate(fields)]
+    seen = Counter(uuid.UUID(field["id"]) for field in prepared)
+    errors: Errors = {}
+    for position, field in enumerate(prepared):
+        if seen[uuid.UUID(field["id"])] > 1:
+            errors[f"fields.{position}.id"] = ["Another field of this template has the same id."]
+        for name, message in _field_errors(field):
+            errors[f"fields.{position}.{name}"] = [message]
+    if errors:
+        raise ValidationError(errors)
+    return prepared
+
+
+def _complete(field: Mapping[str, Any], position: int) -> dict[str, Any]:
+    """Fill in what may be left out; an id is kept in the writing that it was sent in."""
+    return {**field, "id": field.get("id") or str(uuid.uuid4()), "order": field.get("order", position)}
+
+
+def _field_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if not field["label"].strip():
+        yield "label", "A label can't be blank."
+    options = field.get("options") or []
+    if field["type"] not in CHOICES:
+        if options:
+            yield "options", f"A field of type {field['type']} has no options."
+    elif not options:
+        yield "options", f"A field of type {field['type']} needs options to choose from."
+    elif any(not option.strip() for option in options):
+        yield "options", "An option can't be blank."
+    elif len(set(options)) < len(options):
+        yield "options", "Each option can be there only once."
+
+
+def snapshot_fields(snapshot: Any) -> dict[str, dict[str, Any]]:
+    """Return the questions of a record's snapshot by their id; what has no id is left out."""
+    fields = snapshot.get("fields") if isinstance(snapshot, dict) else None
+    if not isinstance(fields, list):
+        return {}
+    return {field["id"]: field for field in fields if isinstance(field, dict) and isinstance(field.get("id"), str)}
+
+
+def check_values(snapshot: Any, values: Mapping[str, Any]) -> None:
+    """Raise ValidationError, by ``values.<id>``, for answers that don't fit the questions of `snapshot`."""
+    fields = snapshot_fields(snapshot)
+    errors: Errors = {}
+    for key, value in values.items():
+        message = _answer_error(fields[key], value) if key in fields else "This record's template has no such field."
+        if message:
+            errors[f"values.{key}"] = [message]
+    if errors:
+        raise ValidationError(errors)
+
+
+def missing_required(snapshot: Any, values: Any) -> list[str]:
+    """Return the ids of the required questions that `values` leaves unanswered, in the form's order."""
+    answers = values if isinstance(values, dict) else {}
+    fields = snapshot_fields(snapshot).items()
+    return [key for key, field in fields if field.get("required") is True and _is_blank(answers.get(key))]
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+
+
+def _answer_error(field: Mapping[str, Any], value: Any) -> str | None:
+    check = _CHECKS.get(str(field.get("type")))
+    return check(field, value) if check else "The type of this field is unknown, so that it can't be answered."
+
+
+def _text_error(field: Mapping[str, Any], value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "A text."
+    if len(value) > MAX_ANSWER:
+        return f"At most {MAX_ANSWER} characters."
+    return None if _is_storable(value) else "It holds a NUL character or half a surrogate pair."
+
+
+def _is_storable(text: str) -> bool:
+    """Tell whether PostgreSQL's jsonb takes `text`."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _number_error(field: Mapping[str, Any], value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "A number."
+    # Infinity, which is what 1e999 is read as, is beyond it too.
+    return None if abs(value) <= MAX_NUMBER else f"At most {MAX_NUMBER}, either sign."
+
+
+def _date_error(field: Mapping[str, Any], value: Any) -> str | None:
+    message = "A date, as YYYY-MM-DD."
+    if not (isinstance(value, str) and len(value) == 10):
+        return message
+    try:
+        datetime.date.fromisoformat(value)
+    except ValueError:
+        return message
+    return None
+
+
+def _choice_error(field: Mapping[str, Any], value: Any) -> str | None:
+    return None if isinstance(value, str) and value in _options(field) else "One of the field's options."
+
+
+def _checkbox_error(field: Mapping[str, Any], value: Any) -> str | None:
+    options = _options(field)
+    if not (isinstance(value, list) and all(isinstance(item, str) and item in options for item in value)):
+        return "A list of the field's options."
+    return "Each option only once." if len(set(value)) < len(value) else None
+
+
+def _options(field: Mapping[str, Any]) -> list[Any]:
+    options = field.get("options")
+    return options if isinstance(options, list) else []
+
+
+_CHECKS: dict[str, Callable[[Mapping[str, Any], Any], str | None]] = {
+    FieldType.TEXT: _text_error,
+    FieldType.TEXTAREA: _text_error,
+    FieldType.NUMBER: _number_error,
+    FieldType.DATE: _date_error,
+    FieldType.DROPDOWN: _choice_error,
+    FieldType.RADIO: _choice_error,
+    FieldType.CHECKBOX: _checkbox_error,
+}

@@ -1,0 +1,280 @@
+import hashlib
+import sys
+import zlib
+from io import BytesIO
+
+import pytest
+from PIL import Image, ImageCms
+
+from medical_records import pictures
+from medical_records.pictures import (
+    BrokenPictureError,
+    MovingPictureError,
+    PictureError,
+    TooManyBytesError,
+    TooManyPixelsError,
+    UnknownFormatError,
+    clean_picture,
+)
+
+from . import picture_files as files
+
+
+def opened(jpeg: bytes) -> Image.Image:
+    image = Image.open(BytesIO(jpeg))
+    image.load()
+    return image
+
+
+def colour(jpeg: bytes, x: float, y: float) -> tuple[int, ...]:
+    image = opened(jpeg)
+    pixel = image.getpixel((int(image.width * x), int(image.height * y)))
+    assert isinstance(pixel, tuple)
+    return pixel
+
+
+def is_near(found: tuple[int, ...], expected: tuple[int, ...], distance: int = 12) -> bool:
+    return all(abs(one - other) <= distance for one, other in zip(found, expected, strict=True))
+
+
+class TestWhatIsKept:
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+    def test_every_accepted_kind_becomes_a_jpeg(self, kind):
+        picture = clean_picture(files.plain(kind))
+        kept = opened(picture.jpeg)
+        assert (kept.format, kept.mode, kept.size) == ("JPEG", "RGB", (640, 480))
+        assert (picture.width, picture.height) == (640, 480)
+        assert is_near(colour(picture.jpeg, 0.5, 0.5), files.RED)
+
+    def test_large_sides_shrink_to_2048_and_300_keeping_their_proportions(self):
+        picture = clean_picture(files.plain(size=(4000, 3000)))
+        assert opened(picture.jpeg).size == (2048, 1536)
+        assert opened(picture.thumbnail).size == (300, 225)
+
+    def test_small_pictures_are_not_made_larger(self):
+        picture = clean_picture(files.plain(size=(10, 20)))
+        assert opened(picture.jpeg).size == opened(picture.thumbnail).size == (10, 20)
+
+    def test_a_strip_keeps_at_least_one_pixel_a_side(self):
+        picture = clean_picture(files.plain("PNG", size=(60_000, 2)))
+        assert opened(picture.jpeg).size == (2048, 1)
+        assert opened(picture.thumbnail).size == (300, 1)
+
+    def test_the_hash_is_that_of_the_kept_bytes(self):
+        picture = clean_picture(files.plain())
+        assert picture.sha256 == hashlib.sha256(picture.jpeg).hexdigest()
+
+    def test_equal_bytes_give_equal_pictures(self):
+        assert clean_picture(files.from_a_phone()) == clean_picture(files.from_a_phone())
+
+
+class TestMetadata:
+    def test_a_phones_place_name_and_comment_are_gone(self):
+        upload = files.from_a_phone()
+        assert opened(upload).getexif().get_ifd(0x8825)  # or this test would show nothing
+        picture = clean_picture(upload)
+        for jpeg in (picture.jpeg, picture.thumbnail):
+            assert not opened(jpeg).getexif()
+            assert b"PhoneMaker" not in jpeg
+            assert b"taken at home" not in jpeg
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+    def test_only_what_a_decoder_needs_is_in_the_file(self, kind):
+        exif = Image.Exif()
+        exif[0x010E] = "of whom"
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        picture = clean_picture(files.plain(kind, exif=exif, icc_profile=profile))
+        # JFIF's header, quantisation tables, the frame's header, Huffman tables.
+        assert set(files.jpeg_segments(picture.jpeg)) == {0xE0, 0xDB, 0xC0, 0xC4}
+        assert picture.jpeg.endswith(b"\xff\xd9")
+
+    def test_what_is_hidden_behind_the_picture_is_gone(self):
+        picture = clean_picture(files.plain() + b"<script>alert(1)</script>")
+        assert b"script" not in picture.jpeg
+
+    @pytest.mark.parametrize(
+        ("orientation", "size", "red_at"),
+        [
+            (1, (400, 200), (0.2, 0.5)),
+            (2, (400, 200), (0.8, 0.5)),
+            (3, (400, 200), (0.8, 0.5)),
+            (4, (400, 200), (0.2, 0.5)),
+            (5, (200, 400), (0.5, 0.2)),
+            (6, (200, 400), (0.5, 0.2)),
+            (7, (200, 400), (0.5, 0.8)),
+            (8, (200, 400), (0.5, 0.8)),
+        ],
+    )
+    def test_pictures_are_turned_upright(self, orientation, size, red_at):
+        picture = clean_picture(files.from_a_phone(orientation))
+        assert opened(picture.jpeg).size == (picture.width, picture.height) == size
+        assert is_near(colour(picture.jpeg, *red_at), files.RED)
+        assert is_near(colour(picture.jpeg, 1 - red_at[0], 1 - red_at[1]), files.BLUE)
+
+    @pytest.mark.parametrize("exif", [b"Exif\0\0MM\0\x2a\xff\xff\xff\xff", b"Exif\0\0garbage", b"Exif\0\0"])
+    def test_broken_exif_is_no_reason_to_refuse(self, exif):
+        assert clean_picture(files.plain(exif=exif)).width == 640
+
+    def test_an_orientation_that_does_not_exist_is_ignored(self):
+        assert clean_picture(files.from_a_phone(99)).width == 400
+
+
+class TestColours:
+    def test_transparency_becomes_white(self):
+        image = Image.new("RGBA", (40, 40), (*files.RED, 0))
+        image.paste((*files.RED, 255), (0, 0, 20, 40))
+        jpeg = clean_picture(files.encoded(image, "PNG")).jpeg
+        assert is_near(colour(jpeg, 0.2, 0.5), files.RED)
+        assert is_near(colour(jpeg, 0.9, 0.5), (255, 255, 255))
+
+    def test_a_palette_with_a_transparent_colour(self):
+        image = Image.new("P", (40, 40), 0)
+        image.putpalette([*files.RED, *files.BLUE])
+        image.paste(1, (20, 0, 40, 40))
+        jpeg = clean_picture(files.encoded(image, "PNG", transparency=0)).jpeg
+        assert is_near(colour(jpeg, 0.2, 0.5), (255, 255, 255))
+        assert is_near(colour(jpeg, 0.9, 0.5), files.BLUE)
+
+    @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA"])
+    def test_every_mode_of_png(self, mode):
+        jpeg = clean_picture(files.encoded(Image.new("RGB", (30, 30), "white").convert(mode), "PNG")).jpeg
+        assert is_near(colour(jpeg, 0.5, 0.5), (255, 255, 255))
+
+    def test_sixteen_bits_are_scaled_not_cut_off(self):
+        grey = files.encoded(Image.new("I;16", (30, 30), 32_896), "PNG")
+        assert is_near(colour(clean_picture(grey).jpeg, 0.5, 0.5), (128, 128, 128), distance=2)
+
+    def test_cmyk(self):
+        jpeg = clean_picture(files.encoded(Image.new("CMYK", (30, 30), (0, 255, 255, 0)))).jpeg
+        assert is_near(colour(jpeg, 0.5, 0.5), (255, 0, 0))
+
+    def test_a_profiles_colours_become_those_of_srgb(self):
+        swapped = srgb_with_red_and_blue_swapped()
+        jpeg = clean_picture(files.plain(colour=files.RED, icc_profile=swapped)).jpeg
+        assert is_near(colour(jpeg, 0.5, 0.5), files.BLUE, distance=20)
+
+    @pytest.mark.parametrize("profile", [b"not a profile", b"\0" * 200])
+    def test_a_broken_profile_is_no_reason_to_refuse(self, profile):
+        jpeg = clean_picture(files.plain(icc_profile=profile)).jpeg
+        assert is_near(colour(jpeg, 0.5, 0.5), files.RED)
+
+
+def srgb_with_red_and_blue_swapped() -> bytes:
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
+    profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
+    return bytes(profile)
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"\0",
+            b"<!doctype html><script>alert(1)</script>",
+            b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
+            b"GIF89a" + b"\0" * 100,
+            b"%PDF-1.7\n",
+            b"PK\x03\x04" + b"\0" * 100,
+            b"\xff\xd8\xff",
+            b"\x89PNG\r\n\x1a\n",
+            files.plain("GIF"),
+            files.plain("TIFF"),
+            files.plain("BMP"),
+        ],
+    )
+    def test_what_is_no_accepted_picture(self, data):
+        with pytest.raises(UnknownFormatError, match="Choose a picture of these kinds"):
+            clean_picture(data)
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+    @pytest.mark.parametrize("part", [0.3, 0.7, 0.95])
+    def test_truncated_pictures(self, kind, part):
+        noise = Image.effect_noise((300, 300), 80).convert("RGB")
+        data = files.encoded(noise, kind)
+        with pytest.raises(PictureError):
+            clean_picture(data[: int(len(data) * part)])
+
+    def test_a_bit_that_fell_over(self):
+        data = bytearray(files.plain("PNG"))
+        data[-20] ^= 0xFF
+        with pytest.raises(BrokenPictureError):
+            clean_picture(bytes(data))
+
+    @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+    def test_animated_pictures(self, kind):
+        with pytest.raises(MovingPictureError):
+            clean_picture(files.animated(kind))
+
+    def test_more_bytes_than_10_mb(self):
+        exactly = files.plain() + b"\0" * (pictures.MAX_BYTES - len(files.plain()))
+        assert clean_picture(exactly).width == 640
+        with pytest.raises(TooManyBytesError):
+            clean_picture(exactly + b"\0")
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            files.png_claiming(100_000, 100_000),
+            files.png_claiming(100_000, 1),
+            files.png_claiming(1, 100_000),
+            files.png_claiming(10_000, 5_001),
+            files.png_claiming(2**31 - 1, 2**31 - 1),
+            files.webp_claiming(16_000, 16_000),
+        ],
+        ids=len,
+    )
+    def test_too_many_pixels_are_refused_before_any_is_decoded(self, data, monkeypatch):
+        monkeypatch.setattr(pictures, "_shrunk", lambda _image: pytest.fail("pixels were decoded"))
+        with pytest.raises(TooManyPixelsError):
+            clean_picture(data)
+
+    def test_50_megapixels_are_accepted(self):
+        assert clean_picture(files.plain("PNG", size=(10_000, 5_000))).width == 2048
+
+    def test_a_jpeg_of_more_scans_than_a_camera_makes(self):
+        assert clean_picture(files.jpeg_of_many_scans(20)).width == 400
+        with pytest.raises(BrokenPictureError):
+            clean_picture(files.jpeg_of_many_scans(200))
+
+    def test_scans_are_those_of_the_picture_and_not_of_its_preview(self):
+        preview = b"Exif\0\0" + b"\xff\xda\0\2" * 200
+        assert clean_picture(files.plain(exif=preview)).width == 640
+
+    def test_a_text_chunk_that_inflates_to_100_mb(self):
+        bomb = files.png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"\0" * 100_000_000))
+        with pytest.raises(PictureError):
+            clean_picture(files.png_claiming(10, 10, extra=bomb))
+
+    def test_a_png_with_less_data_than_its_size(self):
+        with pytest.raises(BrokenPictureError):
+            clean_picture(files.png_claiming(5_000, 5_000))
+
+
+class TestHeic:
+    def test_with_the_library_it_is_accepted_and_stripped(self):
+        heif = pytest.importorskip("pillow_heif")
+        exif = Image.Exif()
+        exif[0x010F] = "PhoneMaker"
+        heif.register_heif_opener()
+        picture = clean_picture(files.encoded(files.half_and_half(), "HEIF", exif=exif.tobytes()))
+        assert opened(picture.jpeg).format == "JPEG"
+        assert b"PhoneMaker" not in picture.jpeg
+        assert is_near(colour(picture.jpeg, 0.2, 0.5), files.RED)
+
+    def test_without_it_it_is_refused(self, monkeypatch):
+        heif = pytest.importorskip("pillow_heif")
+        heif.register_heif_opener()
+        upload = files.plain("HEIF")
+        monkeypatch.setitem(sys.modules, "pillow_heif", None)
+        with pytest.raises(UnknownFormatError, match="JPEG, PNG or WebP"):
+            clean_picture(upload)
+
+
+class TestManyPicturesInOneJpeg:
+    def test_the_first_of_a_phones_pictures_is_kept(self):
+        second = Image.new("RGB", (400, 200), "white")
+        upload = files.encoded(files.half_and_half(), "MPO", save_all=True, append_images=[second])
+        assert opened(upload).format == "MPO"
+        assert is_near(colour(clean_picture(upload).jpeg, 0.2, 0.5), files.RED)

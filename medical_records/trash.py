@@ -1,0 +1,164 @@
+"""Removing for good what nobody wants any more: records, photos and templates long in the trash, photos long pending,
+and files that no photo refers to.
+
+Everything goes in batches, each committed on its own, and rows always before their files: a purge that is killed in
+between leaves a file without a row, which the next one finds.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from . import photo_files
+from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+from .photo_files import PhotoFile
+
+logger = logging.getLogger(__name__)
+
+Row = TypeVar("Row", bound=Model)
+
+BATCH = 500
+#: How much longer a file stays than its photo, so that yesterday's backup of the database still finds all its files.
+FILES_LATER = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One part of the purge: `run` removes, yielding after each batch how many of `total` it has passed since."""
+
+    name: str
+    total: Callable[[], int]
+    run: Callable[[], Iterator[int]]
+
+
+class Trash:
+    """What has been in the trash, or pending, for `days` days. `removed` counts what a run of the steps removed."""
+
+    def __init__(self, days: int) -> None:
+        self.cutoff = timezone.now() - timedelta(days=days)
+        self.file_cutoff = self.cutoff - FILES_LATER
+        self.removed: Counter[str] = Counter()
+
+    def steps(self) -> list[Step]:
+        """Return the steps in their order.
+
+        Files without a photo come first: those that this run's photos leave behind stay until the next, a day later.
+        Records come before photos, so that none is left in the trash without its own; and before templates, which they
+        protect.
+        """
+        return [
+            Step("files without a photo", lambda: len(photo_files.folders()), self._purge_files),
+            Step("records", self.records().count, self._purge_records),
+            Step("photos", self.photos().count, self._purge_photos),
+            Step("templates", self.templates().count, self._purge_templates),
+        ]
+
+    def find(self) -> Counter[str]:
+        """Count what the steps would remove, removing nothing."""
+        of_records = PatientPhoto.objects.filter(medical_record__in=self.records())
+        return Counter(
+            files=sum(len(self._unwanted(folder)) for folder in photo_files.folders()),
+            records=self.records().count(),
+            photos=(self.photos() | of_records).count(),
+            templates=self.templates().count(),
+        )
+
+    def records(self) -> QuerySet[MedicalRecord]:
+        return MedicalRecord.objects.filter(self._in_trash())
+
+    def photos(self) -> QuerySet[PatientPhoto]:
+        return PatientPhoto.objects.filter(self._in_trash() | Q(is_pending=True, created_at__lte=self.cutoff))
+
+    def templates(self) -> QuerySet[MedicalRecordTemplate]:
+        """Templates that no record will refer to once `records` are gone; the others wait for theirs."""
+        staying = MedicalRecord.objects.exclude(self._in_trash()).filter(template=OuterRef("pk"))
+        return MedicalRecordTemplate.objects.filter(self._in_trash()).exclude(Exists(staying))
+
+    def _in_trash(self) -> Q:
+        return Q(is_deleted=True, deleted_at__lte=self.cutoff)
+
+    def _purge_files(self) -> Iterator[int]:
+        for folder in photo_files.folders():
+            self.removed["files"] += photo_files.discard(self._unwanted(folder))
+            yield 1
+
+    def _unwanted(self, folder: str) -> list[PhotoFile]:
+        """Return the files of `folder` that no photo refers to, and that are old enough."""
+        unused = photo_files.without_photo(list(photo_files.files_in(folder)))
+        return [file for file in unused if file.modified_at() <= self.file_cutoff]
+
+    def _purge_records(self) -> Iterator[int]:
+        for ids in _batches(self.records()):
+            with transaction.atomic():
+                locked = _locked(self.records(), ids)
+                photos = list(PatientPhoto.objects.filter(medical_record__in=locked).order_by("pk").select_for_update())
+                gone = _remove(MedicalRecord, [record.pk for record in locked])
+            self._count("records", gone)
+            self._photos_are_gone([photo for photo in photos if photo.medical_record_id in gone])
+            yield len(ids)
+
+    def _purge_photos(self) -> Iterator[int]:
+        for ids in _batches(self.photos()):
+            with transaction.atomic():
+                photos = _locked(self.photos(), ids)
+                gone = _remove(PatientPhoto, [photo.pk for photo in photos])
+            self._photos_are_gone([photo for photo in photos if photo.pk in gone])
+            yield len(ids)
+
+    def _purge_templates(self) -> Iterator[int]:
+        for ids in _batches(self.templates()):
+            with transaction.atomic():
+                locked = _locked(self.templates(), ids)
+                gone = _remove(MedicalRecordTemplate, [template.pk for template in locked])
+            self._count("templates", gone)
+            yield len(ids)
+
+    def _photos_are_gone(self, photos: list[PatientPhoto]) -> None:
+        """Delete the files of photos whose rows are gone, unless others refer to them or they left too lately."""
+        self._count("photos", photos)
+        keys = {key for photo in photos for key in (photo.storage_key, photo.thumbnail_key) if key}
+        if foreign := {key for key in keys if PhotoFile.of_key(key) is None}:
+            photo_files.discard_foreign(foreign)
+        due = (photo for photo in photos if _unwanted_since(photo) <= self.file_cutoff)
+        photo_files.discard({file for photo in due if (file := PhotoFile.of_key(photo.storage_key))})
+
+    def _count(self, name: str, gone: Iterable[object]) -> None:
+        self.removed[name] += sum(1 for _ in gone)
+
+
+def _unwanted_since(photo: PatientPhoto) -> datetime:
+    return photo.deleted_at or photo.created_at
+
+
+def _batches(rows: QuerySet[Row]) -> Iterator[list[int]]:
+    """Yield the ids of `rows` by their order, without holding them in one transaction or in memory."""
+    last = 0
+    while ids := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        yield ids
+        last = ids[-1]
+
+
+def _locked(rows: QuerySet[Row], ids: list[int]) -> list[Row]:
+    """Lock those of `ids` that are still among `rows`: one may just have been restored."""
+    return list(rows.filter(pk__in=ids).order_by("pk").select_for_update(of=("self",)))
+
+
+def _remove(model: type[Model], ids: list[int]) -> set[int]:
+    """Delete these rows and return which are gone; one that another table refers to stays, with a warning."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            model._default_manager.filter(pk__in=ids).delete()
+    except IntegrityError as error:
+        if len(ids) > 1:
+            return set().union(*(_remove(model, [pk]) for pk in ids))
+        logger.warning("%s %s stays in the trash: %s", model._meta.verbose_name, ids[0], error)
+        return set()
+    return set(ids)

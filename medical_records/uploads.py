@@ -1,0 +1,89 @@
+"""Adding a picture to a patient's photos: its file, then its row, or neither."""
+
+import logging
+
+from django.db import transaction
+from django.utils import timezone
+
+from clinic_project.clinics.models import Patient, User
+
+from .exceptions import Unusable
+from .file_names import clean_file_name
+from .models import MedicalRecord, PatientPhoto
+from .photo_files import PhotoFile, discard
+from .pictures import CONTENT_TYPE, Picture
+
+logger = logging.getLogger(__name__)
+
+
+def add_photo(
+    picture: Picture,
+    patient: Patient,
+    *,
+    filename: str,
+    description: str | None = None,
+    record: MedicalRecord | None = None,
+    uploaded_by: User | None = None,
+) -> PatientPhoto:
+    """Keep `picture` and return its new row: in the patient's gallery, or pending for `record`.
+
+    Raises Unusable for a patient who is deleted, a record in the trash, or another patient's.
+    """
+    file = PhotoFile(patient.clinic_id, picture.sha256)
+    photo = PatientPhoto(
+        clinic_id=patient.clinic_id,
+        patient=patient,
+        medical_record=record,
+        filename=clean_file_name(filename),
+        storage_key=file.key,
+        thumbnail_key=file.thumbnail_key,
+        content_hash=file.sha256,
+        content_type=CONTENT_TYPE,
+        size_bytes=len(picture.jpeg),
+        description=description,
+        is_pending=record is not None,
+        is_deleted=False,
+        created_at=timezone.now(),
+        uploaded_by_user=uploaded_by,
+    )
+    _save(photo, file, picture)
+    return photo
+
+
+def check_usable(patient: Patient, record: MedicalRecord | None) -> None:
+    """Raise Unusable unless photos may be added to `patient`, and for `record`."""
+    if patient.is_deleted:
+        raise Unusable("patient_id", "This patient has been deleted.")
+    if record is not None and record.patient_id != patient.pk:
+        raise Unusable("medical_record_id", "This is another patient's record.")
+    if record is not None and record.is_deleted:
+        raise Unusable("medical_record_id", "This record is in the trash.")
+
+
+def _save(photo: PatientPhoto, file: PhotoFile, picture: Picture) -> None:
+    try:
+        with transaction.atomic():
+            file.lock()
+            file.keep(picture)
+            # The last lock taken: whoever saves or deletes the record waits for one INSERT, not for the storage.
+            check_usable(photo.patient, _locked_record(photo))
+            photo.save(force_insert=True)
+    except BaseException:  # a worker that is told to stop must clean up as well
+        _discard_quietly(file)
+        raise
+
+
+def _locked_record(photo: PatientPhoto) -> MedicalRecord | None:
+    if photo.medical_record_id is None:
+        return None
+    record = photo.lock_record()
+    if record is None:
+        raise Unusable("medical_record_id", "This record has just been removed for good.")
+    return record
+
+
+def _discard_quietly(file: PhotoFile) -> None:
+    try:
+        discard([file])
+    except Exception:  # the error that led here is the one to report
+        logger.exception("The file of a failed upload is left to purge_trash: %s", file.key)
