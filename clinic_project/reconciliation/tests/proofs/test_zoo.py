@@ -60,7 +60,7 @@ class TestFromEmpty:
         )
         assert empty_database.migrate("zoo").status == 0
         assert_changes_nothing(empty_database, "zoo")
-        assert len(read_catalogue(empty_database, ZOO_TABLES, '"Zoo, alt"')) == len(declared)
+        assert len(read_catalogue(empty_database, ZOO_TABLES, "Zoo, alt")) == len(declared)
 
 
 INDEXES = {
@@ -76,8 +76,8 @@ INDEXES = {
     '"Gehege nach Größe"': 'ON "Gehege im Süden" ("Fläche m²", "Käfig\'s Name")',
     "zoo_conditional": "ON zoo_animal (species) WHERE NOT is_alive",
     "zoo_unique_expression": "ON zoo_animal (lower(species), enclosure_id, weight)",
+    "zoo_unique_covering": "ON zoo_animal (id, species)",
 }
-UNIQUE = ("zoo_conditional", "zoo_unique_expression")
 
 
 class TestIndexes:
@@ -122,7 +122,6 @@ class TestConstraints:
             ("zoo_animal", "zoo_legs"),
             ("zoo_animal", "zoo_composite"),
             ("zoo_animal", "zoo_deferred"),
-            ("zoo_animal", "zoo_unique_covering"),
             ('"Gehege im Süden"', '"Fläche > 0"'),
             ('"Gehege im Süden"', '"ein Name"'),
         ],
@@ -310,6 +309,7 @@ class TestLaterMigration:
     def test_damaged_after_it(self, zoo_database: Database, declared: Catalogue):
         zoo_database.execute(
             "DROP INDEX zoo_later",
-            "ALTER TABLE zoo_animal DROP nickname, DROP CONSTRAINT zoo_legs, ALTER species TYPE varchar(120)",
+            "ALTER TABLE zoo_animal DROP nickname, DROP CONSTRAINT zoo_legs",
+            "ALTER TABLE zoo_keeper ALTER name TYPE varchar(80)",
         )
         converges(zoo_database, declared)

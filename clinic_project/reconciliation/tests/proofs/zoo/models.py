@@ -12,6 +12,7 @@ from .extensions import ExtensionField
 
 
 class Keeper(models.Model):
+    id = models.BigAutoField(primary_key=True)
     # An index with a twin for LIKE, which Django makes by itself.
     name = models.CharField(max_length=100, db_index=True)
     badge = models.CharField(max_length=20, unique=True, db_collation="C")
@@ -38,6 +39,7 @@ class Enclosure(models.Model):
 
 
 class Animal(models.Model):
+    id = models.BigAutoField(primary_key=True)
     species = models.CharField(max_length=120)
     search = models.GeneratedField(
         expression=Lower("species"), output_field=models.CharField(max_length=120), db_persist=True

@@ -32,9 +32,7 @@ class Migration(migrations.Migration):
                     fields=[
                         (
                             "id",
-                            models.BigAutoField(
-                                auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                            ),
+                            models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                         ),
                         ("name", models.CharField(db_column="Käfig's Name", max_length=60)),
                         ("square_metres", models.DecimalField(db_column="Fläche m²", decimal_places=2, max_digits=8)),
