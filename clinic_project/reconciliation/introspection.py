@@ -226,6 +226,7 @@ def _index(row: Mapping[str, Any]) -> Index:
         name=row["name"],
         unique=row["is_unique"],
         body=body,
+        definition=row["body"],
         valid=row["valid"],
         building=row["building"],
         constraint=row["constraint_name"],

@@ -11,7 +11,7 @@ from .naming import renames
 
 def build(table: Table, index: Index, name: str, reason: str, guard: Guard | None) -> Step:
     unique = "UNIQUE " if index.unique else ""
-    sql = f"CREATE {unique}INDEX CONCURRENTLY {identifier(name)} ON {table.sql_name} {index.body}"
+    sql = f"CREATE {unique}INDEX CONCURRENTLY {identifier(name)} ON {table.sql_name} {index.definition}"
     return Step(
         (sql,),
         table.name,
