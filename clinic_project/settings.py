@@ -44,7 +44,7 @@ INSTALLED_APPS = [
     "clinic_project.clinics",
     "clinic_project.clinics.api",
     "medical_records",
-    "django.contrib.admin",
+    "clinic_project.clinics.administration.apps.ClinicAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
