@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 
-from django.db import Error
 from clinic_project.clinics.api.request_ids import current_request_id
 from clinic_project.reconciliation.errors import sqlstate
 

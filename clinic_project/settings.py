@@ -3,6 +3,7 @@
 Without DATABASE_URL this is development, with an embedded PostgreSQL; with it, production.
 """
 
+import warnings
 from pathlib import Path
 
 import environ
@@ -113,9 +114,11 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
+# Files are served from where the apps keep them; `collectstatic` is a choice, which compresses them.
 STATIC_ROOT = BASE_DIR / ".static"
-# Without `collectstatic`, in development, files are served from where the apps keep them.
-WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+warnings.filterwarnings("ignore", "No directory at: .*/.static/")
 
 # Photos are served by the API alone, which asks who wants them: there is no MEDIA_URL, and no one else may read them.
 MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(BASE_DIR / ".media"))
@@ -124,13 +127,7 @@ STORAGES = {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
     },
-    "staticfiles": {
-        "BACKEND": (
-            "whitenoise.storage.CompressedManifestStaticFilesStorage"
-            if PRODUCTION and not DEBUG
-            else "django.contrib.staticfiles.storage.StaticFilesStorage"
-        )
-    },
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 
 # Security: what `check --deploy` asks for, and a policy under which no page of ours needs an inline script or style.
