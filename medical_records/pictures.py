@@ -13,7 +13,6 @@ a phone took it can be stored. `clean_picture` is the way in; it raises:
 
 import hashlib
 import logging
-import re
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -21,24 +20,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
 
+from .decoder_traps import is_decoder_trap
+
 logger = logging.getLogger(__name__)
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_PIXELS = 50_000_000
 #: A JPEG can't have more, in either direction: its header has 16 bits for each.
 MAX_SIDE = 65_535
-#: Cameras and encoders make about ten. Each scan of a progressive JPEG passes over every pixel again, and can be a few
-#: bytes long, so their number bounds the time: https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
-MAX_SCANS = 100
-
 KEPT_SIDE = 2048
 THUMBNAIL_SIDE = 300
 CONTENT_TYPE = "image/jpeg"
 
 _QUALITY = 85
 _HEIC_FORMAT = "HEIF"
-#: Pillow's name for a JPEG with more pictures behind the first, as phones make for depth and brightness.
-_MULTI_PICTURE_JPEG = "MPO"
 _ORIENTATION_TAG = 0x0112
 
 
@@ -116,9 +111,11 @@ def heic_is_accepted() -> bool:
 def _decode(data: bytes) -> "Image.Image":
     from PIL import Image, UnidentifiedImageError
 
+    if is_decoder_trap(data):
+        raise BrokenPictureError
     try:
         with _open(data) as image:
-            _check_header(image, data)
+            _check_header(image)
             return _upright(_opaque_srgb(_shrunk(image)), _orientation(image))
     except PictureError:
         raise
@@ -140,30 +137,12 @@ def _open(data: bytes) -> "ImageFile.ImageFile":
     return Image.open(BytesIO(data), formats=formats)
 
 
-def _check_header(image: "ImageFile.ImageFile", data: bytes) -> None:
+def _check_header(image: "ImageFile.ImageFile") -> None:
     """Refuse what would cost too much to decode, or has frames, by what the file says of itself."""
     if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
         raise TooManyPixelsError
     if image.format in ("PNG", "WEBP") and getattr(image, "is_animated", False):
         raise MovingPictureError
-    if image.format in ("JPEG", _MULTI_PICTURE_JPEG) and _scans(data) > MAX_SCANS:
-        raise BrokenPictureError
-
-
-#: In a JPEG's coded data, 0xff is followed by 0x00, a restart (d0 to d7) or padding unless a marker begins.
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_END_OF_IMAGE = b"\xff\xd9"
-_START_OF_SCAN = b"\xff\xda"
-
-
-def _scans(jpeg: bytes) -> int:
-    """Count the scans of the first picture in `jpeg`, up to one more than MAX_SCANS."""
-    scans, position = 0, 2
-    while scans <= MAX_SCANS and (marker := _MARKER.search(jpeg, position)) and marker[0] != _END_OF_IMAGE:
-        scans += marker[0] == _START_OF_SCAN
-        # Skipping a segment by its length passes over a preview's markers in it.
-        position = marker.end() + int.from_bytes(jpeg[marker.end() : marker.end() + 2], "big")
-    return scans
 
 
 def _shrunk(image: "ImageFile.ImageFile") -> "Image.Image":

@@ -238,6 +238,16 @@ class TestRefused:
         with pytest.raises(BrokenPictureError):
             clean_picture(files.jpeg_of_many_scans(200))
 
+    @pytest.mark.parametrize("part", [b"\xff\xfe\x00\x02", b"\xff\xe1\x00\x02", b"\xff", b"\x00"])
+    def test_a_jpeg_of_millions_of_parts(self, part):
+        plain = files.plain()
+        with pytest.raises(BrokenPictureError):
+            clean_picture(plain[:2] + part * (9_000_000 // len(part)) + plain[2:])
+
+    def test_a_png_of_millions_of_parts(self):
+        with pytest.raises(BrokenPictureError):
+            clean_picture(files.png_claiming(10, 10, extra=files.png_chunk(b"tEXt", b"a\0b") * 500_000))
+
     def test_scans_are_those_of_the_picture_and_not_of_its_preview(self):
         preview = b"Exif\0\0" + b"\xff\xda\0\2" * 200
         assert clean_picture(files.plain(exif=preview)).width == 640
