@@ -4,11 +4,11 @@ Nothing of an upload survives but what a decoder made of it, so neither HTML und
 a phone took it can be stored. `clean_picture` is the way in; it raises:
 
     PictureError
-    ├── TooManyBytesError    the file is larger than MAX_BYTES
-    ├── TooManyPixelsError   its sides are, before any pixel was decoded
-    ├── UnknownFormatError   it isn't a picture, or of a kind that isn't accepted
-    ├── MovingPictureError   it has several frames
-    └── BrokenPictureError   it is cut short or corrupt
+    ├── TooManyBytes    the file is larger than MAX_BYTES
+    ├── TooManyPixels   its sides are, before any pixel was decoded
+    ├── UnknownFormat   it isn't a picture, or of a kind that isn't accepted
+    ├── MovingPicture   it has several frames
+    └── BrokenPicture   it is cut short or corrupt
 """
 
 import hashlib
@@ -41,12 +41,12 @@ class PictureError(Exception):
     """The upload can't be kept. The message is for the person who chose the file."""
 
 
-class TooManyBytesError(PictureError):
+class TooManyBytes(PictureError):
     def __init__(self) -> None:
         super().__init__(f"The file is larger than {MAX_BYTES // 1024 // 1024} MB. Choose a smaller picture.")
 
 
-class TooManyPixelsError(PictureError):
+class TooManyPixels(PictureError):
     def __init__(self) -> None:
         super().__init__(
             f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels, or more than {MAX_SIDE} a side. "
@@ -54,18 +54,18 @@ class TooManyPixelsError(PictureError):
         )
 
 
-class UnknownFormatError(PictureError):
+class UnknownFormat(PictureError):
     def __init__(self) -> None:
         kinds = "JPEG, PNG, WebP or HEIC" if heic_is_accepted() else "JPEG, PNG or WebP"
         super().__init__(f"The file isn't a {kinds} picture, whatever its name says. Choose a picture of these kinds.")
 
 
-class MovingPictureError(PictureError):
+class MovingPicture(PictureError):
     def __init__(self) -> None:
         super().__init__("The picture is animated. Choose a still one.")
 
 
-class BrokenPictureError(PictureError):
+class BrokenPicture(PictureError):
     def __init__(self) -> None:
         super().__init__("The picture can't be read: it is damaged or cut short. Choose the original file again.")
 
@@ -87,7 +87,7 @@ def clean_picture(data: bytes) -> Picture:
     Raises PictureError, whose kinds the module lists.
     """
     if len(data) > MAX_BYTES:
-        raise TooManyBytesError
+        raise TooManyBytes
     pixels = _decode(data)
     jpeg = _to_jpeg(pixels)
     # Made from the kept picture, so that it follows from the hash alone.
@@ -112,7 +112,7 @@ def _decode(data: bytes) -> "Image.Image":
     from PIL import Image, UnidentifiedImageError
 
     if is_decoder_trap(data):
-        raise BrokenPictureError
+        raise BrokenPicture
     try:
         with _open(data) as image:
             _check_header(image)
@@ -120,12 +120,12 @@ def _decode(data: bytes) -> "Image.Image":
     except PictureError:
         raise
     except UnidentifiedImageError as error:
-        raise UnknownFormatError from error
+        raise UnknownFormat from error
     except Image.DecompressionBombError as error:
-        raise TooManyPixelsError from error
+        raise TooManyPixels from error
     except Exception as error:  # decoders raise anything, from struct.error to MemoryError, for what is broken
         logger.info("A picture of %d bytes can't be decoded: %s", len(data), type(error).__name__)
-        raise BrokenPictureError from error
+        raise BrokenPicture from error
 
 
 def _open(data: bytes) -> "ImageFile.ImageFile":
@@ -140,9 +140,9 @@ def _open(data: bytes) -> "ImageFile.ImageFile":
 def _check_header(image: "ImageFile.ImageFile") -> None:
     """Refuse what would cost too much to decode, or has frames, by what the file says of itself."""
     if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
-        raise TooManyPixelsError
+        raise TooManyPixels
     if image.format in ("PNG", "WEBP") and getattr(image, "is_animated", False):
-        raise MovingPictureError
+        raise MovingPicture
 
 
 def _shrunk(image: "ImageFile.ImageFile") -> "Image.Image":
