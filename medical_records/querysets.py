@@ -80,7 +80,7 @@ class RecordQuerySet(VersionedQuerySet["MedicalRecord"]):
     """Records. What is done to one is done to its photos in the same transaction."""
 
     @transaction.atomic
-    def make(  # noqa: PLR0913 - the parts of a record
+    def make(
         self,
         template: "MedicalRecordTemplate",
         patient: Patient,

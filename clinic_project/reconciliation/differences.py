@@ -25,6 +25,7 @@ class Kind(StrEnum):
     COLUMN_NOT_NULL_UNVALIDATED = "column-not-null-unvalidated"
     COLUMN_NOT_NULL_NAME = "column-not-null-name"
     COLUMN_DEFAULT = "column-default"
+    KEY_INDEX_INVALID = "key-index-invalid"
     KEY_WITHOUT_GENERATOR = "key-without-generator"
     KEY_ALWAYS_GENERATED = "key-always-generated"
     SEQUENCE_NOT_OWNED = "sequence-not-owned"
@@ -76,8 +77,8 @@ class Differences:
     items: tuple[Difference, ...]
     extras: tuple[Extra, ...]
 
-    def __bool__(self) -> bool:
-        return bool(self.items)
+    def __len__(self) -> int:
+        return len(self.items)
 
     def of(self, table: str, *kinds: Kind) -> list[Difference]:
         return [item for item in self.items if item.table == table and item.kind in kinds]
@@ -292,7 +293,11 @@ def _one_key(table: Table, wanted: Constraint, match: Constraint | None) -> Iter
         actual = "nothing" if holder is None else holder.text
         found = adoptable_index(table, wanted)
         yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, found, holder)
-    elif match.name != wanted.name:
+        return
+    if match.index is not None and not match.index.valid:
+        kind, actual = Kind.KEY_INDEX_INVALID, f"{match.text} with an INVALID index"
+        yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match)
+    if match.name != wanted.name:
         yield _constraint_name(table, wanted, match)
 
 
@@ -336,8 +341,11 @@ def _holder_of_name(table: Table, wanted: Constraint, match: Constraint | None) 
 def _contradiction(table: Table, wanted: Constraint, match: Constraint | None) -> Constraint | None:
     """Find the foreign key in the way: of the wanted name, or from the same columns to the same ones but otherwise.
 
-    Otherwise: with other actions, or not enforced. An equal one is only a repetition.
+    Otherwise: with other actions, or not enforced. An equal one is only a repetition; and where the wanted one stands
+    under its own name, any other is a stranger's.
     """
+    if match is not None and not is_helper_name(match.name):
+        return _holder_of_name(table, wanted, match)
     for other in table.constraints:
         if other.kind != "f" or other is match:
             continue
@@ -373,8 +381,10 @@ def _one_rule(
 
 
 def _as_found(constraint: Constraint) -> str:
-    enforced = "" if constraint.enforced else " (not enforced: its triggers are disabled, or it is NOT ENFORCED)"
-    return f"{constraint.name}: {constraint.text}{enforced}"
+    if constraint.enforced:
+        return f"{constraint.name}: {constraint.text}"
+    why = "its triggers disabled" if constraint.triggers_disabled else "NOT ENFORCED"
+    return f"{constraint.name}: {constraint.text}, {why}"
 
 
 # What is there and isn't declared

@@ -5,15 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from django.apps.registry import Apps
+from django.db import ProgrammingError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .conf import Budgets
 from .differences import Differences, compare
+from .errors import UNDEFINED_COLUMN, UNDEFINED_TABLE, sqlstate
 from .exceptions import ReconciliationError, Unsupported
 from .executor import Executor, ask
 from .expected import expected_schema
 from .introspection import Server, read_schema, read_server
-from .plan import Note, Plan, Refusal
+from .plan import Guard, Note, Plan, Refusal
 from .planner import make_plan
 from .report import Reporter
 from .schema import Schema
@@ -71,8 +73,17 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, expected: Schema) -
 def foresee(connection: BaseDatabaseWrapper, inspection: Inspection) -> tuple[Refusal, ...]:
     """Return the plan's refusals, and those that the rows would give cause for if it were run now."""
     guards = {step.guard.sql: step.guard for step in inspection.plan.steps if step.guard is not None}
-    asked = [ask(connection, guard) for guard in guards.values() if guard.table in inspection.differences.actual.tables]
+    asked = [_ask_ahead(connection, guard) for guard in guards.values()]
     return (*inspection.plan.refusals, *(refusal for refusal in asked if refusal is not None))
+
+
+def _ask_ahead(connection: BaseDatabaseWrapper, guard: Guard) -> Refusal | None:
+    try:
+        return ask(connection, guard)
+    except ProgrammingError as error:
+        if sqlstate(error) in (UNDEFINED_TABLE, UNDEFINED_COLUMN):
+            return None  # the plan itself makes what the question is about
+        raise
 
 
 def reconcile(
@@ -89,6 +100,7 @@ def reconcile(
         todo = [r for r in inspection.plan.repairs if (r.table, r.name) not in given_up]
         if not todo:
             return _outcome(inspection, executor)
+        executor.notes += inspection.plan.notes
         executor.run(replace(inspection.plan, repairs=tuple(todo)))
     inspection = inspect(connection, server, expected)
     given_up = {(refusal.table, refusal.name) for refusal in executor.refusals}
@@ -101,7 +113,8 @@ def reconcile(
 
 def _outcome(inspection: Inspection, executor: Executor) -> Outcome:
     refusals = (*inspection.plan.refusals, *executor.refusals)
-    return Outcome(inspection, refusals, (*executor.notes, *inspection.plan.notes))
+    notes = dict.fromkeys((*executor.notes, *inspection.plan.notes))
+    return Outcome(inspection, refusals, tuple(notes))
 
 
 def _inspect_when_built(
@@ -132,7 +145,7 @@ def _require(server: Server) -> None:
         )
     if server.read_only:
         raise Unsupported(
-            f"Expected to be allowed to write, found default_transaction_read_only on for {server.role}. Turn it off:"
+            f"Expected to be allowed to write, found read-only transactions for {server.role}. Turn them off:"
             " ALTER ROLE … SET default_transaction_read_only = off (or for the database)."
         )
     if server.schema is None:

@@ -2,12 +2,17 @@
 
 from django.db import Error
 
+UNDEFINED_COLUMN = "42703"
+UNDEFINED_TABLE = "42P01"
 LOCK_NOT_AVAILABLE = "55P03"
 DEADLOCK_DETECTED = "40P01"
 DEPENDENT_OBJECTS_STILL_EXIST = "2BP01"
 
 #: A lock was not to be had now; the same statement may go through later.
 TRY_AGAIN = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED})
+
+#: Classes of errors whose details quote rows: data exceptions, violated constraints.
+_ABOUT_ROWS = ("22", "23")
 
 
 def sqlstate(error: Error) -> str:
@@ -22,7 +27,10 @@ def connection_lost(error: Error) -> bool:
 
 
 def message(error: Error) -> str:
-    """Return PostgreSQL's own words, on one line."""
+    """Return PostgreSQL's own words, on one line; without its details where these would be of a patient."""
     diagnostics = getattr(error.__cause__, "diag", None)
-    primary = getattr(diagnostics, "message_primary", None) or str(error)
-    return " ".join(primary.split())
+    words = getattr(diagnostics, "message_primary", None) or str(error)
+    detail = getattr(diagnostics, "message_detail", None)
+    if detail and not sqlstate(error).startswith(_ABOUT_ROWS):
+        words += f" ({detail})"
+    return " ".join(words.split())

@@ -98,9 +98,11 @@ class _Reader:
             row["name"]: _table(self.schema, row, columns[oid], indexes[oid], constraints[oid], resolved)
             for oid, row in found.items()
         }
+        if wanted:
+            by_name = self._with_next_keys(by_name, found)
         return Schema(
             self.schema,
-            self._with_next_keys(by_name, found),
+            by_name,
             self._holders(list(wanted) + list(tables)) if wanted else {},
             tuple(Relation(row["schema"], row["name"], row["kind"]) for row in relations if not row["here"]),
         )
@@ -126,32 +128,37 @@ class _Reader:
         return {row["name"]: Relation(self.schema, row["name"], row["kind"], row["table_name"]) for row in rows}
 
     def _with_next_keys(self, tables: dict[str, Table], found: Mapping[int, Mapping[str, Any]]) -> dict[str, Table]:
-        """Add the keys that the rows already use: one query, of one index look-up a sequence."""
+        """Add what the rows and the sequences of the keys have come to: one query, of two quick look-ups a key."""
         readable = {row["name"] for row in found.values() if row["may_select"] and not row["rows_hidden"]}
-        keys = [(t, c) for t in tables.values() if t.name in readable for c in t.columns.values() if _is_key(t, c)]
+        keys = [(t, *key) for t in tables.values() if t.name in readable for key in _sequence_keys(t)]
         if not keys:
             return tables
         self.cursor.execute(
             " UNION ALL ".join(
-                f"SELECT {number}, (SELECT max({identifier(column.name)})::bigint + 1 FROM {self._sql_name(table)})"
-                for number, (table, column) in enumerate(keys)
+                f"SELECT {number}, (SELECT max({identifier(name)})::bigint + 1 FROM {table.sql_name}),"
+                f" (SELECT last_value + CASE WHEN is_called THEN {sequence.increment} ELSE 0 END FROM {sequence.name})"
+                for number, (table, name, sequence) in enumerate(keys)
             )
         )
         result = dict(tables)
-        for number, value in self.cursor.fetchall():
-            table, column = keys[number]
-            known = result[table.name]
-            result[table.name] = replace(known, next_keys={**known.next_keys, column.name: value or 1})
+        for number, next_key, next_value in self.cursor.fetchall():
+            table, name, sequence = keys[number]
+            result[table.name] = _with_next_key(table, name, next_key or 1, replace(sequence, next_value=next_value))
         return result
 
-    def _sql_name(self, table: Table) -> str:
-        return identifier("pg_temp" if self.namespace.startswith("pg_my") else self.schema, table.name)
 
-
-def _is_key(table: Table, column: Column) -> bool:
-    """Whether max() of the column is an index look-up, and worth comparing with a sequence or giving one."""
+def _sequence_keys(table: Table) -> list[tuple[str, KeySequence]]:
+    """Return the column whose max() is an index look-up, and the sequence that feeds it."""
     key = table.primary_key
-    return column.type in ("smallint", "integer", "bigint") and key is not None and key.columns == (column.name,)
+    if key is None or len(key.columns) != 1:
+        return []
+    sequence = table.columns[key.columns[0]].sequence
+    return [(key.columns[0], sequence)] if sequence is not None and sequence.readable else []
+
+
+def _with_next_key(table: Table, name: str, next_key: int, sequence: KeySequence) -> Table:
+    columns = {**table.columns, name: replace(table.columns[name], sequence=sequence)}
+    return replace(table, columns=columns, next_keys={name: next_key})
 
 
 def _table(
@@ -185,7 +192,9 @@ def _table(
 def _column(row: Mapping[str, Any]) -> Column:
     sequence = None
     if row["sequence"] is not None:
-        sequence = KeySequence(row["sequence"], row["sequence_owned"], row["sequence_shared"], row["next_value"])
+        sequence = KeySequence(
+            row["sequence"], row["sequence_owned"], row["sequence_shared"], row["increment"], row["sequence_readable"]
+        )
     is_serial = sequence is not None and not row["identity"]
     return Column(
         name=row["name"],
@@ -237,6 +246,7 @@ def _constraint(row: Mapping[str, Any], index: Index | None) -> Constraint:
         index=index,
         target=(row["target_schema"], row["target_table"]) if row["kind"] == "f" else None,
         target_columns=tuple(row["target_columns"] or ()),
+        triggers_disabled=row["triggers_disabled"],
     )
 
 
@@ -294,8 +304,7 @@ _COLUMNS = """
                        AND o.refobjsubid = f.number AND o.deptype IN ('a', 'i')) AS owned,
                EXISTS (SELECT FROM pg_depend u WHERE u.classid = 'pg_attrdef'::regclass AND u.objid <> f.default_oid
                        AND u.refclassid = 'pg_class'::regclass AND u.refobjid = q.oid) AS shared,
-               CASE WHEN has_sequence_privilege(q.oid, 'SELECT, USAGE')
-                    THEN coalesce(pg_sequence_last_value(q.oid) + s.seqincrement, s.seqstart) END AS next_value
+               s.seqincrement AS increment, has_sequence_privilege(q.oid, 'SELECT') AS readable
         FROM feeds f
         JOIN pg_class q ON q.oid = f.sequence
         JOIN pg_namespace n ON n.oid = q.relnamespace
@@ -310,7 +319,8 @@ _COLUMNS = """
            CASE WHEN a.attcollation <> t.typcollation
                 THEN (SELECT format('%%I.%%I', cn.nspname, co.collname) FROM pg_collation co
                       JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END AS collation,
-           s.name AS sequence, s.owned AS sequence_owned, s.shared AS sequence_shared, s.next_value
+           s.name AS sequence, s.owned AS sequence_owned, s.shared AS sequence_shared,
+           s.increment, s.readable AS sequence_readable
     FROM wanted w
     JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_type t ON t.oid = a.atttypid

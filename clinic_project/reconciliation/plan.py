@@ -17,10 +17,11 @@ class Phase(IntEnum):
     COLUMNS = 2
     NOT_NULL = 3
     INDEXES = 4
-    KEYS = 5
-    GENERATORS = 6
-    RULES = 7
-    LEFTOVERS = 8
+    TIMING = 5
+    KEYS = 6
+    GENERATORS = 7
+    RULES = 8
+    LEFTOVERS = 9
 
 
 class Lock:

@@ -115,6 +115,7 @@ _PLANNERS: dict[Kind, _Planner] = {
     Kind.INDEX_INVALID: indexes.rebuild_index,
     Kind.INDEX_DEFINITION: indexes.replace_index,
     Kind.CONSTRAINT_MISSING: constraints.add_constraint,
+    Kind.KEY_INDEX_INVALID: constraints.rebuild_key_index,
     Kind.CONSTRAINT_DEFINITION: constraints.replace_constraint,
     Kind.CONSTRAINT_UNVALIDATED: constraints.finish_rule,
     Kind.CONSTRAINT_DEFERRABILITY: constraints.alter_timing,
@@ -225,7 +226,8 @@ def _surroundings(differences: Differences) -> Iterator[Note]:
             yield Note("shadowed", table.name, table.name, text)
     for relation in differences.actual.homonyms:
         if relation.name in differences.expected.tables and relation.kind in "rpvmf":
-            text = f"another relation of this name is in the schema {relation.schema}; it is left alone."
+            ours, theirs = differences.actual.name, relation.schema
+            text = f"this table is kept in the schema {ours}; the one of its name in {theirs} is left alone."
             yield Note("another-schema", relation.name, relation.name, text)
     yield from _extras(differences.extras)
 

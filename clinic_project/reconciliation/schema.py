@@ -36,12 +36,14 @@ def is_helper_name(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """A sequence that feeds a column. `next_value` is None where the role may not read it."""
+    """A sequence that feeds a column. `next_value` is None where it wasn't worth asking, or the role may not."""
 
     name: str
     owned: bool
     shared: bool
-    next_value: int | None
+    increment: int
+    readable: bool
+    next_value: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class Constraint:
     index: Index | None = None
     target: tuple[str, str] | None = None
     target_columns: tuple[str, ...] = ()
+    triggers_disabled: bool = False
 
     @property
     def meaning(self) -> tuple[str, str]:
@@ -136,7 +139,7 @@ class Constraint:
 class Table:
     """A table, and what decides how it may be changed. `kind` is PostgreSQL's relkind; `rows` is the planner's estimate.
 
-    `next_keys` has, for a column fed by a sequence, the highest value in the rows plus one.
+    `next_keys` has, for a key fed by a sequence, the highest value in the rows plus one.
     """
 
     schema: str

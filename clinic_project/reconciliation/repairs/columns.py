@@ -292,7 +292,7 @@ def advance_sequence(draft: Draft, table: Table, item: Difference) -> None:
         f"LOCK TABLE {table.sql_name} IN SHARE ROW EXCLUSIVE MODE",
         (
             f"SELECT setval({sequence}, max({name})) FROM {table.sql_name}"
-            f" HAVING max({name}) > coalesce(pg_sequence_last_value({sequence}), 0)"
+            f" HAVING max({name}) > (SELECT last_value FROM {found.sequence.name})"
         ),
     )
     reason = f"move {found.sequence.name} past the highest {column.name}"

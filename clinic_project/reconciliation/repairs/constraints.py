@@ -94,7 +94,7 @@ def _use_index(table: Table, item: Difference, wanted: Constraint, *first: str) 
 
 def replace_key(draft: Draft, table: Table, item: Difference) -> None:
     wanted, holder = item.wanted, item.holder
-    if wanted.kind == "p" or not _can_use_index(wanted) or holder.kind != "u":
+    if wanted.kind == "p" or not _can_use_index(wanted):
         draft.refusals.append(_other_key(table, item, wanted, holder))
         return
     steps = (*_unique_index(table, item, wanted), _use_index(table, item, wanted, _drop(holder)))
@@ -107,7 +107,8 @@ def _other_key(table: Table, item: Difference, wanted: Constraint, holder: Const
         table.name,
         wanted.name,
         f"expected {item.expected}, found {holder.name}: {item.actual}. What relies on that one is not known here.",
-        f"If nothing does, drop it (ALTER TABLE {table.sql_name} {_drop(holder)}), then run migrate again.",
+        f"If nothing does, drop it (ALTER TABLE {table.sql_name} {_drop(holder)}), or give it another name, then run"
+        " migrate again.",
     )
 
 
@@ -123,9 +124,11 @@ def add_rule(draft: Draft, table: Table, wanted: Constraint, holder: Constraint 
 
     One that it replaces goes only then, so that the rows are never unguarded.
     """
-    in_way = holder is not None and holder.name == wanted.name
-    name = helper_name("new", table.name, wanted.name) if in_way else wanted.name
+    # Under a helper name, the next run sees that the one to be replaced is no stranger.
+    name = wanted.name if holder is None else helper_name("new", table.name, wanted.name)
     add = f"ADD CONSTRAINT {identifier(name)} {wanted.text} NOT VALID"
+    if holder is not None and not holder.enforced:
+        draft.notes.append(_not_enforced(table, holder))
     steps = [
         _alter(table, _lock(wanted), f"guard new rows by {wanted.name}", add, parent=wanted.target),
         validate(table, name, f"prove {wanted.name} for the rows that are there", _guard(table, wanted)),
@@ -163,6 +166,12 @@ def _settle(table: Table, wanted: Constraint, name: str, holder: Constraint | No
     return [_alter(table, Lock.ACCESS_EXCLUSIVE, reason, *clauses, parent=parent)]
 
 
+def _not_enforced(table: Table, holder: Constraint) -> Note:
+    why = "its triggers are disabled" if holder.triggers_disabled else "it is NOT ENFORCED"
+    text = f"expected to be enforced, but {why}: rows were written unchecked. One that is enforced takes its place."
+    return Note("not-enforced", table.name, holder.name, text)
+
+
 def _lock(wanted: Constraint) -> str:
     return Lock.SHARE_ROW_EXCLUSIVE if wanted.kind == "f" else Lock.ACCESS_EXCLUSIVE
 
@@ -172,7 +181,9 @@ def _guard(table: Table, wanted: Constraint) -> Guard:
 
 
 def replace_constraint(draft: Draft, table: Table, item: Difference) -> None:
-    if item.wanted.kind in "pux":
+    if item.holder.kind != item.wanted.kind:
+        draft.refusals.append(_other_key(table, item, item.wanted, item.holder))
+    elif item.wanted.kind in "pux":
         replace_key(draft, table, item)
     elif item.found is None:
         add_missing_rule(draft, table, item)
@@ -190,15 +201,32 @@ def add_constraint(draft: Draft, table: Table, item: Difference) -> None:
 
 
 def waits_for_parent(table: str, name: str, parent: str) -> Note:
-    text = f"waits for the table {parent}, which isn't there and isn't made here. Create it, then run migrate again."
+    text = (
+        f"waits for {parent}: expected a table, found none, and none is made here. Create it, then run migrate again."
+    )
     return Note("waits-for-parent", table, name, text)
+
+
+def rebuild_key_index(draft: Draft, table: Table, item: Difference) -> None:
+    """Rebuild the INVALID index behind a key. It can't be dropped, since the key, and foreign keys, stand on it."""
+    index = identifier(table.schema, item.found.index.name)
+    step = Step(
+        (f"REINDEX INDEX CONCURRENTLY {index}",),
+        table.name,
+        Lock.SHARE_UPDATE_EXCLUSIVE,
+        f"rebuild the index of {item.name}, which was left INVALID",
+        relations=(table.sql_name,),
+        transactional=False,
+        guard=guards.duplicates(table, item.name, item.found.index),
+    )
+    draft.repairs.append(Repair(Phase.INDEXES, table.name, item.name, (step,)))
 
 
 def alter_timing(draft: Draft, table: Table, item: Difference) -> None:
     wanted = item.wanted
     clause = f"ALTER CONSTRAINT {identifier(item.found.name)} {wanted.timing}"
     step = _alter(table, Lock.ACCESS_EXCLUSIVE, f"make {wanted.name} {wanted.timing}", clause)
-    draft.repairs.append(Repair(Phase.KEYS, table.name, wanted.name, (step,)))
+    draft.repairs.append(Repair(Phase.TIMING, table.name, wanted.name, (step,)))
 
 
 def drop_leftover(draft: Draft, table: Table, item: Difference) -> None:

@@ -35,20 +35,19 @@ def create_missing_tables(draft: Draft, differences: Differences) -> None:
 def _without_waiting(draft: Draft, missing: dict[str, Table]) -> dict[str, Table]:
     """Leave out the tables whose parents are nowhere, and those that need them in turn."""
     creatable = dict(missing)
-    while waiting := dict(_absent_parents(creatable, draft.actual)):
-        for name, parent in waiting.items():
+    while waiting := _absent_parents(creatable, draft.actual):
+        for name, parents in waiting.items():
             del creatable[name]
-            draft.notes.append(waits_for_parent(name, name, parent))
+            draft.notes.append(waits_for_parent(name, name, ", ".join(sorted(parents))))
     return creatable
 
 
-def _absent_parents(creatable: dict[str, Table], actual: Schema) -> list[tuple[str, str]]:
-    return [
-        (table.name, _target(key))
+def _absent_parents(creatable: dict[str, Table], actual: Schema) -> dict[str, set[str]]:
+    absent = {
+        table.name: {_target(key) for key in _foreign_keys(table)} - set(creatable) - set(actual.tables)
         for table in creatable.values()
-        for key in _foreign_keys(table)
-        if _target(key) not in creatable and _target(key) not in actual.tables
-    ]
+    }
+    return {name: parents for name, parents in absent.items() if parents}
 
 
 def _foreign_keys(table: Table) -> list[Constraint]:

@@ -233,9 +233,10 @@ class TestState14ShorterVarchar:
         self, table: str, column: str, length: int, database: Database, expected: Expectations
     ):
         database.execute(f"ALTER TABLE {table} ALTER {column} TYPE varchar({length})")
-        before = object_ids(database, [table, "users_email_key"])
+        files = {file for _oid, file in object_ids(database, [table, "users_email_key"]).values()}
         expected.converges(database)
-        assert object_ids(database, [table, "users_email_key"]) == before, "rewritten or rebuilt"
+        now = {file for _oid, file in object_ids(database, [table, "users_email_key"]).values()}
+        assert now == files, "rewritten or rebuilt"
 
     def test_14_under_a_view(self, database: Database, expected: Expectations):
         """PostgreSQL lets no column change its type under a view: told, with the view's name."""
@@ -260,7 +261,7 @@ class TestState15OtherTypes:
             ("medical_records", "created_at", "timestamp", "timestamptz"),
             ("patient_photos", "size_bytes", "bigint", "integer"),
             ("medical_records", "template_name", "text", "varchar(255)"),
-            ("patient_photos", "content_type", "varchar(500)", "varchar(100)"),
+            ("patient_photos", "content_type", "character varying(500)", "varchar(100)"),
             ("patients", "birthday", "text", "date"),
         ],
     )

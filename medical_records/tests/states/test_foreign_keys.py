@@ -81,7 +81,7 @@ class TestState8Orphans:
         database.execute(f"UPDATE {table} SET {column} = 900000 + id WHERE id IN (11, 22, 33)")
         expected.refuses(
             database,
-            naming=(table, column, r"\b3\b", "9000(11|22|33)"),
+            naming=(table, column, r"\b3 rows", r"\b(9000)?(11|22|33)\b"),
             remedy=(f"UPDATE {table} SET {column} = 7 WHERE {column} > 900000",),
         )
         assert database.value("SELECT convalidated FROM pg_constraint WHERE conname = %s", [name])
@@ -122,8 +122,8 @@ class TestState8Orphans:
                 r"medical_records\W+patient_id|medical_records_patient_id",
                 "patient_photos",
                 "clinic_id",
-                "90000",
-                "80000",
+                r"\b5 rows",
+                r"\b6 rows",
             ),
             remedy=(
                 "UPDATE medical_records SET patient_id = 1 WHERE patient_id > 900000",

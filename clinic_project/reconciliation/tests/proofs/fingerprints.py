@@ -1,7 +1,7 @@
 """Fingerprints of tables' rows, which tell whether they are still the same."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .databases import Database
 
@@ -12,6 +12,13 @@ _DJANGO_TABLES = "('django_migrations', 'django_content_type', 'auth_permission'
 Filled = Mapping[str, str | None]
 
 
+class Table(NamedTuple):
+    """A table by its name, and by its quoted name with its schema's."""
+
+    name: str
+    sql_name: str
+
+
 class Fingerprint(NamedTuple):
     """Of a table's rows, as far as `columns` go."""
 
@@ -20,37 +27,33 @@ class Fingerprint(NamedTuple):
     digest: str
 
 
-def fingerprints(database: Database, filled: Filled | None = None) -> dict[str, Fingerprint]:
+Fingerprints = dict[Table, Fingerprint]
+
+
+def fingerprints(database: Database, filled: Filled | None = None) -> Fingerprints:
     """Return the fingerprint of every table of every schema, but for those that Django keeps its own books in."""
-    tables = database.rows(
-        f"""SELECT attrelid::regclass::text, array_agg(attname::text ORDER BY attname)
-            FROM pg_attribute
-            JOIN pg_class ON pg_class.oid = attrelid AND relkind IN ('r', 'p') AND NOT relispartition
-            JOIN pg_namespace ON pg_namespace.oid = relnamespace
-            WHERE attnum > 0 AND NOT attisdropped AND nspname !~ '^pg_' AND nspname <> 'information_schema'
-              AND relname NOT IN {_DJANGO_TABLES}
-            GROUP BY attrelid"""
-    )
-    return {table: fingerprint(database, table, tuple(columns), filled or {}) for table, columns in tables}
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT relname, format('%I.%I', nspname, relname), array_agg(attname::text ORDER BY attname)
+                FROM pg_attribute
+                JOIN pg_class ON pg_class.oid = attrelid AND relkind IN ('r', 'p') AND NOT relispartition
+                JOIN pg_namespace ON pg_namespace.oid = relnamespace
+                WHERE attnum > 0 AND NOT attisdropped AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+                  AND relname NOT IN {_DJANGO_TABLES}
+                GROUP BY nspname, relname"""
+        )
+        tables = {Table(name, sql_name): tuple(columns) for name, sql_name, columns in cursor.fetchall()}
+        return {table: _fingerprint(cursor, table, columns, filled or {}) for table, columns in tables.items()}
 
 
-def fingerprint(database: Database, table: str, columns: tuple[str, ...], filled: Filled) -> Fingerprint:
-    known = [column for column in columns if filled.get(f"{table}.{column}", "") is not None]
-    texts = ", ".join(_text(column, filled.get(f"{table}.{column}")) for column in known)
-    rows, digest = database.rows(
-        f"""SELECT count(*), md5(COALESCE(string_agg(line, E'\\n' ORDER BY line), ''))
-            FROM (SELECT ROW ({texts})::text AS line FROM {table}) AS lines"""
-    )[0]
-    return Fingerprint(columns, rows, digest)
-
-
-def lost_or_changed(database: Database, before: Mapping[str, Fingerprint], filled: Filled) -> list[str]:
+def lost_or_changed(database: Database, before: Fingerprints, filled: Filled) -> list[str]:
     """Return a sentence for each table whose rows aren't those of `before`."""
     sentences = []
-    for table, old in before.items():
-        new = fingerprint(database, table, old.columns, filled)
-        if new != old:
-            sentences.append(f"{table}: {old.rows} rows became {new.rows}, or their values changed")
+    with database.cursor() as cursor:
+        for table, old in before.items():
+            new = _fingerprint(cursor, table, old.columns, filled)
+            if new != old:
+                sentences.append(f"{table.sql_name}: {old.rows} rows became {new.rows}, or their values changed")
     return sentences
 
 
@@ -60,6 +63,16 @@ def nulls_left(database: Database, filled: Filled) -> list[str]:
         for place in filled
         if database.value(f"SELECT count(*) FROM {place.partition('.')[0]} WHERE {place.partition('.')[2]} IS NULL")
     ]
+
+
+def _fingerprint(cursor: Any, table: Table, columns: tuple[str, ...], filled: Filled) -> Fingerprint:
+    known = [column for column in columns if filled.get(f"{table.name}.{column}", "") is not None]
+    texts = ", ".join(_text(column, filled.get(f"{table.name}.{column}")) for column in known)
+    cursor.execute(
+        f"""SELECT count(*), md5(COALESCE(string_agg(line, E'\\n' ORDER BY line), ''))
+            FROM (SELECT ROW ({texts})::text AS line FROM {table.sql_name}) AS lines"""
+    )
+    return Fingerprint(columns, *cursor.fetchone())
 
 
 def _text(column: str, filled_with: str | None) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from .catalogue import row_versions
 from .databases import Database
@@ -36,11 +37,15 @@ def _ddl_recorded(database: Database) -> Iterator[None]:
 
 def _data_versions(database: Database) -> dict[str, str]:
     """Return, for every table, the versions of its rows: an UPDATE that changes nothing shows, too."""
-    tables = database.rows(
-        """SELECT pg_class.oid::regclass::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-           WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'audit')"""
-    )
-    return {
-        table: database.value(f"SELECT md5(string_agg(xmin::text || ctid::text, ',' ORDER BY ctid)) FROM {table}")
-        for (table,) in tables
-    }
+    with database.cursor() as cursor:
+        cursor.execute(
+            """SELECT format('%I.%I', nspname, relname)
+               FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+               WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'audit')"""
+        )
+        return dict(_versions_of(cursor, table) for (table,) in cursor.fetchall())
+
+
+def _versions_of(cursor: Any, table: str) -> tuple[str, str]:
+    cursor.execute(f"SELECT md5(string_agg(xmin::text || ctid::text, ',' ORDER BY ctid)) FROM {table}")
+    return table, cursor.fetchone()[0]

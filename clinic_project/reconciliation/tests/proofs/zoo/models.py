@@ -1,3 +1,4 @@
+# ruff: noqa: DJ008 (nobody looks at these)
 """Models with everything that PostgreSQL and Django can declare and no clinic needs."""
 
 from typing import Any
