@@ -22,14 +22,14 @@ PICTURE_TYPES = frozenset({CONTENT_TYPE, "image/png", "image/webp"})
 _ANY_BYTES = "application/octet-stream"
 
 
-class FileIsMissing(Exception):
+class FileIsMissingError(Exception):
     """The photo is there, and its file isn't."""
 
 
 def picture_response(request: HttpRequest, photo: PatientPhoto, *, thumbnail: bool = False) -> HttpResponseBase:
     """Answer with the picture of `photo` or its thumbnail, or with 304 where the browser has it already.
 
-    Raises FileIsMissing.
+    Raises FileIsMissingError.
     """
     # A photo without a thumbnail, made by another system, is shown whole.
     key = (thumbnail and photo.thumbnail_key) or photo.storage_key
@@ -50,7 +50,7 @@ def _file_response(photo: PatientPhoto, key: str) -> FileResponse:
         file = default_storage.open(key)
     except (FileNotFoundError, IsADirectoryError, SuspiciousFileOperation) as error:
         logger.exception("Photo %s has no file in the storage.", photo.pk)
-        raise FileIsMissing from error
+        raise FileIsMissingError from error
     response = FileResponse(file, content_type=photo.content_type if is_picture else _ANY_BYTES)
     shown_name = jpeg_name(name) if photo.content_type == CONTENT_TYPE else name
     response["Content-Disposition"] = content_disposition_header(not is_picture, shown_name) or "inline"

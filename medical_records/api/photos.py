@@ -16,7 +16,7 @@ from clinic_project.clinics.api.idempotency import idempotent
 from clinic_project.clinics.api.problems import InvalidInput, Problem
 from clinic_project.clinics.models import Patient
 from medical_records.models import MedicalRecord, PatientPhoto
-from medical_records.photo_responses import FileIsMissing, picture_response
+from medical_records.photo_responses import FileIsMissingError, picture_response
 from medical_records.pictures import CONTENT_TYPE, PictureError, TooManyBytes, clean_picture
 from medical_records.querysets import PhotoQuerySet
 from medical_records.uploads import add_photo, check_usable
@@ -127,7 +127,7 @@ class PhotoFileView(PhotoView):
         photo = self.photos.get(pk=pk)
         try:
             response = picture_response(request, photo, thumbnail=self.thumbnail)
-        except FileIsMissing as error:
+        except FileIsMissingError as error:
             detail = "The photo is known, but its file is missing from the storage. Tell whoever runs the server."
             raise Problem(404, "file-missing", "The file is missing", detail) from error
         patch_vary_headers(response, ["Authorization", "Cookie", CLINIC_HEADER])
