@@ -16,7 +16,7 @@ from django.utils import timezone
 EXACT_COUNT_LIMIT = 10_000
 
 #: The years of a date hierarchy: a row of the year 1 doesn't make it two thousand.
-MOST_PERIODS = 100
+MOST_YEARS = 100
 
 
 class EstimatingPaginator(Paginator):
@@ -116,7 +116,9 @@ class IndexedDates:
         if first is None or last is None:
             return []
         rows = self._change_list.queryset.order_by()
-        starts = list(periods(first, last, kind))[-MOST_PERIODS:]
+        starts = list(periods(first, last, kind))
+        if kind == "year":
+            starts = starts[-MOST_YEARS:]
         probes = [
             rows.filter(**{f"{field}__gte": start, f"{field}__lt": end})
             .annotate(period=models.Value(number))

@@ -80,9 +80,7 @@ def test_dates_of_no_rows_are_none():
     assert IndexedDates(change_list).datetimes("created_at", "year") == []
 
 
-@pytest.mark.parametrize(
-    "query", [{}, {"created_at__year": "2025"}, {"created_at__year": "2025", "created_at__month": "5"}]
-)
+@pytest.mark.parametrize("query", ["", "?created_at__year=2025", "?created_at__year=2025&created_at__month=5"])
 @pytest.mark.parametrize("model", ["medicalrecord", "patientphoto", "medicalrecordtemplate"])
 def test_no_list_counts_all_rows_or_looks_for_distinct_ones(model, query, client, django_assert_max_num_queries):
     client.force_login(UserFactory(superuser=True))
