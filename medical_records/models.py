@@ -146,3 +146,9 @@ class PatientPhoto(models.Model):
             raise Unusable("photo_ids", "One of the photos is in the trash.")
         if self.medical_record_id not in {None, record.pk}:
             raise Unusable("photo_ids", "One of the photos is on another record.")
+
+    def lock_record(self) -> MedicalRecord | None:
+        """Return the photo's record, if any, so that until the transaction ends nobody moves it to the trash."""
+        if self.medical_record_id is None:
+            return None
+        return MedicalRecord.objects.filter(pk=self.medical_record_id).select_for_update(no_key=True).first()

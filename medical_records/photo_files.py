@@ -13,7 +13,7 @@ This wants READ COMMITTED, Django's default: under REPEATABLE READ the look coul
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from .models import PatientPhoto
@@ -29,6 +30,8 @@ from .pictures import Picture
 logger = logging.getLogger(__name__)
 
 FOLDER = "patient_photos"
+#: Locks that a purge holds at a time: PostgreSQL has room for some thousands, and uploads of these files wait for them.
+LOCKED_AT_ONCE = 100
 _THUMBNAIL = ".thumbnail"
 _NAME = re.compile(rf"(?P<sha256>[0-9a-f]{{64}})(?:{re.escape(_THUMBNAIL)})?\.jpg")
 _KEY = re.compile(rf"{FOLDER}/(?P<clinic>\d{{1,10}})/[0-9a-f]{{2}}/{_NAME.pattern}")
@@ -62,27 +65,12 @@ class PhotoFile:
 
     def lock(self) -> None:
         """Wait for the file's lock and hold it until the transaction ends."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [self.key])
-
-    def is_used(self) -> bool:
-        """Whether a photo refers to it, in the trash or not."""
-        return PatientPhoto.objects.filter(clinic=self.clinic_id, content_hash=self.sha256).exists()
+        _lock([self])
 
     def keep(self, picture: Picture) -> None:
         """Write the two files, unless they are there already. The caller holds the lock."""
         _write(self.thumbnail_key, picture.thumbnail)
         _write(self.key, picture.jpeg)
-
-    def discard(self) -> bool:
-        """Delete the two files and return True, unless a photo refers to them."""
-        with transaction.atomic():
-            self.lock()
-            if self.is_used():
-                return False
-            default_storage.delete(self.key)
-            default_storage.delete(self.thumbnail_key)
-        return True
 
     def modified_at(self) -> datetime:
         """When the younger of the two files was written; the year 1 if neither is there."""
@@ -116,16 +104,18 @@ def _modified_at(key: str) -> datetime:
     return found if timezone.is_aware(found) else timezone.make_aware(found)
 
 
-def discard_foreign(key: str) -> bool:
-    """Delete the file of a photo that another system made and return True, unless a photo still refers to it."""
-    if PatientPhoto.objects.filter(storage_key=key).exists():
-        return False
-    try:
-        default_storage.delete(key)
-    except (SuspiciousFileOperation, OSError, ValueError) as error:
-        logger.warning("The file of a purged photo is left where it is: %s", error)
-        return False
-    return True
+def discard_foreign(keys: set[str]) -> None:
+    """Delete files that another system's photos had, unless a photo still refers to them.
+
+    Uploads never refer to them, so there is no lock; and keys have no index, so all are looked for at once.
+    """
+    photos = PatientPhoto.objects.filter(Q(storage_key__in=keys) | Q(thumbnail_key__in=keys))
+    used = {key for pair in photos.values_list("storage_key", "thumbnail_key") for key in pair}
+    for key in keys - used:
+        try:
+            default_storage.delete(key)
+        except (SuspiciousFileOperation, OSError, ValueError) as error:
+            logger.warning("The file of a purged photo is left where it is: %s", error)
 
 
 def folders() -> list[str]:
@@ -139,13 +129,40 @@ def files_in(folder: str) -> Iterator[PhotoFile]:
     yield from sorted({file for key in keys if (file := PhotoFile.of_key(key))})
 
 
-def without_photo(files: Iterable[PhotoFile]) -> list[PhotoFile]:
-    """Return those of `files`, all of one clinic, that no photo refers to."""
-    by_hash = {file.sha256: file for file in files}
-    clinics = {file.clinic_id for file in by_hash.values()}
-    photos = PatientPhoto.objects.filter(clinic__in=clinics, content_hash__in=by_hash)
-    used = set(photos.values_list("content_hash", flat=True))
-    return [file for sha256, file in by_hash.items() if sha256 not in used]
+def without_photo(files: Collection[PhotoFile]) -> list[PhotoFile]:
+    """Return those of `files` that no photo refers to, in the trash or not."""
+    photos = PatientPhoto.objects.filter(
+        clinic__in={file.clinic_id for file in files}, content_hash__in={file.sha256 for file in files}
+    )
+    used = set(photos.values_list("clinic_id", "content_hash"))
+    return [file for file in files if (file.clinic_id, file.sha256) not in used]
+
+
+def discard(files: Iterable[PhotoFile]) -> int:
+    """Delete those of `files` that no photo refers to, and return how many they were."""
+    ordered = sorted(files)
+    starts = range(0, len(ordered), LOCKED_AT_ONCE)
+    return sum(_discard(ordered[start : start + LOCKED_AT_ONCE]) for start in starts)
+
+
+def _discard(files: list[PhotoFile]) -> int:
+    with transaction.atomic():
+        _lock(files)
+        unused = without_photo(files)
+        for file in unused:
+            default_storage.delete(file.key)
+            default_storage.delete(file.thumbnail_key)
+    return len(unused)
+
+
+def _lock(files: list[PhotoFile]) -> None:
+    # In one order, so that two purges can't deadlock; an upload takes a single one.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) "
+            "FROM (SELECT key FROM unnest(%s) AS key ORDER BY key) AS ordered",
+            [[file.key for file in files]],
+        )
 
 
 def _listed(folder: str) -> tuple[list[str], list[str]]:

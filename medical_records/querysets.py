@@ -80,7 +80,7 @@ class RecordQuerySet(VersionedQuerySet["MedicalRecord"]):
     """Records. What is done to one is done to its photos in the same transaction."""
 
     @transaction.atomic
-    def make(  # noqa: PLR0913 - the parts of a record
+    def make(
         self,
         template: "MedicalRecordTemplate",
         patient: Patient,
@@ -196,6 +196,10 @@ class PhotoQuerySet(TrashQuerySet["PatientPhoto"]):
         """The photos that went to the trash with their record, at `deleted_at`, and not by themselves."""
         return self.in_trash().filter(medical_record_id=record_id, deleted_at=deleted_at)
 
+    def without_pending(self) -> Self:
+        """The photos that are shown beside the record that they belong to, not with it alone."""
+        return self.filter(is_pending=False)
+
     def lock(self) -> "list[PatientPhoto]":
         """Lock the rows until the transaction ends, in one order, so that those who share some can't deadlock."""
         return list(self.order_by("pk").select_for_update())
@@ -225,3 +229,29 @@ class PhotoQuerySet(TrashQuerySet["PatientPhoto"]):
         for photo in found:
             photo.check_attachable(record)
         photos.update(medical_record=record, is_pending=False, updated_at=timezone.now(), updated_by_user=by)
+
+    def change(self, pk: int, by: User, **columns: Any) -> None:
+        """Set `columns` of a photo in use. Raises DoesNotExist, InTrash."""
+        self._replace(pk, by, timezone.now(), from_trash=False, **columns)
+
+    def move_to_trash(self, pk: int, by: User) -> None:
+        """Put a photo into the trash; it stays with its record there. Raises DoesNotExist, InTrash."""
+        now = timezone.now()
+        self._replace(pk, by, now, from_trash=False, is_deleted=True, deleted_at=now)
+
+    @transaction.atomic
+    def restore(self, pk: int, by: User) -> None:
+        """Take a photo out of the trash, to its record or the gallery.
+
+        Raises DoesNotExist, NotInTrash, and Unusable where its record is in the trash.
+        """
+        record = self.get(pk=pk).lock_record()
+        if record is not None and record.is_deleted:
+            raise Unusable("medical_record_id", "Its record is in the trash as well. Restore the record.")
+        self._replace(pk, by, timezone.now(), from_trash=True, is_deleted=False, deleted_at=None)
+
+    def _replace(self, pk: int, by: User, now: datetime, *, from_trash: bool, **columns: Any) -> None:
+        rows = self.filter(pk=pk)
+        if not rows.filter(is_deleted=from_trash).update(updated_at=now, updated_by_user=by, **columns):
+            rows.get()
+            raise NotInTrash if from_trash else InTrash

@@ -36,6 +36,8 @@ MAX_LABEL = 255
 MAX_HINT = 2000
 #: Characters of a text answer.
 MAX_ANSWER = 20_000
+#: Of a number as an answer: the last whole number that every JSON reader keeps exactly (RFC 8259, section 6).
+MAX_NUMBER = 2**53 - 1
 
 Errors = dict[str, list[str]]
 
@@ -117,11 +119,21 @@ def _answer_error(field: Mapping[str, Any], value: Any) -> str | None:
 def _text_error(field: Mapping[str, Any], value: Any) -> str | None:
     if not isinstance(value, str):
         return "A text."
-    return f"At most {MAX_ANSWER} characters." if len(value) > MAX_ANSWER else None
+    if len(value) > MAX_ANSWER:
+        return f"At most {MAX_ANSWER} characters."
+    return None if _is_storable(value) else "It holds a NUL character or half a surrogate pair."
+
+
+def _is_storable(text: str) -> bool:
+    """Tell whether PostgreSQL's jsonb takes `text`."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _number_error(field: Mapping[str, Any], value: Any) -> str | None:
-    return None if isinstance(value, int | float) and not isinstance(value, bool) else "A number."
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "A number."
+    # Infinity, which is what 1e999 is read as, is beyond it too.
+    return None if abs(value) <= MAX_NUMBER else f"At most {MAX_NUMBER}, either sign."
 
 
 def _date_error(field: Mapping[str, Any], value: Any) -> str | None:

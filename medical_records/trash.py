@@ -54,7 +54,7 @@ class Trash:
         protect.
         """
         return [
-            Step("files", lambda: len(photo_files.folders()), self._purge_files),
+            Step("files without a photo", lambda: len(photo_files.folders()), self._purge_files),
             Step("records", self.records().count, self._purge_records),
             Step("photos", self.photos().count, self._purge_photos),
             Step("templates", self.templates().count, self._purge_templates),
@@ -86,12 +86,12 @@ class Trash:
 
     def _purge_files(self) -> Iterator[int]:
         for folder in photo_files.folders():
-            self.removed["files"] += sum(file.discard() for file in self._unwanted(folder))
+            self.removed["files"] += photo_files.discard(self._unwanted(folder))
             yield 1
 
     def _unwanted(self, folder: str) -> list[PhotoFile]:
         """Return the files of `folder` that no photo refers to, and that are old enough."""
-        unused = photo_files.without_photo(photo_files.files_in(folder))
+        unused = photo_files.without_photo(list(photo_files.files_in(folder)))
         return [file for file in unused if file.modified_at() <= self.file_cutoff]
 
     def _purge_records(self) -> Iterator[int]:
@@ -123,12 +123,11 @@ class Trash:
     def _photos_are_gone(self, photos: list[PatientPhoto]) -> None:
         """Delete the files of photos whose rows are gone, unless others refer to them or they left too lately."""
         self._count("photos", photos)
-        for key in {key for photo in photos for key in (photo.storage_key, photo.thumbnail_key) if key}:
-            if PhotoFile.of_key(key) is None:
-                photo_files.discard_foreign(key)
+        keys = {key for photo in photos for key in (photo.storage_key, photo.thumbnail_key) if key}
+        if foreign := {key for key in keys if PhotoFile.of_key(key) is None}:
+            photo_files.discard_foreign(foreign)
         due = (photo for photo in photos if _unwanted_since(photo) <= self.file_cutoff)
-        for file in {file for photo in due if (file := PhotoFile.of_key(photo.storage_key))}:
-            file.discard()
+        photo_files.discard({file for photo in due if (file := PhotoFile.of_key(photo.storage_key))})
 
     def _count(self, name: str, gone: Iterable[object]) -> None:
         self.removed[name] += sum(1 for _ in gone)

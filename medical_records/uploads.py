@@ -7,15 +7,16 @@ from django.utils import timezone
 
 from clinic_project.clinics.models import Patient, User
 
+from .exceptions import Unusable
 from .file_names import clean_file_name
 from .models import MedicalRecord, PatientPhoto
-from .photo_files import PhotoFile
+from .photo_files import PhotoFile, discard
 from .pictures import CONTENT_TYPE, Picture
 
 logger = logging.getLogger(__name__)
 
 
-def add_photo(  # noqa: PLR0913 - what an upload says
+def add_photo(
     picture: Picture,
     patient: Patient,
     *,
@@ -26,7 +27,7 @@ def add_photo(  # noqa: PLR0913 - what an upload says
 ) -> PatientPhoto:
     """Keep `picture` and return its new row: in the patient's gallery, or pending for `record`.
 
-    Raises MedicalRecord.DoesNotExist where the record has gone, to the trash or for good, since it was read.
+    Raises Unusable for a patient who is deleted, a record in the trash, or another patient's.
     """
     file = PhotoFile(patient.clinic_id, picture.sha256)
     photo = PatientPhoto(
@@ -49,27 +50,40 @@ def add_photo(  # noqa: PLR0913 - what an upload says
     return photo
 
 
+def check_usable(patient: Patient, record: MedicalRecord | None) -> None:
+    """Raise Unusable unless photos may be added to `patient`, and for `record`."""
+    if patient.is_deleted:
+        raise Unusable("patient_id", "This patient has been deleted.")
+    if record is not None and record.patient_id != patient.pk:
+        raise Unusable("medical_record_id", "This is another patient's record.")
+    if record is not None and record.is_deleted:
+        raise Unusable("medical_record_id", "This record is in the trash.")
+
+
 def _save(photo: PatientPhoto, file: PhotoFile, picture: Picture) -> None:
     try:
         with transaction.atomic():
             file.lock()
             file.keep(picture)
-            if photo.medical_record is not None:
-                # The last lock taken: whoever saves or deletes the record waits for one INSERT, not for the storage.
-                _lock_in_use(photo.medical_record)
+            # The last lock taken: whoever saves or deletes the record waits for one INSERT, not for the storage.
+            check_usable(photo.patient, _locked_record(photo))
             photo.save(force_insert=True)
     except BaseException:  # a worker that is told to stop must clean up as well
         _discard_quietly(file)
         raise
 
 
-def _lock_in_use(record: MedicalRecord) -> None:
-    same = MedicalRecord.objects.filter(pk=record.pk, patient=record.patient_id, is_deleted=False)
-    same.select_for_update(no_key=True).only("pk").get()
+def _locked_record(photo: PatientPhoto) -> MedicalRecord | None:
+    if photo.medical_record_id is None:
+        return None
+    record = photo.lock_record()
+    if record is None:
+        raise Unusable("medical_record_id", "This record has just been removed for good.")
+    return record
 
 
 def _discard_quietly(file: PhotoFile) -> None:
     try:
-        file.discard()
+        discard([file])
     except Exception:  # the error that led here is the one to report
         logger.exception("The file of a failed upload is left to purge_trash: %s", file.key)

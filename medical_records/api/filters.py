@@ -1,5 +1,6 @@
 """What lists can be narrowed by, in the query string."""
 
+import datetime
 from typing import Any
 
 import django_filters
@@ -10,7 +11,8 @@ from rest_framework.request import Request
 
 from clinic_project.clinics.api.converters import MAX_ID
 from clinic_project.clinics.querysets import TrashQuerySet
-from medical_records.models import MedicalRecord, MedicalRecordTemplate
+from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+from medical_records.querysets import PhotoQuerySet
 
 
 class IdField(forms.Field):
@@ -42,6 +44,17 @@ class StatusFilter(django_filters.ChoiceFilter):
 class TimeFilter(django_filters.IsoDateTimeFilter):
     def __init__(self, **options: Any) -> None:
         super().__init__(error_messages={"invalid": "A time in ISO 8601, such as 2026-03-14T09:26:53Z."}, **options)
+
+    def filter(self, qs: QuerySet[Any], value: datetime.datetime | None) -> QuerySet[Any]:
+        return super().filter(qs, value and _in_utc(value))
+
+
+def _in_utc(value: datetime.datetime) -> datetime.datetime:
+    """Turn `value` into UTC, because PostgreSQL reads no offset beyond 16 hours; the calendar's ends stay there."""
+    try:
+        return value.astimezone(datetime.UTC)
+    except OverflowError:
+        return value.replace(tzinfo=datetime.UTC)
 
 
 class TemplateFilters(django_filters.FilterSet):
@@ -76,6 +89,32 @@ class PatientRecordFilters(django_filters.FilterSet):
 
 class RecordFilters(PatientRecordFilters):
     patient = IdFilter(field_name="patient_id")
+
+
+class YesNoFilter(django_filters.ChoiceFilter):
+    def __init__(self, **options: Any) -> None:
+        messages = {"invalid_choice": "true or false."}
+        super().__init__(choices=[("true", "yes"), ("false", "no")], error_messages=messages, **options)
+
+
+class PhotoFilters(django_filters.FilterSet):
+    """Pending photos are shown only where `record` names the one that they were uploaded for."""
+
+    patient = IdFilter(field_name="patient_id", required=True)
+    record = IdFilter(field_name="medical_record_id")
+    unlinked = YesNoFilter(method="filter_unlinked")
+    status = StatusFilter()
+
+    class Meta:
+        model = PatientPhoto
+        fields: list[str] = []
+
+    def filter_unlinked(self, photos: PhotoQuerySet, name: str, value: str) -> PhotoQuerySet:
+        return photos.filter(medical_record__isnull=value == "true")
+
+    def filter_queryset(self, queryset: PhotoQuerySet) -> QuerySet[Any]:
+        shown = queryset if self.form.cleaned_data["record"] else queryset.without_pending()
+        return super().filter_queryset(shown)
 
 
 def filtered(request: Request, rows: TrashQuerySet[Any], filters: type[django_filters.FilterSet]) -> Any:

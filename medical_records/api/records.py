@@ -1,9 +1,13 @@
 """Endpoints of the records, across patients and of one patient."""
 
+from collections.abc import Callable
+from typing import Any
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic_project.clinics.api.access import ADMINISTRATIVE
+from clinic_project.clinics.api.documentation import CHANGING, CREATING, endpoint, page_of, row_id
 from clinic_project.clinics.api.idempotency import idempotent
 from clinic_project.clinics.models import Patient
 from medical_records.models import MedicalRecord, MedicalRecordTemplate
@@ -11,8 +15,26 @@ from medical_records.querysets import RecordQuerySet
 
 from . import representations
 from .filters import PatientRecordFilters, RecordFilters, filtered
-from .serializers import RecordChange, RecordInput
+from .serializers import (
+    PatientRecordQuery,
+    RecordChange,
+    RecordDetailOutput,
+    RecordInput,
+    RecordOutput,
+    RecordPatch,
+    RecordQuery,
+    VersionInput,
+)
 from .views import VersionedView
+
+_ID = row_id("id")
+_PATIENT_ID = row_id("patient_id")
+_RecordPage = page_of(RecordOutput)
+
+
+def _changes(shape: type[VersionInput]) -> Callable[[Any], Any]:
+    return endpoint(RecordDetailOutput, takes=shape, problems=CHANGING, parameters=[_ID], versioned=True)
+
 
 #: The newest first.
 ORDER = ("-created_at", "-id")
@@ -27,6 +49,7 @@ class RecordView(VersionedView):
 
 
 class RecordList(RecordView):
+    @endpoint(_RecordPage, parameters=[RecordQuery], paged=True)
     def get(self, request: Request) -> Response:
         """List the clinic's records, the newest first, without their snapshots."""
         records = filtered(request, self.records, RecordFilters)
@@ -34,12 +57,22 @@ class RecordList(RecordView):
 
 
 class PatientRecordList(RecordView):
+    @endpoint(_RecordPage, parameters=[_PATIENT_ID, PatientRecordQuery], paged=True)
     def get(self, request: Request, patient_id: int) -> Response:
         """List a patient's records, the newest first, without their snapshots."""
         patient = self._patient(patient_id)
         records = filtered(request, self.records.filter(patient=patient), PatientRecordFilters)
         return Response(representations.record_page(request, records.order_by(*ORDER)))
 
+    @endpoint(
+        RecordDetailOutput,
+        status=201,
+        takes=RecordInput,
+        problems=CREATING,
+        parameters=[_PATIENT_ID],
+        versioned=True,
+        once=True,
+    )
     @idempotent
     def post(self, request: Request, patient_id: int) -> Response:
         """Fill in a template for a patient."""
@@ -53,30 +86,35 @@ class PatientRecordList(RecordView):
 
 
 class RecordDetail(RecordView):
+    @endpoint(RecordDetailOutput, parameters=[_ID], versioned=True)
     def get(self, request: Request, pk: int) -> Response:
         """Show a record, in the trash or not, with its snapshot and photos."""
         return self.shown(pk)
 
+    @_changes(RecordChange)
     def put(self, request: Request, pk: int) -> Response:
         """Replace the answers of a record."""
-        return self._change(pk, partial=False)
+        return self._change(pk, RecordChange)
 
+    @_changes(RecordPatch)
     def patch(self, request: Request, pk: int) -> Response:
         """Change the answers, the appointment or the photos of a record."""
-        return self._change(pk, partial=True)
+        return self._change(pk, RecordPatch)
 
+    @endpoint(None, status=204, takes=VersionInput, problems=CHANGING, parameters=[_ID])
     def delete(self, request: Request, pk: int) -> Response:
         """Put a record into the trash, and its photos with it."""
         self.records.move_to_trash(pk, self.seen(), self.access.user)
         return Response(status=204)
 
-    def _change(self, pk: int, *, partial: bool) -> Response:
+    def _change(self, pk: int, shape: type[VersionInput]) -> Response:
         versions = self.seen()
-        self.records.change(pk, versions, self.access.user, **self.valid(RecordChange, partial=partial))
+        self.records.change(pk, versions, self.access.user, **self.valid_change(shape))
         return self.shown(pk)
 
 
 class RecordRestore(RecordView):
+    @endpoint(RecordDetailOutput, takes=VersionInput, problems=CHANGING, parameters=[_ID], versioned=True)
     def post(self, request: Request, pk: int) -> Response:
         """Take a record out of the trash, with the photos that went there with it."""
         self.records.restore(pk, self.seen(), self.access.user)
@@ -86,6 +124,7 @@ class RecordRestore(RecordView):
 class RecordPermanently(RecordView):
     writers = ADMINISTRATIVE
 
+    @endpoint(None, status=204, takes=VersionInput, problems=CHANGING, parameters=[_ID])
     def delete(self, request: Request, pk: int) -> Response:
         """Remove a record that is in the trash for good, and its photos with it."""
         self.records.remove(pk, self.seen())

@@ -98,6 +98,16 @@ def record(clinic: Clinic, pk: int) -> Row:
     return {**row, "missing_required": missing_required(snapshot, values), "photos": photo_rows(photos)}
 
 
+def photo_page(request: Request, photos: PhotoQuerySet) -> Row:
+    page = paginate(request, photos.values(*PHOTO))
+    return {**page, "results": [photo_row(row) for row in page["results"]]}
+
+
+def photo(clinic: Clinic, pk: int) -> Row:
+    """Return a photo of `clinic`; raises DoesNotExist."""
+    return photo_row(PatientPhoto.objects.for_clinic(clinic).values(*PHOTO).get(pk=pk))
+
+
 def photo_rows(photos: PhotoQuerySet) -> list[Row]:
     """Return `photos`, oldest first, as the API shows them."""
     return [photo_row(row) for row in photos.order_by("created_at", "id").values(*PHOTO)]

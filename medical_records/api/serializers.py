@@ -2,24 +2,36 @@
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from clinic_project.clinics.api.documentation import STORABLE
 from clinic_project.clinics.api.fields import Choice, Flag, RowId, Text, UuidText, WholeNumber
-from medical_records.questions import MAX_FIELDS, MAX_HINT, MAX_LABEL, MAX_OPTIONS, FieldType
+from medical_records.questions import (
+    CHOICES,
+    MAX_ANSWER,
+    MAX_FIELDS,
+    MAX_HINT,
+    MAX_LABEL,
+    MAX_NUMBER,
+    MAX_OPTIONS,
+    FieldType,
+)
 
 #: Characters of a template's description.
 MAX_DESCRIPTION = 10_000
 #: Photos on one record.
 MAX_PHOTOS = 200
-
-_VERSION_HELP = "The version that was read. Required, unless the `If-Match` header names it."
+#: Characters of a photo's description.
+MAX_PHOTO_DESCRIPTION = 2000
 
 
 class VersionInput(serializers.Serializer):
-    """What every change names. The views read it, since `If-Match` may name it instead."""
+    """What every change names, unless the `If-Match` header does."""
 
-    version = RowId(required=False, help_text=_VERSION_HELP)
+    version = RowId(help_text="The version that was read. Can be left out where the `If-Match` header names it.")
 
 
 class QuestionInput(serializers.Serializer):
@@ -37,6 +49,30 @@ class QuestionInput(serializers.Serializer):
     order = WholeNumber(required=False, help_text="The position in the list where it is left out.")
 
 
+class QuestionInputSchema(OpenApiSerializerExtension):
+    """Says which types have options."""
+
+    target_class = QuestionInput
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        question = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        choice = {**question["properties"]["options"], "type": "array", "minItems": 1, "uniqueItems": True}
+        none = {"type": ["array", "null"], "maxItems": 0}
+        return {
+            "description": question.pop("description"),
+            "oneOf": [
+                _variant(question, sorted(CHOICES), choice, ["options"]),
+                _variant(question, sorted(set(FieldType) - CHOICES), none, []),
+            ],
+        }
+
+
+def _variant(question: dict[str, Any], types: list[FieldType], options: Any, required: list[str]) -> dict[str, Any]:
+    kind = {"type": "string", "enum": [str(name) for name in types]}
+    properties = {**question["properties"], "type": kind, "options": options}
+    return {**question, "properties": properties, "required": [*question["required"], *required]}
+
+
 class TemplateInput(serializers.Serializer):
     name = Text(max_length=255)
     description = Text(max_length=MAX_DESCRIPTION, allow_null=True, allow_blank=True, default=None)
@@ -44,15 +80,28 @@ class TemplateInput(serializers.Serializer):
 
 
 class TemplateChange(TemplateInput, VersionInput):
-    """PUT replaces all of it, PATCH what is given."""
+    pass
+
+
+class TemplatePatch(VersionInput):
+    """Replaces what is given."""
+
+    name = Text(max_length=255, required=False)
+    description = Text(max_length=MAX_DESCRIPTION, allow_null=True, allow_blank=True, required=False)
+    fields = QuestionInput(many=True, max_length=MAX_FIELDS, required=False)  # type: ignore[assignment,call-arg]
 
 
 @extend_schema_field(
     {
         "type": "object",
         "description": "Answers by field id: a text, a number, a date as YYYY-MM-DD, an option, or a list of options.",
+        "propertyNames": {"format": "uuid"},
         "additionalProperties": {
-            "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "array", "items": {"type": "string"}}]
+            "anyOf": [
+                {**STORABLE, "maxLength": MAX_ANSWER},
+                {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER},
+                {"type": "array", "items": STORABLE, "uniqueItems": True},
+            ]
         },
     }
 )
@@ -79,15 +128,51 @@ class RecordInput(serializers.Serializer):
     )
 
 
-class RecordChange(VersionInput):
-    """`values` replaces all answers. The appointment and the photos stay where they are left out."""
+class RecordPatch(VersionInput):
+    """`values` replaces all answers, `photo_ids` all photos. What is left out stays."""
 
     template_id = RowId(required=False, help_text="Can't be changed: the one that the record has, or left out.")
-    values = Answers()
+    values = Answers(required=False)
     appointment_id = RowId(required=False, allow_null=True)
     photo_ids = serializers.ListField(
         child=RowId(), required=False, max_length=MAX_PHOTOS, help_text="The photos of the record: these and no others."
     )
+
+
+class RecordChange(RecordPatch):
+    """As for PATCH, but that `values` has to be given."""
+
+    values = Answers()
+
+
+_STATUS_HELP = "`active` (unless said otherwise), `deleted` for what is in the trash, or `all`."
+_STATUSES = ["active", "deleted", "all"]
+
+
+class TemplateQuery(serializers.Serializer):
+    """What `filters.TemplateFilters` reads."""
+
+    search = Text(required=False, allow_blank=True, max_length=255, help_text="A part of the name, in any case.")
+    status = serializers.ChoiceField(_STATUSES, required=False, help_text=_STATUS_HELP)
+
+
+class PatientRecordQuery(serializers.Serializer):
+    """What `filters.PatientRecordFilters` reads."""
+
+    template = RowId(required=False)
+    appointment = RowId(required=False)
+    status = serializers.ChoiceField(_STATUSES, required=False, help_text=_STATUS_HELP)
+    created_after = serializers.DateTimeField(required=False, help_text="At this time or later.")
+    created_before = serializers.DateTimeField(required=False, help_text="Before this time.")
+    updated_since = serializers.DateTimeField(
+        required=False, help_text="Changed at this time or later; shows deletions as well unless `status` is given."
+    )
+
+
+class RecordQuery(PatientRecordQuery):
+    """What `filters.RecordFilters` reads."""
+
+    patient = RowId(required=False)
 
 
 class TemplateOutput(serializers.Serializer):
@@ -122,6 +207,24 @@ class RecordOutput(serializers.Serializer):
     values = serializers.DictField()
 
 
+class PhotoQuery(serializers.Serializer):
+    """What `filters.PhotoFilters` reads."""
+
+    patient = RowId()
+    record = RowId(required=False, help_text="Shows what is pending for it, too.")
+    unlinked = serializers.ChoiceField(["true", "false"], required=False, help_text="Whether to be on no record.")
+    status = serializers.ChoiceField(_STATUSES, required=False, help_text=_STATUS_HELP)
+
+
+class PhotoChange(serializers.Serializer):
+    description = Text(max_length=MAX_PHOTO_DESCRIPTION, allow_blank=True, allow_null=True, required=False)
+
+
+class PhotoAttachment(serializers.Serializer):
+    record_id = RowId()
+    photo_ids = serializers.ListField(child=RowId(), min_length=1, max_length=MAX_PHOTOS)
+
+
 class PhotoOutput(serializers.Serializer):
     id = serializers.IntegerField()
     patient_id = serializers.IntegerField()
@@ -146,4 +249,9 @@ class RecordDetailOutput(RecordOutput):
     missing_required = serializers.ListField(
         child=serializers.CharField(), help_text="Ids of the required fields that have no answer."
     )
+    photos = PhotoOutput(many=True)
+
+
+class RecordPhotosOutput(serializers.Serializer):
+    record_id = serializers.IntegerField()
     photos = PhotoOutput(many=True)

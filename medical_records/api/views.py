@@ -30,13 +30,11 @@ class RecordsView(ClinicView):
                 return Problem(409, "unusable-reference", "Can't be used for this", str(refused), errors=errors)
         return refused
 
-    def valid(self, shape: type[Serializer[Any]], *, partial: bool = False) -> dict[str, Any]:
-        """Return the body as `shape` describes it, without `version`; raises ValidationError."""
-        given = shape(data=self.request.data, partial=partial)
+    def valid(self, shape: type[Serializer[Any]]) -> dict[str, Any]:
+        """Return the body as `shape` describes it; raises ValidationError."""
+        given = shape(data=self.request.data)
         given.is_valid(raise_exception=True)
-        values: dict[str, Any] = dict(given.validated_data)
-        values.pop("version", None)
-        return values
+        return dict(given.validated_data)
 
 
 class VersionedView(RecordsView):
@@ -51,6 +49,12 @@ class VersionedView(RecordsView):
         """Return the versions that this request may replace; raises Problem (428) where it names none."""
         self._seen = versions_seen(self.request)
         return self._seen.versions
+
+    def valid_change(self, shape: type[Serializer[Any]]) -> dict[str, Any]:
+        """Return the body as `shape` describes it but for `version`, which `seen` reads; raises ValidationError."""
+        given = shape(data={**self.request.data, "version": 1})
+        given.is_valid(raise_exception=True)
+        return {name: value for name, value in given.validated_data.items() if name != "version"}
 
     def shown(self, pk: int, status: int = 200) -> Response:
         """Answer with the row as it is now, its version in the ETag. Raises DoesNotExist."""

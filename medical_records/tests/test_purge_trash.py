@@ -1,6 +1,7 @@
 """`manage.py purge_trash`: what goes, what stays, and what happens beside it."""
 
 import os
+import signal
 from datetime import timedelta
 from io import StringIO
 from threading import Event
@@ -11,12 +12,14 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.utils import timezone
+from rich.console import Console
 
 from clinic_project.clinics.factories import PatientFactory
 from medical_records import trash
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
+from medical_records.management.commands import purge_trash
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
-from medical_records.photo_files import PhotoFile
+from medical_records.photo_files import PhotoFile, discard
 
 from .concurrency import in_parallel, wait_until_another_waits_for_us
 from .test_uploads import OTHER, PICTURE, add, files_in
@@ -65,14 +68,14 @@ def test_what_is_in_use_or_not_long_in_the_trash_stays(patient, media):
         trashed(MedicalRecordTemplateFactory(), 29.9),
     ]
     age(media, 400)
-    assert purge() == "Removed 0 records, 0 photos, 0 templates, and 0 files that no photo referred to."
+    assert purge() == "Removed records: 0, photos: 0, templates: 0, files without a photo: 0."
     assert all(exists(row) for row in rows)
     assert len(files_in(media)) == 2
 
 
 def test_photos_go_after_30_days_in_the_trash(patient, media):
     photo = trashed(add(patient), 31.1)
-    assert "1 photos" in purge()
+    assert "photos: 1," in purge()
     assert not exists(photo)
     assert not files_in(media)
 
@@ -84,7 +87,7 @@ def test_their_files_stay_a_day_longer(patient, media):
     assert not exists(photo)
     assert len(files_in(media)) == 2
     age(media, 31.1)
-    assert "1 files" in purge()
+    assert "photo: 1." in purge()
     assert not files_in(media)
 
 
@@ -111,7 +114,7 @@ def test_a_record_goes_with_its_photos_and_their_files(patient, media):
     record = MedicalRecordFactory(patient=patient)
     photos = [trashed(add(patient, picture, record=record), 31.1) for picture in (PICTURE, OTHER)]
     trashed(record, 31.1)
-    assert "1 records, 2 photos" in purge()
+    assert "records: 1, photos: 2," in purge()
     assert not any(exists(row) for row in (record, *photos))
     assert not files_in(media)
 
@@ -120,10 +123,10 @@ def test_a_template_stays_while_any_record_refers_to_it():
     template = trashed(MedicalRecordTemplateFactory(), 400)
     record = MedicalRecordFactory(template=template, patient__clinic=template.clinic)
     trashed(record, 29.9)
-    assert "0 templates" in purge()
+    assert "templates: 0," in purge()
     assert exists(template)
     trashed(record, 30.1)
-    assert "1 templates" in purge()
+    assert "templates: 1," in purge()
     assert not MedicalRecordTemplate.objects.exists()
 
 
@@ -132,10 +135,29 @@ def test_files_that_a_crash_left_without_a_row_go_after_31_days(patient, media):
     # Died between the thumbnail and the picture.
     default_storage.save(PhotoFile(patient.clinic_id, OTHER.sha256).thumbnail_key, ContentFile(OTHER.thumbnail))
     age(media, 30.9)
-    assert "0 files" in purge()
+    assert "photo: 0." in purge()
     assert len(files_in(media)) == 3
     age(media, 31.1)
-    assert "2 files" in purge()
+    assert "photo: 2." in purge()
+    assert not files_in(media)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_killed_worker_leaves_between_file_and_row_is_found(media):
+    patient = PatientFactory()
+    connection.close()
+    child = os.fork()
+    if child == 0:
+        PatientPhoto.save = lambda *_args, **_options: os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            add(patient)
+        finally:
+            os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert not PatientPhoto.objects.exists()
+    assert len(files_in(media)) == 2
+    age(media, 31.1)
+    assert "photo: 1." in purge()
     assert not files_in(media)
 
 
@@ -181,11 +203,11 @@ def test_a_dry_run_counts_and_removes_nothing(patient, media):
     trashed(add(patient), 40)
     PhotoFile(patient.clinic_id, OTHER.sha256).keep(OTHER)
     age(media, 40)
-    counts = "1 records, 2 photos, 1 templates, and 1 files that no photo referred to."
+    counts = "records: 1, photos: 2, templates: 1, files without a photo: 1."
     assert purge("--dry-run") == f"Would remove {counts}"
     assert (MedicalRecord.objects.count(), PatientPhoto.objects.count(), len(files_in(media))) == (1, 2, 4)
     assert purge() == f"Removed {counts}"
-    assert purge("--dry-run") == "Would remove 0 records, 0 photos, 0 templates, and 0 files that no photo referred to."
+    assert purge("--dry-run") == "Would remove records: 0, photos: 0, templates: 0, files without a photo: 0."
     assert not files_in(media)
 
 
@@ -207,7 +229,7 @@ def test_more_than_a_batch(patient, monkeypatch, django_assert_max_num_queries):
     monkeypatch.setattr(trash, "BATCH", 10)
     PatientPhotoFactory.create_batch(35, patient=patient, is_deleted=True, deleted_at=ago(31))
     with django_assert_max_num_queries(200):
-        assert "35 photos" in purge()
+        assert "photos: 35," in purge()
     assert not PatientPhoto.objects.exists()
 
 
@@ -216,7 +238,7 @@ def test_a_row_that_another_table_refers_to_stays_and_the_rest_goes(caplog):
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE invoices (record_id integer REFERENCES medical_records)")
         cursor.execute("INSERT INTO invoices VALUES (%s)", [records[1].pk])
-    assert "2 records" in purge()
+    assert "records: 2," in purge()
     assert [exists(record) for record in records] == [False, True, False]
     assert "invoices" in caplog.text
 
@@ -239,7 +261,7 @@ def test_what_is_restored_while_the_purge_waits_for_it_stays():
 
     restored, purged = in_parallel(work, 2)
     assert restored is None
-    assert "0 photos" in purged
+    assert "photos: 0," in purged
     assert exists(photo)
 
 
@@ -263,7 +285,7 @@ def test_the_purge_waits_for_an_upload_of_the_same_bytes_and_leaves_its_file(med
         return purge()
 
     photo, purged = in_parallel(work, 2)
-    assert "0 files" in purged
+    assert "photo: 0." in purged
     assert default_storage.open(photo.storage_key).read() == PICTURE.jpeg
 
 
@@ -290,7 +312,7 @@ def test_an_upload_waits_for_the_purge_of_the_same_bytes_and_writes_its_file_ane
         return add(patient)
 
     purged, photo = in_parallel(work, 2)
-    assert "1 files" in purged
+    assert "photo: 1." in purged
     assert default_storage.open(photo.storage_key).read() == PICTURE.jpeg
     assert default_storage.open(photo.thumbnail_key).read() == PICTURE.thumbnail
 
@@ -303,7 +325,7 @@ def test_uploads_and_purges_of_the_same_bytes_at_once_never_lose_a_photos_file(m
         if number % 2:
             for _ in range(10):
                 purge("--days", "0")
-                PhotoFile(patient.clinic_id, PICTURE.sha256).discard()
+                discard([PhotoFile(patient.clinic_id, PICTURE.sha256)])
             return []
         photos = []
         for _ in range(10):
@@ -321,3 +343,22 @@ def test_uploads_and_purges_of_the_same_bytes_at_once_never_lose_a_photos_file(m
     purge("--days", "0")
     assert not PatientPhoto.objects.exists()
     assert not files_in(media)
+
+
+def test_a_terminal_gets_a_bar():
+    trashed(PatientPhotoFactory(), 31)
+    [step] = [step for step in trash.Trash(30).steps() if step.name == "photos"]
+    screen = StringIO()
+    with purge_trash.bars(Console(file=screen, force_terminal=True, width=80)) as progress:
+        assert list(purge_trash.with_bar(progress, step)) == [1]
+    assert "photos" in screen.getvalue()
+    assert "1/1" in screen.getvalue()
+
+
+def test_without_a_terminal_a_long_purge_tells_how_far_it_is(monkeypatch):
+    monkeypatch.setattr(purge_trash, "SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(trash, "BATCH", 2)
+    for _ in range(3):
+        trashed(PatientPhotoFactory(), 31)
+    assert purge().splitlines()[:2] == ["photos: 2 of 3", "photos: 3 of 3"]
+    assert purge("--verbosity=0") == ""

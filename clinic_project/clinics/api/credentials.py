@@ -12,10 +12,14 @@ from rest_framework.views import APIView
 from clinic_project.clinics.models import User
 
 from .access import active_memberships
+from .documentation import endpoint
 from .models import AccessToken
 from .problems import Problem
 from .serializers import LoginInput, LoginOutput, SelfOutput
 from .throttles import FailedLogins, FailedLoginsByAddress, FailedLoginsByEmail
+
+#: The problems of requests about oneself; 403 is a session's request without its CSRF token.
+_OWN = (401, 403, 503)
 
 
 class CredentialsView(APIView):
@@ -37,6 +41,7 @@ class Login(CredentialsView):
         self.throttles: list[FailedLogins] = [FailedLoginsByAddress(), FailedLoginsByEmail()]
         return list(self.throttles)
 
+    @endpoint(LoginOutput, takes=LoginInput, problems=(400, 401, 413, 415, 429, 503), in_clinic=False)
     def post(self, request: Request) -> Response:
         """Exchange an email and a password for an access token."""
         given = LoginInput(data=request.data)
@@ -62,6 +67,7 @@ class Login(CredentialsView):
 
 
 class Logout(CredentialsView):
+    @endpoint(None, status=204, problems=_OWN, in_clinic=False)
     def post(self, request: Request) -> Response:
         """Revoke the token, or end the session, that this request is sent with."""
         if isinstance(request.auth, AccessToken):
@@ -72,14 +78,17 @@ class Logout(CredentialsView):
 
 
 class LogoutAll(CredentialsView):
+    @endpoint(None, status=204, problems=_OWN, in_clinic=False)
     def post(self, request: Request) -> Response:
         """Revoke all of one's tokens, and end the session where there is one."""
-        AccessToken.objects.filter(user_id=request.user.pk).delete()
+        if isinstance(request.user, User):
+            request.user.access_tokens.all().delete()
         logout(request._request)
         return Response(status=204)
 
 
 class Me(CredentialsView):
+    @endpoint(SelfOutput, problems=_OWN, in_clinic=False)
     def get(self, request: Request) -> Response:
         """Tell who one is, and in which clinics one may work."""
         return Response(SelfOutput(_self(request.user)).data)

@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist
+from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404
+from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -44,6 +45,10 @@ def _as_problem(error: Exception) -> Problem | None:
             problem = InvalidInput(dict(_by_path(error.detail)))
         case exceptions.APIException():
             problem = _from_drf(error)
+        case SuspiciousOperation() | MultiPartParserError():
+            problem = Problem(
+                400, "unreadable-body", "The body can't be read", "It is malformed, or has too many parts."
+            )
         case _:
             problem = _from_database(error) if isinstance(error, DatabaseError | InterfaceError) else None
     return problem
@@ -72,7 +77,8 @@ def _by_path(detail: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
     """Flatten DRF's nested details: {"fields": [{}, {"label": [m]}]} gives ("fields.1.label", [m])."""
     if isinstance(detail, Mapping):
         for name, inner in detail.items():
-            yield from _by_path(inner, f"{path}.{name}" if path else str(name))
+            as_a_whole = path and name == api_settings.NON_FIELD_ERRORS_KEY
+            yield from _by_path(inner, path if as_a_whole else f"{path}.{name}".lstrip("."))
     elif isinstance(detail, list) and any(isinstance(item, Mapping | list) for item in detail):
         for position, inner in enumerate(detail):
             yield from _by_path(inner, f"{path}.{position}" if path else str(position))

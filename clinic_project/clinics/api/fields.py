@@ -14,6 +14,13 @@ from .converters import MAX_ID
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
+def whole_number(data: Any) -> int | None:
+    """Return the whole number that a JSON number is, 3.0 as well as 3; None for anything else."""
+    if isinstance(data, bool) or not isinstance(data, int | float) or data != data // 1:
+        return None
+    return int(data)
+
+
 class Text(serializers.CharField):
     """A string, kept as it is, with at least one character that isn't blank unless `allow_blank`."""
 
@@ -39,9 +46,10 @@ class RowId(serializers.IntegerField):
         super().__init__(**{"min_value": 1, "max_value": MAX_ID, **options})
 
     def to_internal_value(self, data: Any) -> int:
-        if not isinstance(data, int) or isinstance(data, bool):
+        whole = whole_number(data)
+        if whole is None:
             self.fail("not_whole")
-        return data
+        return whole
 
 
 class WholeNumber(RowId):

@@ -6,6 +6,7 @@ takes its turn.
 """
 
 import hashlib
+import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, TypeVar
@@ -72,7 +73,7 @@ def _fingerprint(request: Request) -> str:
     digest = hashlib.sha256(f"{request.method} {request.path}\n".encode())
     data = request.data
     if not hasattr(data, "lists"):
-        digest.update(orjson.dumps(data, option=orjson.OPT_SORT_KEYS))
+        digest.update(json.dumps(data, sort_keys=True).encode())
         return digest.hexdigest()
     for name, values in sorted(data.lists()):
         for value in values:

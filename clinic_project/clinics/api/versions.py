@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rest_framework.request import Request
 
 from .converters import MAX_ID
+from .fields import whole_number
 from .problems import InvalidInput, Problem
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"([^"]*)"')
@@ -53,9 +54,9 @@ def _body_version(request: Request) -> int | None:
     body = request.data
     if not isinstance(body, dict):
         raise InvalidInput({"body": ["An object."]})
-    version = body.get("version")
-    if version is None:
+    if body.get("version") is None:
         return None
-    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= MAX_ID:
+    version = whole_number(body["version"])
+    if version is None or not 1 <= version <= MAX_ID:
         raise InvalidInput({"version": [f"A whole number from 1 to {MAX_ID}."]})
     return version

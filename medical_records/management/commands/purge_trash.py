@@ -12,12 +12,13 @@ from django.core.management.base import BaseCommand
 from medical_records.trash import Step, Trash
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
 DAYS = 30
 #: A century: beyond, PostgreSQL's and Python's dates would run out.
 _MOST_DAYS = 36_500
-_SECONDS_BETWEEN_LINES = 10
+SECONDS_BETWEEN_LINES = 10
 
 
 class Command(BaseCommand):
@@ -41,12 +42,12 @@ class Command(BaseCommand):
             for step in trash.steps():
                 for _ in shown(step):
                     pass
-        self._tell("Removed", trash.removed)
+        if options["verbosity"] > 0:
+            self._tell("Removed", trash.removed)
 
     def _tell(self, verb: str, counts: Counter[str]) -> None:
-        names = ("records", "photos", "templates")
-        rows = ", ".join(f"{counts[name]} {name}" for name in names)
-        self.stdout.write(f"{verb} {rows}, and {counts['files']} files that no photo referred to.")
+        rows = ", ".join(f"{name}: {counts[name]}" for name in ("records", "photos", "templates"))
+        self.stdout.write(f"{verb} {rows}, files without a photo: {counts['files']}.")
 
     @contextmanager
     def _progress(self, verbosity: int) -> Iterator[Callable[[Step], Iterator[int]]]:
@@ -56,28 +57,33 @@ class Command(BaseCommand):
         elif not self.stdout.isatty():
             yield self._with_lines
         else:
-            with _bars() as progress:
-                yield lambda step: _with_bar(progress, step)
+            with bars() as progress:
+                yield lambda step: with_bar(progress, step)
 
     def _with_lines(self, step: Step) -> Iterator[int]:
         total, passed, shown = step.total(), 0, time.monotonic()
         for more in step.run():
             passed += more
-            if time.monotonic() - shown > _SECONDS_BETWEEN_LINES:
+            if time.monotonic() - shown > SECONDS_BETWEEN_LINES:
                 self.stdout.write(f"{step.name}: {passed} of {total}")
                 shown = time.monotonic()
             yield more
 
 
-def _bars() -> "Progress":
+def bars(console: "Console | None" = None) -> "Progress":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True
+        TextColumn("{task.description:<21}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
     )
 
 
-def _with_bar(progress: "Progress", step: Step) -> Iterator[int]:
+def with_bar(progress: "Progress", step: Step) -> Iterator[int]:
     task = progress.add_task(step.name, total=step.total())
     for passed in step.run():
         progress.advance(task, passed)

@@ -1,0 +1,45 @@
+"""`manage.py check --database default` warns of what isn't as declared.
+
+Warnings, not errors: an error would stop the very `migrate` that repairs it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core import checks
+from django.db import Error, connections
+
+from .engine import inspect
+from .errors import message
+from .exceptions import ReconciliationError
+from .history import expect_declared
+from .run import is_running
+
+
+@checks.register(checks.Tags.database)
+def check_schema(databases: Sequence[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    # A command that reconciles looks at the schema, and speaks of it, itself.
+    if is_running():
+        return []
+    return [warning for alias in databases or () for warning in _warnings(alias)]
+
+
+def _warnings(alias: str) -> list[checks.CheckMessage]:
+    connection = connections[alias]
+    if connection.vendor != "postgresql":
+        return []
+    try:
+        inspection = inspect(connection, *expect_declared(connection))
+    except ReconciliationError as error:
+        return [checks.Warning(str(error), obj=alias, id="reconciliation.W002")]
+    except Error as error:
+        return [checks.Warning(f"The schema can't be compared: {message(error)}", obj=alias, id="reconciliation.W003")]
+    return [
+        checks.Warning(
+            f"expected {item.expected}, found {item.actual}.",
+            hint=f"Run: manage.py migrate --database {alias} (manage.py reconcile --plan shows what it would do).",
+            obj=f"{item.table}.{item.name}",
+            id="reconciliation.W001",
+        )
+        for item in inspection.differences.items
+    ]

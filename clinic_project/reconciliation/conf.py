@@ -1,0 +1,37 @@
+"""The settings: how long a reconciliation waits for others, and how much it does at a time."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Overridden one by one in the setting RECONCILIATION, a dict. Times are in seconds.
+
+    `lock_timeout`: the longest that one statement waits for a lock that keeps writers out, before it lets them pass.
+    `lock_budget`: how long it tries again, in all, before it is refused.
+    `build_budget`: how long a concurrent build may wait for old transactions; it keeps nobody waiting meanwhile.
+    `migration_budget`: how long a `migrate` waits for another one to end.
+    `batch_rows`: how many rows a fill changes in one transaction.
+    """
+
+    lock_timeout: float = 0.5
+    lock_budget: float = 600
+    build_budget: float = 6 * 3600
+    migration_budget: float = 6 * 3600
+    batch_rows: int = 1000
+
+    @classmethod
+    def from_settings(cls) -> Self:
+        given = getattr(settings, "RECONCILIATION", {})
+        unknown = sorted(set(given) - {field.name for field in fields(cls)})
+        if unknown:
+            known = ", ".join(field.name for field in fields(cls))
+            raise ImproperlyConfigured(f"RECONCILIATION has unknown keys: {', '.join(unknown)}. Known ones: {known}.")
+        wrong = [name for name, value in given.items() if not isinstance(value, int | float) or value <= 0]
+        if wrong:
+            raise ImproperlyConfigured(f"RECONCILIATION wants numbers above 0; found others for: {', '.join(wrong)}.")
+        return cls(**given)

@@ -1,0 +1,149 @@
+"""Writes what a reconciliation does to a terminal, a line a step; in a terminal, long steps show how far they are."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import CommandError, OutputWrapper
+from django.core.management.color import Style
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .conf import Budgets
+from .engine import Inspection
+from .errors import message
+from .plan import Note, Refusal, Step
+from .report import Reporter
+from .sessions import Session, migration_lock
+
+#: Seconds between two lines about the same wait.
+BETWEEN_WAITING_LINES = 10.0
+
+
+class ConsoleReporter(Reporter):
+    """Writes below whatever line stands open. `heading` is written before the first step, if there is one."""
+
+    def __init__(self, stdout: OutputWrapper, style: Style, verbosity: int) -> None:
+        self.stdout = stdout
+        self.style = style
+        self.verbosity = verbosity
+        self.heading = ""
+        self._line_open = False
+        self._said_at: dict[int, float] = {}
+        self._bar: Any = None
+
+    def write(self, text: str, style: Any = None) -> None:
+        if self.verbosity < 1:
+            return
+        if self._line_open:
+            self.stdout.write("")
+            self._line_open = False
+        if self.heading:
+            self.stdout.write(self.style.MIGRATE_HEADING(self.heading))
+            self.heading = ""
+        self.stdout.write(text, style)
+
+    def open_line(self) -> None:
+        """Know that a line has been begun, which has to be ended before anything else is written."""
+        self._line_open = True
+
+    def close_line(self) -> bool:
+        """Know that the line is ended elsewhere, and return whether anything was written below it meanwhile."""
+        was_open, self._line_open = self._line_open, False
+        return not was_open
+
+    def progressed(self, step: Step, done: int, total: int) -> None:
+        if self.verbosity < 1 or not self.stdout.isatty():
+            return
+        if self._bar is None:
+            self._bar = _progress_bar(step.reason, total)
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+
+    def waiting(self, step: Step, sessions: Sequence[Session]) -> None:
+        for session in sessions:
+            if time.monotonic() - self._said_at.get(session.pid, -BETWEEN_WAITING_LINES) >= BETWEEN_WAITING_LINES:
+                self._said_at[session.pid] = time.monotonic()
+                self.write(f"    waiting, to {step.reason}, for {session}", self.style.WARNING)
+
+    def failed(self, step: Step) -> None:
+        self._end_progress()
+
+    def finished(self, step: Step, seconds: float, rows: int | None) -> None:
+        self._end_progress()
+        if rows == 0:
+            return  # a fill that found nothing to do
+        changed = "" if rows is None else f", {rows:,} rows"
+        self.write(f"    {step.table}: {step.reason} ({_duration(seconds)}{changed})")
+
+    def given_up(self, refusal: Refusal) -> None:
+        self.write(f"    {refusal.table}.{refusal.name}: refused, see below", self.style.WARNING)
+
+    def _end_progress(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _progress_bar(description: str, total: int) -> Any:
+    from rich.progress import Progress
+
+    bar = Progress(transient=True)
+    bar.add_task(description, total=total)
+    bar.start()
+    return bar
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def refusals_text(refusals: Iterable[Refusal]) -> str:
+    """Return refusals for a person to act on: what, and below it what to do."""
+    unique = dict.fromkeys(refusals)
+    lines = [f"The schema is not as declared: {len(unique)} found that a person must decide. The rest has been done."]
+    for refusal in unique:
+        where = refusal.table if refusal.name == refusal.table else f"{refusal.table}.{refusal.name}"
+        lines += [f"  {where} [{refusal.code}]", f"    {refusal.reason}", f"    To do: {refusal.remedy}"]
+    return "\n".join(lines)
+
+
+def differences_text(inspection: Inspection) -> str:
+    """Return a table of what differs: object, expected, found."""
+    rows = [("object", "expected", "found")]
+    rows += [(f"{item.table}.{item.name}", item.expected, item.actual) for item in inspection.differences.items]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    return "\n".join(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows)
+
+
+def notes_lines(notes: Iterable[Note]) -> list[str]:
+    return [f"  {note}" for note in dict.fromkeys(notes)]
+
+
+def require_postgresql(connection: BaseDatabaseWrapper) -> None:
+    if connection.vendor != "postgresql":
+        raise CommandError(f"Expected a PostgreSQL database, found {connection.vendor} ({connection.alias}).")
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        raise CommandError(
+            f"Can't connect to the database {connection.settings_dict['NAME']}: {message(error)} Look at DATABASE_URL, and"
+            " whether the server runs."
+        ) from error
+
+
+@contextmanager
+def alone(connection: BaseDatabaseWrapper, budgets: Budgets, reporter: ConsoleReporter) -> Iterator[None]:
+    """Hold the migration lock, and say who holds it meanwhile. Raises CommandError when the budget for that is used up."""
+
+    def waiting(session: Session) -> None:
+        reporter.write(f"Waiting for another migrate to end: {session}", reporter.style.WARNING)
+
+    try:
+        with migration_lock(connection, budgets.migration_budget, waiting):
+            yield
+    except TimeoutError as error:
+        raise CommandError(
+            f"Another migrate has been running for longer than {budgets.migration_budget:g} s. Let it end, or end it,"
+            " then run migrate again."
+        ) from error

@@ -1,0 +1,160 @@
+"""The pipeline, end to end: what is declared, what is there, what differs, what to do; and doing it."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from django.apps.registry import Apps
+from django.db import ProgrammingError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .conf import Budgets
+from .differences import Differences, compare
+from .errors import UNDEFINED_COLUMN, UNDEFINED_TABLE, sqlstate
+from .exceptions import ReconciliationError, Unsupported
+from .executor import Executor, ask
+from .expected import expected_schema
+from .introspection import Server, read_schema, read_server
+from .plan import Guard, Note, Plan, Refusal
+from .planner import make_plan
+from .report import Reporter
+from .schema import Schema
+
+#: The oldest supported release, as server_version_num.
+OLDEST = 140000
+
+#: How often a plan is made and run. One round does it; another is for what changed meanwhile.
+MOST_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a look at a database found."""
+
+    server: Server
+    expected: Schema
+    differences: Differences
+    plan: Plan
+
+    @property
+    def in_sync(self) -> bool:
+        return not self.differences
+
+    @property
+    def waiting(self) -> bool:
+        """Whether all that differs waits for tables that others must make."""
+        return not self.in_sync and not self.plan.repairs and not self.plan.refusals
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a reconciliation ended: the last look, and what came up on the way."""
+
+    inspection: Inspection
+    refusals: tuple[Refusal, ...]
+    notes: tuple[Note, ...]
+
+
+def expect(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterable[str]) -> tuple[Server, Schema]:
+    """Return the server and the schema that the models of the apps `labels` declare on it. Raises Unsupported."""
+    server = read_server(connection)
+    _require(server)
+    return server, expected_schema(connection, apps, labels, server.schema or "")
+
+
+def inspect(connection: BaseDatabaseWrapper, server: Server, expected: Schema) -> Inspection:
+    """Compare the real schema with the `expected` one, and plan. Nothing is changed."""
+    wanted_names = [index.name for table in expected.tables.values() for index in table.indexes]
+    actual = read_schema(connection, expected.name, {*expected.tables, *expected.parents()}, wanted_names)
+    differences = compare(expected, actual)
+    return Inspection(server, expected, differences, make_plan(differences, server))
+
+
+def foresee(connection: BaseDatabaseWrapper, inspection: Inspection) -> tuple[Refusal, ...]:
+    """Return the plan's refusals, and those that the rows would give cause for if it were run now."""
+    guards = {step.guard.sql: step.guard for step in inspection.plan.steps if step.guard is not None}
+    asked = [_ask_ahead(connection, guard) for guard in guards.values()]
+    return (*inspection.plan.refusals, *(refusal for refusal in asked if refusal is not None))
+
+
+def _ask_ahead(connection: BaseDatabaseWrapper, guard: Guard) -> Refusal | None:
+    try:
+        return ask(connection, guard)
+    except ProgrammingError as error:
+        if sqlstate(error) in (UNDEFINED_TABLE, UNDEFINED_COLUMN):
+            return None  # the plan itself makes what the question is about
+        raise
+
+
+def reconcile(
+    connection: BaseDatabaseWrapper, server: Server, expected: Schema, budgets: Budgets, reporter: Reporter
+) -> Outcome:
+    """Bring the real schema to the `expected` one, and read it again to see that it is.
+
+    Raises ReconciliationError if differences remain for which there is no refusal, or if the connection is lost.
+    """
+    executor = Executor(connection, budgets, reporter)
+    for _ in range(MOST_ROUNDS):
+        inspection = _inspect_when_built(connection, server, expected, budgets)
+        given_up = {(refusal.table, refusal.name) for refusal in executor.refusals}
+        todo = [r for r in inspection.plan.repairs if (r.table, r.name) not in given_up]
+        if not todo:
+            return _outcome(inspection, executor)
+        executor.notes += inspection.plan.notes
+        executor.run(replace(inspection.plan, repairs=tuple(todo)))
+    inspection = inspect(connection, server, expected)
+    given_up = {(refusal.table, refusal.name) for refusal in executor.refusals}
+    left = [item for item in inspection.differences.items if (item.table, item.name) not in given_up]
+    if left:
+        listed = "; ".join(f"{i.table}.{i.name}: expected {i.expected}, found {i.actual}" for i in left)
+        raise ReconciliationError(f"The schema still differs after {MOST_ROUNDS} repairs of it: {listed}.")
+    return _outcome(inspection, executor)
+
+
+def _outcome(inspection: Inspection, executor: Executor) -> Outcome:
+    refusals = (*inspection.plan.refusals, *executor.refusals)
+    notes = dict.fromkeys((*executor.notes, *inspection.plan.notes))
+    return Outcome(inspection, refusals, tuple(notes))
+
+
+def _inspect_when_built(
+    connection: BaseDatabaseWrapper, server: Server, expected: Schema, budgets: Budgets
+) -> Inspection:
+    """Inspect, once no other session is building an index concurrently: until then it looks like a broken one."""
+    deadline = time.monotonic() + budgets.build_budget
+    while True:
+        inspection = inspect(connection, server, expected)
+        tables = inspection.differences.actual.tables.values()
+        building = [index.name for table in tables for index in table.indexes if index.building]
+        if not building:
+            return inspection
+        if time.monotonic() > deadline:
+            raise ReconciliationError(
+                f"Another session has been building {', '.join(building)} for longer than {budgets.build_budget:g} s."
+                " Let it end, or end it (pg_stat_progress_create_index shows its pid), then run migrate again."
+            )
+        time.sleep(0.5)
+
+
+def _require(server: Server) -> None:
+    if server.version_number < OLDEST:
+        raise Unsupported(f"Expected PostgreSQL 14 or later, found {server.version}. Upgrade the server.")
+    if server.in_recovery:
+        raise Unsupported(
+            f"Expected a primary server, found a read-only standby ({server.database}). Run this on its primary."
+        )
+    if server.read_only:
+        raise Unsupported(
+            f"Expected to be allowed to write, found read-only transactions for {server.role}. Turn them off:"
+            " ALTER ROLE … SET default_transaction_read_only = off (or for the database)."
+        )
+    if server.schema is None:
+        raise Unsupported(
+            f"Expected a schema to create tables in, found none on the search path ({server.search_path}). Create one,"
+            " or set search_path."
+        )
+    if not server.may_create_temporary:
+        raise Unsupported(
+            f"Expected the privilege TEMPORARY on the database {server.database}, which {server.role} lacks: temporary"
+            f" tables tell what the models mean. GRANT TEMPORARY ON DATABASE {server.database} TO {server.role}."
+        )

@@ -1,0 +1,36 @@
+"""PostgreSQL's errors, told apart by SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+from django.db import Error
+
+UNDEFINED_COLUMN = "42703"
+UNDEFINED_TABLE = "42P01"
+LOCK_NOT_AVAILABLE = "55P03"
+DEADLOCK_DETECTED = "40P01"
+DEPENDENT_OBJECTS_STILL_EXIST = "2BP01"
+
+#: A lock was not to be had now; the same statement may go through later.
+TRY_AGAIN = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED})
+
+#: Classes of errors whose details quote rows: data exceptions, violated constraints.
+_ABOUT_ROWS = ("22", "23")
+
+
+def sqlstate(error: Error) -> str:
+    """Return the SQLSTATE of a database error; empty where the connection broke before the server said one."""
+    return getattr(error.__cause__, "pgcode", None) or ""
+
+
+def connection_lost(error: Error) -> bool:
+    """Whether there is nobody to talk to any more: no SQLSTATE, class 08 (connection) or 57P (intervention)."""
+    code = sqlstate(error)
+    return not code or code.startswith(("08", "57P"))
+
+
+def message(error: Error) -> str:
+    """Return PostgreSQL's own words, on one line; without its details where these would be of a patient."""
+    diagnostics = getattr(error.__cause__, "diag", None)
+    words = getattr(diagnostics, "message_primary", None) or str(error)
+    detail = getattr(diagnostics, "message_detail", None)
+    if detail and not sqlstate(error).startswith(_ABOUT_ROWS):
+        words += f" ({detail})"
+    return " ".join(words.split())

@@ -1,0 +1,224 @@
+"""Runs a plan's repairs, each step in its way, so that those who use the tables hardly notice.
+
+A step that keeps writers out waits for its locks no longer than the lock timeout; then it lets them pass, and tries
+again with backoff and jitter within a budget. A repair that can't go on is given up with a refusal, and the next one
+begins.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from django.db import Error, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .conf import Budgets
+from .errors import TRY_AGAIN, connection_lost, message, sqlstate
+from .exceptions import ReconciliationError
+from .plan import Fill, Guard, Inquiry, Note, Plan, Refusal, Repair, Step
+from .report import Reporter
+from .sessions import holders, settings_of_session
+from .watch import watching_build
+
+#: Backoff between tries for a lock, in seconds: from the first to the longest, each half of it at random.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+
+#: A fill looks at so many blocks at first, and at up to so many while it finds little to do.
+FIRST_WINDOW, WIDEST_WINDOW = 32, 4096
+
+T = TypeVar("T")
+
+
+class GivenUp(Exception):
+    """A repair can't go on."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+        super().__init__(str(refusal))
+
+
+@dataclass
+class Executor:
+    """Runs plans on one connection, in autocommit. `refusals` and `notes` gather what came up on the way."""
+
+    connection: BaseDatabaseWrapper
+    budgets: Budgets
+    reporter: Reporter
+    refusals: list[Refusal] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def run(self, plan: Plan) -> None:
+        """Run all repairs. Raises ReconciliationError if the connection is lost; the next run starts from there."""
+        # Timeouts of the role or the database are for its queries, not for a build of an hour.
+        with settings_of_session(self.connection, statement_timeout="0", idle_in_transaction_session_timeout="0"):
+            for repair in plan.repairs:
+                self._repair(repair)
+
+    def _repair(self, repair: Repair) -> None:
+        try:
+            if repair.inquiry is not None:
+                self._inquire(repair.inquiry)
+            for step in repair.steps:
+                self._step(repair, step)
+        except GivenUp as given_up:
+            self.refusals.append(given_up.refusal)
+            self.reporter.given_up(given_up.refusal)
+
+    def _inquire(self, inquiry: Inquiry) -> None:
+        count = self._one_row(inquiry.sql)[0]
+        if count:
+            self.notes.append(inquiry.note(count))
+
+    def _step(self, repair: Repair, step: Step) -> None:
+        if step.check_first and step.guard is not None:
+            self._see_no_rows(step.guard)
+        began = time.monotonic()
+        self.reporter.started(step)
+        try:
+            rows = self._run(step)
+        except Error as error:
+            self.reporter.failed(step)
+            if connection_lost(error):
+                raise _lost(step, error) from error
+            self._give_up(repair, step, error)
+            return
+        self.reporter.finished(step, time.monotonic() - began, rows)
+
+    def _run(self, step: Step) -> int | None:
+        if step.fill is not None:
+            return self._fill(step, step.fill)
+        if step.transactional:
+            self.until_unlocked(step, lambda: self._in_transaction(*step.statements))
+        else:
+            self._alone(step)
+        return None
+
+    # One kind of step each
+
+    def _in_transaction(self, *statements: str) -> int:
+        with self.short_of_locks() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return int(cursor.rowcount)
+
+    @contextmanager
+    def short_of_locks(self) -> Iterator[Any]:
+        """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout."""
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [_milliseconds(self.budgets.lock_timeout)])
+            yield cursor
+
+    def _alone(self, step: Step) -> None:
+        """Run what can't be in a transaction: a concurrent build or drop.
+
+        It waits for old transactions without keeping anyone waiting, so it has a budget of its own instead of the lock
+        timeout. One that fails leaves an INVALID index, which costs every write: it doesn't stay.
+        """
+        budget = _milliseconds(self.budgets.build_budget)
+        with (
+            settings_of_session(self.connection, lock_timeout=budget),
+            watching_build(self.connection, step, self.reporter),
+            self.connection.cursor() as cursor,
+        ):
+            try:
+                cursor.execute(step.sql)
+            except Error as error:
+                if step.builds is not None and not connection_lost(error):
+                    cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {step.builds}")
+                raise
+
+    def _fill(self, step: Step, fill: Fill) -> int:
+        """Fill a column by windows of blocks, a commit each, and return how many rows it was.
+
+        A window in which a whole batch was found is looked at again; one with less is done, and the next is wider. So
+        memory stays flat, no batch is longer than another, and blocks without NULLs are passed over fast.
+        """
+        (blocks,) = self._one_row(
+            "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int", [fill.table]
+        )
+        first, width, rows = 0, FIRST_WINDOW, 0
+        while first < blocks:
+            sql = fill.batch(first, first + width, self.budgets.batch_rows)
+            changed = self.until_unlocked(step, lambda sql=sql: self._in_transaction(sql))  # type: ignore[misc]
+            rows += changed
+            if changed < self.budgets.batch_rows:
+                first, width = first + width, min(width * 2, WIDEST_WINDOW)
+            self.reporter.progressed(step, min(first, blocks), blocks)
+        return rows
+
+    # Waiting, and giving up
+
+    def until_unlocked(self, step: Step, attempt: Callable[[], T]) -> T:
+        """Call `attempt` until it gets its locks. Raises GivenUp, showing who holds them, after the budget."""
+        deadline = time.monotonic() + self.budgets.lock_budget
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return attempt()
+            except Error as error:
+                if sqlstate(error) not in TRY_AGAIN:
+                    raise
+            in_the_way = holders(self.connection, step.relations)
+            if time.monotonic() + pause > deadline:
+                raise GivenUp(_locked(step, self.budgets, [str(session) for session in in_the_way]))
+            self.reporter.waiting(step, in_the_way)
+            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _give_up(self, repair: Repair, step: Step, error: Error) -> None:
+        guard = step.guard
+        if guard is not None and sqlstate(error) in guard.sqlstates:
+            self._see_no_rows(guard)
+        raise GivenUp(
+            Refusal(
+                "statement-failed",
+                repair.table,
+                repair.name,
+                f"PostgreSQL refused to {step.reason}: {message(error)} (SQLSTATE {sqlstate(error)}) in: {step.sql}",
+                "Settle what it says, then run migrate again.",
+            )
+        ) from error
+
+    def _see_no_rows(self, guard: Guard) -> None:
+        refusal = ask(self.connection, guard)
+        if refusal is not None:
+            raise GivenUp(refusal)
+
+    def _one_row(self, sql: str, parameters: list[Any] | None = None) -> Any:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return cursor.fetchone()
+
+
+def ask(connection: BaseDatabaseWrapper, guard: Guard) -> Refusal | None:
+    """Return the refusal that the rows give cause for now, if any."""
+    with connection.cursor() as cursor:
+        cursor.execute(guard.sql)
+        count, keys = cursor.fetchone()
+    return guard.refusal(count, keys or "") if count else None
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
+def _locked(step: Step, budgets: Budgets, in_the_way: list[str]) -> Refusal:
+    who = "; ".join(in_the_way) or "nobody any more"
+    return Refusal(
+        "locked",
+        step.table,
+        step.table,
+        f"to {step.reason}, expected a {step.lock} lock within {budgets.lock_budget:g} s, found others holding theirs:"
+        f" {who}.",
+        "Let these end, or end them (SELECT pg_terminate_backend(pid)), then run migrate again.",
+    )
+
+
+def _lost(step: Step, error: Error) -> ReconciliationError:
+    return ReconciliationError(
+        f"The connection to the database was lost while it was asked to {step.reason} ({message(error)}). Nothing is"
+        " lost; run migrate again: it starts from what is there."
+    )

@@ -1,0 +1,141 @@
+"""Django's own book of what was applied, read against the database, and completed where it lost rows.
+
+The apps that reconcile need no care: their migrations can be run again over what is there. Others' can't: a CreateModel of
+a table that exists fails. So an unrecorded app whose tables are all as its last migration leaves them is recorded.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+
+from django.apps import apps
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils.module_loading import module_has_submodule
+
+from .engine import Inspection, expect, inspect
+from .introspection import Server
+from .operations import ReconcileSchema
+from .plan import Note, Refusal
+from .schema import Schema
+
+Node = tuple[str, str]
+
+
+@cache
+def reconciling_labels() -> frozenset[str]:
+    """Return the labels of the apps that have ReconcileSchema in a migration: their tables are kept as declared."""
+    loader = MigrationLoader(None)
+    return frozenset(label for (label, _), migration in loader.disk_migrations.items() if _reconciles(migration))
+
+
+def _reconciles(migration: Migration) -> bool:
+    return any(isinstance(operation, ReconcileSchema) for operation in migration.operations)
+
+
+def only_reconciles(migrations: Iterable[Migration]) -> bool:
+    """Whether the migrations can be run at any time, again and in one go."""
+    return all(isinstance(operation, ReconcileSchema) for migration in migrations for operation in migration.operations)
+
+
+def expect_declared(connection: BaseDatabaseWrapper, labels: Iterable[str] | None = None) -> tuple[Server, Schema]:
+    """Return the server, and what the last migrations of `labels` declare; by default, those of the reconciling apps."""
+    state = MigrationLoader(None).project_state()
+    return expect(connection, state.apps, sorted(reconciling_labels() if labels is None else labels))
+
+
+def record_lost_apps(connection: BaseDatabaseWrapper) -> tuple[list[Note], list[Refusal]]:
+    """Record the migrations of other apps whose rows are all lost while their tables are as declared.
+
+    Returns a note for each app that was recorded, and a refusal for each whose tables are there but otherwise.
+    """
+    notes, refusals = [], []
+    for label in _unrecorded_apps_with_tables(connection):
+        inspection = inspect(connection, *expect_declared(connection, [label]))
+        if _is_whole(inspection):
+            count = _record(
+                connection, [node for node in MigrationLoader(connection).disk_migrations if node[0] == label]
+            )
+            text = f"its tables were there, none of its migrations recorded; recorded {count}."
+            notes.append(Note("history-completed", label, label, text))
+        else:
+            refusals.append(_unlike_its_history(label, inspection))
+    return notes, refusals
+
+
+def _is_whole(inspection: Inspection) -> bool:
+    return inspection.in_sync and not any(extra.warning for extra in inspection.differences.extras)
+
+
+def _unlike_its_history(label: str, inspection: Inspection) -> Refusal:
+    differences = inspection.differences
+    found = [f"{d.table}.{d.name}: expected {d.expected}, found {d.actual}" for d in differences.items]
+    found += [f"{e.table}.{e.name}: {e.warning}" for e in differences.extras if e.warning]
+    return Refusal(
+        "history-lost",
+        label,
+        label,
+        f"none of its migrations are recorded, tables of it are there, and differ from what they make ({'; '.join(found)}).",
+        f"Bring them to the state of one of its migrations and record that: manage.py migrate {label} NAME --fake.",
+        fatal=True,
+    )
+
+
+def _unrecorded_apps_with_tables(connection: BaseDatabaseWrapper) -> list[str]:
+    recorded = {label for label, _ in MigrationRecorder(connection).applied_migrations()}
+    tables = {
+        model._meta.db_table: config.label
+        for config in apps.get_app_configs()
+        if config.label not in recorded | reconciling_labels() and module_has_submodule(config.module, "migrations")
+        for model in config.get_models(include_auto_created=True)
+        if model._meta.can_migrate(connection)
+    }
+    if not tables:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relname = ANY (%s)"
+            " AND relnamespace = to_regnamespace(quote_ident(current_schema()))",
+            [list(tables)],
+        )
+        return sorted({tables[name] for (name,) in cursor.fetchall()})
+
+
+def record_missing_parents(connection: BaseDatabaseWrapper) -> list[Note]:
+    """Record the migrations without which others couldn't have been recorded, as far as their tables bear it out.
+
+    Reconciling apps' are simply recorded: what they claim is made true afterwards.
+    """
+    loader = MigrationLoader(connection)
+    missing = {
+        parent
+        for key in loader.applied_migrations
+        if key in loader.graph.nodes
+        for parent in loader.graph.forwards_plan(key)
+        if parent not in loader.applied_migrations
+    }
+    borne_out = [node for node in sorted(missing) if _is_borne_out(connection, loader, node)]
+    _record(connection, borne_out)
+    text = "others that are recorded rest on it, and its tables are there; recorded."
+    return [Note("history-completed", label, name, text) for label, name in borne_out]
+
+
+def _is_borne_out(connection: BaseDatabaseWrapper, loader: MigrationLoader, node: Node) -> bool:
+    label, _ = node
+    if label in reconciling_labels():
+        return True
+    later = [other for other in loader.graph.backwards_plan(node) if other[0] == label and other != node]
+    return any(other in loader.applied_migrations for other in later) or _is_whole(
+        inspect(connection, *expect_declared(connection, [label]))
+    )
+
+
+def _record(connection: BaseDatabaseWrapper, nodes: Iterable[Node]) -> int:
+    recorder = MigrationRecorder(connection)
+    recorder.ensure_schema()
+    count = 0
+    for label, name in nodes:
+        recorder.record_applied(label, name)
+        count += 1
+    return count

@@ -1,0 +1,199 @@
+"""`manage.py migrate`, extended: alone, healing what is recorded but not there, and reading again what it has done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.core.management.commands.migrate import Command as DjangoMigrate
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.exceptions import InconsistentMigrationHistory
+from django.db.migrations.loader import MigrationLoader
+from django.db.models.signals import post_migrate, pre_migrate
+
+from ...console import (
+    ConsoleReporter,
+    alone,
+    differences_text,
+    notes_lines,
+    refusals_text,
+    require_postgresql,
+)
+from ...engine import Inspection, expect, inspect, reconcile
+from ...exceptions import ReconciliationError, Refused
+from ...history import (
+    expect_declared,
+    only_reconciles,
+    reconciling_labels,
+    record_lost_apps,
+    record_missing_parents,
+)
+from ...run import Run, running
+
+
+class Command(DjangoMigrate):
+    help = DjangoMigrate.help + " Repairs, first, what is recorded as applied but isn't there."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--allow-data-loss",
+            action="store_true",
+            help="Migrating backwards, drop what holds rows as well. Without it, such tables and columns stay.",
+        )
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        # From before Django's checks on: ours needn't compare the schema a second time.
+        with running(Run(allow_data_loss=options["allow_data_loss"])) as run:
+            self.run_ = run
+            return super().execute(*args, **options)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        connection = connections[options["database"]]
+        require_postgresql(connection)
+        self.reporter = ConsoleReporter(self.stdout, self.style, options["verbosity"])
+        self.run_.reporter = self.reporter
+        self.inspection: Inspection | None = None
+        try:
+            if options["plan"] or options["check_unapplied"] or options["prune"]:
+                self._look(connection, *args, **options)
+            else:
+                self._migrate(connection, *args, **options)
+        except ReconciliationError as error:
+            raise CommandError(str(error)) from error
+
+    # Looking
+
+    def _look(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
+        if options["plan"]:
+            self._show_repairs(inspect(connection, *expect_declared(connection)))
+        super().handle(*args, **options)
+
+    def _show_repairs(self, inspection: Inspection) -> None:
+        self.stdout.write("Planned repairs:", self.style.MIGRATE_LABEL)
+        for step in inspection.plan.steps:
+            self.stdout.write(f"    {step.table}: {step.reason} ({step.lock})")
+        for refusal in inspection.plan.refusals:
+            self.stdout.write(f"    refused: {refusal}", self.style.WARNING)
+        if inspection.in_sync:
+            self.stdout.write("  The schema is as declared.")
+
+    # Migrating
+
+    def _migrate(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
+        with alone(connection, self.run_.budgets, self.reporter), self._around_django(options):
+            if not options["fake"] and not options["fake_initial"]:
+                self._complete_history(connection)
+            try:
+                self._run_django(connection, *args, **options)
+            except Refused as refused:
+                self.reporter.close_line()
+                self.run_.refusals += refused.refusals
+                self._do_what_else_is_safe(connection)
+        self._conclude(connection, options)
+
+    def _run_django(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
+        try:
+            super().handle(*args, **options)
+        except InconsistentMigrationHistory as error:
+            completed = record_missing_parents(connection)
+            if not completed:
+                raise CommandError(str(error)) from error
+            self.run_.notes += completed
+            super().handle(*args, **options)
+
+    def _complete_history(self, connection: BaseDatabaseWrapper) -> None:
+        notes, refusals = record_lost_apps(connection)
+        self.run_.notes += notes
+        if refusals:
+            raise CommandError(refusals_text(refusals))
+
+    @contextmanager
+    def _around_django(self, options: dict[str, Any]) -> Iterator[None]:
+        """Hear from Django, by its signals, the states that it works out anyway: before, to heal; after, to verify."""
+
+        def heal(apps: Any, plan: Any, using: str, **kwargs: Any) -> None:
+            pre_migrate.disconnect(heal)
+            if not options["fake"]:
+                self._heal(connections[using], apps, plan)
+
+        def verify(apps: Any, plan: Any, using: str, **kwargs: Any) -> None:
+            post_migrate.disconnect(verify)
+            self._verify(connections[using], apps, plan)
+
+        pre_migrate.connect(heal)
+        post_migrate.connect(verify)
+        try:
+            yield
+        finally:
+            pre_migrate.disconnect(heal)
+            post_migrate.disconnect(verify)
+
+    def _heal(self, connection: BaseDatabaseWrapper, apps: Any, plan: Any) -> None:
+        """Make true what is recorded as applied, apart from what is about to be taken back."""
+        backwards = {migration.app_label for migration, is_backwards in plan if is_backwards}
+        labels = _labels_in(apps) - backwards
+        if not labels:
+            return
+        self.reporter.heading = "Repairing what is recorded as applied:"
+        server, expected = expect(connection, apps, sorted(labels))
+        outcome = reconcile(connection, server, expected, self.run_.budgets, self.reporter)
+        self.reporter.heading = ""
+        self.run_.refusals += outcome.refusals
+        self.run_.notes += outcome.notes
+        self.inspection = outcome.inspection
+
+    def _verify(self, connection: BaseDatabaseWrapper, apps: Any, plan: Any) -> None:
+        if not plan and self.inspection is not None:
+            return  # nothing has been changed since that was read
+        server, expected = expect(connection, apps, sorted(_labels_in(apps)))
+        self.inspection = inspect(connection, server, expected)
+
+    def _do_what_else_is_safe(self, connection: BaseDatabaseWrapper) -> None:
+        """Reconcile the apps that a refusal kept from being migrated. They aren't recorded until it is settled."""
+        loader = MigrationLoader(connection)
+        pending = [m for key, m in loader.graph.nodes.items() if key not in loader.applied_migrations]
+        labels = {
+            label
+            for label in reconciling_labels()
+            if only_reconciles(migration for migration in pending if migration.app_label == label)
+        }
+        server, expected = expect(connection, loader.project_state().apps, sorted(labels))
+        outcome = reconcile(connection, server, expected, self.run_.budgets, self.reporter)
+        self.run_.refusals += outcome.refusals
+        self.run_.notes += outcome.notes
+
+    def _conclude(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
+        """Say in a line that the schema is verified, or show what isn't as declared and end with status 1."""
+        if options["verbosity"] >= 1:
+            for line in notes_lines(self.run_.notes):
+                self.stdout.write(line, self.style.NOTICE)
+        if self.run_.refusals:
+            raise CommandError(refusals_text(self.run_.refusals))
+        if self.inspection is None:
+            return
+        if self.inspection.in_sync:
+            self._say(f"Schema verified: {len(self.inspection.expected.tables)} tables are as declared.")
+        elif self.inspection.waiting or options["fake"]:
+            self.stderr.write(f"Not as declared:\n{differences_text(self.inspection)}", self.style.WARNING)
+        else:
+            raise CommandError(f"The schema is not as declared:\n{differences_text(self.inspection)}")
+
+    def _say(self, text: str) -> None:
+        if self.verbosity >= 1:
+            self.stdout.write(text, self.style.SUCCESS)
+
+    def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
+        """Write Django's lines, and leave room for the steps between "Applying" and "OK"."""
+        if action in ("apply_start", "unapply_start"):
+            self.reporter.open_line()
+        elif action in ("apply_success", "unapply_success") and self.reporter.close_line() and self.verbosity >= 1:
+            self.stdout.write("   ", ending="")
+        super().migration_progress_callback(action, migration, fake)
+
+
+def _labels_in(apps: Any) -> set[str]:
+    """Return the reconciling apps that have models in a state."""
+    present = {model._meta.app_label for model in apps.get_models()}
+    return present & reconciling_labels()

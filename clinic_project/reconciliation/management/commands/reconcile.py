@@ -1,0 +1,114 @@
+"""`manage.py reconcile`: what `migrate` does to the schema, by itself; or only what differs, and what it would do."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ...console import (
+    ConsoleReporter,
+    alone,
+    differences_text,
+    notes_lines,
+    refusals_text,
+    require_postgresql,
+)
+from ...engine import Inspection, foresee, inspect, reconcile
+from ...exceptions import ReconciliationError
+from ...history import expect_declared
+from ...operations import script
+from ...plan import Plan, Refusal
+from ...run import Run, running
+
+
+class Command(BaseCommand):
+    help = "Bring the schema to its declaration, without recording any migration; or say what that would take."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--database", default=DEFAULT_DB_ALIAS, choices=tuple(connections))
+        parser.add_argument("--check", action="store_true", help="Change nothing; exit with 1 if anything differs.")
+        parser.add_argument("--plan", action="store_true", help="Change nothing; show the steps.")
+        parser.add_argument("--sql", action="store_true", help="Change nothing; print the steps as SQL for psql.")
+        parser.add_argument("--json", action="store_true", help="Change nothing; print all that is known as JSON.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        connection = connections[options["database"]]
+        require_postgresql(connection)
+        try:
+            with running(Run(reporter=ConsoleReporter(self.stdout, self.style, options["verbosity"]))) as run:
+                if options["check"] or options["plan"] or options["sql"] or options["json"]:
+                    self._look(connection, options)
+                else:
+                    self._repair(connection, run, options["verbosity"])
+        except ReconciliationError as error:
+            raise CommandError(str(error)) from error
+
+    def _look(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
+        inspection = inspect(connection, *expect_declared(connection))
+        if options["json"]:
+            self.stdout.write(json.dumps(as_json(connection, inspection), indent=2, ensure_ascii=False))
+        elif options["sql"]:
+            self._print_sql(inspection.plan)
+        else:
+            self._show(inspection, foresee(connection, inspection), with_steps=options["plan"])
+        if options["check"] and not inspection.in_sync:
+            sys.exit(1)
+
+    def _print_sql(self, plan: Plan) -> None:
+        for line in script(plan):
+            self.stdout.write(line)
+
+    def _show(self, inspection: Inspection, refusals: tuple[Refusal, ...], *, with_steps: bool) -> None:
+        if inspection.in_sync:
+            count = len(inspection.expected.tables)
+            self.stdout.write(f"The schema is as declared: {count} tables.", self.style.SUCCESS)
+        else:
+            self.stdout.write(differences_text(inspection))
+        if with_steps:
+            self._show_steps(inspection.plan, refusals)
+        for line in notes_lines(inspection.plan.notes):
+            self.stdout.write(line, self.style.NOTICE)
+
+    def _show_steps(self, plan: Plan, refusals: tuple[Refusal, ...]) -> None:
+        for number, step in enumerate(plan.steps, 1):
+            self.stdout.write(f"{number}. {step.table}: {step.reason} ({step.lock})", self.style.MIGRATE_LABEL)
+            self.stdout.write(f"{step.script};")
+        for refusal in refusals:
+            self.stdout.write(f"refused: {refusal}", self.style.WARNING)
+
+    def _repair(self, connection: BaseDatabaseWrapper, run: Run, verbosity: int) -> None:
+        reporter = ConsoleReporter(self.stdout, self.style, verbosity)
+        with alone(connection, run.budgets, reporter):
+            outcome = reconcile(connection, *expect_declared(connection), run.budgets, reporter)
+        if verbosity >= 1:
+            for line in notes_lines(outcome.notes):
+                self.stdout.write(line, self.style.NOTICE)
+        if outcome.refusals:
+            raise CommandError(refusals_text(outcome.refusals))
+        if verbosity >= 1 and outcome.inspection.in_sync:
+            count = len(outcome.inspection.expected.tables)
+            self.stdout.write(f"Schema verified: {count} tables are as declared.", self.style.SUCCESS)
+
+
+def as_json(connection: BaseDatabaseWrapper, inspection: Inspection) -> dict[str, Any]:
+    """Return what is known, in the form that programs may rely on."""
+    parts = ("code", "table", "name", "reason", "remedy")
+    return {
+        "database": inspection.server.database,
+        "server_version": inspection.server.version,
+        "differences": [
+            {"table": d.table, "kind": d.kind, "name": d.name, "expected": d.expected, "actual": d.actual}
+            for d in inspection.differences.items
+        ],
+        "steps": [
+            {"sql": step.script, "lock": step.lock, "online": step.online, "reason": step.reason}
+            for step in inspection.plan.steps
+        ],
+        "refusals": [{part: getattr(refusal, part) for part in parts} for refusal in foresee(connection, inspection)],
+        "notes": [asdict(note) for note in inspection.plan.notes],
+    }

@@ -1,0 +1,186 @@
+"""Differences → Plan: ordered repairs made of steps, refusals and notes. All of it is data, and nothing is run here.
+
+A repair brings about one difference (or a few that only work together); its steps stand in the order in which they must
+be taken, and each can be cut off: the next plan starts from what is there. Repairs stand in phases, so that a table is
+there before its columns, and a key before the foreign keys that point to it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from .schema import Constraint, Schema
+
+
+class Phase(IntEnum):
+    TABLES = 1
+    COLUMNS = 2
+    NOT_NULL = 3
+    INDEXES = 4
+    TIMING = 5
+    KEYS = 6
+    GENERATORS = 7
+    RULES = 8
+    LEFTOVERS = 9
+
+
+class Lock:
+    """PostgreSQL's table locks: https://www.postgresql.org/docs/current/explicit-locking.html"""
+
+    ROW_EXCLUSIVE = "ROW EXCLUSIVE"
+    SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
+    SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
+    ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What only a person can decide. `code` is stable, for programs; `fatal` ones stop the whole plan."""
+
+    code: str
+    table: str
+    name: str
+    reason: str
+    remedy: str
+    fatal: bool = False
+
+    def __str__(self) -> str:
+        where = self.table if self.name == self.table else f"{self.table}.{self.name}"
+        return f"{where}: {self.reason} {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a person should know. Nothing waits for it."""
+
+    code: str
+    table: str
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.table}: {self.text}" if self.name == self.table else f"{self.table}.{self.name}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A query for the rows that stand in a step's way, as (number of rows, some of their keys).
+
+    It is asked only where the step fails with one of `sqlstates`, or a plan is shown without being carried out: the
+    step's own scan finds the same rows. `reason` has {count} and {keys} to fill in.
+    """
+
+    sql: str
+    code: str
+    table: str
+    name: str
+    reason: str
+    remedy: str
+    sqlstates: tuple[str, ...]
+
+    def refusal(self, count: int, keys: str) -> Refusal:
+        return Refusal(self.code, self.table, self.name, self.reason.format(count=count, keys=keys), self.remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Give `value` to the rows whose `column` is NULL, in batches with a commit each."""
+
+    table: str
+    column: str
+    value: str
+
+    def batch(self, first_block: int, end_block: int, rows: int) -> str:
+        """Return the UPDATE of at most `rows` rows in the blocks from `first_block` up to `end_block`."""
+        return (
+            f"UPDATE {self.table} SET {self.column} = {self.value} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {self.table}"
+            f" WHERE ctid >= '({first_block},0)' AND ctid < '({end_block},0)' AND {self.column} IS NULL LIMIT {rows}))"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Statements that are committed together, or one that runs outside of any transaction.
+
+    `builds` names the index that a concurrent build makes; `check_first` asks the guard before the statements. `online`
+    is false where writers wait for more than a change of the catalogue. `relations` are the quoted names of what it
+    locks.
+    """
+
+    statements: tuple[str, ...]
+    table: str
+    lock: str
+    reason: str
+    online: bool = True
+    transactional: bool = True
+    builds: str | None = None
+    guard: Guard | None = None
+    check_first: bool = False
+    fill: Fill | None = None
+    relations: tuple[str, ...] = ()
+
+    @property
+    def sql(self) -> str:
+        return ";\n".join(self.statements)
+
+    @property
+    def script(self) -> str:
+        """The step for psql, its transaction included."""
+        if self.transactional and len(self.statements) > 1:
+            return ";\n".join(("BEGIN", *self.statements, "COMMIT"))
+        return self.sql
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A question to the rows whose answer makes a note: `text` has {count} to fill in, and 0 makes none."""
+
+    sql: str
+    code: str
+    table: str
+    name: str
+    text: str
+
+    def note(self, count: int) -> Note:
+        return Note(self.code, self.table, self.name, self.text.format(count=count))
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    phase: Phase
+    table: str
+    name: str
+    steps: tuple[Step, ...]
+    inquiry: Inquiry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    repairs: tuple[Repair, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def steps(self) -> Iterator[Step]:
+        return (step for repair in self.repairs for step in repair.steps)
+
+
+@dataclass
+class Draft:
+    """A plan being written, for the real schema `actual`."""
+
+    actual: Schema
+    repairs: list[Repair] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    created: frozenset[str] = frozenset()
+
+    def has_parent(self, key: Constraint) -> bool:
+        """Whether the table that a foreign key points to is there, or made by this plan."""
+        return key.target is None or key.target[1] in self.actual.tables or key.target[1] in self.created
+
+    def finished(self) -> Plan:
+        in_order = sorted(self.repairs, key=lambda repair: repair.phase)
+        if any(refusal.fatal for refusal in self.refusals):
+            in_order = []
+        return Plan(tuple(in_order), tuple(self.refusals), tuple(self.notes))

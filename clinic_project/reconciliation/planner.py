@@ -1,0 +1,246 @@
+"""Makes a Plan of Differences: asks each kind's repairs for their steps, and refuses what no repair can decide."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from .differences import Difference, Differences, Extra, Kind
+from .introspection import Server
+from .plan import Draft, Note, Plan, Refusal
+from .repairs import columns, constraints, indexes, tables
+from .schema import Constraint, Table, identifier
+
+
+def make_plan(differences: Differences, server: Server) -> Plan:
+    draft = Draft(differences.actual)
+    tables.create_missing_tables(draft, differences)
+    for name, items in _by_table(differences.items).items():
+        _plan_table(draft, name, items)
+    draft.notes += _surroundings(differences)
+    draft.refusals += _beyond_the_role(draft, differences, server)
+    return draft.finished()
+
+
+def _by_table(items: Iterable[Difference]) -> dict[str, list[Difference]]:
+    result = defaultdict(list)
+    for item in items:
+        if item.kind is not Kind.TABLE_MISSING:
+            result[item.table].append(item)
+    return result
+
+
+def _plan_table(draft: Draft, name: str, items: list[Difference]) -> None:
+    table = draft.actual.tables.get(name)
+    if table is None:
+        draft.refusals += [_other_relation(item, draft.actual.name) for item in items]
+    elif table.kind == "p":
+        draft.refusals.append(_partitioned(table, items))
+    elif table.rows_hidden:
+        draft.refusals.append(_rows_hidden(table, items))
+    else:
+        _plan_items(draft, table, items)
+
+
+def _other_relation(item: Difference, schema: str) -> Refusal:
+    return Refusal(
+        "not-a-table",
+        item.table,
+        item.name,
+        f"expected a table, found {item.actual} of that name in the schema {schema}.",
+        f"Rename or drop it ({identifier(schema, item.name)}), then run migrate again.",
+    )
+
+
+def _partitioned(table: Table, items: Sequence[Difference]) -> Refusal:
+    return Refusal(
+        "partitioned",
+        table.name,
+        table.name,
+        "is partitioned, where indexes can't be built concurrently nor constraints be added in steps. "
+        + _listed(items),
+        "Repair each partition and attach it, or make this an ordinary table, then run migrate again.",
+    )
+
+
+def _rows_hidden(table: Table, items: Sequence[Difference]) -> Refusal:
+    return Refusal(
+        "row-level-security",
+        table.name,
+        table.name,
+        "row level security hides rows from this role, so that repairs would miss them. " + _listed(items),
+        "Run migrate as a role with BYPASSRLS, or, for the time of the repair,"
+        f" ALTER TABLE {table.sql_name} NO FORCE ROW LEVEL SECURITY.",
+    )
+
+
+def _listed(items: Sequence[Difference]) -> str:
+    return "; ".join(f"{item.name}: expected {item.expected}, found {item.actual}" for item in items) + "."
+
+
+# A table's differences
+
+_Planner = Callable[[Draft, Table, Difference], None]
+
+
+def _unlogged(draft: Draft, table: Table, item: Difference) -> None:
+    draft.refusals.append(
+        Refusal(
+            "unlogged",
+            table.name,
+            table.name,
+            "expected a table that survives a crash of the server, found an UNLOGGED one, which is emptied by it.",
+            f"Run ALTER TABLE {table.sql_name} SET LOGGED; it rewrites the table under a lock that keeps readers out.",
+        )
+    )
+
+
+def _leftover(draft: Draft, table: Table, item: Difference) -> None:
+    drop = constraints.drop_leftover if isinstance(item.found, Constraint) else indexes.drop_leftover
+    drop(draft, table, item)
+
+
+_PLANNERS: dict[Kind, _Planner] = {
+    Kind.TABLE_UNLOGGED: _unlogged,
+    Kind.COLUMN_MISSING: columns.add_column,
+    Kind.COLUMN_TYPE: columns.change_type,
+    Kind.COLUMN_NULLABLE: columns.set_not_null,
+    Kind.COLUMN_NOT_NULL: columns.drop_not_null,
+    Kind.COLUMN_NOT_NULL_UNVALIDATED: columns.validate_not_null,
+    Kind.COLUMN_NOT_NULL_NAME: columns.rename_not_null,
+    Kind.COLUMN_DEFAULT: columns.change_default,
+    Kind.KEY_WITHOUT_GENERATOR: columns.add_generator,
+    Kind.KEY_ALWAYS_GENERATED: columns.generate_by_default,
+    Kind.SEQUENCE_NOT_OWNED: columns.own_sequence,
+    Kind.SEQUENCE_BEHIND: columns.advance_sequence,
+    Kind.INDEX_MISSING: indexes.create_index,
+    Kind.INDEX_INVALID: indexes.rebuild_index,
+    Kind.INDEX_DEFINITION: indexes.replace_index,
+    Kind.CONSTRAINT_MISSING: constraints.add_constraint,
+    Kind.KEY_INDEX_INVALID: constraints.rebuild_key_index,
+    Kind.CONSTRAINT_DEFINITION: constraints.replace_constraint,
+    Kind.CONSTRAINT_UNVALIDATED: constraints.finish_rule,
+    Kind.CONSTRAINT_DEFERRABILITY: constraints.alter_timing,
+    Kind.LEFTOVER: _leftover,
+}
+
+#: Names are given together, since they may have to be swapped.
+_TOGETHER: dict[Kind, Callable[[Draft, Table, Sequence[Difference]], None]] = {
+    Kind.INDEX_NAME: indexes.rename_indexes,
+    Kind.CONSTRAINT_NAME: constraints.rename_constraints,
+}
+
+
+def _plan_items(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
+    unconverted = {item.name for item in items if item.kind is Kind.COLUMN_TYPE and not _is_widening(item)}
+    ready = [item for item in items if not _waits_for_conversion(item, unconverted)]
+    for kind, rename in _TOGETHER.items():
+        if together := [item for item in ready if item.kind is kind]:
+            rename(draft, table, together)
+    for item in ready:
+        if item.kind not in _TOGETHER:
+            _PLANNERS[item.kind](draft, table, item)
+
+
+def _is_widening(item: Difference) -> bool:
+    return columns.is_free_widening(item.found, item.wanted)
+
+
+def _waits_for_conversion(item: Difference, unconverted: set[str]) -> bool:
+    """Whether it stands on a column of a wrong type, so that it means something only once a person has converted that."""
+    if item.kind is Kind.COLUMN_TYPE:
+        return False
+    if isinstance(item.wanted, Constraint):
+        return bool(unconverted.intersection(item.wanted.columns))
+    return item.name in unconverted
+
+
+# What the role, the server or the surroundings don't allow
+
+
+def _beyond_the_role(draft: Draft, differences: Differences, server: Server) -> Iterator[Refusal]:
+    """Refuse, before the first change, what would fail for want of a privilege in the middle of it."""
+    changed = {repair.table for repair in draft.repairs} | draft.created
+    for name in sorted(changed):
+        table = differences.actual.tables.get(name)
+        if table is not None and not table.owned:
+            yield _not_owner(table, server)
+    if draft.created and not server.may_create:
+        yield _may_not_create(differences, server)
+    for parent in _unreferenceable(differences, changed):
+        yield _may_not_reference(parent, server)
+
+
+def _not_owner(table: Table, server: Server) -> Refusal:
+    return Refusal(
+        "not-owner",
+        table.name,
+        table.name,
+        f"it must be changed, and only its owner may: expected {server.role}, found {table.owner}.",
+        f"Run migrate as {table.owner}, or ALTER TABLE {table.sql_name} OWNER TO {identifier(server.role)}.",
+        fatal=True,
+    )
+
+
+def _may_not_create(differences: Differences, server: Server) -> Refusal:
+    schema = differences.actual.name
+    return Refusal(
+        "may-not-create",
+        schema,
+        schema,
+        f"tables are missing, and the role {server.role} may not create any in this schema.",
+        f"GRANT CREATE ON SCHEMA {identifier(schema)} TO {identifier(server.role)}, then run migrate again.",
+        fatal=True,
+    )
+
+
+def _unreferenceable(differences: Differences, changed: set[str]) -> list[Table]:
+    """Find the parents that new foreign keys will point to, and that this role may not reference."""
+    targets = {
+        constraint.target[1]
+        for item in differences.items
+        if item.table in changed and item.kind in (Kind.TABLE_MISSING, Kind.CONSTRAINT_MISSING)
+        for constraint in (item.wanted.constraints if item.kind is Kind.TABLE_MISSING else [item.wanted])
+        if constraint.target is not None
+    }
+    found = [differences.actual.tables[name] for name in sorted(targets) if name in differences.actual.tables]
+    return [table for table in found if not table.may_reference]
+
+
+def _may_not_reference(table: Table, server: Server) -> Refusal:
+    return Refusal(
+        "may-not-reference",
+        table.name,
+        table.name,
+        f"a foreign key must point to it, and the role {server.role} lacks the privilege REFERENCES on it.",
+        f"GRANT REFERENCES ON {table.sql_name} TO {identifier(server.role)}, then run migrate again.",
+        fatal=True,
+    )
+
+
+def _surroundings(differences: Differences) -> Iterator[Note]:
+    for table in differences.actual.tables.values():
+        if table.shadowed_by is not None and table.name in differences.expected.tables:
+            text = (
+                f"queries for it find {identifier(table.shadowed_by, table.name)} instead, which is earlier on the"
+                " search path. This one is the one that is kept in order."
+            )
+            yield Note("shadowed", table.name, table.name, text)
+    for relation in differences.actual.homonyms:
+        if relation.name in differences.expected.tables and relation.kind in "rpvmf":
+            ours, theirs = differences.actual.name, relation.schema
+            text = f"this table is kept in the schema {ours}; the one of its name in {theirs} is left alone."
+            yield Note("another-schema", relation.name, relation.name, text)
+    yield from _extras(differences.extras)
+
+
+def _extras(extras: Sequence[Extra]) -> Iterator[Note]:
+    """Note what isn't declared: what may do harm by name, the rest of a table in one line."""
+    harmless = defaultdict(list)
+    for extra in extras:
+        if extra.warning:
+            yield Note(
+                f"extra-{extra.kind}", extra.table, extra.name, f"isn't declared, and is left alone: {extra.warning}."
+            )
+        else:
+            harmless[extra.table].append(f"{extra.kind} {extra.name}")
+    for table, found in harmless.items():
+        yield Note("extra", table, table, f"left alone, since no model declares them: {', '.join(found)}.")

@@ -1,0 +1,137 @@
+"""Takes back what a migration declared, without losing a row: what holds something stays, with a warning."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from django.db import Error
+
+from .errors import DEPENDENT_OBJECTS_STILL_EXIST, message, sqlstate
+from .exceptions import Refused
+from .executor import Executor, GivenUp
+from .plan import Lock, Note, Step
+from .schema import Column, Schema, Table, identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A step that drops `name`, unless the query `holds_something` is true when the step has its lock."""
+
+    name: str
+    step: Step
+    holds_something: str | None = None
+    what: str = ""
+
+    @property
+    def script(self) -> list[str]:
+        lines = [f"-- {self.step.reason} ({self.step.lock})", f"{self.step.script};"]
+        return [f"-- only if false: {self.holds_something}", *lines] if self.holds_something else lines
+
+
+def plan_removals(actual: Schema, declared: Schema, remaining: Schema) -> list[Removal]:
+    """Plan to drop what `declared` has, and `remaining` has not: indexes and constraints, columns, tables."""
+    removals: list[Removal] = []
+    for table in actual.tables.values():
+        if table.name in remaining.tables and table.name in declared.tables:
+            removals += _shrink(table, declared.tables[table.name], remaining.tables[table.name])
+    gone = set(declared.tables) - set(remaining.tables)
+    return removals + [_drop_table(actual.tables[name]) for name in _children_first(gone, actual)]
+
+
+def _children_first(names: set[str], actual: Schema) -> Iterator[str]:
+    """Give the tables so that those which point to others come before them, as far as they don't point in circles."""
+    left = {name for name in names if name in actual.tables}
+    while left:
+        pointed_to = {
+            c.target[1] for name in left for c in actual.tables[name].constraints if c.target and c.target[1] != name
+        }
+        free = sorted(left - pointed_to) or sorted(left)[:1]
+        yield from free
+        left -= set(free)
+
+
+def _shrink(table: Table, declared: Table, remaining: Table) -> Iterator[Removal]:
+    constraints = {c.name for c in declared.constraints} - {c.name for c in remaining.constraints}
+    for constraint in table.constraints:
+        if constraint.name in constraints:
+            clause = f"ALTER TABLE {table.sql_name} DROP CONSTRAINT {identifier(constraint.name)}"
+            yield Removal(constraint.name, _step(table, constraint.name, clause))
+    indexes = {i.name for i in declared.indexes} - {i.name for i in remaining.indexes}
+    for index in table.indexes:
+        if index.name in indexes and index.constraint is None:
+            yield Removal(index.name, _step(table, index.name, f"DROP INDEX {identifier(table.schema, index.name)}"))
+    for column in declared.columns.values():
+        if column.name not in remaining.columns and column.name in table.columns:
+            yield _drop_column(table, column)
+
+
+def _drop_column(table: Table, column: Column) -> Removal:
+    name = identifier(column.name)
+    return Removal(
+        column.name,
+        _step(table, column.name, f"ALTER TABLE {table.sql_name} DROP COLUMN {name}"),
+        f"SELECT EXISTS (SELECT FROM {table.sql_name} WHERE {name} IS DISTINCT FROM {column.default or 'NULL'})",
+        "values",
+    )
+
+
+def _drop_table(table: Table) -> Removal:
+    step = _step(table, table.name, f"DROP TABLE {table.sql_name}")
+    return Removal(table.name, step, f"SELECT EXISTS (SELECT FROM {table.sql_name})", "rows")
+
+
+def _step(table: Table, name: str, statement: str) -> Step:
+    return Step(
+        (f"LOCK TABLE {table.sql_name} IN ACCESS EXCLUSIVE MODE", statement),
+        table.name,
+        Lock.ACCESS_EXCLUSIVE,
+        f"drop {name}",
+        relations=(table.sql_name,),
+    )
+
+
+@dataclass
+class Remover:
+    """Runs removals. With `allow_data_loss`, what holds something goes too."""
+
+    executor: Executor
+    allow_data_loss: bool
+
+    def run(self, removals: Iterable[Removal]) -> list[Note]:
+        """Return a note for each object that stays. Raises Refused if a lock can't be had."""
+        notes = []
+        for removal in removals:
+            try:
+                why = self._run(removal)
+            except GivenUp as given_up:
+                raise Refused([given_up.refusal]) from given_up
+            if why:
+                text = f"stays, since {why}. Migrating forwards adopts it again."
+                notes.append(Note("kept", removal.step.table, removal.name, text))
+        return notes
+
+    def _run(self, removal: Removal) -> str:
+        """Return why the object stays, or nothing if it is gone."""
+        began = time.monotonic()
+        try:
+            removed = self.executor.until_unlocked(removal.step, lambda: self._try(removal))
+        except Error as error:
+            # Not CASCADE: what depends on it is not ours to drop.
+            if sqlstate(error) != DEPENDENT_OBJECTS_STILL_EXIST:
+                raise
+            return message(error)
+        if not removed:
+            return f"it holds {removal.what} (--allow-data-loss would drop it)"
+        self.executor.reporter.finished(removal.step, time.monotonic() - began, None)
+        return ""
+
+    def _try(self, removal: Removal) -> bool:
+        lock, drop = removal.step.statements
+        with self.executor.short_of_locks() as cursor:
+            cursor.execute(lock)
+            if removal.holds_something and not self.allow_data_loss:
+                cursor.execute(removal.holds_something)
+                if cursor.fetchone()[0]:
+                    return False
+            cursor.execute(drop)
+        return True

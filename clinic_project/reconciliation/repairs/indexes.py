@@ -1,0 +1,130 @@
+"""Indexes: built concurrently, swapped by name, dropped concurrently. Nobody who writes is kept waiting."""
+
+from collections.abc import Sequence
+
+from ..differences import RELATION_KINDS, Difference
+from ..plan import Draft, Guard, Lock, Phase, Refusal, Repair, Step
+from ..schema import Index, Relation, Table, helper_name, identifier
+from . import guards
+from .naming import renames
+
+
+def build(table: Table, index: Index, name: str, reason: str, guard: Guard | None) -> Step:
+    unique = "UNIQUE " if index.unique else ""
+    sql = f"CREATE {unique}INDEX CONCURRENTLY {identifier(name)} ON {table.sql_name} {index.body}"
+    return Step(
+        (sql,),
+        table.name,
+        Lock.SHARE_UPDATE_EXCLUSIVE,
+        reason,
+        relations=(table.sql_name,),
+        transactional=False,
+        builds=identifier(table.schema, name),
+        guard=guard,
+    )
+
+
+def drop(table: Table, name: str, reason: str) -> Step:
+    sql = f"DROP INDEX CONCURRENTLY IF EXISTS {identifier(table.schema, name)}"
+    return Step(
+        (sql,),
+        table.name,
+        Lock.SHARE_UPDATE_EXCLUSIVE,
+        reason,
+        relations=(table.sql_name,),
+        transactional=False,
+    )
+
+
+def rename_statement(table: Table, before: str, after: str) -> str:
+    return f"ALTER INDEX {identifier(table.schema, before)} RENAME TO {identifier(after)}"
+
+
+def _unique_guard(table: Table, index: Index) -> Guard | None:
+    return guards.duplicates(table, index.name, index) if index.unique else None
+
+
+def create_index(draft: Draft, table: Table, item: Difference) -> None:
+    index = item.wanted
+    if index.name in draft.actual.holders:
+        draft.refusals.append(name_taken(table, index.name, draft.actual.holders[index.name]))
+        return
+    step = build(table, index, index.name, f"build {index.name}", _unique_guard(table, index))
+    draft.repairs.append(Repair(Phase.INDEXES, table.name, index.name, (step,)))
+
+
+def name_taken(table: Table, name: str, holder: Relation) -> Refusal:
+    of = f" of the table {holder.table}" if holder.table else ""
+    kind = RELATION_KINDS[holder.kind]
+    return Refusal(
+        "name-taken",
+        table.name,
+        name,
+        f"expected an index or constraint of this name, found that {kind}{of} holds it.",
+        f"Rename or drop that one ({identifier(holder.schema, holder.name)}), then run migrate again.",
+    )
+
+
+def rebuild_index(draft: Draft, table: Table, item: Difference) -> None:
+    """Replace an index that an interrupted build left INVALID."""
+    index, holder = item.wanted, item.holder
+    steps = (
+        drop(table, holder.name, f"drop {holder.name}, which an interrupted build left INVALID"),
+        build(table, index, index.name, f"build {index.name}", _unique_guard(table, index)),
+    )
+    draft.repairs.append(Repair(Phase.INDEXES, table.name, index.name, steps))
+
+
+def replace_index(draft: Draft, table: Table, item: Difference) -> None:
+    """Build the right index beside the wrong one of its name, swap their names, drop the wrong one."""
+    index, holder = item.wanted, item.holder
+    if holder.constraint is not None:
+        draft.refusals.append(_held_by_constraint(table, item, holder))
+        return
+    helper = helper_name("new", table.name, index.name)
+    left_invalid = table.index(helper)
+    steps = [] if left_invalid is None else [drop(table, helper, f"drop {helper}, left by an interrupted build")]
+    steps += [
+        build(table, index, helper, f"build what {index.name} should be", _unique_guard(table, index)),
+        *_take_names(table, [(helper, index.name)], [holder.name]),
+    ]
+    draft.repairs.append(Repair(Phase.INDEXES, table.name, index.name, tuple(steps)))
+
+
+def _held_by_constraint(table: Table, item: Difference, holder: Index) -> Refusal:
+    return Refusal(
+        "name-taken",
+        table.name,
+        item.name,
+        f"expected the index {item.expected}, found the index of the constraint {holder.constraint}"
+        f" ({holder.text}), which no model declares.",
+        f"Rename or drop it (ALTER TABLE {table.sql_name} RENAME CONSTRAINT {identifier(holder.constraint or '')}"
+        " TO …), then run migrate again.",
+    )
+
+
+def rename_indexes(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
+    """Give right indexes their declared names, all of a table's at once."""
+    pairs = [(item.found.name, item.name) for item in items]
+    holders = [item.holder.name for item in items if item.holder is not None]
+    steps = tuple(_take_names(table, pairs, holders))
+    names = ", ".join(item.name for item in items)
+    draft.repairs.append(Repair(Phase.INDEXES, table.name, names, steps))
+
+
+def _take_names(table: Table, pairs: Sequence[tuple[str, str]], holders: Sequence[str]) -> list[Step]:
+    def rename(before: str, after: str) -> str:
+        return rename_statement(table, before, after)
+
+    names = ", ".join(f"{before} to {after}" for before, after in pairs)
+    statements = renames(table, pairs, holders, rename)
+    lock, relations = Lock.SHARE_UPDATE_EXCLUSIVE, (table.sql_name,)
+    steps = [Step(statements, table.name, lock, f"rename {names}", relations=relations)]
+    befores = {before for before, _ in pairs}
+    aside = [holder for holder in holders if holder not in befores]
+    return steps + [drop(table, helper_name("old", table.name, holder), f"drop what {holder} was") for holder in aside]
+
+
+def drop_leftover(draft: Draft, table: Table, item: Difference) -> None:
+    step = drop(table, item.name, f"drop {item.name}, which an interrupted build or swap left")
+    draft.repairs.append(Repair(Phase.LEFTOVERS, table.name, item.name, (step,)))

@@ -1,0 +1,73 @@
+"""Tables that are missing: made together, in one transaction, since nobody uses them yet."""
+
+from ..differences import Differences, Kind, describe_column
+from ..plan import Draft, Lock, Phase, Repair, Step
+from ..schema import Constraint, Schema, Table, identifier
+from .constraints import add_rule_at_once, waits_for_parent
+
+
+def create_missing_tables(draft: Draft, differences: Differences) -> None:
+    missing = {
+        item.table: differences.expected.tables[item.table]
+        for item in differences.items
+        if item.kind is Kind.TABLE_MISSING
+    }
+    creatable = _without_waiting(draft, missing)
+    draft.created = frozenset(creatable)
+    if not creatable:
+        return
+    statements = [statement for table in creatable.values() for statement in _create(table)]
+    later: list[tuple[Table, Constraint]] = []
+    for table in creatable.values():
+        for key in _foreign_keys(table):
+            if _target(key) in creatable:
+                statements.append(f"ALTER TABLE {table.sql_name} ADD CONSTRAINT {identifier(key.name)} {key.text}")
+            else:
+                later.append((table, key))
+    names = ", ".join(creatable)
+    step = Step(tuple(statements), names, Lock.ACCESS_EXCLUSIVE, f"create {names}")
+    draft.repairs.append(Repair(Phase.TABLES, names, names, (step,)))
+    for table, key in later:
+        # Each in a transaction of its own, so that no lock on a parent in use is held while waiting for another's.
+        add_rule_at_once(draft, table, key)
+
+
+def _without_waiting(draft: Draft, missing: dict[str, Table]) -> dict[str, Table]:
+    """Leave out the tables whose parents are nowhere, and those that need them in turn."""
+    creatable = dict(missing)
+    while waiting := _absent_parents(creatable, draft.actual):
+        for name, parents in waiting.items():
+            del creatable[name]
+            draft.notes.append(waits_for_parent(name, name, ", ".join(sorted(parents))))
+    return creatable
+
+
+def _absent_parents(creatable: dict[str, Table], actual: Schema) -> dict[str, set[str]]:
+    absent = {
+        table.name: {_target(key) for key in _foreign_keys(table)} - set(creatable) - set(actual.tables)
+        for table in creatable.values()
+    }
+    return {name: parents for name, parents in absent.items() if parents}
+
+
+def _foreign_keys(table: Table) -> list[Constraint]:
+    return [constraint for constraint in table.constraints if constraint.kind == "f"]
+
+
+def _target(key: Constraint) -> str:
+    assert key.target is not None  # it is a foreign key  # noqa: S101
+    return key.target[1]
+
+
+def _create(table: Table) -> list[str]:
+    parts = [f"{identifier(column.name)} {describe_column(column)}" for column in table.columns.values()]
+    parts += [f"CONSTRAINT {identifier(c.name)} {c.text}" for c in table.constraints if c.kind != "f"]
+    lines = ",\n    ".join(parts)
+    return [
+        f"CREATE TABLE {table.sql_name} (\n    {lines}\n)",
+        *(
+            f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {identifier(index.name)} ON {table.sql_name} {index.body}"
+            for index in table.indexes
+            if index.constraint is None
+        ),
+    ]

@@ -1,0 +1,22 @@
+"""What a reconciliation tells while it works. The base tells nobody; the commands' reporters write to a terminal."""
+
+from collections.abc import Sequence
+
+from .plan import Refusal, Step
+from .sessions import Session
+
+
+class Reporter:
+    """Hears what happens. `rows` is how many a fill changed, None for other steps; `done` and `total` count the same."""
+
+    def started(self, step: Step) -> None: ...
+
+    def progressed(self, step: Step, done: int, total: int) -> None: ...
+
+    def waiting(self, step: Step, sessions: Sequence[Session]) -> None: ...
+
+    def failed(self, step: Step) -> None: ...
+
+    def finished(self, step: Step, seconds: float, rows: int | None) -> None: ...
+
+    def given_up(self, refusal: Refusal) -> None: ...

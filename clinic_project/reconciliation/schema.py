@@ -1,0 +1,205 @@
+"""What a PostgreSQL schema holds, as frozen values: the declared schema and the real one take the same form.
+
+Texts (types, expressions, definitions) are those that PostgreSQL prints with an empty search path, so that both sides
+are written alike: every name outside pg_catalog is qualified, on both.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+#: Longest identifier in bytes: https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+MAX_IDENTIFIER_BYTES = 63
+
+HELPER_PREFIX = "reconcile_"
+
+
+def identifier(*names: str) -> str:
+    """Return `names` quoted and joined by dots: ``"public"."patients"``."""
+    return ".".join('"{}"'.format(name.replace('"', '""')) for name in names)
+
+
+def helper_name(role: str, table: str, name: str) -> str:
+    """Return the name of the object that stands in for `name` of `table` during a repair.
+
+    It depends on nothing else, so the next run recognises what a killed one left. Roles: new, old, check.
+    """
+    digest = hashlib.sha256(f"{table}\0{name}".encode()).hexdigest()[:16]
+    return f"{HELPER_PREFIX}{role}_{digest}"
+
+
+def is_helper_name(name: str) -> bool:
+    return re.fullmatch(rf"{HELPER_PREFIX}(new|old|check)_[0-9a-f]{{16}}", name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A sequence that feeds a column. `next_value` is None where it wasn't worth asking, or the role may not."""
+
+    name: str
+    owned: bool
+    shared: bool
+    increment: int
+    readable: bool
+    next_value: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. `fill` is the SQL value that rows without one get, where the declared default has none in SQL."""
+
+    name: str
+    type: str
+    not_null: bool
+    not_null_name: str | None = None
+    not_null_validated: bool = True
+    default: str | None = None
+    default_volatile: bool = False
+    identity: str = ""
+    generated: str = ""
+    collation: str | None = None
+    sequence: Sequence | None = None
+    fill: str | None = None
+
+    @property
+    def generates_keys(self) -> bool:
+        """Whether it is an identity, or the equivalent serial: a default that takes the next value of a sequence."""
+        return bool(self.identity) or self.sequence is not None
+
+    @property
+    def value_for_nulls(self) -> str | None:
+        return self.default or self.fill
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index. `body` is its whole definition from USING on, storage parameters left out; `keys` and `predicate` are
+    parts of it, as SQL.
+    """
+
+    name: str
+    unique: bool
+    body: str
+    valid: bool = True
+    building: bool = False
+    constraint: str | None = None
+    keys: tuple[str, ...] = ()
+    predicate: str | None = None
+
+    @property
+    def meaning(self) -> tuple[bool, str]:
+        return self.unique, self.body
+
+    @property
+    def text(self) -> str:
+        return f"{'UNIQUE ' if self.unique else ''}{self.body}"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A primary key, unique, foreign-key, check or exclusion constraint; `kind` is PostgreSQL's contype.
+
+    `definition` is as pg_get_constraintdef prints it, without the attributes that have a field of their own. `enforced`
+    is false for NOT ENFORCED ones, and for foreign keys whose triggers are disabled. `target` is the schema and name of
+    the table that a foreign key points to.
+    """
+
+    name: str
+    kind: str
+    definition: str
+    columns: tuple[str, ...]
+    validated: bool = True
+    enforced: bool = True
+    deferrable: bool = False
+    deferred: bool = False
+    index: Index | None = None
+    target: tuple[str, str] | None = None
+    target_columns: tuple[str, ...] = ()
+    triggers_disabled: bool = False
+
+    @property
+    def meaning(self) -> tuple[str, str]:
+        return self.kind, self.definition
+
+    @property
+    def timing(self) -> str:
+        if not self.deferrable:
+            return "NOT DEFERRABLE"
+        return f"DEFERRABLE INITIALLY {'DEFERRED' if self.deferred else 'IMMEDIATE'}"
+
+    @property
+    def text(self) -> str:
+        """The definition as SQL, ready for ADD CONSTRAINT."""
+        return f"{self.definition} {self.timing}" if self.deferrable else self.definition
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, and what decides how it may be changed. `kind` is PostgreSQL's relkind; `rows` is the planner's estimate.
+
+    `next_keys` has, for a key fed by a sequence, the highest value in the rows plus one.
+    """
+
+    schema: str
+    name: str
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    indexes: tuple[Index, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    kind: str = "r"
+    logged: bool = True
+    owned: bool = True
+    owner: str = ""
+    may_reference: bool = True
+    rows_hidden: bool = False
+    shadowed_by: str | None = None
+    rows: int = 0
+    triggers: tuple[str, ...] = ()
+    next_keys: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def sql_name(self) -> str:
+        return identifier(self.schema, self.name)
+
+    @property
+    def primary_key(self) -> Constraint | None:
+        return next((c for c in self.constraints if c.kind == "p"), None)
+
+    def index(self, name: str) -> Index | None:
+        return next((i for i in self.indexes if i.name == name), None)
+
+    def constraint(self, name: str) -> Constraint | None:
+        return next((c for c in self.constraints if c.name == name), None)
+
+    def has_key(self, columns: Iterable[str]) -> bool:
+        """Whether a primary key or unique constraint over `columns` lets foreign keys point there."""
+        return any(c.kind in "pu" and set(c.columns) == set(columns) for c in self.constraints)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Whatever holds a name: a relation of any kind, or a type. `table` is the one that an index belongs to."""
+
+    schema: str
+    name: str
+    kind: str
+    table: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Tables by name, in the one schema `name` that counts.
+
+    `holders` has what holds a wanted name in that schema; `homonyms` the relations of a table's name in other schemas.
+    """
+
+    name: str
+    tables: Mapping[str, Table]
+    holders: Mapping[str, Relation] = field(default_factory=dict)
+    homonyms: tuple[Relation, ...] = ()
+
+    def parents(self) -> set[str]:
+        """Return the names of tables that foreign keys point to, and that aren't among `tables` themselves."""
+        targets = {c.target[1] for table in self.tables.values() for c in table.constraints if c.target}
+        return targets - set(self.tables)

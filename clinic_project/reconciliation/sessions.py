@@ -1,0 +1,138 @@
+"""Other sessions, and this one's settings: who holds what, who migrates, and timeouts that are always put back."""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import Error
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .errors import connection_lost
+
+#: The advisory lock that a migrating session holds. The numbers only have to be this project's own.
+MIGRATION_LOCK = (0x636C696E, 0x6D696772)
+
+_LONGEST_QUERY = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Another session: `age` is that of its transaction, or of its state where it has none, in seconds."""
+
+    pid: int
+    state: str
+    age: float
+    application: str
+    query: str
+
+    def __str__(self) -> str:
+        query = " ".join(self.query.split())
+        shown = query if len(query) <= _LONGEST_QUERY else f"{query[:_LONGEST_QUERY]}…"
+        name = f" ({self.application})" if self.application else ""
+        return f"pid {self.pid}{name}, {self.state or 'state hidden'} for {self.age:.0f} s: {shown or 'query hidden'}"
+
+
+_SESSION = """
+    SELECT DISTINCT a.pid, coalesce(a.state, ''),
+           extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.state_change, a.backend_start))::float,
+           a.application_name, coalesce(a.query, '')
+    FROM pg_stat_activity a
+"""
+
+
+def holders(connection: BaseDatabaseWrapper, relations: Iterable[str]) -> list[Session]:
+    """Return the other sessions that hold a lock on any of `relations` (quoted names), the oldest first."""
+    condition = """
+        JOIN pg_locks l ON l.pid = a.pid AND l.granted AND l.locktype = 'relation'
+        WHERE l.relation = ANY (SELECT to_regclass(name)::oid FROM unnest(%s::text[]) AS name)
+          AND a.pid <> pg_backend_pid()
+        ORDER BY 3 DESC
+    """
+    return _sessions(connection, condition, [list(relations)])
+
+
+def blockers(connection: BaseDatabaseWrapper, pid: int) -> list[Session]:
+    """Return the sessions that the one of `pid` waits for now."""
+    return _sessions(connection, "WHERE a.pid = ANY (pg_blocking_pids(%s)) ORDER BY 3 DESC", [pid])
+
+
+def _sessions(connection: BaseDatabaseWrapper, condition: str, parameters: list[Any]) -> list[Session]:
+    with connection.cursor() as cursor:
+        cursor.execute(_SESSION + condition, parameters)
+        return [Session(*row) for row in cursor.fetchall()]
+
+
+@contextmanager
+def settings_of_session(connection: BaseDatabaseWrapper, **values: str) -> Iterator[None]:
+    """Set configuration parameters of this session, and put them back, whatever happens."""
+    with connection.cursor() as cursor:
+        names = list(values)
+        cursor.execute("SELECT " + ", ".join("current_setting(%s)" for _ in names), names)
+        before = dict(zip(names, cursor.fetchone(), strict=True))
+        _set(connection, values)
+        try:
+            yield
+        finally:
+            # A session that is gone took its settings with it.
+            if connection.connection is not None and not connection.connection.closed:
+                _set(connection, before)
+
+
+def _set(connection: BaseDatabaseWrapper, values: dict[str, str]) -> None:
+    with connection.cursor() as cursor:
+        calls = ", ".join("set_config(%s, %s, false)" for _ in values)
+        cursor.execute(f"SELECT {calls}", [part for pair in values.items() for part in pair])
+
+
+@contextmanager
+def migration_lock(
+    connection: BaseDatabaseWrapper, budget: float, waiting: Callable[[Session], None]
+) -> Iterator[None]:
+    """Hold the lock that lets one session migrate at a time.
+
+    It is asked for again and again, outside of any transaction: waiting inside pg_advisory_lock() would hold a snapshot,
+    for which the holder's concurrent index builds would wait in turn. The lock ends with the session, however that does.
+
+    `waiting` is called with the session that migrates, once for each. Raises TimeoutError after `budget` seconds.
+    """
+    deadline = time.monotonic() + budget
+    announced: set[int] = set()
+    while not _try_lock(connection):
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        for session in _migrating(connection):
+            if session.pid not in announced:
+                announced.add(session.pid)
+                waiting(session)
+        time.sleep(random.uniform(0.1, 0.4))  # noqa: S311
+    try:
+        yield
+    finally:
+        _unlock(connection)
+
+
+def _try_lock(connection: BaseDatabaseWrapper) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", MIGRATION_LOCK)
+        return bool(cursor.fetchone()[0])
+
+
+def _unlock(connection: BaseDatabaseWrapper) -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", MIGRATION_LOCK)
+    except Error as error:
+        if not connection_lost(error):
+            raise
+
+
+def _migrating(connection: BaseDatabaseWrapper) -> list[Session]:
+    condition = """
+        JOIN pg_locks l ON l.pid = a.pid AND l.granted AND l.locktype = 'advisory'
+        WHERE l.classid = %s AND l.objid = %s AND l.objsubid = 2
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    """
+    return _sessions(connection, condition, list(MIGRATION_LOCK))

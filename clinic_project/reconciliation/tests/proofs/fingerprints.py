@@ -1,0 +1,81 @@
+"""Fingerprints of tables' rows, which tell whether they are still the same."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .databases import Database
+
+#: Tables that Django's own `migrate` writes to.
+_DJANGO_TABLES = "('django_migrations', 'django_content_type', 'auth_permission')"
+
+#: "table.column" to the text of the value that its NULLs are filled with; None where any value will do.
+Filled = Mapping[str, str | None]
+
+
+class Table(NamedTuple):
+    """A table by its name, and by its quoted name with its schema's."""
+
+    name: str
+    sql_name: str
+
+
+class Fingerprint(NamedTuple):
+    """Of a table's rows, as far as `columns` go."""
+
+    columns: tuple[str, ...]
+    rows: int
+    digest: str
+
+
+Fingerprints = dict[Table, Fingerprint]
+
+
+def fingerprints(database: Database, filled: Filled | None = None) -> Fingerprints:
+    """Return the fingerprint of every table of every schema, but for those that Django keeps its own books in."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT relname, format('%I.%I', nspname, relname), array_agg(attname::text ORDER BY attname)
+                FROM pg_attribute
+                JOIN pg_class ON pg_class.oid = attrelid AND relkind IN ('r', 'p') AND NOT relispartition
+                JOIN pg_namespace ON pg_namespace.oid = relnamespace
+                WHERE attnum > 0 AND NOT attisdropped AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+                  AND relname NOT IN {_DJANGO_TABLES}
+                GROUP BY nspname, relname"""
+        )
+        tables = {Table(name, sql_name): tuple(columns) for name, sql_name, columns in cursor.fetchall()}
+        return {table: _fingerprint(cursor, table, columns, filled or {}) for table, columns in tables.items()}
+
+
+def lost_or_changed(database: Database, before: Fingerprints, filled: Filled) -> list[str]:
+    """Return a sentence for each table whose rows aren't those of `before`."""
+    sentences = []
+    with database.cursor() as cursor:
+        for table, old in before.items():
+            new = _fingerprint(cursor, table, old.columns, filled)
+            if new != old:
+                sentences.append(f"{table.sql_name}: {old.rows} rows became {new.rows}, or their values changed")
+    return sentences
+
+
+def nulls_left(database: Database, filled: Filled) -> list[str]:
+    return [
+        place
+        for place in filled
+        if database.value(f"SELECT count(*) FROM {place.partition('.')[0]} WHERE {place.partition('.')[2]} IS NULL")
+    ]
+
+
+def _fingerprint(cursor: Any, table: Table, columns: tuple[str, ...], filled: Filled) -> Fingerprint:
+    known = [column for column in columns if filled.get(f"{table.name}.{column}", "") is not None]
+    texts = ", ".join(_text(column, filled.get(f"{table.name}.{column}")) for column in known)
+    cursor.execute(
+        f"""SELECT count(*), md5(COALESCE(string_agg(line, E'\\n' ORDER BY line), ''))
+            FROM (SELECT ROW ({texts})::text AS line FROM {table.sql_name}) AS lines"""
+    )
+    return Fingerprint(columns, *cursor.fetchone())
+
+
+def _text(column: str, filled_with: str | None) -> str:
+    if filled_with is None:
+        return f'"{column}"::text'
+    return f"COALESCE(\"{column}\"::text, '{filled_with}')"

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class ZooConfig(AppConfig):
+    name = "clinic_project.reconciliation.tests.proofs.zoo"
+    label = "zoo"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,22 @@
+from django.db import migrations, models
+
+from clinic_project.reconciliation.operations import ReconcileSchema
+
+
+class Migration(migrations.Migration):
+    dependencies = [("zoo", "0001_initial")]
+
+    atomic = False
+    operations = [
+        ReconcileSchema(
+            [
+                migrations.AlterField("animal", "species", models.CharField(max_length=200)),
+                migrations.AddField("animal", "nickname", models.CharField(max_length=50, null=True)),
+                migrations.AddField("animal", "mood", models.CharField(default="calm", max_length=20)),
+                migrations.AddIndex("animal", models.Index(fields=["nickname", "mood"], name="zoo_later")),
+                migrations.AddConstraint(
+                    "animal", models.CheckConstraint(condition=models.Q(legs__lte=750), name="zoo_legs")
+                ),
+            ]
+        )
+    ]

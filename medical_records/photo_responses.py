@@ -1,0 +1,57 @@
+"""Photos' files as answers to a browser, which must never take one for anything but a picture.
+
+Who may see a photo is decided before; `picture_response` asks nobody.
+"""
+
+import logging
+
+from django.core.exceptions import SuspiciousFileOperation
+from django.core.files.storage import default_storage
+from django.http import FileResponse, HttpRequest, HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header, quote_etag
+
+from .file_names import clean_file_name, jpeg_name
+from .models import PatientPhoto
+from .pictures import CONTENT_TYPE
+
+logger = logging.getLogger(__name__)
+
+#: What photos of other systems may be served as. Ours are all JPEG.
+PICTURE_TYPES = frozenset({CONTENT_TYPE, "image/png", "image/webp"})
+_ANY_BYTES = "application/octet-stream"
+
+
+class FileIsMissingError(Exception):
+    """The photo is there, and its file isn't."""
+
+
+def picture_response(request: HttpRequest, photo: PatientPhoto, *, thumbnail: bool = False) -> HttpResponseBase:
+    """Answer with the picture of `photo` or its thumbnail, or with 304 where the browser has it already.
+
+    Raises FileIsMissingError.
+    """
+    # A photo without a thumbnail, made by another system, is shown whole.
+    key = (thumbnail and photo.thumbnail_key) or photo.storage_key
+    etag = quote_etag(f"{photo.content_hash or photo.pk}{'-thumbnail' if thumbnail else ''}")
+    response = get_conditional_response(request, etag=etag) or _file_response(photo, key)
+    response["ETag"] = etag
+    # Kept by the browser alone, which asks each time whether it may still show it: people share computers.
+    response["Cache-Control"] = "private, no-cache"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
+
+
+def _file_response(photo: PatientPhoto, key: str) -> FileResponse:
+    is_picture = photo.content_type in PICTURE_TYPES
+    name = clean_file_name(photo.filename)
+    try:
+        file = default_storage.open(key)
+    except (FileNotFoundError, IsADirectoryError, SuspiciousFileOperation) as error:
+        logger.exception("Photo %s has no file in the storage.", photo.pk)
+        raise FileIsMissingError from error
+    response = FileResponse(file, content_type=photo.content_type if is_picture else _ANY_BYTES)
+    shown_name = jpeg_name(name) if photo.content_type == CONTENT_TYPE else name
+    response["Content-Disposition"] = content_disposition_header(not is_picture, shown_name) or "inline"
+    return response

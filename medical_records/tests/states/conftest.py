@@ -1,0 +1,71 @@
+"""Templates made once a session, and a copy of one for each test."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from clinic_project.reconciliation.tests.proofs.catalogue import read_catalogue
+from clinic_project.reconciliation.tests.proofs.databases import (
+    Database,
+    create_database,
+    default_connection_to,
+    drop_database,
+)
+from clinic_project.reconciliation.tests.proofs.fixtures import copy_of, empty_database, unblocked
+
+from .outcomes import Expectations
+from .rows import fill
+from .tables import TABLES
+
+__all__ = ["copy_of", "empty_database", "unblocked"]
+
+
+@pytest.fixture(scope="session")
+def migrated_template(unblocked: None) -> Iterator[Database]:
+    """A database migrated from empty, without rows."""
+    template = create_database()
+    try:
+        outcome = template.migrate()
+        assert outcome.status == 0, outcome.told
+        yield template
+    finally:
+        drop_database(template)
+
+
+@pytest.fixture(scope="session")
+def filled_template(migrated_template: Database) -> Iterator[Database]:
+    """A database migrated from empty, with rows in all nine tables."""
+    template = create_database(migrated_template.name)
+    try:
+        fill(template)
+        yield template
+    finally:
+        drop_database(template)
+
+
+@pytest.fixture(scope="session")
+def expected(unblocked: None) -> Iterator[Expectations]:
+    """What plain Django makes of the models, without any migration: no engine has had its hand in it."""
+    reference = create_database()
+    try:
+        with default_connection_to(reference), connection.schema_editor() as editor:
+            for app in ("clinics", "medical_records"):
+                for model in apps.get_app_config(app).get_models():
+                    editor.create_model(model)
+        yield Expectations(read_catalogue(reference, TABLES))
+    finally:
+        drop_database(reference)
+
+
+@pytest.fixture
+def database(copy_of: Callable[[Database], Database], filled_template: Database) -> Database:
+    """A clean, migrated database with rows, for the test to damage."""
+    return copy_of(filled_template)
+
+
+@pytest.fixture
+def hollow_database(copy_of: Callable[[Database], Database], migrated_template: Database) -> Database:
+    """A clean, migrated database without rows."""
+    return copy_of(migrated_template)

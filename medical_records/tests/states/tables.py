@@ -1,0 +1,14 @@
+"""The tables of the two apps, parents first."""
+
+TABLES = (
+    "users",
+    "clinics",
+    "user_clinic_associations",
+    "patients",
+    "calendar_events",
+    "appointments",
+    "medical_record_templates",
+    "medical_records",
+    "patient_photos",
+)
+MEDICAL_TABLES = TABLES[-3:]

@@ -1,0 +1,150 @@
+"""Primary keys and what generates them (states 11 to 13)."""
+
+import pytest
+
+from clinic_project.reconciliation.tests.proofs.catalogue import object_ids
+from clinic_project.reconciliation.tests.proofs.databases import Database
+
+from .outcomes import Expectations
+from .tables import TABLES
+
+GENERATED = [table for table in TABLES if table != "appointments"]
+
+
+def make_serial(database: Database, table: str, type_: str = "integer") -> None:
+    """Generate the key as `serial` does, going on where the identity was."""
+    next_key = database.value(f"SELECT nextval(pg_get_serial_sequence('{table}', 'id'))")
+    database.execute(
+        f"ALTER TABLE {table} ALTER id DROP IDENTITY",
+        f"CREATE SEQUENCE {table}_id_seq AS {type_} START {next_key} OWNED BY {table}.id",
+        f"ALTER TABLE {table} ALTER id SET DEFAULT nextval('{table}_id_seq')",
+    )
+
+
+class TestState11Serial:
+    """A key from `serial` where the model has an identity: as good."""
+
+    @pytest.mark.parametrize("type_", ["integer", "bigint"])
+    def test_11_is_no_difference(self, type_: str, database: Database, expected: Expectations):
+        for table in GENERATED:
+            make_serial(database, table, type_)
+        assert database.manage("reconcile", "--check").status == 0
+        before = object_ids(database, [f"{table}_id_seq" for table in GENERATED])
+        expected.converges(database)
+        assert object_ids(database, [f"{table}_id_seq" for table in GENERATED]) == before
+
+    def test_11_with_a_sequence_of_another_name(self, database: Database, expected: Expectations):
+        make_serial(database, "medical_records")
+        database.execute('ALTER SEQUENCE medical_records_id_seq RENAME TO "Records-Sequence"')
+        assert database.manage("reconcile", "--check").status == 0
+        expected.converges(database)
+
+
+class TestState12NoGenerator:
+    """New rows get no key, or one that is taken."""
+
+    @pytest.mark.parametrize("table", ["medical_record_templates", "medical_records", "patient_photos", "users"])
+    def test_12_no_generator(self, table: str, database: Database, expected: Expectations):
+        database.execute(f"ALTER TABLE {table} ALTER id DROP IDENTITY")
+        expected.converges(database)
+
+    def test_12_no_generator_and_no_rows(self, hollow_database: Database, expected: Expectations):
+        hollow_database.execute("ALTER TABLE medical_records ALTER id DROP IDENTITY")
+        expected.converges(hollow_database)
+
+    @pytest.mark.parametrize("at", [1, 100, 239])
+    def test_12_sequence_behind(self, at: int, database: Database, expected: Expectations):
+        database.execute(f"SELECT setval('medical_records_id_seq', {at})")
+        expected.converges(database)
+
+    def test_12_serial_sequence_behind(self, database: Database, expected: Expectations):
+        make_serial(database, "patient_photos")
+        database.execute("SELECT setval('patient_photos_id_seq', 1, false)")
+        expected.converges(database)
+
+    def test_12_a_sequence_never_goes_back(self, database: Database, expected: Expectations):
+        """Gaps are kept: a number that was once given may be known elsewhere."""
+        database.execute("SELECT setval('medical_records_id_seq', 5000)")
+        expected.converges(database)
+        assert database.value("SELECT last_value FROM medical_records_id_seq") >= 5000
+
+    def test_12_sequence_owned_by_nobody(self, database: Database, expected: Expectations):
+        """It would survive its table, or be dropped with another one."""
+        make_serial(database, "medical_records")
+        database.execute("ALTER SEQUENCE medical_records_id_seq OWNED BY NONE")
+        expected.converges(database)
+
+    def test_12_the_free_sequence_is_still_around(self, database: Database, expected: Expectations):
+        """The default was dropped, the sequence wasn't: its name is taken, and it is behind."""
+        make_serial(database, "medical_records")
+        database.execute(
+            "ALTER SEQUENCE medical_records_id_seq OWNED BY NONE",
+            "ALTER TABLE medical_records ALTER id DROP DEFAULT",
+            "SELECT setval('medical_records_id_seq', 3)",
+        )
+        expected.converges(database)
+
+    def test_12_generated_always(self, database: Database, expected: Expectations):
+        """A dump with keys could not be loaded."""
+        database.execute("ALTER TABLE medical_records ALTER id SET GENERATED ALWAYS")
+        expected.converges(database)
+
+
+class TestState13MissingPrimaryKey:
+    """A table has no primary key."""
+
+    @pytest.mark.parametrize(
+        ("table", "key"),
+        [("patient_photos", "patient_photos_pkey"), ("user_clinic_associations", "user_clinic_associations_pkey")],
+    )
+    def test_13_is_made(self, table: str, key: str, database: Database, expected: Expectations):
+        database.execute(f"ALTER TABLE {table} DROP CONSTRAINT {key}")
+        expected.converges(database)
+
+    def test_13_and_the_foreign_keys_on_it_went_along(self, database: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE medical_records DROP CONSTRAINT medical_records_pkey CASCADE",
+            "ALTER TABLE appointments DROP CONSTRAINT appointments_pkey CASCADE",
+        )
+        expected.converges(database)
+
+    def test_13_and_the_column_is_nullable(self, database: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE patient_photos DROP CONSTRAINT patient_photos_pkey, ALTER id DROP IDENTITY",
+            "ALTER TABLE patient_photos ALTER id DROP NOT NULL",
+        )
+        expected.converges(database)
+
+    def test_13_its_index_is_there(self, database: Database, expected: Expectations):
+        """A unique index, from a build that was killed before the constraint took it over: used."""
+        database.execute(
+            "ALTER TABLE patient_photos DROP CONSTRAINT patient_photos_pkey",
+            "CREATE UNIQUE INDEX patient_photos_pkey ON patient_photos (id)",
+        )
+        expected.converges(database)
+
+    def test_13_doubles(self, database: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE patient_photos DROP CONSTRAINT patient_photos_pkey",
+            "INSERT INTO patient_photos SELECT * FROM patient_photos WHERE id IN (17, 23)",
+        )
+        expected.refuses(
+            database,
+            naming=("patient_photos", r"\bid\b", r"\b17\b|\b23\b", "duplicate|twice|more than once"),
+            remedy=(
+                """DELETE FROM patient_photos AS one USING patient_photos AS other
+                   WHERE one.id = other.id AND one.ctid > other.ctid""",
+            ),
+        )
+
+    def test_13_the_key_is_another_column(self, database: Database, expected: Expectations):
+        """Two primary keys are one too many: told, or replaced, but never passed over."""
+        database.execute(
+            "ALTER TABLE patient_photos DROP CONSTRAINT patient_photos_pkey",
+            "ALTER TABLE patient_photos ADD CONSTRAINT patient_photos_pkey PRIMARY KEY (storage_key)",
+        )
+        expected.converges_or_refuses(
+            database,
+            naming=("patient_photos", "storage_key"),
+            remedy=("ALTER TABLE patient_photos DROP CONSTRAINT patient_photos_pkey",),
+        )

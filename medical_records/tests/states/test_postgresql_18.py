@@ -1,0 +1,90 @@
+"""What only PostgreSQL 18 can be told (state 21)."""
+
+import pytest
+
+from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key
+from clinic_project.reconciliation.tests.proofs.databases import Database
+
+from .outcomes import Expectations
+
+
+@pytest.fixture(autouse=True)
+def _eighteen(database: Database) -> None:
+    if int(database.value("SHOW server_version_num")) < 180000:
+        pytest.skip("PostgreSQL 18 made NOT NULL a constraint, and enforcement an option")
+
+
+class TestState21NamedNotNull:
+    """A NOT NULL is a constraint, and need not have been validated: pg_attribute says NOT NULL all the same."""
+
+    def test_21_not_valid_with_nulls_inside(self, database: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL",
+            "UPDATE medical_records SET is_deleted = NULL WHERE id % 3 = 0",
+            "ALTER TABLE medical_records ADD CONSTRAINT deleted_is_known NOT NULL is_deleted NOT VALID",
+        )
+        expected.converges(database, filled={"medical_records.is_deleted": "false"})
+
+    def test_21_not_valid_without_nulls(self, database: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE patient_photos ALTER clinic_id DROP NOT NULL",
+            "ALTER TABLE patient_photos ADD CONSTRAINT patient_photos_clinic_id_not_null NOT NULL clinic_id NOT VALID",
+        )
+        expected.converges(database)
+
+    def test_21_not_valid_with_nulls_that_nobody_can_fill(self, database: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE medical_record_templates ALTER name DROP NOT NULL",
+            "UPDATE medical_record_templates SET name = NULL WHERE id <= 17",
+            "ALTER TABLE medical_record_templates ADD CONSTRAINT name_is_known NOT NULL name NOT VALID",
+        )
+        expected.refuses(
+            database,
+            naming=("medical_record_templates", "name", r"\b17\b"),
+            remedy=("UPDATE medical_record_templates SET name = '?' WHERE name IS NULL",),
+            filled={"medical_record_templates.name": "?"},
+        )
+
+    def test_21_another_name(self, database: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE medical_records RENAME CONSTRAINT medical_records_is_deleted_not_null TO deleted_is_known"
+        )
+        expected.converges(database)
+
+    def test_21_undeclared_not_null(self, database: Database, expected: Expectations):
+        """A column that may be NULL, as declared, must not: the application's rows would be turned away."""
+        database.execute(
+            "UPDATE patient_photos SET description = '' WHERE description IS NULL",
+            "ALTER TABLE patient_photos ADD CONSTRAINT described NOT NULL description",
+        )
+        expected.converges(database)
+
+
+class TestState21NotEnforced:
+    """A foreign key that checks nothing."""
+
+    def test_21_is_enforced(self, database: Database, expected: Expectations):
+        name = foreign_key(database, "medical_records", "patient_id")
+        database.execute(f'ALTER TABLE medical_records ALTER CONSTRAINT "{name}" NOT ENFORCED')
+        expected.converges(database)
+
+    def test_21_made_so(self, database: Database, expected: Expectations):
+        name = foreign_key(database, "patient_photos", "clinic_id")
+        database.execute(
+            f'ALTER TABLE patient_photos DROP CONSTRAINT "{name}"',
+            f'ALTER TABLE patient_photos ADD CONSTRAINT "{name}" '
+            "FOREIGN KEY (clinic_id) REFERENCES clinics NOT ENFORCED",
+        )
+        expected.converges(database)
+
+    def test_21_with_orphans(self, database: Database, expected: Expectations):
+        name = foreign_key(database, "medical_records", "patient_id")
+        database.execute(
+            f'ALTER TABLE medical_records ALTER CONSTRAINT "{name}" NOT ENFORCED',
+            "UPDATE medical_records SET patient_id = 900000 + id WHERE id IN (11, 22, 33)",
+        )
+        expected.refuses(
+            database,
+            naming=("medical_records", "patient_id", r"\b3 rows", r"\b(9000)?(11|22|33)\b"),
+            remedy=("UPDATE medical_records SET patient_id = 1 WHERE patient_id > 900000",),
+        )

@@ -1,0 +1,212 @@
+"""What is around the tables: row security, locks, rights, others at work, sudden ends (states 20 and 22 to 25)."""
+
+import contextlib
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from clinic_project.reconciliation.tests.proofs.catalogue import read_catalogue
+from clinic_project.reconciliation.tests.proofs.databases import Database
+from clinic_project.reconciliation.tests.proofs.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.proofs.interruptions import session_ended
+
+from .outcomes import Expectations
+from .tables import TABLES
+
+DAMAGE = (
+    "DROP INDEX idx_medical_records_created, idx_patient_photos_dedup",
+    "ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL, ALTER version DROP DEFAULT",
+    "UPDATE medical_records SET is_deleted = NULL WHERE id % 3 = 0",
+    "ALTER TABLE patient_photos DROP COLUMN updated_by_user_id",
+)
+FILLED = {"medical_records.is_deleted": "false"}
+
+
+@pytest.fixture
+def owner(database: Database) -> Iterator[Database]:
+    """The database as its owner sees it, who is no superuser."""
+    role = f"owner_of_{database.name}"
+    database.execute(
+        f"CREATE ROLE {role} LOGIN PASSWORD 'only for tests' NOSUPERUSER NOBYPASSRLS",
+        f'ALTER DATABASE "{database.name}" OWNER TO {role}',
+        f"ALTER SCHEMA public OWNER TO {role}",
+        f"""DO $$ DECLARE relation regclass; BEGIN
+            FOR relation IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
+                EXECUTE format('ALTER TABLE %s OWNER TO {role}', relation);
+            END LOOP; END $$""",
+    )
+    yield Database(database.name, {"user": role, "password": "only for tests"})
+    database.execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER", f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+class TestState20RowSecurity:
+    """Row level security is forced: not even the owner sees the rows that a fill is for."""
+
+    SECURED = (
+        *DAMAGE,
+        "ALTER TABLE medical_records ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE medical_records FORCE ROW LEVEL SECURITY",
+        "CREATE POLICY own_clinic ON medical_records USING (clinic_id = 1)",
+    )
+
+    def test_20_is_refused(self, database: Database, owner: Database, expected: Expectations):
+        database.execute(*self.SECURED)
+        before = fingerprints(database, FILLED)
+        nulls = database.value("SELECT count(*) FROM medical_records WHERE is_deleted IS NULL")
+        outcome = owner.migrate()
+        assert outcome.status != 0
+        assert "medical_records" in outcome.errors
+        assert "row level security" in outcome.errors.lower().replace("-", " ")
+        assert database.value("SELECT count(*) FROM medical_records WHERE is_deleted IS NULL") in (nulls, 0)
+        assert database.value("SELECT to_regclass('idx_patient_photos_dedup') IS NOT NULL"), "the rest isn't done"
+        database.execute("ALTER TABLE medical_records NO FORCE ROW LEVEL SECURITY")
+        assert owner.migrate().status == 0
+        database.execute(
+            "DROP POLICY own_clinic ON medical_records", "ALTER TABLE medical_records DISABLE ROW LEVEL SECURITY"
+        )
+        expected.is_declared(database)
+        assert lost_or_changed(database, before, FILLED) == []
+
+    def test_20_does_not_hinder_who_may_bypass_it(self, database: Database, expected: Expectations):
+        """A superuser's fill sees every row. The security stays on."""
+        database.execute(*self.SECURED)
+        assert database.migrate().status == 0
+        assert database.value("SELECT relforcerowsecurity FROM pg_class WHERE oid = 'medical_records'::regclass")
+        database.execute(
+            "ALTER TABLE medical_records NO FORCE ROW LEVEL SECURITY",
+            "ALTER TABLE medical_records DISABLE ROW LEVEL SECURITY",
+        )
+        expected.is_declared(database)
+        assert database.value("SELECT count(*) FROM medical_records WHERE is_deleted IS NULL") == 0
+
+
+class TestState22Locks:
+    """Somebody holds a lock that a repair needs."""
+
+    @pytest.mark.parametrize("lock", ["ACCESS SHARE", "ROW EXCLUSIVE"])
+    def test_22_a_lock_that_is_given_up_in_time(self, lock: str, database: Database, expected: Expectations):
+        """We wait for the old transaction in short tries, and get there once it is over."""
+        database.execute(*DAMAGE)
+        with contextlib.closing(database.connect()) as old, old.cursor() as cursor:
+            cursor.execute(f"BEGIN; LOCK TABLE medical_records, patient_photos IN {lock} MODE")
+            release = threading.Timer(1.5, cursor.execute, args=["ROLLBACK"])
+            release.start()
+            expected.converges(database, filled=FILLED)
+            release.join()
+
+    def test_22_writers_pass_between_the_tries(self, database: Database, expected: Expectations):
+        """While we wait for a reader, no writer queues behind us for much longer than the lock timeout."""
+        database.execute(*DAMAGE)
+        with contextlib.closing(database.connect()) as old, old.cursor() as cursor, writer(database) as stalls:
+            cursor.execute("BEGIN; LOCK TABLE medical_records IN ACCESS SHARE MODE")
+            release = threading.Timer(2.5, cursor.execute, args=["ROLLBACK"])
+            release.start()
+            assert database.migrate().status == 0
+            release.join()
+        expected.is_declared(database)
+        assert len(stalls) > 20
+        assert max(stalls) < 1.0, sorted(stalls)[-5:]
+
+
+@contextlib.contextmanager
+def writer(database: Database) -> Iterator[list[float]]:
+    """Update medical_records all the time in another thread; yields how many seconds each update took."""
+    stalls: list[float] = []
+    done = threading.Event()
+
+    def write() -> None:
+        with database.cursor() as cursor:
+            for number in itertools.count():
+                if done.wait(0.01):
+                    return
+                begun = time.monotonic()
+                cursor.execute(
+                    "UPDATE medical_records SET template_name = template_name WHERE id = %s", [1 + number % 200]
+                )
+                stalls.append(time.monotonic() - begun)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield stalls
+    finally:
+        done.set()
+        thread.join()
+
+
+class TestState23Rights:
+    """The role may not do what is needed, or nobody may: refused before the first change."""
+
+    def refuses_before_the_first_change(self, database: Database, migrating: Database, *parts: str) -> None:
+        before = read_catalogue(database, TABLES)
+        outcome = migrating.migrate()
+        assert outcome.status != 0
+        assert "Traceback" not in outcome.told
+        for part in parts:
+            assert part in outcome.errors, outcome.errors
+        assert read_catalogue(database, TABLES) == before
+
+    def test_23_not_the_owner(self, database: Database, owner: Database, expected: Expectations):
+        database.execute(*DAMAGE, "ALTER TABLE patient_photos OWNER TO CURRENT_USER")
+        self.refuses_before_the_first_change(database, owner, "patient_photos", "own")
+        database.execute(f"ALTER TABLE patient_photos OWNER TO {owner.role['user']}")
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
+    def test_23_no_references_on_a_parent(self, database: Database, owner: Database, expected: Expectations):
+        database.execute(*DAMAGE, "ALTER TABLE users OWNER TO CURRENT_USER")
+        role = owner.role["user"]
+        database.execute(f"GRANT SELECT, INSERT, UPDATE ON users TO {role}")
+        self.refuses_before_the_first_change(database, owner, "users", "REFERENCES")
+        database.execute(f"GRANT REFERENCES ON users TO {role}")
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
+    def test_23_to_own_them_is_enough(self, database: Database, owner: Database, expected: Expectations):
+        database.execute(*DAMAGE)
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
+    def test_23_not_the_owner_and_nothing_to_do(self, database: Database, owner: Database):
+        database.execute(
+            "ALTER TABLE patient_photos OWNER TO CURRENT_USER",
+            f"GRANT SELECT ON patient_photos TO {owner.role['user']}",
+        )
+        assert owner.migrate().status == 0
+
+    def test_23_read_only(self, database: Database, expected: Expectations):
+        database.execute(*DAMAGE, f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = on')
+        self.refuses_before_the_first_change(database, database, "read_only")
+        database.execute("SET default_transaction_read_only = off", f'ALTER DATABASE "{database.name}" RESET ALL')
+        expected.converges(database, filled=FILLED)
+
+
+class TestState24Several:
+    """Two or more `migrate` at once."""
+
+    @pytest.mark.parametrize("broken", [False, True])
+    def test_24_all_succeed(self, broken: bool, empty_database: Database, database: Database, expected: Expectations):
+        target = database if broken else empty_database
+        if broken:
+            database.execute(*DAMAGE)
+        processes = [target.start("migrate") for _ in range(3)]
+        told = [process.communicate(timeout=120) for process in processes]
+        assert [process.returncode for process in processes] == [0, 0, 0], told
+        expected.converges(target)
+
+
+class TestState25SuddenEnds:
+    """Killed on the way; the next `migrate` goes on."""
+
+    @pytest.mark.parametrize("statement", [3, 8, 15, 30])
+    def test_25_the_connection_is_lost(self, statement: int, database: Database, expected: Expectations):
+        """The server ends our session right before one of our statements."""
+        database.execute(*DAMAGE)
+        before = fingerprints(database, FILLED)
+        with contextlib.suppress(Exception), session_ended(before=statement):
+            database.migrate()
+        assert lost_or_changed(database, before, FILLED) == []
+        expected.converges(database, filled=FILLED)

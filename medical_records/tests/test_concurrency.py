@@ -1,0 +1,145 @@
+"""What is sent at once, on connections of their own: of equal versions one wins, equal keys are done once."""
+
+import threading
+from collections import Counter
+
+import pytest
+from django.db import connection
+
+from clinic_project.clinics.factories import MembershipFactory, PatientFactory
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
+from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+from medical_records.tests.conftest import client_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+RECORDS = "/api/clinic/medical-records"
+TEMPLATES = "/api/clinic/medical-record-templates"
+
+
+@pytest.fixture
+def member(transactional_db):
+    return MembershipFactory(admin=True)
+
+
+@pytest.fixture
+def record(clinic):
+    return MedicalRecordFactory(patient__clinic=clinic)
+
+
+def at_once(*requests):
+    """Send every request from a thread of its own, all released together; return the answers in order."""
+    answers = [None] * len(requests)
+    barrier = threading.Barrier(len(requests))
+
+    def run(position, request):
+        connection.ensure_connection()
+        barrier.wait()
+        try:
+            answers[position] = request()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=item) for item in enumerate(requests)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def statuses(answers):
+    return Counter(answer.status_code for answer in answers)
+
+
+@pytest.mark.parametrize("senders", [2, 20])
+@pytest.mark.parametrize("by_header", [False, True])
+def test_of_equal_versions_exactly_one_changes_the_record(member, record, senders, by_header):
+    field = record.template_snapshot["fields"][0]["id"]
+    url = f"{RECORDS}/{record.pk}"
+
+    def save(n):
+        api = client_of(member)
+        if by_header:
+            return lambda: api.put(url, {"values": {field: f"{n}"}}, headers={"If-Match": '"1"'})
+        return lambda: api.put(url, {"values": {field: f"{n}"}, "version": 1})
+
+    answers = at_once(*[save(n) for n in range(senders)])
+    assert statuses(answers) == {200: 1, (412 if by_header else 409): senders - 1}
+    winner = next(n for n, answer in enumerate(answers) if answer.status_code == 200)
+    record.refresh_from_db()
+    assert (record.version, record.values) == (2, {field: f"{winner}"})
+    # Who lost is told what has won.
+    for answer in answers:
+        if answer.status_code != 200:
+            assert answer.json()["current"]["values"] == {field: f"{winner}"}
+
+
+@pytest.mark.parametrize("senders", [2, 20])
+def test_of_equal_versions_exactly_one_changes_the_template(member, clinic, senders):
+    template = MedicalRecordTemplateFactory(clinic=clinic)
+    clients = [client_of(member) for _ in range(senders)]
+    answers = at_once(
+        *[lambda api=api: api.patch(f"{TEMPLATES}/{template.pk}", {"name": "x", "version": 1}) for api in clients]
+    )
+    assert statuses(answers) == {200: 1, 409: senders - 1}
+    assert MedicalRecordTemplate.objects.get().version == 2
+
+
+def test_of_a_change_and_a_deletion_one_wins(member, record):
+    clients = [client_of(member) for _ in range(20)]
+    url = f"{RECORDS}/{record.pk}"
+    PatientPhotoFactory(patient=record.patient, medical_record=record)
+    changes = [lambda api=api: api.patch(url, {"values": {}, "version": 1}) for api in clients[::2]]
+    deletions = [lambda api=api: api.delete(url, {"version": 1}) for api in clients[1::2]]
+    answers = at_once(*changes, *deletions)
+    won = [answer.status_code for answer in answers if answer.status_code != 409]
+    assert won in ([200], [204])
+    record.refresh_from_db()
+    assert (record.version, record.is_deleted) == (2, won == [204])
+    assert PatientPhoto.objects.get().is_deleted == record.is_deleted
+
+
+def test_of_many_who_restore_or_remove_for_good_one_wins(member, clinic):
+    record = MedicalRecordFactory(patient__clinic=clinic, in_trash=True)
+    clients = [client_of(member) for _ in range(20)]
+    url = f"{RECORDS}/{record.pk}"
+    restores = [lambda api=api: api.post(f"{url}/restore", {"version": 1}) for api in clients[::2]]
+    removals = [lambda api=api: api.delete(f"{url}/permanently", {"version": 1}) for api in clients[1::2]]
+    counted = statuses(at_once(*restores, *removals))
+    assert counted in ({200: 1, 409: 19}, {204: 1, 404: 19})
+    assert MedicalRecord.objects.filter(is_deleted=False).count() == counted[200]
+
+
+def test_equal_idempotency_keys_make_one_record_and_get_one_answer(member, clinic):
+    template = MedicalRecordTemplateFactory(clinic=clinic)
+    patient = PatientFactory(clinic=clinic)
+    url = f"/api/clinic/patients/{patient.pk}/medical-records"
+    body = {"template_id": template.pk, "values": {}}
+    clients = [client_of(member) for _ in range(20)]
+    answers = at_once(*[lambda api=api: api.post(url, body, headers={"Idempotency-Key": "k"}) for api in clients])
+    assert statuses(answers) == {201: 20}
+    assert len({answer.content for answer in answers}) == 1
+    assert Counter(answer.headers.get("Idempotent-Replayed") for answer in answers) == {None: 1, "true": 19}
+    assert MedicalRecord.objects.count() == 1
+
+
+def test_records_that_want_each_others_photos_neither_deadlock_nor_share_one(member, clinic):
+    patient = PatientFactory(clinic=clinic)
+    records = MedicalRecordFactory.create_batch(4, patient=patient)
+    photos = [photo.pk for photo in PatientPhotoFactory.create_batch(6, patient=patient)]
+    orders = [photos, photos[::-1], photos[3:] + photos[:3], photos[::2]]
+    clients = [client_of(member) for _ in records]
+    answers = at_once(
+        *[
+            lambda api=api, record=record, order=order: api.patch(
+                f"{RECORDS}/{record.pk}", {"photo_ids": order, "version": 1}
+            )
+            for api, record, order in zip(clients, records, orders, strict=True)
+        ]
+    )
+    assert statuses(answers) == {200: 1, 409: 3}
+    winner = next(record for record, answer in zip(records, answers, strict=True) if answer.status_code == 200)
+    assert set(PatientPhoto.objects.exclude(medical_record=None).values_list("medical_record", flat=True)) == {
+        winner.pk
+    }

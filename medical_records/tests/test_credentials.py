@@ -1,0 +1,164 @@
+"""Logging in and out: tokens that are hashed, expire, and can be revoked one by one or all at once."""
+
+import datetime as dt
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from clinic_project.clinics.api.models import AccessToken
+from clinic_project.clinics.factories import PASSWORD, MembershipFactory, UserFactory
+from clinic_project.clinics.models import User
+
+ME = "/api/auth/me"
+
+
+@pytest.fixture(autouse=True)
+def _hash_quickly(settings):
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+        "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    ]
+
+
+def user_with_quick_hash():
+    user = UserFactory()
+    user.set_password(PASSWORD)
+    user.save()
+    return user
+
+
+def log_in(email, password=PASSWORD, **options):
+    return APIClient(**options).post("/api/auth/login", {"email": email, "password": password})
+
+
+def bearer(token):
+    return APIClient(headers={"Authorization": f"Bearer {token}"})
+
+
+def test_logging_in_gives_a_token_and_says_who_one_is(member):
+    answer = log_in(member.user.email.upper())
+    assert answer.status_code == 200
+    given = answer.json()
+    assert given["user"] == {"id": member.user_id, "email": member.user.email}
+    assert given["memberships"] == [
+        {
+            "clinic": {"id": member.clinic_id, "name": member.clinic.name},
+            "full_name": member.full_name,
+            "title": "",
+            "roles": ["admin"],
+        }
+    ]
+    assert dt.datetime.fromisoformat(given["expires_at"]) > timezone.now()
+    me = bearer(given["token"]).get(ME)
+    assert me.json() == {"user": given["user"], "memberships": given["memberships"]}
+    member.user.refresh_from_db()
+    assert member.user.last_login
+
+
+def test_only_a_hash_of_the_token_is_kept(member):
+    token = log_in(member.user.email).json()["token"]
+    [row] = AccessToken.objects.values_list()
+    assert token not in str(row)
+
+
+def test_an_expired_token_is_none_and_is_cleared_away_at_the_next_login(member):
+    token = log_in(member.user.email).json()["token"]
+    AccessToken.objects.update(expires_at=timezone.now())
+    assert bearer(token).get(ME).status_code == 401
+    log_in(member.user.email)
+    assert AccessToken.objects.count() == 1
+
+
+def test_logging_out_revokes_this_token_and_logging_out_everywhere_all(member):
+    first, second, third = (bearer(log_in(member.user.email).json()["token"]) for _ in range(3))
+    someone_else = bearer(log_in(MembershipFactory().user.email).json()["token"])
+    assert first.post("/api/auth/logout").status_code == 204
+    assert [client.get(ME).status_code for client in (first, second, third)] == [401, 200, 200]
+    assert second.post("/api/auth/logout-all").status_code == 204
+    assert [client.get(ME).status_code for client in (second, third, someone_else)] == [401, 401, 200]
+
+
+def test_a_session_is_ended_as_well(member):
+    client = APIClient()
+    client.force_login(member.user)
+    assert client.get(ME).status_code == 200
+    assert client.post("/api/auth/logout").status_code == 204
+    assert client.get(ME).status_code == 401
+
+
+def test_a_session_needs_its_csrf_token_and_a_bearer_none(member):
+    session = APIClient(enforce_csrf_checks=True)
+    session.force_login(member.user)
+    assert session.get(ME).status_code == 200
+    assert session.post("/api/auth/logout").status_code == 403
+    token, _ = AccessToken.objects.issue(member.user)
+    answer = APIClient(enforce_csrf_checks=True, headers={"Authorization": f"Bearer {token}"}).post("/api/auth/logout")
+    assert answer.status_code == 204
+
+
+@pytest.mark.django_db
+def test_who_may_not_log_in_is_told_the_same_whatever_the_reason():
+    closed = UserFactory(is_active=False)
+    unusable = UserFactory()
+    User.objects.filter(pk=unusable.pk).update(password="")
+    answers = [
+        log_in(UserFactory().email, "wrong"),
+        log_in("nobody@clinic.example"),
+        log_in(closed.email),
+        log_in(unusable.email, " "),
+    ]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 400]
+    assert {answer["WWW-Authenticate"] for answer in answers[:3]} == {"Bearer"}
+    assert len({answer.json()["detail"] for answer in answers[:3]}) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        None,
+        {"email": "a@b.example"},
+        {"email": 5, "password": "x"},
+        {"email": "a\0@b.example", "password": "x"},
+        {"email": "x" * 300, "password": "x"},
+        {"email": "a@b.example", "password": "x" * 2000},
+    ],
+)
+def test_what_is_no_login_is_400(body):
+    assert APIClient().post("/api/auth/login", body).status_code == 400
+
+
+@pytest.mark.django_db
+def test_users_whose_emails_differ_in_case_only_spell_them_exactly():
+    first, second = UserFactory(email="Ann@clinic.example"), UserFactory(email="ann@clinic.example")
+    assert log_in("Ann@clinic.example").json()["user"]["id"] == first.pk
+    assert log_in("ann@clinic.example").json()["user"]["id"] == second.pk
+    assert log_in("ANN@clinic.example").status_code == 401
+
+
+@pytest.mark.django_db
+def test_failing_too_often_with_one_email_is_429_and_logging_in_never():
+    user, other = user_with_quick_hash(), user_with_quick_hash()
+    assert {log_in(user.email).status_code for _ in range(12)} == {200}
+    assert {log_in(user.email, "wrong").status_code for _ in range(10)} == {401}
+    answer = log_in(user.email.upper())
+    assert answer.status_code == 429
+    assert 0 < int(answer["Retry-After"]) <= 60
+    assert log_in(other.email).status_code == 200
+
+
+@pytest.mark.django_db
+def test_failing_too_often_from_one_address_is_429_whatever_the_headers_claim():
+    for n in range(30):
+        assert log_in(f"{n}@clinic.example").status_code == 401
+    assert log_in(UserFactory().email, headers={"X-Forwarded-For": "198.51.100.7"}).status_code == 429
+    assert log_in(UserFactory().email, REMOTE_ADDR="198.51.100.8").status_code == 200
+
+
+def test_one_query_finds_a_token_with_its_user(member, django_assert_num_queries):
+    client = bearer(log_in(member.user.email).json()["token"])
+    with django_assert_num_queries(2):  # the token with its user, the memberships with their clinics
+        assert client.get(ME).status_code == 200

@@ -1,0 +1,61 @@
+"""The OpenAPI document: that the committed one is true, and that the API keeps to it.
+
+A longer run, against a server with the demo in it, is described in the README.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+import schemathesis
+from django.conf import settings as django_settings
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, settings
+
+from clinic_project.clinics.api.models import AccessToken
+from clinic_project.wsgi import application
+from medical_records.factories import MedicalRecordFactory
+
+COMMITTED = Path(django_settings.BASE_DIR) / "clinic_project" / "openapi.json"
+COMMAND = "python manage.py spectacular --format openapi-json --validate --file clinic_project/openapi.json"
+
+
+def test_the_committed_document_is_what_the_code_says():
+    generated = SchemaGenerator().get_schema(request=None, public=True)
+    assert json.loads(COMMITTED.read_text()) == json.loads(json.dumps(generated)), f"Run: {COMMAND}"
+
+
+def test_it_is_served_without_credentials(client):
+    answer = client.get("/api/schema")
+    assert answer.status_code == 200
+    assert answer.json() == json.loads(COMMITTED.read_text())
+
+
+@pytest.fixture
+def token(member):
+    """Credentials in a clinic with a record in it."""
+    MedicalRecordFactory(patient__clinic=member.clinic)
+    token, _ = AccessToken.objects.issue(member.user)
+    return token
+
+
+@pytest.fixture
+def _keep_the_connection():
+    """The test's transaction must outlive the requests in it, as with Django's own test client."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+schema = schemathesis.openapi.from_wsgi("/api/schema", application)
+
+
+@pytest.mark.usefixtures("_keep_the_connection")
+@schema.parametrize()
+@settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+def test_generated_requests_are_answered_as_documented(case, token):
+    case.call_and_validate(base_url="http://testserver", headers={"Authorization": f"Bearer {token}"})

@@ -1,0 +1,578 @@
+"""The endpoints of photos: uploading, looking, changing, the trash, and putting them on records."""
+
+import io
+import tempfile
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image
+from rest_framework.test import APIClient
+
+from clinic_project.clinics.factories import MembershipFactory, PatientFactory
+from medical_records.api.photo_uploads import MAX_BODY
+from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
+from medical_records.models import PatientPhoto
+from medical_records.pictures import MAX_BYTES
+from medical_records.tests.conftest import client_of
+
+from . import picture_files
+from .concurrency import in_parallel
+from .test_uploads import files_in
+
+URL = "/api/clinic/patient-photos"
+
+
+@pytest.fixture
+def patient(clinic):
+    return PatientFactory(clinic=clinic)
+
+
+@pytest.fixture
+def record(patient):
+    return MedicalRecordFactory(patient=patient)
+
+
+def upload(api, patient, data=None, name="knee.jpg", content_type="image/jpeg", **fields):
+    data = picture_files.from_a_phone() if data is None else data
+    headers = fields.pop("headers", None)
+    body = {"patient_id": patient.pk, "file": SimpleUploadedFile(name, data, content_type), **fields}
+    return api.post(URL, body, format="multipart", headers=headers)
+
+
+def uploaded(api, patient, *args, **fields) -> dict:
+    answer = upload(api, patient, *args, **fields)
+    assert answer.status_code == 201, answer.content
+    return answer.json()
+
+
+def ids(answer) -> list[int]:
+    assert answer.status_code == 200, answer.content
+    return sorted(row["id"] for row in answer.json()["results"])
+
+
+def content(answer) -> bytes:
+    assert answer.status_code == 200
+    return b"".join(answer.streaming_content)
+
+
+class TestUploading:
+    def test_a_picture_comes_into_the_gallery(self, api, patient, member):
+        photo = uploaded(api, patient, description="before")
+        assert photo["patient_id"] == patient.pk
+        assert photo["medical_record_id"] is None
+        assert (photo["filename"], photo["content_type"]) == ("knee.jpg", "image/jpeg")
+        assert (photo["description"], photo["is_pending"], photo["is_deleted"]) == ("before", False, False)
+        assert photo["uploaded_by_user_id"] == member.user_id
+        assert ids(api.get(URL, {"patient": patient.pk})) == [photo["id"]]
+
+    def test_a_picture_for_a_record_is_pending(self, api, patient, record):
+        photo = uploaded(api, patient, medical_record_id=record.pk)
+        assert photo["is_pending"] is True
+        assert photo["medical_record_id"] == record.pk
+
+    def test_a_reader_may_look_but_not_upload(self, clinic, patient):
+        reader = client_of(MembershipFactory(clinic=clinic, reader=True))
+        assert upload(reader, patient).status_code == 403
+        assert reader.get(URL, {"patient": patient.pk}).status_code == 200
+
+    def test_a_session_may_upload_with_its_csrf_token_only(self, member, patient):
+        client = APIClient(enforce_csrf_checks=True)
+        client.force_login(member.user)
+        assert upload(client, patient).status_code == 403
+        client.get("/admin/login/")
+        token = client.cookies["csrftoken"].value
+        assert upload(client, patient, headers={"X-CSRFToken": token}).status_code == 201
+        assert upload(client, patient, csrfmiddlewaretoken=token).status_code == 201
+
+    @pytest.mark.parametrize(
+        ("fields", "path"),
+        [
+            ({"patient_id": ""}, "patient_id"),
+            ({"patient_id": "1.5"}, "patient_id"),
+            ({"patient_id": "\uff19"}, "patient_id"),
+            ({"patient_id": "0"}, "patient_id"),
+            ({"patient_id": "9" * 5000}, "patient_id"),
+            ({"medical_record_id": "x"}, "medical_record_id"),
+            ({"file": "not a file"}, "file"),
+            ({"description": "a" * 2001}, "description"),
+            ({"description": "a\0b"}, "description"),
+        ],
+    )
+    def test_fields_that_make_no_sense(self, api, patient, media, fields, path):
+        body = {"patient_id": patient.pk, "file": SimpleUploadedFile("a.jpg", picture_files.plain()), **fields}
+        answer = api.post(URL, body, format="multipart")
+        assert answer.status_code == 400
+        assert list(answer.json()["errors"]) == [path]
+        assert not files_in(media)
+
+    def test_missing_fields(self, api):
+        answer = api.post(URL, {}, format="multipart")
+        assert answer.status_code == 400
+        assert set(answer.json()["errors"]) == {"patient_id", "file"}
+
+    @pytest.mark.parametrize("where", ["patient", "record"])
+    def test_another_clinics_patient_or_record_isnt_found(self, api, patient, media, where):
+        fields = {"medical_record_id": MedicalRecordFactory().pk} if where == "record" else {}
+        assert upload(api, PatientFactory() if where == "patient" else patient, **fields).status_code == 404
+        assert not PatientPhoto.objects.exists()
+        assert not files_in(media)
+
+    def test_a_deleted_patient_a_record_in_the_trash_or_of_another_patient_is_refused(
+        self, api, clinic, patient, media
+    ):
+        gone = PatientFactory(clinic=clinic, in_trash=True)
+        trashed = MedicalRecordFactory(patient=patient, in_trash=True)
+        others = MedicalRecordFactory(patient=PatientFactory(clinic=clinic))
+        assert list(upload(api, gone).json()["errors"]) == ["patient_id"]
+        for record in (trashed, others):
+            answer = upload(api, patient, medical_record_id=record.pk)
+            assert answer.status_code == 409
+            assert list(answer.json()["errors"]) == ["medical_record_id"]
+        assert not PatientPhoto.objects.exists()
+        assert not files_in(media)
+
+
+class TestHostileUploads:
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"<!doctype html><script>alert(1)</script>",
+            b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
+            b"\xff\xd8\xff\xe0<script>alert(1)</script>",
+            picture_files.plain()[:400],
+            picture_files.animated("WEBP"),
+            picture_files.animated("PNG"),
+            picture_files.png_claiming(100_000, 100_000),
+            picture_files.png_claiming(100_000, 1),
+            picture_files.jpeg_of_many_scans(200),
+        ],
+        ids=lambda data: f"{len(data)} bytes",
+    )
+    def test_what_isnt_a_good_picture_is_400_and_leaves_nothing(self, api, patient, media, data):
+        answer = upload(api, patient, data)
+        assert answer.status_code == 400
+        assert answer["Content-Type"] == "application/problem+json"
+        assert list(answer.json()["errors"]) == ["file"]
+        assert not PatientPhoto.objects.exists()
+        assert not files_in(media)
+
+    @pytest.mark.parametrize("content_type", ["text/html", "image/svg+xml", "nonsense", ""])
+    def test_what_the_sender_says_of_the_type_counts_for_nothing(self, api, patient, content_type):
+        photo = uploaded(api, patient, picture_files.plain("PNG"), name="page.html", content_type=content_type)
+        assert photo["content_type"] == "image/jpeg"
+        answer = api.get(photo["file"])
+        assert answer["Content-Type"] == "image/jpeg"
+        assert content(answer).startswith(b"\xff\xd8")
+
+    @pytest.mark.parametrize(
+        "name",
+        ["../../../etc/passwd", "a" * 300 + ".jpg", 'q"uo\\te.jpg', "\u202egpj.exe", "膝.jpg", "a\r\nX-Evil: 1.jpg"],
+    )
+    def test_odd_names_are_cleaned(self, api, patient, name):
+        photo = uploaded(api, patient, name=name)
+        assert 0 < len(photo["filename"]) <= 255
+        assert "/" not in photo["filename"]
+        assert photo["filename"].isprintable()
+        answer = api.get(photo["file"])
+        assert "X-Evil" not in answer
+        assert answer["Content-Disposition"].startswith("inline; filename")
+
+    def test_a_phones_gps_isnt_served(self, api, patient):
+        photo = uploaded(api, patient, picture_files.from_a_phone())
+        for url in (photo["file"], photo["thumbnail"]):
+            jpeg = content(api.get(url))
+            assert not Image.open(io.BytesIO(jpeg)).getexif()
+            assert b"PhoneMaker" not in jpeg
+
+    def test_a_file_of_more_than_10_mb_is_413(self, api, patient, media):
+        answer = upload(api, patient, picture_files.plain() + b"\0" * MAX_BYTES)
+        assert answer.status_code == 413
+        assert answer["Content-Type"] == "application/problem+json"
+        assert "10 MB" in answer.json()["detail"]
+        assert not files_in(media)
+
+    def test_a_body_that_says_it_is_too_large_isnt_kept(self, api, member, patient):
+        """Neither by a token's request nor by a session's, whose CSRF check reads the body first."""
+        session = APIClient(enforce_csrf_checks=True)
+        session.force_login(member.user)
+        session.get("/admin/login/")  # sets the cookie without which the body isn't looked at
+        for client in (api, session):
+            assert upload(client, patient, b"\0" * (MAX_BODY + 1)).status_code == 413
+
+    def test_an_upload_in_chunks_is_told_that_its_length_is_wanted(self, api, patient):
+        answer = api.post(URL, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
+        assert answer.status_code == 411
+
+    def test_nothing_of_an_upload_is_ever_written_to_a_temporary_file(self, api, patient, monkeypatch):
+        monkeypatch.setattr(tempfile, "NamedTemporaryFile", lambda *_args, **_options: pytest.fail("written to disk"))
+        uploaded(api, patient, picture_files.plain() + b"\0" * 5_000_000)
+
+    @pytest.mark.parametrize(
+        ("content_type", "body", "status"),
+        [
+            ("multipart/form-data", b"", 400),
+            ("multipart/form-data; boundary=x", b"no boundary here", 400),
+            (
+                "multipart/form-data; boundary=x",
+                b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n',
+                400,
+            ),
+            ("multipart/form-data; boundary=" + "x" * 300, b"", 400),
+            ("multipart/form-data; boundary=x; charset=nonsense", b"--x--", 400),
+            (
+                "multipart/form-data; boundary=x",
+                b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 1100,
+                400,
+            ),
+            (
+                "multipart/form-data; boundary=x",
+                b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"1" * 3_000_000,
+                400,
+            ),
+            ("application/json", b"{}", 415),
+            ("image/jpeg", b"\xff\xd8", 415),
+            ("", b"abc", 415),
+        ],
+        ids=[str(number) for number in range(10)],
+    )
+    def test_bodies_that_cant_be_read(self, api, member, content_type, body, status):
+        session = APIClient()
+        session.force_login(member.user)
+        for client in (api, session):
+            answer = client.generic("POST", URL, body, content_type=content_type)
+            assert answer.status_code == status
+            assert answer["Content-Type"] == "application/problem+json"
+
+
+class TestListing:
+    def test_a_patient_has_to_be_named(self, api, clinic):
+        for query in ({}, {"patient": ""}, {"patient": "x"}, {"patient": "9" * 30}):
+            answer = api.get(URL, query)
+            assert answer.status_code == 400
+            assert list(answer.json()["errors"]) == ["patient"]
+
+    def test_another_clinics_patient_has_no_photos(self, api):
+        stranger = PatientPhotoFactory()
+        assert ids(api.get(URL, {"patient": stranger.patient_id})) == []
+
+    def test_filters(self, api, patient, record):
+        gallery = PatientPhotoFactory(patient=patient)
+        linked = PatientPhotoFactory(patient=patient, medical_record=record)
+        pending = PatientPhotoFactory(patient=patient, medical_record=record, pending=True)
+        trashed = PatientPhotoFactory(patient=patient, in_trash=True)
+        PatientPhotoFactory(patient=PatientFactory(clinic=patient.clinic))
+
+        def found(**query):
+            return ids(api.get(URL, {"patient": patient.pk, **query}))
+
+        assert found() == [gallery.pk, linked.pk]
+        assert found(unlinked="true") == [gallery.pk]
+        assert found(unlinked="false") == [linked.pk]
+        assert found(record=record.pk) == [linked.pk, pending.pk]
+        assert found(record=record.pk + 1) == []
+        assert found(status="deleted") == [trashed.pk]
+        assert found(status="all") == [gallery.pk, linked.pk, trashed.pk]
+
+    @pytest.mark.parametrize("query", [{"unlinked": "maybe"}, {"status": "x"}, {"record": "x"}, {"page": "0"}])
+    def test_a_filter_that_makes_no_sense_is_400_by_its_name(self, api, patient, query):
+        answer = api.get(URL, {"patient": patient.pk, **query})
+        assert answer.status_code == 400
+        assert list(answer.json()["errors"]) == list(query)
+
+    @pytest.mark.parametrize("rows", [0, 1, 100])
+    def test_three_queries_however_many_rows(self, api, patient, rows, django_assert_num_queries):
+        PatientPhotoFactory.create_batch(rows, patient=patient)
+        with django_assert_num_queries(3):  # the token, the memberships, the rows with their number
+            assert len(ids(api.get(URL, {"patient": patient.pk, "page_size": 100}))) == rows
+
+
+class TestServing:
+    def test_the_picture_and_its_thumbnail(self, api, patient):
+        photo = uploaded(api, patient, picture_files.plain(size=(3000, 1500)), name="left knee.png")
+        assert Image.open(io.BytesIO(content(api.get(photo["file"])))).size == (2048, 1024)
+        assert Image.open(io.BytesIO(content(api.get(photo["thumbnail"])))).size == (300, 150)
+
+    def test_headers_let_a_browser_show_a_picture_and_nothing_else(self, api, patient):
+        photo = uploaded(api, patient, name="left knee.png")
+        answer = api.get(photo["file"])
+        assert answer["Content-Type"] == "image/jpeg"
+        assert answer["Content-Disposition"] == 'inline; filename="left knee.jpg"'
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
+        assert answer["Cache-Control"] == "private, no-cache"
+        assert {"Authorization", "Cookie", "X-Clinic-ID"} <= {name.strip() for name in answer["Vary"].split(",")}
+        assert int(answer["Content-Length"]) == photo["size_bytes"] == len(content(answer))
+
+    def test_a_browser_that_has_it_already_is_told_so(self, api, patient):
+        photo = uploaded(api, patient)
+        for url in (photo["file"], photo["thumbnail"]):
+            etag = api.get(url)["ETag"]
+            again = api.get(url, headers={"If-None-Match": etag})
+            assert again.status_code == 304
+            assert again["ETag"] == etag
+            assert again["Cache-Control"] == "private, no-cache"
+            assert not again.content
+        assert api.get(photo["thumbnail"])["ETag"] != api.get(photo["file"])["ETag"]
+
+    def test_whether_the_browser_has_it_is_asked_after_whether_it_may(self, api, patient):
+        photo = uploaded(api, patient)
+        etag = api.get(photo["file"])["ETag"]
+        stranger = client_of(MembershipFactory())
+        assert stranger.get(photo["file"], headers={"If-None-Match": etag}).status_code == 404
+        assert APIClient().get(photo["file"], headers={"If-None-Match": etag}).status_code == 401
+
+    def test_head(self, api, patient):
+        photo = uploaded(api, patient)
+        answer = api.head(photo["file"])
+        assert answer.status_code == 200
+        assert int(answer["Content-Length"]) == photo["size_bytes"]
+
+    def test_a_photo_in_the_trash_can_be_looked_at_there(self, api, patient):
+        photo = uploaded(api, patient)
+        assert api.delete(f"{URL}/{photo['id']}").status_code == 204
+        assert content(api.get(photo["thumbnail"]))
+
+    @pytest.mark.parametrize("key", ["lost.jpg", "../../etc/passwd", "/etc/passwd", "."])
+    def test_a_missing_file_is_404_that_says_so(self, api, patient, key):
+        photo = PatientPhotoFactory(patient=patient, storage_key=key, thumbnail_key=None)
+        answer = api.get(f"{URL}/{photo.pk}/file")
+        assert answer.status_code == 404
+        assert answer.json()["type"] == "/problems/file-missing"
+
+    def test_what_another_system_kept_under_a_pictures_name_is_never_shown_as_a_page(self, api, patient):
+        key = default_storage.save("old.html", SimpleUploadedFile("a", b"<script>alert(1)</script>"))
+        page = PatientPhotoFactory(patient=patient, storage_key=key, thumbnail_key=None, content_type="text/html")
+        answer = api.get(f"{URL}/{page.pk}/file")
+        assert answer["Content-Type"] == "application/octet-stream"
+        assert answer["Content-Disposition"].startswith("attachment")
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert "sandbox" in answer["Content-Security-Policy"]
+
+    def test_without_a_thumbnail_the_whole_picture_is_shown(self, api, patient):
+        key = default_storage.save("old.jpg", SimpleUploadedFile("a", picture_files.plain()))
+        photo = PatientPhotoFactory(patient=patient, storage_key=key, thumbnail_key=None)
+        assert content(api.get(f"{URL}/{photo.pk}/thumbnail")) == picture_files.plain()
+
+    @pytest.mark.parametrize("path", ["", "/file", "/thumbnail"])
+    def test_three_queries(self, api, patient, path, django_assert_num_queries):
+        photo = uploaded(api, patient)
+        with django_assert_num_queries(3):  # the token, the memberships, the photo
+            assert api.get(f"{URL}/{photo['id']}{path}").status_code == 200
+
+
+class TestChanging:
+    def test_the_description(self, api, patient, member):
+        photo = uploaded(api, patient)
+        answer = api.patch(f"{URL}/{photo['id']}", {"description": "after"})
+        assert answer.status_code == 200
+        assert answer.json()["description"] == "after"
+        assert answer.json()["updated_by_user_id"] == member.user_id
+        assert answer.json()["updated_at"] is not None
+        assert api.patch(f"{URL}/{photo['id']}", {"description": None}).json()["description"] is None
+
+    @pytest.mark.parametrize("body", [{"description": 5}, {"description": "a" * 2001}, {"description": []}, [], "x"])
+    def test_descriptions_that_make_no_sense(self, api, patient, body):
+        photo = PatientPhotoFactory(patient=patient)
+        assert api.patch(f"{URL}/{photo.pk}", body).status_code == 400
+
+    def test_nothing_else_can_be_changed(self, api, patient):
+        photo = PatientPhotoFactory(patient=patient)
+        before = PatientPhoto.objects.values().get(pk=photo.pk)
+        body = dict.fromkeys(("patient_id", "medical_record_id", "storage_key", "clinic_id", "is_pending"), 1)
+        assert api.patch(f"{URL}/{photo.pk}", body).status_code == 200
+        after = PatientPhoto.objects.values().get(pk=photo.pk)
+        assert {name for name in before if before[name] != after[name]} == {"updated_at", "updated_by_user_id"}
+
+    def test_a_photo_in_the_trash_cant_be_changed(self, api, patient):
+        photo = PatientPhotoFactory(patient=patient, in_trash=True)
+        assert api.patch(f"{URL}/{photo.pk}", {"description": "x"}).status_code == 409
+        assert api.delete(f"{URL}/{photo.pk}").status_code == 409
+
+    def test_to_the_trash_and_back(self, api, patient, record):
+        photo = PatientPhotoFactory(patient=patient, medical_record=record)
+        assert api.delete(f"{URL}/{photo.pk}").status_code == 204
+        assert api.get(f"{URL}/{photo.pk}").json()["is_deleted"] is True
+        answer = api.post(f"{URL}/{photo.pk}/restore")
+        assert answer.status_code == 200
+        assert answer.json()["is_deleted"] is False
+        assert answer.json()["deleted_at"] is None
+        assert answer.json()["medical_record_id"] == record.pk
+        assert api.post(f"{URL}/{photo.pk}/restore").status_code == 409
+
+    def test_a_photo_of_a_record_in_the_trash_comes_back_with_it_only(self, api, patient):
+        record = MedicalRecordFactory(patient=patient, in_trash=True)
+        photo = PatientPhotoFactory(patient=patient, medical_record=record, in_trash=True)
+        answer = api.post(f"{URL}/{photo.pk}/restore")
+        assert answer.status_code == 409
+        assert "Restore the record" in answer.json()["detail"]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_twenty_who_delete_it_at_once_one_does(self, api, patient):
+        photo = PatientPhotoFactory(patient=patient)
+        answers = in_parallel(lambda _number: api.delete(f"{URL}/{photo.pk}").status_code, 20)
+        assert sorted(answers) == [204] + [409] * 19
+
+
+class TestAttaching:
+    def attach(self, api, record, *photos):
+        body = {"record_id": record.pk, "photo_ids": [photo.pk for photo in photos]}
+        return api.post(f"{URL}/attach", body)
+
+    def test_photos_come_onto_the_record_beside_those_it_has(self, api, patient, record):
+        there = PatientPhotoFactory(patient=patient, medical_record=record)
+        pending = PatientPhotoFactory(patient=patient, medical_record=record, pending=True)
+        gallery = PatientPhotoFactory(patient=patient)
+        answer = self.attach(api, record, pending, gallery)
+        assert answer.status_code == 200
+        photos = answer.json()["photos"]
+        assert [photo["id"] for photo in photos] == [there.pk, pending.pk, gallery.pk]
+        assert not any(photo["is_pending"] for photo in photos)
+
+    def test_all_of_them_or_none(self, api, patient, record, clinic):
+        good = PatientPhotoFactory(patient=patient)
+        others = MedicalRecordFactory(patient=patient)
+        bad = [
+            PatientPhotoFactory(),
+            PatientPhotoFactory(patient=PatientFactory(clinic=clinic)),
+            PatientPhotoFactory(patient=patient, in_trash=True),
+            PatientPhotoFactory(patient=patient, medical_record=others),
+        ]
+        answers = [self.attach(api, record, good, photo) for photo in bad]
+        assert [answer.status_code for answer in answers] == [404, 409, 409, 409]
+        for photo in (good, *bad):
+            before = photo.medical_record_id
+            photo.refresh_from_db()
+            assert photo.medical_record_id == before
+
+    def test_a_record_in_the_trash_or_of_another_clinic_takes_none(self, api, patient):
+        photo = PatientPhotoFactory(patient=patient)
+        assert self.attach(api, MedicalRecordFactory(patient=patient, in_trash=True), photo).status_code == 409
+        assert self.attach(api, MedicalRecordFactory(), photo).status_code == 404
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            [],
+            None,
+            {"record_id": 1},
+            {"record_id": 1, "photo_ids": []},
+            {"record_id": 1, "photo_ids": 1},
+            {"record_id": 1, "photo_ids": ["1"]},
+            {"record_id": 1, "photo_ids": [True]},
+            {"record_id": 1, "photo_ids": [2**40]},
+            {"record_id": 1, "photo_ids": list(range(1, 300))},
+            {"record_id": "1", "photo_ids": [1]},
+        ],
+        ids=repr,
+    )
+    def test_bodies_that_make_no_sense(self, api, clinic, body):
+        assert api.post(f"{URL}/attach", body).status_code == 400
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_ten_records_that_want_a_photo_at_once_one_gets_it(self, api, patient):
+        photo = PatientPhotoFactory(patient=patient)
+        records = MedicalRecordFactory.create_batch(10, patient=patient)
+        answers = in_parallel(lambda number: self.attach(api, records[number], photo).status_code, 10)
+        assert sorted(answers) == [200] + [409] * 9
+        photo.refresh_from_db()
+        assert photo.medical_record_id == records[answers.index(200)].pk
+
+    @pytest.mark.django_db(transaction=True)
+    def test_attaching_and_saving_at_once_gives_the_photo_to_one(self, api, patient):
+        photo = PatientPhotoFactory(patient=patient)
+        records = MedicalRecordFactory.create_batch(2, patient=patient)
+
+        def take(number):
+            if number == 0:
+                return self.attach(api, records[0], photo).status_code
+            body = {"values": {}, "photo_ids": [photo.pk], "version": 1}
+            return api.patch(f"/api/clinic/medical-records/{records[1].pk}", body).status_code
+
+        answers = in_parallel(take, 2)
+        assert sorted(answers) == [200, 409]
+        photo.refresh_from_db()
+        assert photo.medical_record_id == records[answers.index(200)].pk
+
+
+class TestIsolation:
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("get", ""),
+            ("patch", ""),
+            ("delete", ""),
+            ("post", "/restore"),
+            ("get", "/file"),
+            ("get", "/thumbnail"),
+        ],
+    )
+    def test_another_clinics_photo_is_404_and_stays_as_it_is(self, api, media, method, path):
+        stranger = MembershipFactory()
+        theirs = uploaded(client_of(stranger), PatientFactory(clinic=stranger.clinic))
+        before = PatientPhoto.objects.values().get(pk=theirs["id"])
+        answer = getattr(api, method)(f"{URL}/{theirs['id']}{path}", {} if method in {"patch", "post"} else None)
+        unknown = getattr(api, method)(f"{URL}/2147483647{path}", {} if method in {"patch", "post"} else None)
+        assert answer.status_code == unknown.status_code == 404
+        assert {**answer.json(), "instance": ""} == {**unknown.json(), "instance": ""}
+        assert PatientPhoto.objects.values().get(pk=theirs["id"]) == before
+
+    def test_equal_pictures_of_two_clinics_are_two_files(self, api, patient, media):
+        theirs = MembershipFactory()
+        uploaded(api, patient)
+        uploaded(client_of(theirs), PatientFactory(clinic=theirs.clinic))
+        assert len(files_in(media)) == 4
+
+    def test_without_credentials_everything_is_401(self, db):
+        for path in ("", "/1", "/x", "/1/file", "/1/thumbnail"):
+            assert APIClient().get(f"{URL}{path}").status_code == 401
+        for path in ("", "/1/restore", "/attach"):
+            assert APIClient().post(f"{URL}{path}", b"nonsense", content_type="text/plain").status_code == 401
+
+
+class TestSentTwice:
+    def test_the_same_key_again_gets_the_first_answer(self, api, patient, media):
+        first = upload(api, patient, headers={"Idempotency-Key": "k1"})
+        second = upload(api, patient, headers={"Idempotency-Key": "k1"})
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert first.json() == second.json()
+        assert PatientPhoto.objects.count() == 1
+
+    def test_the_same_key_for_another_picture_is_409(self, api, patient):
+        upload(api, patient, headers={"Idempotency-Key": "k1"})
+        other = upload(api, patient, picture_files.plain(), headers={"Idempotency-Key": "k1"})
+        assert other.status_code == 409
+
+    def test_a_failed_upload_may_be_repeated_with_its_key(self, api, patient, media):
+        assert upload(api, patient, b"broken", headers={"Idempotency-Key": "k1"}).status_code == 400
+        assert upload(api, patient, b"broken", headers={"Idempotency-Key": "k1"}).status_code == 400
+        assert upload(api, patient, headers={"Idempotency-Key": "k1"}).status_code == 201
+
+    @pytest.mark.django_db(transaction=True)
+    def test_the_same_upload_ten_times_at_once_makes_one_photo(self, api, patient, media):
+        answers = in_parallel(lambda _number: upload(api, patient, headers={"Idempotency-Key": "k1"}), 10)
+        assert {answer.status_code for answer in answers} == {201}
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        assert PatientPhoto.objects.count() == 1
+        assert len(files_in(media)) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_uploads_for_a_record_that_is_deleted_meanwhile_go_with_it_or_are_refused(api, patient, media):
+    """No photo is left in use on a record in the trash."""
+    record = MedicalRecordFactory(patient=patient)
+
+    def work(number):
+        if number == 0:
+            url = f"/api/clinic/medical-records/{record.pk}"
+            return api.delete(url, headers={"If-Match": '"1"'}).status_code
+        return upload(api, patient, medical_record_id=record.pk).status_code
+
+    deleted, *others = in_parallel(work, 6)
+    assert deleted == 204
+    assert set(others) <= {201, 409}
+    assert not PatientPhoto.objects.filter(medical_record=record, is_deleted=False).exists()
+    if 201 not in others:
+        assert not files_in(media)
