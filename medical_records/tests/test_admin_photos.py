@@ -77,6 +77,30 @@ def test_a_file_that_is_not_in_the_storage_is_not_found(key, client, photo):
     assert client.get(file_url(photo)).status_code == 404
 
 
+def test_a_photo_does_not_come_back_without_its_record(client, staff_member):
+    record = MedicalRecordFactory(patient__clinic=staff_member.clinic, in_trash=True)
+    photo = PatientPhotoFactory(patient=record.patient, medical_record=record, in_trash=True)
+    url = reverse("admin:medical_records_patientphoto_restore", args=[photo.pk])
+    assert "Restore the record" in client.post(url, follow=True).content.decode()
+    photo.refresh_from_db()
+    assert photo.is_deleted
+
+
+def test_what_somebody_trashes_while_it_is_edited_is_told(client, photo, monkeypatch):
+    from medical_records.admin import PhotoAdmin
+
+    def trashed_meanwhile(model_admin, request, form, change):
+        PatientPhoto.objects.move_to_trash(photo.pk, request.user)
+        return form.save(commit=False)
+
+    monkeypatch.setattr(PhotoAdmin, "save_form", trashed_meanwhile)
+    url = reverse("admin:medical_records_patientphoto_change", args=[photo.pk])
+    page = client.post(url, {"description": "Left knee"}, follow=True).content.decode()
+    assert "It is in the trash. Restore it first." in page
+    photo.refresh_from_db()
+    assert photo.description is None
+
+
 def test_a_patients_page_shows_records_with_their_photos_and_the_gallery(client, staff_member):
     patient = PatientFactory(clinic=staff_member.clinic)
     record = MedicalRecordFactory(patient=patient, template__name="First visit")
