@@ -1,7 +1,5 @@
 """Users, clinics, memberships and patients in the admin."""
 
-from typing import Any
-
 import pytest
 from django.urls import reverse
 
