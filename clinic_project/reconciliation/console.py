@@ -14,6 +14,7 @@ from .conf import Budgets
 from .engine import Inspection
 from .errors import message
 from .plan import Note, Refusal, Step
+from .pooling import require_own_session
 from .report import Reporter
 from .sessions import Session, migration_lock
 
@@ -127,6 +128,7 @@ def require_postgresql(connection: BaseDatabaseWrapper) -> None:
         raise CommandError("Expected to be outside of any transaction: each step is committed on its own.")
     try:
         connection.ensure_connection()
+        require_own_session(connection)
     except OperationalError as error:
         raise CommandError(
             f"Can't connect to the database {connection.settings_dict['NAME']}: {message(error)} Look at DATABASE_URL, and"
