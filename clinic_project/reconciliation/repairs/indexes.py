@@ -46,7 +46,7 @@ def _unique_guard(table: Table, index: Index) -> Guard | None:
 
 def create_index(draft: Draft, table: Table, item: Difference) -> None:
     index = item.wanted
-    if index.name in draft.actual.holders:
+    if index.name in draft.actual.holders and item.holder is None:
         draft.refusals.append(name_taken(table, index.name, draft.actual.holders[index.name]))
         return
     step = build(table, index, index.name, f"build {index.name}", _unique_guard(table, index))

@@ -66,7 +66,8 @@ def _create(table: Table) -> list[str]:
     return [
         f"CREATE TABLE {table.sql_name} (\n    {lines}\n)",
         *(
-            f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {identifier(index.name)} ON {table.sql_name} {index.definition}"
+            f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {identifier(index.name)} ON {table.sql_name}"
+            f" {index.definition}"
             for index in table.indexes
             if index.constraint is None
         ),
