@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, OutputWrapper
 from django.core.management.color import Style
-from django.db import OperationalError
+from django.db import Error, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .conf import Budgets
@@ -134,6 +134,12 @@ def require_postgresql(connection: BaseDatabaseWrapper) -> None:
             f"Can't connect to the database {connection.settings_dict['NAME']}: {message(error)} Look at DATABASE_URL, and"
             " whether the server runs."
         ) from error
+
+
+def connection_lost_text(error: Error) -> str:
+    return (
+        f"The database stopped answering: {message(error)} Nothing is lost; run it again: it starts from what is there."
+    )
 
 
 @contextmanager
