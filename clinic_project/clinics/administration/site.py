@@ -11,8 +11,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 
 from clinic_project.reconciliation.admin_site import SchemaAdminSite
-
-from ..api.errors import sqlstate
+from clinic_project.reconciliation.errors import sqlstate
 
 logger = logging.getLogger(__name__)
 

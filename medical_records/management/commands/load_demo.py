@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError
 from django.urls import reverse
 
-from clinic_project.clinics.api.errors import sqlstate
 from clinic_project.clinics.models import Clinic, Patient
+from clinic_project.reconciliation.errors import sqlstate
 from medical_records.models import MedicalRecord, PatientPhoto
 
 #: So that a typing error doesn't fill the disk: 56 million patients.
@@ -97,7 +97,7 @@ def _places(clinic: Clinic) -> Iterator[tuple[str, str]]:
         yield reverse("admin:clinics_patient_change", args=[photo.patient_id]), "a patient's records and photos"
         yield reverse("admin:medical_records_medicalrecord_change", args=[photo.medical_record_id]), "a filled-in form"
     yield f"{reverse('admin:medical_records_medicalrecord_changelist')}?trash=only", "the trash"
-    yield "/api/clinic/medical-record-templates", "the API, with a login of one clinic"
+    yield "/api/docs", "the API"
 
 
 def _scale(text: str) -> int:
