@@ -12,9 +12,14 @@ from clinic_project.reconciliation.schema import Column, Constraint, Index, Rela
 
 SERVER = Server("farm", "18.0", 180000, "farmer", "public", "public", False, False, True, True)
 
+
+def index(name: str, body: str) -> Index:
+    return Index(name, unique=False, body=body, definition=body)
+
+
 ID = Column("id", "integer", not_null=True, identity="d")
 NAME = Column("name", "text", not_null=True)
-BY_NAME = Index("cow_by_name", unique=False, body="USING btree (name)")
+BY_NAME = index("cow_by_name", "USING btree (name)")
 POSITIVE = Constraint("cow_positive", "c", "CHECK ((id > 0))", ("id",))
 COW = Table("public", "cow", {"id": ID, "name": NAME}, (BY_NAME,), (POSITIVE,))
 
@@ -92,16 +97,16 @@ def test_an_index_of_another_name_is_expected_under_its_own():
 
 
 def test_what_interrupted_repairs_left():
-    index = Index("reconcile_new_0123456789abcdef", unique=False, body="USING btree (id)")
+    built = index("reconcile_new_0123456789abcdef", "USING btree (id)")
     check = Constraint("reconcile_check_0123456789abcdef", "c", "CHECK ((name IS NOT NULL))", ("name",))
-    table = look_at(replace(COW, indexes=(BY_NAME, index), constraints=(POSITIVE, check)))
+    table = look_at(replace(COW, indexes=(BY_NAME, built), constraints=(POSITIVE, check)))
     assert [marked.mark for marked in objects(table, "Indexes")] == [Mark.AS_DECLARED, Mark.LEFTOVER]
     assert [marked.mark for marked in objects(table, "Constraints")] == [Mark.AS_DECLARED, Mark.LEFTOVER]
 
 
 def test_what_nobody_declares_is_marked_but_makes_no_difference():
     horns = Column("horns", "integer", not_null=True)
-    by_id = Index("by_id", unique=False, body="USING hash (id)")
+    by_id = index("by_id", "USING hash (id)")
     short = Constraint("short", "c", "CHECK ((length(name) < 9))", ("name",))
     columns = {**COW.columns, "horns": horns}
     table = look_at(
