@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .conf import Budgets, milliseconds
 from .schema import Column, Constraint, Index, Relation, Schema, Table, identifier
 from .schema import Sequence as KeySequence
 
@@ -61,8 +62,14 @@ def rolled_back(connection: BaseDatabaseWrapper) -> Iterator[Any]:
 
 
 def read_schema(connection: BaseDatabaseWrapper, schema: str, tables: Iterable[str], wanted: Iterable[str]) -> Schema:
-    """Read those of `tables` that are in `schema`, and who holds the `wanted` names there."""
+    """Read those of `tables` that are in `schema`, and who holds the `wanted` names there.
+
+    Raises django.db.Error of SQLSTATE 55P03 if a table is locked against readers for longer than the lock timeout.
+    """
     with rolled_back(connection) as cursor:
+        cursor.execute(
+            "SELECT set_config('lock_timeout', %s, true)", [milliseconds(Budgets.from_settings().lock_timeout)]
+        )
         return _Reader(cursor, f"(SELECT oid FROM pg_namespace WHERE nspname = {_literal(schema)})", schema).read(
             sorted(tables), sorted(wanted)
         )
@@ -213,17 +220,19 @@ def _column(row: Mapping[str, Any]) -> Column:
 
 def _index(row: Mapping[str, Any]) -> Index:
     body = row["body"]
-    if row["has_options"]:
+    if row["parameters"]:
         body = re.sub(r" WITH \([^()]*\)", "", body)
     return Index(
         name=row["name"],
         unique=row["is_unique"],
         body=body,
+        definition=row["body"],
         valid=row["valid"],
         building=row["building"],
         constraint=row["constraint_name"],
         keys=tuple(row["keys"] or ()),
         predicate=row["predicate"],
+        parameters=tuple(row["parameters"] or ()),
     )
 
 
@@ -337,7 +346,7 @@ _INDEXES = """
            substr(pg_get_indexdef(i.oid), 1 + length(format('CREATE %%sINDEX %%I ON %%s%%I.%%I ',
                CASE WHEN x.indisunique THEN 'UNIQUE ' END, i.relname, CASE WHEN i.relkind = 'I' THEN 'ONLY ' END,
                CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, t.relname))) AS body,
-           i.reloptions IS NOT NULL AS has_options,
+           i.reloptions AS parameters,
            x.indisvalid AND x.indisready AND x.indislive AS valid,
            NOT x.indisvalid AND EXISTS (
                SELECT FROM pg_stat_progress_create_index p
