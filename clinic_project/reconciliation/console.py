@@ -123,6 +123,8 @@ def notes_lines(notes: Iterable[Note]) -> list[str]:
 def require_postgresql(connection: BaseDatabaseWrapper) -> None:
     if connection.vendor != "postgresql":
         raise CommandError(f"Expected a PostgreSQL database, found {connection.vendor} ({connection.alias}).")
+    if connection.in_atomic_block:
+        raise CommandError("Expected to be outside of any transaction: each step is committed on its own.")
     try:
         connection.ensure_connection()
     except OperationalError as error:

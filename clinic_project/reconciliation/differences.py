@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from .schema import Column, Constraint, Index, Relation, Schema, Table, is_helper_name
+from .schema import Column, Constraint, Index, Relation, Schema, Table, helper_name, is_helper_name
 
 
 class Kind(StrEnum):
@@ -297,12 +297,18 @@ def _one_key(table: Table, wanted: Constraint, match: Constraint | None) -> Iter
     if match.index is not None and not match.index.valid:
         kind, actual = Kind.KEY_INDEX_INVALID, f"{match.text} with an INVALID index"
         yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match)
-    if match.name != wanted.name:
-        yield _constraint_name(table, wanted, match)
-
-
-def _constraint_name(table: Table, wanted: Constraint, found: Constraint) -> Difference:
     holder = table.constraint(wanted.name)
+    if match.name != wanted.name and holder is not None and holder.kind not in "pux":
+        # Somebody's rule, of another kind, has the name.
+        kind, actual = Kind.CONSTRAINT_DEFINITION, _as_found(holder)
+        yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match, holder)
+    elif match.name != wanted.name:
+        yield _constraint_name(wanted, match, table, holder)
+
+
+def _constraint_name(
+    wanted: Constraint, found: Constraint, table: Table, holder: Constraint | None = None
+) -> Difference:
     actual = f"named {found.name}"
     return Difference(table.name, Kind.CONSTRAINT_NAME, wanted.name, wanted.text, actual, wanted, found, holder)
 
@@ -377,7 +383,7 @@ def _one_rule(
         kind, actual = Kind.CONSTRAINT_DEFINITION, f"also {_as_found(holder)}"
         yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match, holder)
     elif match.name != wanted.name:
-        yield _constraint_name(table, wanted, match)
+        yield _constraint_name(wanted, match, table)
 
 
 def _as_found(constraint: Constraint) -> str:
@@ -395,11 +401,17 @@ def _leftovers(wanted: Table, found: Table) -> Iterator[Difference]:
     for index in _unclaimed_indexes(wanted, found):
         if is_helper_name(index.name) or (not index.valid and re.search(r"_cc(new|old)\d*$", index.name)):
             yield Difference(found.name, Kind.LEFTOVER, index.name, "nothing", f"index {index.text}", found=index)
-    claimed = {c.name for c in _matched_constraints(wanted, found)}
+    in_use = {c.name for c in _matched_constraints(wanted, found)} | _helping_checks(wanted, found)
     for constraint in found.constraints:
-        if is_helper_name(constraint.name) and constraint.name not in claimed:
+        if is_helper_name(constraint.name) and constraint.name not in in_use:
             actual = f"constraint {constraint.text}"
             yield Difference(found.name, Kind.LEFTOVER, constraint.name, "nothing", actual, found=constraint)
+
+
+def _helping_checks(wanted: Table, found: Table) -> set[str]:
+    """Return the names of the checks that help columns which have yet to become NOT NULL."""
+    columns = [column for column in wanted.columns.values() if column.not_null and column.name in found.columns]
+    return {helper_name("check", found.name, c.name) for c in columns if not found.columns[c.name].not_null}
 
 
 def _unclaimed_indexes(wanted: Table, found: Table) -> list[Index]:

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .conf import Budgets, milliseconds
 from .schema import Column, Constraint, Index, Relation, Schema, Table, identifier
 from .schema import Sequence as KeySequence
 
@@ -61,8 +62,14 @@ def rolled_back(connection: BaseDatabaseWrapper) -> Iterator[Any]:
 
 
 def read_schema(connection: BaseDatabaseWrapper, schema: str, tables: Iterable[str], wanted: Iterable[str]) -> Schema:
-    """Read those of `tables` that are in `schema`, and who holds the `wanted` names there."""
+    """Read those of `tables` that are in `schema`, and who holds the `wanted` names there.
+
+    Raises django.db.Error of SQLSTATE 55P03 if a table is locked against readers for longer than the lock timeout.
+    """
     with rolled_back(connection) as cursor:
+        cursor.execute(
+            "SELECT set_config('lock_timeout', %s, true)", [milliseconds(Budgets.from_settings().lock_timeout)]
+        )
         return _Reader(cursor, f"(SELECT oid FROM pg_namespace WHERE nspname = {_literal(schema)})", schema).read(
             sorted(tables), sorted(wanted)
         )
@@ -219,6 +226,7 @@ def _index(row: Mapping[str, Any]) -> Index:
         name=row["name"],
         unique=row["is_unique"],
         body=body,
+        definition=row["body"],
         valid=row["valid"],
         building=row["building"],
         constraint=row["constraint_name"],

@@ -13,6 +13,7 @@ from .schema import Constraint, Schema
 
 
 class Phase(IntEnum):
+    LEFTOVERS = 0
     TABLES = 1
     COLUMNS = 2
     NOT_NULL = 3
@@ -21,7 +22,6 @@ class Phase(IntEnum):
     KEYS = 6
     GENERATORS = 7
     RULES = 8
-    LEFTOVERS = 9
 
 
 class Lock:
@@ -147,9 +147,11 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
+    """Steps that settle the differences `names` of a table together."""
+
     phase: Phase
     table: str
-    name: str
+    names: tuple[str, ...]
     steps: tuple[Step, ...]
     inquiry: Inquiry | None = None
 
@@ -167,7 +169,7 @@ class Plan:
 
 @dataclass
 class Draft:
-    """A plan being written, for the real schema `actual`."""
+    """A plan being written, for the real schema `actual`; `created` are the tables that it makes."""
 
     actual: Schema
     repairs: list[Repair] = field(default_factory=list)

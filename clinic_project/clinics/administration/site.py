@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 
-from ..api.errors import sqlstate
+from clinic_project.reconciliation.errors import sqlstate
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ def _alter(table: Table, reason: str, *clauses: str, guard: Guard | None = None,
 
 
 def _repair(draft: Draft, phase: Phase, table: Table, column: Column, *steps: Step) -> None:
-    draft.repairs.append(Repair(phase, table.name, column.name, steps))
+    draft.repairs.append(Repair(phase, table.name, (column.name,), steps))
 
 
 # Missing
@@ -151,7 +151,7 @@ def change_default(draft: Draft, table: Table, item: Difference) -> None:
         f"{change.lower().replace(' default', ' the default')} of {column.name}",
         f"ALTER COLUMN {identifier(column.name)} {change}",
     )
-    repair = Repair(Phase.COLUMNS, table.name, column.name, (step,), _frozen(table, column, found))
+    repair = Repair(Phase.COLUMNS, table.name, (column.name,), (step,), _frozen(table, column, found))
     draft.repairs.append(repair)
 
 

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError
 from django.urls import reverse
 
-from clinic_project.clinics.api.errors import sqlstate
 from clinic_project.clinics.models import Clinic, Patient
+from clinic_project.reconciliation.errors import sqlstate
 from medical_records.models import MedicalRecord, PatientPhoto
 
 #: So that a typing error doesn't fill the disk: 56 million patients.

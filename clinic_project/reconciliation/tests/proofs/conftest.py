@@ -10,7 +10,7 @@ from django.test import modify_settings
 from .catalogue import Catalogue, read_catalogue
 from .databases import Database, create_database, default_connection_to, drop_database
 from .fixtures import copy_of, empty_database, unblocked
-from .zoo.models import available_extension
+from .zoo.extensions import available_extension
 
 __all__ = ["copy_of", "empty_database", "unblocked"]
 
