@@ -88,6 +88,7 @@ class Index:
     constraint: str | None = None
     keys: tuple[str, ...] = ()
     predicate: str | None = None
+    parameters: tuple[str, ...] = ()
 
     @property
     def meaning(self) -> tuple[bool, str]:

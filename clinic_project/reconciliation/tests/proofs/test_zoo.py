@@ -198,7 +198,6 @@ class TestColumns:
             ("zoo_animal", "tags"),
             ("zoo_animal", "facts"),
             ("zoo_animal", "legs"),
-            ("zoo_animal", "stay"),
             ("zoo_animal", "twin_id"),
             ("zoo_animal", "mother_id"),
             ("zoo_animal", "mood"),
