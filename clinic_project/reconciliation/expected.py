@@ -43,13 +43,12 @@ def read_as_temporary(
     connection: BaseDatabaseWrapper, declared: list[type[models.Model]], schema: str, *, stored: bool
 ) -> Schema:
     with rolled_back(connection) as cursor:
-        cursor.execute("SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)")
         with _script_editor(connection, cursor, stored) as editor:
+            editor.execute("SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)")
             for model in _with_parents(declared):
                 editor.create_model(model)
             fills = dict(_fills(editor, cursor, declared))
-        if editor.script:
-            cursor.execute(";\n".join(editor.script))
+        cursor.execute(";\n".join(editor.script))
         return _completed(read_temporary_schema(cursor, schema, _tables(declared)), fills)
 
 
