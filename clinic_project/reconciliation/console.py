@@ -102,7 +102,8 @@ def _duration(seconds: float) -> str:
 def refusals_text(refusals: Iterable[Refusal]) -> str:
     """Return refusals for a person to act on: what, and below it what to do."""
     unique = dict.fromkeys(refusals)
-    lines = [f"The schema is not as declared: {len(unique)} found that a person must decide. The rest has been done."]
+    count = "one thing needs" if len(unique) == 1 else f"{len(unique)} things need"
+    lines = [f"The schema is not as declared: {count} a person's decision. What was safe has been done."]
     for refusal in unique:
         where = refusal.table if refusal.name == refusal.table else f"{refusal.table}.{refusal.name}"
         lines += [f"  {where} [{refusal.code}]", f"    {refusal.reason}", f"    To do: {refusal.remedy}"]

@@ -1,8 +1,9 @@
 """PostgreSQL's catalogues → Schema. All catalogue SQL that describes tables is here.
 
-Tables are found by OID in one schema, never by bare name, in a number of queries that does not grow with their number:
-https://www.postgresql.org/docs/current/catalogs.html. Features that a server's version lacks are read from the text that
-it prints for a definition, so that no query names a column which only newer catalogues have.
+Tables are found by OID in one schema, never by bare name, in a number of queries that does not grow with their number
+(the keys of many hundreds are asked for in lots): https://www.postgresql.org/docs/current/catalogs.html. Features that a
+server's version lacks are read from the text that it prints for a definition, so that no query names a column which only
+newer catalogues have.
 """
 
 import re
@@ -18,6 +19,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from .conf import Budgets, milliseconds
 from .schema import Column, Constraint, Index, Relation, Schema, Table, identifier
 from .schema import Sequence as KeySequence
+
+#: How many tables' keys one query looks up: the time to plan it grows with the square of them.
+KEYS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +139,15 @@ class _Reader:
         return {row["name"]: Relation(self.schema, row["name"], row["kind"], row["table_name"]) for row in rows}
 
     def _with_next_keys(self, tables: dict[str, Table], found: Mapping[int, Mapping[str, Any]]) -> dict[str, Table]:
-        """Add what the rows and the sequences of the keys have come to: one query, of two quick look-ups a key."""
+        """Add what the rows and the sequences of the keys have come to, by two quick look-ups a key."""
         readable = {row["name"] for row in found.values() if row["may_select"] and not row["rows_hidden"]}
         keys = [(t, *key) for t in tables.values() if t.name in readable for key in _sequence_keys(t)]
-        if not keys:
-            return tables
+        result = dict(tables)
+        for first in range(0, len(keys), KEYS_AT_ONCE):
+            result.update(self._next_keys(keys[first : first + KEYS_AT_ONCE]))
+        return result
+
+    def _next_keys(self, keys: Sequence[tuple[Table, str, KeySequence]]) -> Iterator[tuple[str, Table]]:
         self.cursor.execute(
             " UNION ALL ".join(
                 f"SELECT {number}, (SELECT max({identifier(name)})::bigint + 1 FROM {table.sql_name}),"
@@ -147,11 +155,9 @@ class _Reader:
                 for number, (table, name, sequence) in enumerate(keys)
             )
         )
-        result = dict(tables)
         for number, next_key, next_value in self.cursor.fetchall():
             table, name, sequence = keys[number]
-            result[table.name] = _with_next_key(table, name, next_key or 1, replace(sequence, next_value=next_value))
-        return result
+            yield table.name, _with_next_key(table, name, next_key or 1, replace(sequence, next_value=next_value))
 
 
 def _sequence_keys(table: Table) -> list[tuple[str, KeySequence]]:
