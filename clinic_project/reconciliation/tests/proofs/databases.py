@@ -44,7 +44,7 @@ class Database:
     """A database of the settings' server; `role` connects in place of the settings' user."""
 
     name: str
-    role: Mapping[str, str] = field(default_factory=dict)
+    role: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def connect(self) -> psycopg2.extensions.connection:
         """Return a new connection in autocommit mode; sessions run in UTC."""
