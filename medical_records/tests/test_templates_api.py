@@ -35,7 +35,8 @@ def test_a_new_template_comes_back_whole_with_ids_for_its_fields(api, member):
     assert shown["created_by_user_id"] == member.user_id
     [field] = shown["fields"]
     assert uuid.UUID(field["id"])
-    assert api.get(f"{URL}/{shown['id']}").json() == shown
+    assert answer["Location"] == f"{URL}/{shown['id']}"
+    assert api.get(answer["Location"]).json() == shown
 
 
 def test_ids_of_fields_are_kept_as_they_are_sent(api):
@@ -206,6 +207,13 @@ def test_templates_are_written_by_administrators_and_read_by_all(clinic, templat
 def test_an_id_that_no_row_can_have_is_404_and_401_without_credentials(api, client, pk):
     assert api.get(f"{URL}/{pk}").status_code == 404
     assert client.get(f"{URL}/{pk}").status_code == 401
+
+
+def test_options_are_left_to_cors(api, client, template):
+    assert client.options(URL).status_code == 401
+    answer = api.options(f"{URL}/{template.pk}")
+    assert answer.status_code == 405
+    assert answer["Allow"] == "GET, PUT, PATCH, DELETE, HEAD"
 
 
 def test_a_changed_template_leaves_its_records_alone(api, clinic):
