@@ -114,6 +114,12 @@ def test_a_body_of_more_than_a_mebibyte_is_413_and_another_content_type_415(api)
     assert api.post(URL, b"name=x", content_type="application/x-www-form-urlencoded").status_code == 415
 
 
+def test_a_body_in_chunks_is_told_that_its_length_is_wanted(api, client):
+    for sender, status in ((api, 411), (client, 401)):
+        answer = sender.post(URL, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
+        assert answer.status_code == status
+
+
 def test_put_replaces_and_patch_changes_what_is_given(api, template):
     answer = api.put(f"{URL}/{template.pk}", new(name="Other", version=1))
     assert (answer.status_code, answer["ETag"]) == (200, '"2"')

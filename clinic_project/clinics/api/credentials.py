@@ -19,7 +19,7 @@ from .throttles import FailedLogins, FailedLoginsByAddress, FailedLoginsByEmail
 from .views import PrivateView
 
 #: The problems of requests about oneself; 403 is a session's request without its CSRF token.
-_OWN = (401, 403, 503)
+_OWN = (401, 403, 411, 503)
 
 
 class Login(PrivateView):
@@ -30,7 +30,7 @@ class Login(PrivateView):
         self.throttles: list[FailedLogins] = [FailedLoginsByAddress(), FailedLoginsByEmail()]
         return list(self.throttles)
 
-    @endpoint(LoginOutput, takes=LoginInput, problems=(400, 401, 413, 415, 429, 503), in_clinic=False)
+    @endpoint(LoginOutput, takes=LoginInput, problems=(400, 401, 411, 413, 415, 429, 503), in_clinic=False)
     def post(self, request: Request) -> Response:
         """Exchange an email and a password for an access token."""
         given = LoginInput(data=request.data)
