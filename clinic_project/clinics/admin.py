@@ -14,9 +14,10 @@ from .administration.base import ClinicModelAdmin
 from .administration.filters import ClinicFilter, TrashFilter
 from .administration.scope import scope_of
 from .administration.trash import TrashMixin
-from .forms import MembershipForm, UserAddForm, UserForm
+from .forms import LoginForm, MembershipForm, UserAddForm, UserForm
 from .models import Clinic, Membership, Patient, User
 
+admin.site.login_form = LoginForm
 # Permissions come from memberships: users have no groups.
 admin.site.unregister(Group)
 

@@ -1,12 +1,40 @@
-"""The admin's forms for users and memberships."""
+"""The admin's forms for logging in, users and memberships."""
 
 from typing import Any
 
 from django import forms
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 
+from .api.throttles import FailedLoginsByAddress, FailedLoginsByEmail
 from .models import Membership, User
+
+
+class _Attempt:
+    """A login as the API's throttles see it."""
+
+    def __init__(self, request: HttpRequest | None, email: str | None) -> None:
+        self.META = request.META if request else {}
+        self.headers = request.headers if request else {}
+        self.data = {"email": email}
+
+
+class LoginForm(AdminAuthenticationForm):
+    """Refuses for a while after too many failures, and counts them together with those of the API's login."""
+
+    def clean(self) -> dict[str, Any]:
+        attempt: Any = _Attempt(self.request, self.cleaned_data.get("username"))
+        throttles = [FailedLoginsByAddress(), FailedLoginsByEmail()]
+        if not all(throttle.allow_request(attempt, attempt) for throttle in throttles):
+            raise ValidationError("Too many logins have failed. Wait a minute, and try again.", code="throttled")
+        try:
+            return super().clean()
+        except ValidationError:
+            for throttle in throttles:
+                throttle.record_failure()
+            raise
 
 
 class EmailIsFreeMixin:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, Error
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
@@ -19,9 +19,6 @@ from .inspection import inspect
 from .marks import Mark, mark_tables
 
 logger = logging.getLogger(__name__)
-
-#: How long the page waits for a table that another session keeps locked, for instance by VACUUM FULL.
-LOCK_TIMEOUT = "2s"
 
 
 class SchemaAdminSite(admin.AdminSite):
@@ -66,7 +63,7 @@ def _may_see(request: HttpRequest) -> bool:
 def _look() -> tuple[dict[str, Any], int]:
     """Return what the page shows, and its status: 503 where the database can't be compared."""
     try:
-        inspection = _inspect_without_waiting()
+        inspection = inspect(DEFAULT_DB_ALIAS)
     except ReconciliationError as error:
         logger.warning("The schema can't be compared: %s", error)
         return {"obstacle": str(error)}, 503
@@ -86,9 +83,3 @@ def _shown(inspection: Inspection) -> dict[str, Any]:
         "refusals": list(dict.fromkeys(inspection.plan.refusals)),
         "notes": list(dict.fromkeys(inspection.plan.notes)),
     }
-
-
-def _inspect_without_waiting() -> Inspection:
-    with transaction.atomic(using=DEFAULT_DB_ALIAS), connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-        return inspect(DEFAULT_DB_ALIAS)

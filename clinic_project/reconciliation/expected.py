@@ -10,11 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 from django.apps.registry import Apps
-from django.db import models, router
+from django.db import Error, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .errors import connection_lost
 from .introspection import read_temporary_schema, rolled_back
 from .schema import Schema, Table
+
+#: The first server_version_num whose partitioned tables may have identity columns, as Django's keys are.
+IDENTITY_IN_PARTITIONED = 170000
 
 
 def expected_schema(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterable[str], schema: str) -> Schema:
@@ -23,26 +27,49 @@ def expected_schema(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterabl
     Parents that belong to other apps, or to nobody, are made beside them, since a temporary table's foreign keys may
     only point at temporary tables (https://www.postgresql.org/docs/current/sql-createtable.html), and left out.
     """
-    declared = [model for label in labels for model in _managed_models(apps, label, connection.alias)]
+    wanted = set(labels)
+    declared = [
+        model for model in apps.get_models() if model._meta.app_label in wanted and _is_managed(connection, model)
+    ]
+    try:
+        return read_as_temporary(connection, declared, schema, stored=False)
+    except Error as error:
+        if connection_lost(error):
+            raise
+        return read_as_temporary(connection, declared, schema, stored=True)
+
+
+def read_as_temporary(
+    connection: BaseDatabaseWrapper, declared: list[type[models.Model]], schema: str, *, stored: bool
+) -> Schema:
     with rolled_back(connection) as cursor:
-        cursor.execute("SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)")
-        with _script_editor(connection, cursor) as editor:
+        with _script_editor(connection, cursor, stored) as editor:
+            editor.execute("SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)")
             for model in _with_parents(declared):
                 editor.create_model(model)
             fills = dict(_fills(editor, cursor, declared))
-        if editor.script:
-            cursor.execute(";\n".join(editor.script))
-        return _with_fills(read_temporary_schema(cursor, schema, _tables(declared)), fills)
+        cursor.execute(";\n".join(editor.script))
+        return _completed(read_temporary_schema(cursor, schema, _tables(declared)), fills)
 
 
-def _script_editor(connection: BaseDatabaseWrapper, cursor: Any) -> Any:
+def _script_editor(connection: BaseDatabaseWrapper, cursor: Any, stored: bool) -> Any:
     """Return Django's schema editor writing a script: one round trip to the server instead of one a statement.
 
     Its own `collect_sql` is no help: it doubles the per cent signs in values.
+
+    Unless `stored`, tables are made partitioned where that can be. Without any partition they and their indexes have
+    no files, whose making and unlinking is most of what a table costs, and PostgreSQL prints the same of them.
     """
 
     class ScriptEditor(connection.SchemaEditorClass):  # type: ignore[name-defined]
         script: list[str]
+
+        def table_sql(self, model: type[models.Model]) -> tuple[str, Any]:
+            sql, params = super().table_sql(model)
+            if stored or not _can_be_partitioned(connection, model):
+                return sql, params
+            key = ", ".join(self.quote_name(field.column) for field in model._meta.pk_fields)
+            return f"{sql} PARTITION BY HASH ({key})", params
 
         def execute(self, sql: Any, params: Any = ()) -> None:
             self.script.append(cursor.mogrify(str(sql), params).decode())
@@ -52,14 +79,21 @@ def _script_editor(connection: BaseDatabaseWrapper, cursor: Any) -> Any:
     return editor
 
 
-def _managed_models(apps: Apps, label: str, alias: str) -> list[type[models.Model]]:
-    return [
-        model
-        for model in apps.get_models()
-        if model._meta.app_label == label
-        and model._meta.can_migrate(alias)
-        and router.allow_migrate_model(alias, model)
-    ]
+def _can_be_partitioned(connection: Any, model: type[models.Model]) -> bool:
+    """Whether the primary key is all that is unique in it, since each unique key must hold the partition key.
+
+    https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-LIMITATIONS
+    """
+    options = model._meta
+    if connection.pg_version < IDENTITY_IN_PARTITIONED or options.db_tablespace:
+        return False
+    if options.unique_together or any(field.unique and not field.primary_key for field in options.local_fields):
+        return False
+    return all(isinstance(constraint, models.CheckConstraint) for constraint in options.constraints)
+
+
+def _is_managed(connection: BaseDatabaseWrapper, model: type[models.Model]) -> bool:
+    return model._meta.can_migrate(connection.alias) and router.allow_migrate_model(connection.alias, model)
 
 
 def _with_parents(declared: Iterable[type[models.Model]]) -> list[type[models.Model]]:
@@ -108,11 +142,16 @@ def _fills(editor: Any, cursor: Any, declared: Iterable[type[models.Model]]) -> 
                 yield (model._meta.db_table, field.column), f"{literal}::{field.db_type(editor.connection)}"
 
 
-def _with_fills(schema: Schema, fills: dict[tuple[str, str], str]) -> Schema:
-    tables = {name: _table_with_fills(table, fills) for name, table in schema.tables.items()}
+def _completed(schema: Schema, fills: dict[tuple[str, str], str]) -> Schema:
+    tables = {name: _completed_table(table, fills) for name, table in schema.tables.items()}
     return replace(schema, tables=tables)
 
 
-def _table_with_fills(table: Table, fills: dict[tuple[str, str], str]) -> Table:
-    columns = {name: replace(column, fill=fills.get((table.name, name))) for name, column in table.columns.items()}
-    return replace(table, columns=columns)
+def _completed_table(table: Table, fills: dict[tuple[str, str], str]) -> Table:
+    """Add the columns' fills; and whatever it was made as here, an ordinary table is declared."""
+    filled = {
+        name: replace(column, fill=fills[table.name, name])
+        for name, column in table.columns.items()
+        if (table.name, name) in fills
+    }
+    return replace(table, kind="r", columns={**table.columns, **filled})

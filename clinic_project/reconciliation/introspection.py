@@ -1,10 +1,11 @@
 """PostgreSQL's catalogues → Schema. All catalogue SQL that describes tables is here.
 
 Tables are found by OID in one schema, never by bare name, in a number of queries that does not grow with their number:
-https://www.postgresql.org/docs/current/catalogs.html. Features that a server's version lacks are read from the text that
-it prints for a definition, so that no query names a column which only newer catalogues have.
+https://www.postgresql.org/docs/current/catalogs.html. Features that a server's version may lack are read from the text
+that it prints for a definition, so that no query names a column which only newer catalogues have.
 """
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -140,18 +141,15 @@ class _Reader:
         keys = [(t, *key) for t in tables.values() if t.name in readable for key in _sequence_keys(t)]
         if not keys:
             return tables
-        self.cursor.execute(
-            " UNION ALL ".join(
-                f"SELECT {number}, (SELECT max({identifier(name)})::bigint + 1 FROM {table.sql_name}),"
-                f" (SELECT last_value + CASE WHEN is_called THEN {sequence.increment} ELSE 0 END FROM {sequence.name})"
-                for number, (table, name, sequence) in enumerate(keys)
-            )
-        )
-        result = dict(tables)
-        for number, next_key, next_value in self.cursor.fetchall():
-            table, name, sequence = keys[number]
-            result[table.name] = _with_next_key(table, name, next_key or 1, replace(sequence, next_value=next_value))
-        return result
+        asked = [
+            (identifier(name), table.sql_name, sequence.name, sequence.increment) for table, name, sequence in keys
+        ]
+        self.cursor.execute(_NEXT_KEYS, [json.dumps(asked)])
+        answers = json.loads(self.cursor.fetchone()[0])
+        return tables | {
+            table.name: _with_next_key(table, name, next_key or 1, replace(sequence, next_value=next_value))
+            for (table, name, sequence), (next_key, next_value) in zip(keys, answers, strict=True)
+        }
 
 
 def _sequence_keys(table: Table) -> list[tuple[str, KeySequence]]:
@@ -404,4 +402,27 @@ _HOLDERS = """
         WHERE y.typnamespace = {namespace} AND y.typrelid = 0 AND y.typelem = 0
     ) AS held
     WHERE name = ANY (%s)
+"""
+
+# A query for each table, in one for the server: planning one over a thousand tables takes longer than all of them. What
+# is asked and answered passes through a setting of the transaction, since a DO block takes and returns nothing.
+_NEXT_KEYS = """
+    SELECT set_config('reconciliation.keys', %s, true);
+    DO $block$
+    DECLARE
+        asked json;
+        answer text;
+        answers text[] := '{}';
+    BEGIN
+        FOR asked IN SELECT json_array_elements(current_setting('reconciliation.keys')::json) LOOP
+            EXECUTE format(
+                'SELECT json_build_array((SELECT max(%%s)::numeric + 1 FROM %%s),'
+                ' (SELECT last_value::numeric + CASE WHEN is_called THEN %%s ELSE 0 END FROM %%s))',
+                asked ->> 0, asked ->> 1, asked ->> 3, asked ->> 2
+            ) INTO answer;
+            answers := answers || answer;
+        END LOOP;
+        PERFORM set_config('reconciliation.keys', '[' || array_to_string(answers, ',') || ']', true);
+    END $block$;
+    SELECT current_setting('reconciliation.keys');
 """

@@ -103,8 +103,8 @@ class Step:
     """Statements that are committed together, or one that runs outside of any transaction.
 
     `builds` names the index that a concurrent build makes; `check_first` asks the guard before the statements. `online`
-    is false where writers wait for more than a change of the catalogue. `relations` are the quoted names of what it
-    locks.
+    is false where writers wait for more than a change of the catalogue. `scans` is true where
+    all rows are read, so that it takes its time. `relations` are the quoted names of what it locks.
     """
 
     statements: tuple[str, ...]
@@ -117,6 +117,7 @@ class Step:
     guard: Guard | None = None
     check_first: bool = False
     fill: Fill | None = None
+    scans: bool = False
     relations: tuple[str, ...] = ()
 
     @property

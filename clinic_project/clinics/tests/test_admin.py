@@ -1,6 +1,8 @@
 """Users, clinics, memberships and patients in the admin."""
 
 import pytest
+from django.contrib import admin
+from django.core.cache import cache
 from django.urls import reverse
 
 from clinic_project.clinics.factories import (
@@ -54,6 +56,19 @@ def test_who_is_not_on_the_staff_does_not_get_in(client):
     UserFactory(email="ada@clinic.example")
     page = client.post(reverse("admin:login"), {"username": "ada@clinic.example", "password": PASSWORD})
     assert "for a staff account" in page.content.decode()
+
+
+def test_too_many_failures_close_the_login_for_a_while(client):
+    cache.clear()
+    user = UserFactory(staff=True)
+    form = {"username": user.email, "password": "wrong"}
+    for _ in range(10):
+        assert "correct email and password" in client.post(reverse("admin:login"), form).content.decode()
+    page = client.post(reverse("admin:login"), {**form, "password": PASSWORD})
+    assert "Too many logins have failed" in page.content.decode()
+    assert "_auth_user_id" not in client.session
+    cache.clear()
+    assert client.post(reverse("admin:login"), {**form, "password": PASSWORD}).status_code == 302
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -184,3 +199,23 @@ def test_the_login_page_of_an_unmigrated_database_says_so(client):
     response = client.post(reverse("admin:login"), {"username": "a@b.example", "password": "x"})
     assert response.status_code == 503
     assert "manage.py migrate" in response.content.decode()
+
+
+PAGES = ["changelist", "add", "change", "history", "delete"]
+
+
+@pytest.mark.parametrize("who", ["superuser", "member", "reader"])
+def test_no_page_of_the_admin_fails(who, client):
+    """Every view of every model, for each kind of person: shown, refused or sent elsewhere, but no error of ours."""
+    membership = MembershipFactory(user__staff=True, user__is_superuser=who == "superuser", reader=who == "reader")
+    client.force_login(membership.user)
+    PatientFactory(clinic=membership.clinic)
+    paths = [reverse(f"admin:{name}") for name in ("index", "password_change", "jsi18n")]
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        paths.append(reverse("admin:app_list", args=[model._meta.app_label]))
+        pk = model._default_manager.values_list("pk", flat=True).first() or 1
+        paths += [reverse(f"{name}_{page}", args=[] if page in PAGES[:2] else [pk]) for page in PAGES]
+    answers = {path: client.get(path).status_code for path in paths}
+    assert {path: status for path, status in answers.items() if status not in (200, 302, 403)} == {}
+    assert answers[reverse("admin:clinics_patient_changelist")] == 200

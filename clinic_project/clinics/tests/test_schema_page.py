@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from clinic_project.clinics.factories import UserFactory
-from clinic_project.reconciliation import admin_site, inspection
+from clinic_project.reconciliation import inspection
 
 pytestmark = pytest.mark.django_db
 
@@ -14,7 +14,7 @@ INDEX = reverse("admin:index")
 PAGE = reverse("admin:schema")
 
 #: The session, the user, and seven questions about all the tables at once; the rest sets up their transaction and ends it.
-QUERIES = 16
+QUERIES = 14
 
 
 @pytest.fixture
@@ -146,8 +146,8 @@ def test_a_database_that_can_not_be_compared(client, superuser):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_table_that_another_session_keeps_locked(client, superuser, monkeypatch):
-    monkeypatch.setattr(admin_site, "LOCK_TIMEOUT", "100ms")
+def test_a_table_that_another_session_keeps_locked(client, superuser, settings):
+    settings.RECONCILIATION = {"lock_timeout": 0.1}
     other = connection.copy()
     try:
         other.set_autocommit(False)

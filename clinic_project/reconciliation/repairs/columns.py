@@ -219,12 +219,14 @@ def _fill(table: Table, column: Column, value: str) -> Step:
     fill = Fill(table.sql_name, name, value)
     update = f"UPDATE {table.sql_name} SET {name} = {value} WHERE {name} IS NULL"
     reason = f"give {value} to the rows without {column.name}, in batches"
-    return Step((update,), table.name, Lock.ROW_EXCLUSIVE, reason, relations=(table.sql_name,), fill=fill)
+    return Step((update,), table.name, Lock.ROW_EXCLUSIVE, reason, relations=(table.sql_name,), fill=fill, scans=True)
 
 
 def validate(table: Table, constraint: str, reason: str, guard: Guard) -> Step:
     sql = f"ALTER TABLE {table.sql_name} VALIDATE CONSTRAINT {identifier(constraint)}"
-    return Step((sql,), table.name, Lock.SHARE_UPDATE_EXCLUSIVE, reason, relations=(table.sql_name,), guard=guard)
+    return Step(
+        (sql,), table.name, Lock.SHARE_UPDATE_EXCLUSIVE, reason, relations=(table.sql_name,), guard=guard, scans=True
+    )
 
 
 def validate_not_null(draft: Draft, table: Table, item: Difference) -> None:

@@ -219,6 +219,7 @@ def rebuild_key_index(draft: Draft, table: Table, item: Difference) -> None:
         f"rebuild the index of {item.name}, which was left INVALID",
         relations=(table.sql_name,),
         transactional=False,
+        scans=True,
         guard=guards.duplicates(table, item.name, item.found.index),
     )
     draft.repairs.append(Repair(Phase.INDEXES, table.name, (item.name,), (step,)))

@@ -20,6 +20,7 @@ def build(table: Table, index: Index, name: str, reason: str, guard: Guard | Non
         relations=(table.sql_name,),
         transactional=False,
         builds=identifier(table.schema, name),
+        scans=True,
         guard=guard,
     )
 
