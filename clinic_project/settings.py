@@ -175,6 +175,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        # Every refused request would be there a second time, with the ids in its path.
+        "django.request": {"level": "ERROR"},
         # In development, runserver has a line for each request already.
         "clinic_project.requests": {"level": "WARNING" if DEBUG else "INFO"},
     },

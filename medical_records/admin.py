@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db import models
 from django.db.models.lookups import Exact
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
@@ -28,7 +28,10 @@ from .filters import PlaceFilter, TemplateFilter
 from .forms import TemplateForm
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from .patient_overview import patient_overview, record_photos
-from .photo_views import photo_response
+from .photo_responses import FileIsMissingError, picture_response
+
+#: Nothing runs in a picture. The styles are the browser's own: it centres a picture that is looked at by itself.
+PICTURE_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; sandbox"
 
 
 def _when(moment: datetime | None) -> str:
@@ -43,6 +46,7 @@ def _when_and_who(moment: datetime | None, user: User | None) -> str:
 class ClinicalAdmin(TrashMixin):
     """Made and filled in by the clinic's own program: here they are read, put in the trash and restored."""
 
+    refusals = (ChangeRefused,)
     list_filter: ClassVar[Any] = [TrashFilter, ClinicFilter]
     date_hierarchy = "created_at"
     ordering = ["-created_at", "-pk"]
@@ -77,9 +81,7 @@ class ClinicalAdmin(TrashMixin):
 
 
 class VersionedAdmin(ClinicalAdmin):
-    """Changed by the rules of the model's queryset, which raise the version and keep photos with their record."""
-
-    refusals = (ChangeRefused,)
+    """Trashed and restored by the rules of the model's queryset, which raise the version and keep a record's photos."""
 
     def trash_one(self, request: HttpRequest, obj: Any) -> None:
         rows: Any = self.model._default_manager
@@ -184,6 +186,15 @@ class PhotoAdmin(ClinicalAdmin):
     ]
     readonly_fields = ["picture", "patient", "place", *fieldsets[1][1]["fields"]]
 
+    def trash_one(self, request: HttpRequest, obj: PatientPhoto) -> None:
+        PatientPhoto.objects.move_to_trash(obj.pk, scope_of(request).user)
+
+    def restore_one(self, request: HttpRequest, obj: PatientPhoto) -> None:
+        PatientPhoto.objects.restore(obj.pk, scope_of(request).user)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        PatientPhoto.objects.change(obj.pk, scope_of(request).user, description=obj.description)
+
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(f"<int:pk>/{kind}/", self.admin_site.admin_view(view), name=f"medical_records_patientphoto_{kind}")
@@ -192,16 +203,19 @@ class PhotoAdmin(ClinicalAdmin):
         return [*own, *super().get_urls()]
 
     def file_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        photo = self._visible_photo(request, pk)
-        return photo_response(photo, photo.storage_key)
+        return self._picture(request, pk, thumbnail=False)
 
     def thumbnail_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        photo = self._visible_photo(request, pk)
-        return photo_response(photo, photo.thumbnail_key or photo.storage_key)
+        return self._picture(request, pk, thumbnail=True)
 
-    def _visible_photo(self, request: HttpRequest, pk: int) -> PatientPhoto:
-        photo: PatientPhoto = get_object_or_404(self.get_queryset(request), pk=pk)
-        return photo
+    def _picture(self, request: HttpRequest, pk: int, *, thumbnail: bool) -> HttpResponseBase:
+        photo = get_object_or_404(self.get_queryset(request), pk=pk)
+        try:
+            response = picture_response(request, photo, thumbnail=thumbnail)
+        except FileIsMissingError as error:
+            raise Http404("The file of this photo is missing from the storage.") from error
+        response["Content-Security-Policy"] = PICTURE_POLICY
+        return response
 
     @admin.display(description="photo")
     def thumbnail(self, photo: PatientPhoto) -> str:

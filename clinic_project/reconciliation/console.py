@@ -7,13 +7,14 @@ from typing import Any
 
 from django.core.management.base import CommandError, OutputWrapper
 from django.core.management.color import Style
-from django.db import OperationalError
+from django.db import Error, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .conf import Budgets
 from .engine import Inspection
 from .errors import message
 from .plan import Note, Refusal, Step
+from .pooling import require_own_session
 from .report import Reporter
 from .sessions import Session, migration_lock
 
@@ -127,11 +128,18 @@ def require_postgresql(connection: BaseDatabaseWrapper) -> None:
         raise CommandError("Expected to be outside of any transaction: each step is committed on its own.")
     try:
         connection.ensure_connection()
+        require_own_session(connection)
     except OperationalError as error:
         raise CommandError(
             f"Can't connect to the database {connection.settings_dict['NAME']}: {message(error)} Look at DATABASE_URL, and"
             " whether the server runs."
         ) from error
+
+
+def connection_lost_text(error: Error) -> str:
+    return (
+        f"The database stopped answering: {message(error)} Nothing is lost; run it again: it starts from what is there."
+    )
 
 
 @contextmanager

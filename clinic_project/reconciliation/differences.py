@@ -4,7 +4,7 @@ By meaning first, then by name: a right index under a wrong name only wants a na
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -34,6 +34,7 @@ class Kind(StrEnum):
     INDEX_NAME = "index-name"
     INDEX_INVALID = "index-invalid"
     INDEX_DEFINITION = "index-definition"
+    INDEX_PARAMETERS = "index-parameters"
     CONSTRAINT_MISSING = "constraint-missing"
     CONSTRAINT_NAME = "constraint-name"
     CONSTRAINT_DEFINITION = "constraint-definition"
@@ -48,6 +49,7 @@ class Difference:
 
     `wanted` is the declared column, index or constraint; `found` the real one that can become it (for a constraint also
     an index); `holder` a wrong one in its way, because it has the wanted name, or contradicts the wanted foreign key.
+    Where something is missing, `holder` is one that has its name now and gets its own by the same plan.
     """
 
     table: str
@@ -221,21 +223,27 @@ def _index_differences(wanted: Table, found: Table) -> Iterator[Difference]:
     declared = [index for index in wanted.indexes if index.constraint is None]
     usable = [index for index in found.indexes if index.constraint is None and index.valid]
     matched = match(declared, usable)
+    claimed = {index.name for index in matched.values()}
     for index in declared:
-        yield from _one_index(found, index, matched.get(index.name))
+        yield from _one_index(found, index, matched.get(index.name), claimed)
 
 
-def _one_index(table: Table, wanted: Index, match: Index | None) -> Iterator[Difference]:
+def _one_index(table: Table, wanted: Index, match: Index | None, claimed: Collection[str]) -> Iterator[Difference]:
     holder = table.index(wanted.name)
     if match is None:
-        if holder is None:
+        if holder is None or holder.name in claimed:
             kind, actual = Kind.INDEX_MISSING, "nothing"
         elif holder.valid or holder.constraint:
             kind, actual = Kind.INDEX_DEFINITION, holder.text
         else:
             kind, actual = Kind.INDEX_INVALID, "INVALID (an interrupted concurrent build)"
         yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted=wanted, holder=holder)
-    elif match.name != wanted.name:
+        return
+    # Only declared ones: others are somebody's tuning.
+    if set(wanted.parameters) - set(match.parameters):
+        expected, actual = ", ".join(wanted.parameters), ", ".join(match.parameters) or "the defaults"
+        yield Difference(table.name, Kind.INDEX_PARAMETERS, wanted.name, expected, actual, wanted, match)
+    if match.name != wanted.name:
         actual = f"named {match.name}"
         yield Difference(table.name, Kind.INDEX_NAME, wanted.name, wanted.text, actual, wanted, match, holder)
 
@@ -270,8 +278,9 @@ def _key_differences(wanted: Table, found: Table) -> Iterator[Difference]:
         for name, constraint in match(declared, real).items()
         if constraint.timing == _named(declared, name).timing
     }
+    claimed = {constraint.name for constraint in matched.values()}
     for constraint in declared:
-        yield from _one_key(found, constraint, matched.get(constraint.name))
+        yield from _one_key(found, constraint, matched.get(constraint.name), claimed)
 
 
 def adoptable_index(table: Table, wanted: Constraint) -> Index | None:
@@ -286,11 +295,14 @@ def _named(constraints: Iterable[Constraint], name: str) -> Constraint:
     return next(c for c in constraints if c.name == name)
 
 
-def _one_key(table: Table, wanted: Constraint, match: Constraint | None) -> Iterator[Difference]:
+def _one_key(
+    table: Table, wanted: Constraint, match: Constraint | None, claimed: Collection[str]
+) -> Iterator[Difference]:
     if match is None:
         holder = table.primary_key if wanted.kind == "p" else table.constraint(wanted.name)
-        kind = Kind.CONSTRAINT_MISSING if holder is None else Kind.CONSTRAINT_DEFINITION
-        actual = "nothing" if holder is None else holder.text
+        missing = holder is None or holder.name in claimed
+        kind = Kind.CONSTRAINT_MISSING if missing else Kind.CONSTRAINT_DEFINITION
+        actual = "nothing" if holder is None or missing else holder.text
         found = adoptable_index(table, wanted)
         yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, found, holder)
         return
@@ -334,9 +346,13 @@ def _rule_differences(wanted: Table, found: Table, kind: str, find_holder: _Find
     matched = match(declared, [c for c in usable if c.validated])
     rest = [c for c in declared if c.name not in matched]
     matched |= match(rest, [c for c in usable if not c.validated])
+    claimed = {constraint.name for constraint in matched.values()}
     for constraint in declared:
         match_found = matched.get(constraint.name)
-        yield from _one_rule(found, constraint, match_found, find_holder(found, constraint, match_found))
+        holder = find_holder(found, constraint, match_found)
+        if holder is not None and holder.name in claimed:
+            holder = None
+        yield from _one_rule(found, constraint, match_found, holder)
 
 
 def _holder_of_name(table: Table, wanted: Constraint, match: Constraint | None) -> Constraint | None:

@@ -220,17 +220,19 @@ def _column(row: Mapping[str, Any]) -> Column:
 
 def _index(row: Mapping[str, Any]) -> Index:
     body = row["body"]
-    if row["has_options"]:
+    if row["parameters"]:
         body = re.sub(r" WITH \([^()]*\)", "", body)
     return Index(
         name=row["name"],
         unique=row["is_unique"],
         body=body,
+        definition=row["body"],
         valid=row["valid"],
         building=row["building"],
         constraint=row["constraint_name"],
         keys=tuple(row["keys"] or ()),
         predicate=row["predicate"],
+        parameters=tuple(row["parameters"] or ()),
     )
 
 
@@ -344,7 +346,7 @@ _INDEXES = """
            substr(pg_get_indexdef(i.oid), 1 + length(format('CREATE %%sINDEX %%I ON %%s%%I.%%I ',
                CASE WHEN x.indisunique THEN 'UNIQUE ' END, i.relname, CASE WHEN i.relkind = 'I' THEN 'ONLY ' END,
                CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, t.relname))) AS body,
-           i.reloptions IS NOT NULL AS has_options,
+           i.reloptions AS parameters,
            x.indisvalid AND x.indisready AND x.indislive AS valid,
            NOT x.indisvalid AND EXISTS (
                SELECT FROM pg_stat_progress_create_index p

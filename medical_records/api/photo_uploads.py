@@ -8,7 +8,6 @@ from typing import IO, Any
 
 from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
-from django.http import HttpRequest
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -61,13 +60,6 @@ def _drop(body: IO[bytes]) -> None:
     dropped = 0
     while dropped < _MAX_DROPPED and (chunk := body.read(64 * 1024)):
         dropped += len(chunk)
-
-
-def check_length(request: HttpRequest) -> None:
-    """Raise Problem (411) for a body whose length isn't said: Django reads none of it, and it would look empty."""
-    if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
-        detail = "Send the upload with a Content-Length, not in chunks of unknown number."
-        raise Problem(411, "length-required", "Length required", detail)
 
 
 def too_large() -> Problem:

@@ -23,7 +23,7 @@ from medical_records.uploads import add_photo, check_usable
 
 from . import representations
 from .filters import PhotoFilters, filtered
-from .photo_uploads import PhotoUpload, PictureUploadHandler, check_length, too_large
+from .photo_uploads import PhotoUpload, PictureUploadHandler, too_large
 from .serializers import PhotoAttachment, PhotoChange, PhotoOutput, PhotoQuery, RecordPhotosOutput
 from .views import RecordsView
 
@@ -52,10 +52,6 @@ class PhotoList(PhotoView):
         request.upload_handlers = [PictureUploadHandler(request)]
         return super().initialize_request(request, *args, **kwargs)
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        check_length(request)
-
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, TooManyBytes):
             exc = too_large()
@@ -69,7 +65,7 @@ class PhotoList(PhotoView):
         photos = filtered(request, self.photos, PhotoFilters)
         return Response(representations.photo_page(request, photos.order_by("-created_at", "-id")))
 
-    @endpoint(PhotoOutput, status=201, takes={"multipart/form-data": _UPLOAD}, problems=(*CREATING, 411), once=True)
+    @endpoint(PhotoOutput, status=201, takes={"multipart/form-data": _UPLOAD}, problems=CREATING, once=True)
     @idempotent
     def post(self, request: Request) -> Response:
         """Upload a picture to a patient's gallery, or for a record."""

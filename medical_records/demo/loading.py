@@ -1,7 +1,8 @@
 """Fills the demo's clinics with patients, appointments, records and photos, in bulk.
 
 A patient comes with everything that is theirs in one transaction, so a load that is cut short is simply continued by
-the next: it counts the patients that are there and makes the others.
+the next: it counts the patients that are there and makes the others. The first ones of each clinic are made here, those
+of a large scale are copies of them.
 """
 
 import datetime
@@ -27,12 +28,15 @@ from medical_records.models import MedicalRecord, MedicalRecordTemplate, Patient
 from medical_records.photo_files import PhotoFile
 from medical_records.pictures import CONTENT_TYPE, Picture, clean_picture
 
+from .copies import copy_patients
 from .paintings import PAINTERS, paint
 from .people import PATIENTS, load_staff
 from .specialties import FORMS, Form
 
 #: Patients a transaction.
-BATCH = 200
+BATCH, BATCH_OF_COPIES = 200, 5_000
+#: How many times scale 1 is made here; beyond, patients are copied.
+ORIGINALS = 5
 #: Different pictures of each kind; more photos share their files.
 PICTURES = 6
 
@@ -66,23 +70,28 @@ def load_demo(scale: int, password: str, advance: Callable[[int], None]) -> None
         clinics = load_staff(password)
         desks = [Desk(clinic) for clinic in clinics]
     for desk in desks:
-        for numbers in _batches(missing_patients(desk.clinic, scale)):
+        originals = PATIENTS[desk.clinic.name] * min(scale, ORIGINALS)
+        for numbers in _batches(missing_patients(desk.clinic, originals), BATCH):
             with transaction.atomic():
                 desk.admit(numbers)
+            advance(len(numbers))
+        for numbers in _batches(missing_patients(desk.clinic, PATIENTS[desk.clinic.name] * scale), BATCH_OF_COPIES):
+            with transaction.atomic():
+                copy_patients(desk.clinic, len(numbers), originals)
             advance(len(numbers))
     with connection.cursor() as cursor:
         # The admin's counts and the planner go by these statistics.
         cursor.execute(f"ANALYZE {', '.join(connection.ops.quote_name(model._meta.db_table) for model in _TABLES)}")
 
 
-def missing_patients(clinic: Clinic, scale: int) -> range:
-    """Return the numbers of the patients that `clinic` lacks."""
-    return range(Patient.objects.filter(clinic=clinic).count(), PATIENTS[clinic.name] * scale)
+def missing_patients(clinic: Clinic, wanted: int) -> range:
+    """Return the numbers of the patients that `clinic` lacks to have `wanted`."""
+    return range(Patient.objects.filter(clinic=clinic).count(), wanted)
 
 
-def _batches(numbers: range) -> Iterator[range]:
-    for start in range(0, len(numbers), BATCH):
-        yield numbers[start : start + BATCH]
+def _batches(numbers: range, size: int) -> Iterator[range]:
+    for start in range(0, len(numbers), size):
+        yield numbers[start : start + size]
 
 
 class Desk:

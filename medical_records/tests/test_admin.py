@@ -1,7 +1,5 @@
 """The admin: what staff find, what it costs, and what can't be done there."""
 
-from typing import Any
-
 import pytest
 from django.db import connection
 from django.urls import reverse
@@ -13,7 +11,7 @@ from medical_records.models import MedicalRecord, MedicalRecordTemplate, Patient
 pytestmark = pytest.mark.django_db
 
 MODELS = ["medicalrecordtemplate", "medicalrecord", "patientphoto"]
-FACTORIES: dict[str, Any] = {
+FACTORIES = {
     "medicalrecordtemplate": MedicalRecordTemplateFactory,
     "medicalrecord": MedicalRecordFactory,
     "patientphoto": PatientPhotoFactory,

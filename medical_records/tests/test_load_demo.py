@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections import Counter
 
 import pytest
 from django.core.files.storage import default_storage
@@ -11,7 +12,7 @@ from django.db.models import F
 from django.urls import reverse
 
 from clinic_project.clinics.factories import PASSWORD
-from clinic_project.clinics.models import Clinic, Patient, User
+from clinic_project.clinics.models import Appointment, Clinic, Patient, User
 from medical_records.demo.specialties import FORMS
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 
@@ -57,8 +58,24 @@ def test_a_second_load_adds_nothing():
 def test_a_larger_scale_adds_what_is_missing():
     load()
     small = Patient.objects.count()
-    load(scale=3)
-    assert Patient.objects.count() == 3 * small
+    load(scale=2)
+    assert Patient.objects.count() == 2 * small
+
+
+@pytest.mark.usefixtures("_development")
+def test_a_large_one_copies_patients_with_all_that_is_theirs(monkeypatch):
+    monkeypatch.setattr("medical_records.demo.loading.ORIGINALS", 1)
+    load()
+    small = Counter({model: model.objects.count() for model in MODELS})
+    load(scale=4)
+    for model in (Patient, MedicalRecord, PatientPhoto):
+        assert model.objects.count() == 4 * small[model]
+    assert Appointment.objects.count() == MedicalRecord.objects.count()
+    assert not MedicalRecord.objects.exclude(patient=F("appointment__patient")).exists()
+    on_records = PatientPhoto.objects.filter(medical_record__isnull=False)
+    assert not on_records.exclude(patient=F("medical_record__patient")).exists()
+    assert not on_records.exclude(clinic=F("medical_record__clinic")).exists()
+    Patient(clinic=Clinic.objects.first(), full_name="The next id is free").save()
 
 
 @pytest.mark.usefixtures("_development")

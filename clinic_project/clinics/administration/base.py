@@ -74,15 +74,13 @@ class ClinicModelAdmin(admin.ModelAdmin):
         return [name for name in super().get_list_display(request) if several or name != "clinic"]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Write of an existing row what was edited, who did it and when: another column may just have been changed."""
+        """Write of an existing row what was edited, and when: another column may just have been changed."""
         if not change:
             obj.save()
             return
         columns = {column.name for column in self.opts.concrete_fields}
-        stamps = {"updated_at": timezone.now(), "updated_by_user": scope_of(request).user}
-        for name in columns & stamps.keys():
-            setattr(obj, name, stamps[name])
-        obj.save(update_fields=columns & {*form.changed_data, *stamps})
+        obj.updated_at = timezone.now()
+        obj.save(update_fields=columns & {*form.changed_data, "updated_at"})
 
     def formfield_for_foreignkey(
         self, db_field: Any, request: HttpRequest, **kwargs: Any

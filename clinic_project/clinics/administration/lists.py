@@ -15,6 +15,9 @@ from django.utils import timezone
 #: Rows are counted one by one up to here; beyond, the planner's estimate is shown.
 EXACT_COUNT_LIMIT = 10_000
 
+#: The years of a date hierarchy: a row of the year 1 doesn't make it two thousand.
+MOST_YEARS = 100
+
 
 class EstimatingPaginator(Paginator):
     """Counts up to EXACT_COUNT_LIMIT rows and pages through those; more are estimated, and are for the filters.
@@ -97,16 +100,25 @@ class IndexedDates:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._change_list, name)
 
-    def aggregate(self, **bounds: Any) -> dict[str, Any]:
-        return self._change_list.queryset.order_by().aggregate(**bounds)
+    @cached_property
+    def _bounds(self) -> dict[str, datetime.datetime | None]:
+        field = self._change_list.date_hierarchy
+        rows = self._change_list.queryset.order_by()
+        return rows.aggregate(first=models.Min(field), last=models.Max(field))
+
+    def aggregate(self, **bounds: models.Aggregate) -> dict[str, datetime.datetime | None]:
+        """Return `first` and `last`, which is all that the hierarchy asks for."""
+        return dict(self._bounds)
 
     def datetimes(self, field: str, kind: str) -> list[datetime.datetime]:
         """Return the starts of the periods (`kind`: year, month, day) in which there are rows, in order."""
-        rows = self._change_list.queryset.order_by()
-        bounds = rows.aggregate(first=models.Min(field), last=models.Max(field))
-        if bounds["first"] is None:
+        first, last = self._bounds["first"], self._bounds["last"]
+        if first is None or last is None:
             return []
-        starts = list(periods(bounds["first"], bounds["last"], kind))
+        rows = self._change_list.queryset.order_by()
+        starts = list(periods(first, last, kind))
+        if kind == "year":
+            starts = starts[-MOST_YEARS:]
         probes = [
             rows.filter(**{f"{field}__gte": start, f"{field}__lt": end})
             .annotate(period=models.Value(number))

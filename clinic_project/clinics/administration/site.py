@@ -5,12 +5,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin
 from django.db import ProgrammingError, models
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 
+from clinic_project.reconciliation.admin_site import SchemaAdminSite
 from clinic_project.reconciliation.errors import sqlstate
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ SCHEMA_IS_BEHIND = frozenset({"42P01", "42703"})
 View = Callable[..., HttpResponseBase]
 
 
-class ClinicAdminSite(admin.AdminSite):
+class ClinicAdminSite(SchemaAdminSite):
     site_header = "Clinic administration"
     site_title = "Clinic administration"
     index_title = "What would you like to look at?"

@@ -127,6 +127,22 @@ class TrashMixin(ClinicModelAdmin):
     def _url(self, view: str, *args: Any) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{view}", args=args)
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except self.refusals as refusal:
+            return self._refused(request, object_id, refusal)
+
+    def _refused(self, request: HttpRequest, object_id: str | None, refusal: Exception) -> HttpResponse:
+        self.message_user(request, str(refusal), messages.ERROR)
+        return HttpResponseRedirect(self._url("change", object_id))
+
     # What Django's own delete view calls.
 
     def delete_view(
@@ -135,8 +151,7 @@ class TrashMixin(ClinicModelAdmin):
         try:
             return super().delete_view(request, object_id, {"title": "Move to the trash", **(extra_context or {})})
         except self.refusals as refusal:
-            self.message_user(request, str(refusal), messages.ERROR)
-            return HttpResponseRedirect(self._url("change", object_id))
+            return self._refused(request, object_id, refusal)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.trash_one(request, obj)

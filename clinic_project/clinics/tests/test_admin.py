@@ -1,7 +1,5 @@
 """Users, clinics, memberships and patients in the admin."""
 
-from typing import Any
-
 import pytest
 from django.urls import reverse
 
@@ -62,7 +60,7 @@ def test_who_is_not_on_the_staff_does_not_get_in(client):
 def test_a_list_of_fifty_costs_as_many_queries_as_a_list_of_one(
     model, client, superuser, django_assert_num_queries, django_assert_max_num_queries
 ):
-    make: dict[str, Any] = {
+    make = {
         "user": UserFactory,
         "clinic": ClinicFactory,
         "membership": MembershipFactory,

@@ -41,7 +41,7 @@ def rename_constraints(draft: Draft, table: Table, items: Sequence[Difference]) 
 def add_key(draft: Draft, table: Table, item: Difference) -> None:
     wanted = item.wanted
     holder = draft.actual.holders.get(wanted.name)
-    if holder is not None and (item.found is None or item.found.name != wanted.name):
+    if holder is not None and item.holder is None and (item.found is None or item.found.name != wanted.name):
         draft.refusals.append(name_taken(table, wanted.name, holder))
     elif not _can_use_index(wanted):
         _add_directly(draft, table, wanted)

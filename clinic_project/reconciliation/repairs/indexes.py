@@ -11,7 +11,7 @@ from .naming import renames
 
 def build(table: Table, index: Index, name: str, reason: str, guard: Guard | None) -> Step:
     unique = "UNIQUE " if index.unique else ""
-    sql = f"CREATE {unique}INDEX CONCURRENTLY {identifier(name)} ON {table.sql_name} {index.body}"
+    sql = f"CREATE {unique}INDEX CONCURRENTLY {identifier(name)} ON {table.sql_name} {index.definition}"
     return Step(
         (sql,),
         table.name,
@@ -46,7 +46,7 @@ def _unique_guard(table: Table, index: Index) -> Guard | None:
 
 def create_index(draft: Draft, table: Table, item: Difference) -> None:
     index = item.wanted
-    if index.name in draft.actual.holders:
+    if index.name in draft.actual.holders and item.holder is None:
         draft.refusals.append(name_taken(table, index.name, draft.actual.holders[index.name]))
         return
     step = build(table, index, index.name, f"build {index.name}", _unique_guard(table, index))
@@ -120,6 +120,15 @@ def _take_names(table: Table, pairs: Sequence[tuple[str, str]], holders: Sequenc
     befores = {before for before, _ in pairs}
     aside = [holder for holder in holders if holder not in befores]
     return steps + [drop(table, helper_name("old", table.name, holder), f"drop what {holder} was") for holder in aside]
+
+
+def set_parameters(draft: Draft, table: Table, item: Difference) -> None:
+    """Set the declared storage parameters. What is stored already stays as it is."""
+    sql = f"ALTER INDEX {identifier(table.schema, item.found.name)} SET ({', '.join(item.wanted.parameters)})"
+    reason = f"set {item.expected} of {item.name}"
+    step = Step((sql,), table.name, Lock.SHARE_UPDATE_EXCLUSIVE, reason, relations=(table.sql_name,))
+    # By the name that it has now: an index is renamed afterwards.
+    draft.repairs.append(Repair(Phase.COLUMNS, table.name, (item.name,), (step,)))
 
 
 def drop_leftover(draft: Draft, table: Table, item: Difference) -> None:

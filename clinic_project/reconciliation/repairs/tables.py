@@ -2,7 +2,7 @@
 
 from ..differences import Differences, Kind, describe_column
 from ..plan import Draft, Lock, Phase, Repair, Step
-from ..schema import Constraint, Schema, Table, identifier
+from ..schema import Constraint, Index, Schema, Table, identifier
 from .constraints import add_rule_at_once, waits_for_parent
 from .indexes import name_taken
 
@@ -75,11 +75,10 @@ def _create(table: Table) -> list[str]:
     parts = [f"{identifier(column.name)} {describe_column(column)}" for column in table.columns.values()]
     parts += [f"CONSTRAINT {identifier(c.name)} {c.text}" for c in table.constraints if c.kind != "f"]
     lines = ",\n    ".join(parts)
-    return [
-        f"CREATE TABLE {table.sql_name} (\n    {lines}\n)",
-        *(
-            f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {identifier(index.name)} ON {table.sql_name} {index.body}"
-            for index in table.indexes
-            if index.constraint is None
-        ),
-    ]
+    indexes = [index for index in table.indexes if index.constraint is None]
+    return [f"CREATE TABLE {table.sql_name} (\n    {lines}\n)", *(_create_index(table, index) for index in indexes)]
+
+
+def _create_index(table: Table, index: Index) -> str:
+    unique = "UNIQUE " if index.unique else ""
+    return f"CREATE {unique}INDEX {identifier(index.name)} ON {table.sql_name} {index.definition}"

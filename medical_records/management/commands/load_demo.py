@@ -97,7 +97,7 @@ def _places(clinic: Clinic) -> Iterator[tuple[str, str]]:
         yield reverse("admin:clinics_patient_change", args=[photo.patient_id]), "a patient's records and photos"
         yield reverse("admin:medical_records_medicalrecord_change", args=[photo.medical_record_id]), "a filled-in form"
     yield f"{reverse('admin:medical_records_medicalrecord_changelist')}?trash=only", "the trash"
-    yield "/api/clinic/medical-record-templates", "the API, with a login of one clinic"
+    yield "/api/docs", "the API"
 
 
 def _scale(text: str) -> int:
