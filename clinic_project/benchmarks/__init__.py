@@ -1,0 +1,1 @@
+"""Measurements of this project, by `python -m`. Nothing of the project imports them."""
