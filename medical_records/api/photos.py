@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiRequest, OpenApiResponse
@@ -40,8 +41,9 @@ class PhotoView(RecordsView):
     def photos(self) -> PhotoQuerySet:
         return PatientPhoto.objects.for_clinic(self.clinic)
 
-    def shown(self, pk: int, status: int = 200) -> Response:
-        return Response(representations.photo(self.clinic, pk), status=status)
+    def shown(self, pk: int) -> Response:
+        """Answer with what is known of a photo. Raises DoesNotExist."""
+        return Response(representations.photo(self.clinic, pk))
 
 
 class PhotoList(PhotoView):
@@ -81,7 +83,8 @@ class PhotoList(PhotoView):
             record=record,
             uploaded_by=self.access.user,
         )
-        return self.shown(photo.pk, status=201)
+        row = representations.photo(self.clinic, photo.pk)
+        return Response(row, status=201, headers={"Location": reverse("medical_records:photo", args=[photo.pk])})
 
     def _record(self, pk: int | None) -> MedicalRecord | None:
         return None if pk is None else MedicalRecord.objects.for_clinic(self.clinic).get(pk=pk)
