@@ -155,8 +155,9 @@ class Executor:
     def _fill(self, step: Step, fill: Fill) -> int:
         """Fill a column by windows of blocks, a commit each, and return how many rows it was.
 
-        A window in which a whole batch was found is looked at again; one with less is done, and the next is wider. So
-        memory stays flat, no batch is longer than another, and blocks without NULLs are passed over fast.
+        A window in which a whole batch was found is looked at again, by halves; one with less is done, and the next is
+        wider if there was little to do. So memory stays flat, no batch is longer than another, no block is looked at
+        more than a few times, and blocks without NULLs are passed over fast.
         """
         (blocks,) = self._one_row(
             "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int", [fill.table]
@@ -167,7 +168,8 @@ class Executor:
             changed = self.until_unlocked(step, lambda sql=sql: self._in_transaction(sql))  # type: ignore[misc]
             rows += changed
             if changed < self.budgets.batch_rows:
-                first, width = first + width, min(width * 2, WIDEST_WINDOW)
+                first += width
+            width = _next_window(width, changed / self.budgets.batch_rows)
             self.reporter.progressed(step, min(first, blocks), blocks)
         return rows
 
@@ -230,6 +232,13 @@ def ask(connection: BaseDatabaseWrapper, guard: Guard) -> Refusal | None:
         cursor.execute(guard.sql)
         count, keys = cursor.fetchone()
     return guard.refusal(count, keys or "") if count else None
+
+
+def _next_window(width: int, fullness: float) -> int:
+    """Return how many blocks to look at next, after so many held that part of a batch."""
+    if fullness >= 1:
+        return max(1, width // 2)
+    return width if fullness > 0.5 else min(width * 2, WIDEST_WINDOW)
 
 
 def _lost(step: Step, error: Error) -> ReconciliationError:
