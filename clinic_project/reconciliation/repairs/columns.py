@@ -294,7 +294,8 @@ def advance_sequence(draft: Draft, table: Table, item: Difference) -> None:
         f"LOCK TABLE {table.sql_name} IN SHARE ROW EXCLUSIVE MODE",
         (
             f"SELECT setval({sequence}, max({name})) FROM {table.sql_name}"
-            f" HAVING max({name}) > (SELECT last_value FROM {found.sequence.name})"
+            f" HAVING max({name}) >= (SELECT last_value + CASE WHEN is_called THEN {found.sequence.increment} ELSE 0 END"
+            f" FROM {found.sequence.name})"
         ),
     )
     reason = f"move {found.sequence.name} past the highest {column.name}"
