@@ -85,18 +85,18 @@ class Executor:
             self.notes.append(inquiry.note(count))
 
     def _step(self, repair: Repair, step: Step) -> None:
-        if step.check_first and step.guard is not None:
-            self._see_no_rows(step.guard)
         began = time.monotonic()
         self.reporter.started(step)
         try:
+            if step.check_first and step.guard is not None:
+                self._see_no_rows(step.guard)
             rows = self._run(step)
-        except Error as error:
+        except BaseException as error:
+            # Whatever it is, an interrupt of the keyboard too: a bar that goes on would keep the terminal's cursor.
             self.reporter.failed(step)
-            if connection_lost(error):
-                raise _lost(step, error) from error
-            self._give_up(repair, step, error)
-            return
+            if isinstance(error, Error):
+                self._give_up(repair, step, error)
+            raise
         self.reporter.finished(step, time.monotonic() - began, rows)
 
     def _run(self, step: Step) -> int | None:
@@ -217,9 +217,13 @@ class Executor:
         )
 
     def _give_up(self, repair: Repair, step: Step, error: Error) -> None:
+        if connection_lost(error):
+            raise _lost(step, error) from error
         guard = step.guard
         if guard is not None and sqlstate(error) in guard.sqlstates:
-            self._see_no_rows(guard)
+            # The rows may be of a table that this role may not read; then PostgreSQL's own words must do.
+            with suppress(Error):
+                self._see_no_rows(guard)
         raise GivenUp(statement_failed(step, ", ".join(repair.names), error)) from error
 
     def _see_no_rows(self, guard: Guard) -> None:

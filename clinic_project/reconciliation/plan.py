@@ -79,7 +79,9 @@ class Guard:
     sqlstates: tuple[str, ...]
 
     def refusal(self, count: int, keys: str) -> Refusal:
-        return Refusal(self.code, self.table, self.name, self.reason.format(count=count, keys=keys), self.remedy)
+        # Not by format(): a check's expression, which may be part of the reason, may have braces of its own.
+        reason = self.reason.replace("{count}", str(count)).replace("{keys}", keys)
+        return Refusal(self.code, self.table, self.name, reason, self.remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class Inquiry:
     text: str
 
     def note(self, count: int) -> Note:
-        return Note(self.code, self.table, self.name, self.text.format(count=count))
+        return Note(self.code, self.table, self.name, self.text.replace("{count}", str(count)))
 
 
 @dataclass(frozen=True, slots=True)

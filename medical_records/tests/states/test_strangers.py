@@ -1,7 +1,11 @@
 """What others hung onto the tables, and how they set up the server: children, triggers, row security, defaults."""
 
-from clinic_project.reconciliation.tests.proofs.catalogue import named
-from clinic_project.reconciliation.tests.proofs.databases import Database
+from collections.abc import Iterator
+
+import pytest
+
+from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key, named
+from clinic_project.reconciliation.tests.proofs.databases import Database, create_database, drop_database
 
 from .outcomes import Expectations
 from .rows import ROWS
@@ -74,3 +78,59 @@ class TestTriggers:
             keeping=named("forbid"),
             filled=FILLED,
         )
+
+
+class TestEventTriggers:
+    """Somebody's event trigger forbids statements."""
+
+    FORBID = """CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$
+                BEGIN RAISE 'not on a Friday'; END $$"""
+
+    @pytest.mark.parametrize("command", [("migrate",), ("reconcile",), ("reconcile", "--check"), ("migrate", "--plan")])
+    def test_tables_are_forbidden(self, command: tuple[str, ...], database: Database):
+        """What is declared can't be worked out then: whoever runs it is told why, and sees no traceback."""
+        database.execute(
+            self.FORBID,
+            "CREATE EVENT TRIGGER forbid ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION forbid()",
+        )
+        outcome = database.manage(*command)
+        assert outcome.status == 1
+        assert "PostgreSQL said no: not on a Friday (SQLSTATE P0001)" in outcome.errors
+
+
+class TestOtherEncodings:
+    @pytest.fixture
+    def latin(self) -> Iterator[Database]:
+        latin = create_database("template0", "ENCODING 'LATIN1' LOCALE 'C'")
+        yield latin
+        drop_database(latin)
+
+    def test_orphans_in_a_database_of_latin_1(self, latin: Database, expected: Expectations):
+        """No question holds a character that such a database doesn't know."""
+        assert latin.migrate().status == 0
+        name = foreign_key(latin, "patients", "clinic_id")
+        latin.execute(
+            f"ALTER TABLE patients DROP CONSTRAINT {name}",
+            "INSERT INTO patients (clinic_id, full_name) VALUES (77, 'Søren Ærø')",
+        )
+        outcome = latin.migrate()
+        assert outcome.status == 1
+        assert "id 1 -> 77" in outcome.errors
+        assert "id 1 -> 77" in latin.manage("reconcile", "--plan").told
+
+
+class TestForeignParents:
+    def test_orphans_of_a_table_that_may_not_be_read(self, database: Database, owner: Database):
+        """The role may point to a table and not read it: it is told of the orphans in PostgreSQL's own words."""
+        name = foreign_key(database, "medical_records", "patient_id")
+        database.execute(
+            f"ALTER TABLE medical_records DROP CONSTRAINT {name}",
+            "UPDATE medical_records SET patient_id = 9999 WHERE id = 1",
+            "ALTER TABLE patients OWNER TO CURRENT_USER",
+            f"GRANT REFERENCES ON patients TO {owner.role['user']}",
+        )
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        assert f"medical_records.{name} [statement-failed]" in outcome.errors
+        assert "SQLSTATE 23503" in outcome.errors
+        assert owner.manage("reconcile", "--plan").status == 0
