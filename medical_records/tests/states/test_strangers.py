@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key, named
+from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key, named, read_catalogue
 from clinic_project.reconciliation.tests.proofs.databases import Database, create_database, drop_database
+from clinic_project.reconciliation.tests.proofs.fingerprints import fingerprints, lost_or_changed
 
 from .outcomes import Expectations
 from .rows import ROWS
+from .tables import TABLES
 
 FILLED = {"medical_records.is_deleted": "false"}
 
@@ -134,3 +136,51 @@ class TestForeignParents:
         assert f"medical_records.{name} [statement-failed]" in outcome.errors
         assert "SQLSTATE 23503" in outcome.errors
         assert owner.manage("reconcile", "--plan").status == 0
+
+
+class TestNames:
+    def test_a_type_of_an_indexs_name(self, database: Database, expected: Expectations):
+        """It isn't in the way: only tables have types of their names."""
+        database.execute(
+            "DROP INDEX idx_medical_records_created", "CREATE TYPE idx_medical_records_created AS ENUM ('theirs')"
+        )
+        expected.converges(database)
+
+    def test_a_schema_with_a_per_cent_sign(self, database: Database, expected: Expectations):
+        database.execute(
+            "CREATE SCHEMA \"100%s 'own'\"",
+            *(f"ALTER TABLE {table} SET SCHEMA \"100%s 'own'\"" for table in TABLES),
+            "ALTER TABLE \"100%s 'own'\".medical_records ALTER version DROP DEFAULT",
+            f"ALTER DATABASE {database.name} SET search_path = \"100%s 'own'\", public",
+        )
+        outcome = database.migrate()
+        assert outcome.status == 0, outcome.told
+        assert read_catalogue(database, TABLES, "100%s 'own'").keys() == expected.clean.keys()
+
+
+class TestSettings:
+    """Settings of the role or the database that PostgreSQL reads and prints SQL by."""
+
+    DAMAGE = (
+        "DROP INDEX idx_medical_records_created",
+        "ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL, ALTER version DROP DEFAULT",
+        "UPDATE medical_records SET is_deleted = NULL WHERE id % 3 = 0",
+    )
+
+    @pytest.mark.parametrize(
+        "setting",
+        [
+            "standard_conforming_strings = off",
+            "DateStyle = 'German, DMY'",
+            "session_replication_role = replica",
+            "default_transaction_isolation = serializable",
+            "idle_session_timeout = '50ms'",
+        ],
+    )
+    def test_they_change_nothing(self, setting: str, database: Database, expected: Expectations):
+        database.execute(*self.DAMAGE, f"ALTER DATABASE {database.name} SET {setting}")
+        before = fingerprints(database, FILLED)
+        outcome = database.run("migrate")
+        assert outcome.status == 0, outcome.told
+        expected.is_declared(database)
+        assert lost_or_changed(database, before, FILLED) == []
