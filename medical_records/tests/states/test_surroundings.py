@@ -25,23 +25,6 @@ DAMAGE = (
 FILLED = {"medical_records.is_deleted": "false"}
 
 
-@pytest.fixture
-def owner(database: Database) -> Iterator[Database]:
-    """The database as its owner sees it, who is no superuser."""
-    role = f"owner_of_{database.name}"
-    database.execute(
-        f"CREATE ROLE {role} LOGIN PASSWORD 'only for tests' NOSUPERUSER NOBYPASSRLS",
-        f'ALTER DATABASE "{database.name}" OWNER TO {role}',
-        f"ALTER SCHEMA public OWNER TO {role}",
-        f"""DO $$ DECLARE relation regclass; BEGIN
-            FOR relation IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
-                EXECUTE format('ALTER TABLE %s OWNER TO {role}', relation);
-            END LOOP; END $$""",
-    )
-    yield Database(database.name, {"user": role, "password": "only for tests"})
-    database.execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER", f"DROP OWNED BY {role}", f"DROP ROLE {role}")
-
-
 class TestState20RowSecurity:
     """Row level security is forced: not even the owner sees the rows that a fill is for."""
 
