@@ -36,10 +36,11 @@ def database_config(url: str | None) -> dict[str, Any]:
     return config
 
 
-def embedded_server_url() -> str:
+def embedded_server_url(purpose: str = "") -> str:
     """Start the embedded PostgreSQL unless it runs already, and return its URL.
 
-    Any number of processes may call this at once. The server stops with the last of them.
+    Any number of processes may call this at once. The server stops with the last of them. Each `purpose` has a server
+    of its own.
     """
     version = os.environ.get("EMBEDDED_POSTGRES_VERSION", EMBEDDED_VERSIONS[0])
     if version not in EMBEDDED_VERSIONS:
@@ -48,7 +49,7 @@ def embedded_server_url() -> str:
             "Set one of them, or name a server of another version in DATABASE_URL."
         )
     STATE_FOLDER.mkdir(exist_ok=True)
-    return _start(STATE_FOLDER / version, int(version))
+    return _start(STATE_FOLDER / f"{version}{purpose}", int(version))
 
 
 def development_secret_key() -> str:

@@ -3,6 +3,7 @@
 Without DATABASE_URL this is development, with an embedded PostgreSQL; with it, production.
 """
 
+import warnings
 from pathlib import Path
 
 import environ
@@ -34,18 +35,25 @@ def _secret_key() -> str:
 SECRET_KEY = _secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 
+#: How many proxies stand in front and add to X-Forwarded-For; they end TLS, and say so in X-Forwarded-Proto. With none,
+#: such headers are a client's own invention.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+
 INSTALLED_APPS = [
     # Before Django's own: its `migrate` extends theirs.
     "clinic_project.reconciliation",
     "clinic_project.clinics",
     "clinic_project.clinics.api",
     "medical_records",
-    "django.contrib.admin",
+    "clinic_project.clinics.administration.apps.ClinicAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
+    "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "corsheaders",
+    "csp",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "rest_framework",
@@ -53,7 +61,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "clinic_project.clinics.api.request_ids.RequestIdMiddleware",
+    "clinic_project.logs.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -80,6 +92,9 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": database_config(DATABASE_URL)}
+if PRODUCTION:
+    # Seconds. Opening a connection costs more than most requests' queries.
+    DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 # Every key of the deployed tables is a 4-byte integer.
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
@@ -99,6 +114,11 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
+# Files are served from where the apps keep them; `collectstatic` is a choice, which compresses them.
+STATIC_ROOT = BASE_DIR / ".static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+warnings.filterwarnings("ignore", "No directory at: .*/.static/")
 
 # Photos are served by the API alone, which asks who wants them: there is no MEDIA_URL, and no one else may read them.
 MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(BASE_DIR / ".media"))
@@ -107,7 +127,59 @@ STORAGES = {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
     },
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+
+# Security: what `check --deploy` asks for, and a policy under which no page of ours needs an inline script or style.
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
+SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$"]
+if TRUSTED_PROXIES:
+    SECURE_SSL_REDIRECT = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+else:
+    # gunicorn by itself speaks no TLS, so that there is nothing to redirect to.
+    SILENCED_SYSTEM_CHECKS = ["security.W008"]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    }
+}
+
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_URLS_REGEX = "^/api/"
+CORS_ALLOW_HEADERS = [
+    *("accept", "authorization", "content-type", "x-csrftoken"),
+    *("idempotency-key", "if-match", "x-clinic-id", "x-request-id"),
+]
+CORS_EXPOSE_HEADERS = ["ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Request-ID"]
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {"()": "clinic_project.logs.JSONFormatter"},
+        "plain": {"format": "{levelname} {name}: {message}", "style": "{"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain" if DEBUG else "json"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        # Every refused request would be there a second time, with the ids in its path.
+        "django.request": {"level": "ERROR"},
+        # In development, runserver has a line for each request already.
+        "clinic_project.requests": {"level": "WARNING" if DEBUG else "INFO"},
+    },
 }
 
 REST_FRAMEWORK = {
@@ -122,8 +194,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "clinic_project.clinics.api.errors.problem_response",
     "DEFAULT_SCHEMA_CLASS": "clinic_project.clinics.api.documentation.ClinicSchema",
     "DEFAULT_THROTTLE_RATES": {"failed_logins_by_address": "30/min", "failed_logins_by_email": "10/min"},
-    # How many proxies add to X-Forwarded-For: with none, the header is a client's own invention.
-    "NUM_PROXIES": env.int("TRUSTED_PROXIES", default=0),
+    "NUM_PROXIES": TRUSTED_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "TEST_REQUEST_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",

@@ -1,8 +1,9 @@
-"""URLs: the admin and the API."""
+"""URLs: the admin, the API, and what orchestrators ask."""
 
 from django.contrib import admin
 from django.urls import include, path, register_converter
 
+from clinic_project import health
 from clinic_project.clinics.api.converters import RowIdConverter
 
 register_converter(RowIdConverter, "row_id")
@@ -11,4 +12,10 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("clinic_project.clinics.api.urls")),
     path("api/", include("medical_records.api.urls")),
+    path("livez", health.livez),
+    path("readyz", health.readyz),
 ]
+
+handler400 = "clinic_project.clinics.api.errors.bad_request"
+handler404 = "clinic_project.clinics.api.errors.page_not_found"
+handler500 = "clinic_project.clinics.api.errors.server_error"

@@ -13,7 +13,7 @@ whose keys are paths such as ``fields.0.label``.
 from django.db import models
 
 
-class ChangeRefused(Exception):  # noqa: N818 - it is the request that is refused, nothing went wrong
+class ChangeRefused(Exception):
     """Base of all; the message speaks to the person who asked for the change."""
 
 

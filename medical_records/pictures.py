@@ -4,16 +4,15 @@ Nothing of an upload survives but what a decoder made of it, so neither HTML und
 a phone took it can be stored. `clean_picture` is the way in; it raises:
 
     PictureError
-    ├── TooManyBytesError    the file is larger than MAX_BYTES
-    ├── TooManyPixelsError   its sides are, before any pixel was decoded
-    ├── UnknownFormatError   it isn't a picture, or of a kind that isn't accepted
-    ├── MovingPictureError   it has several frames
-    └── BrokenPictureError   it is cut short or corrupt
+    ├── TooManyBytes    the file is larger than MAX_BYTES
+    ├── TooManyPixels   its sides are, before any pixel was decoded
+    ├── UnknownFormat   it isn't a picture, or of a kind that isn't accepted
+    ├── MovingPicture   it has several frames
+    └── BrokenPicture   it is cut short or corrupt
 """
 
 import hashlib
 import logging
-import re
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -21,24 +20,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
 
+from .decoder_traps import is_decoder_trap
+
 logger = logging.getLogger(__name__)
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_PIXELS = 50_000_000
 #: A JPEG can't have more, in either direction: its header has 16 bits for each.
 MAX_SIDE = 65_535
-#: Cameras and encoders make about ten. Each scan of a progressive JPEG passes over every pixel again, and can be a few
-#: bytes long, so their number bounds the time: https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
-MAX_SCANS = 100
-
 KEPT_SIDE = 2048
 THUMBNAIL_SIDE = 300
 CONTENT_TYPE = "image/jpeg"
 
 _QUALITY = 85
 _HEIC_FORMAT = "HEIF"
-#: Pillow's name for a JPEG with more pictures behind the first, as phones make for depth and brightness.
-_MULTI_PICTURE_JPEG = "MPO"
 _ORIENTATION_TAG = 0x0112
 
 
@@ -46,12 +41,12 @@ class PictureError(Exception):
     """The upload can't be kept. The message is for the person who chose the file."""
 
 
-class TooManyBytesError(PictureError):
+class TooManyBytes(PictureError):
     def __init__(self) -> None:
         super().__init__(f"The file is larger than {MAX_BYTES // 1024 // 1024} MB. Choose a smaller picture.")
 
 
-class TooManyPixelsError(PictureError):
+class TooManyPixels(PictureError):
     def __init__(self) -> None:
         super().__init__(
             f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels, or more than {MAX_SIDE} a side. "
@@ -59,18 +54,18 @@ class TooManyPixelsError(PictureError):
         )
 
 
-class UnknownFormatError(PictureError):
+class UnknownFormat(PictureError):
     def __init__(self) -> None:
         kinds = "JPEG, PNG, WebP or HEIC" if heic_is_accepted() else "JPEG, PNG or WebP"
         super().__init__(f"The file isn't a {kinds} picture, whatever its name says. Choose a picture of these kinds.")
 
 
-class MovingPictureError(PictureError):
+class MovingPicture(PictureError):
     def __init__(self) -> None:
         super().__init__("The picture is animated. Choose a still one.")
 
 
-class BrokenPictureError(PictureError):
+class BrokenPicture(PictureError):
     def __init__(self) -> None:
         super().__init__("The picture can't be read: it is damaged or cut short. Choose the original file again.")
 
@@ -92,7 +87,7 @@ def clean_picture(data: bytes) -> Picture:
     Raises PictureError, whose kinds the module lists.
     """
     if len(data) > MAX_BYTES:
-        raise TooManyBytesError
+        raise TooManyBytes
     pixels = _decode(data)
     jpeg = _to_jpeg(pixels)
     # Made from the kept picture, so that it follows from the hash alone.
@@ -116,19 +111,21 @@ def heic_is_accepted() -> bool:
 def _decode(data: bytes) -> "Image.Image":
     from PIL import Image, UnidentifiedImageError
 
+    if is_decoder_trap(data):
+        raise BrokenPicture
     try:
         with _open(data) as image:
-            _check_header(image, data)
+            _check_header(image)
             return _upright(_opaque_srgb(_shrunk(image)), _orientation(image))
     except PictureError:
         raise
     except UnidentifiedImageError as error:
-        raise UnknownFormatError from error
+        raise UnknownFormat from error
     except Image.DecompressionBombError as error:
-        raise TooManyPixelsError from error
+        raise TooManyPixels from error
     except Exception as error:  # decoders raise anything, from struct.error to MemoryError, for what is broken
         logger.info("A picture of %d bytes can't be decoded: %s", len(data), type(error).__name__)
-        raise BrokenPictureError from error
+        raise BrokenPicture from error
 
 
 def _open(data: bytes) -> "ImageFile.ImageFile":
@@ -140,30 +137,12 @@ def _open(data: bytes) -> "ImageFile.ImageFile":
     return Image.open(BytesIO(data), formats=formats)
 
 
-def _check_header(image: "ImageFile.ImageFile", data: bytes) -> None:
+def _check_header(image: "ImageFile.ImageFile") -> None:
     """Refuse what would cost too much to decode, or has frames, by what the file says of itself."""
     if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
-        raise TooManyPixelsError
+        raise TooManyPixels
     if image.format in ("PNG", "WEBP") and getattr(image, "is_animated", False):
-        raise MovingPictureError
-    if image.format in ("JPEG", _MULTI_PICTURE_JPEG) and _scans(data) > MAX_SCANS:
-        raise BrokenPictureError
-
-
-#: In a JPEG's coded data, 0xff is followed by 0x00, a restart (d0 to d7) or padding unless a marker begins.
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_END_OF_IMAGE = b"\xff\xd9"
-_START_OF_SCAN = b"\xff\xda"
-
-
-def _scans(jpeg: bytes) -> int:
-    """Count the scans of the first picture in `jpeg`, up to one more than MAX_SCANS."""
-    scans, position = 0, 2
-    while scans <= MAX_SCANS and (marker := _MARKER.search(jpeg, position)) and marker[0] != _END_OF_IMAGE:
-        scans += marker[0] == _START_OF_SCAN
-        # Skipping a segment by its length passes over a preview's markers in it.
-        position = marker.end() + int.from_bytes(jpeg[marker.end() : marker.end() + 2], "big")
-    return scans
+        raise MovingPicture
 
 
 def _shrunk(image: "ImageFile.ImageFile") -> "Image.Image":

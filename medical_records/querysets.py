@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -80,7 +79,7 @@ class RecordQuerySet(VersionedQuerySet["MedicalRecord"]):
     """Records. What is done to one is done to its photos in the same transaction."""
 
     @transaction.atomic
-    def make(  # noqa: PLR0913 - the parts of a record
+    def make(
         self,
         template: "MedicalRecordTemplate",
         patient: Patient,
@@ -124,7 +123,7 @@ class RecordQuerySet(VersionedQuerySet["MedicalRecord"]):
         photo_ids = columns.pop("photo_ids", None)
         record = self.get(pk=pk)
         if columns.pop("template_id", record.template_id) != record.template_id:
-            raise ValidationError({"template_id": ["The template of a record can't be changed."]})
+            raise Unusable("template_id", "The template of a record can't be changed.")
         if "values" in columns:
             check_values(record.template_snapshot, columns["values"])
         if "appointment_id" in columns:

@@ -16,7 +16,7 @@ from .pictures import CONTENT_TYPE, Picture
 logger = logging.getLogger(__name__)
 
 
-def add_photo(  # noqa: PLR0913 - what an upload says
+def add_photo(
     picture: Picture,
     patient: Patient,
     *,

@@ -1,6 +1,6 @@
 """What a clinic may see: every query of what belongs to one starts with `for_clinic`."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from django.db import models
@@ -24,7 +24,7 @@ class ClinicQuerySet(models.QuerySet[Row_co]):
         """Only what belongs to `clinic`, which may be its id."""
         return self.filter(**{self.clinic_lookup: clinic})
 
-    def for_clinics(self, clinic_ids: Iterable[int]) -> Self:
+    def for_clinics(self, clinic_ids: Collection[int]) -> Self:
         """Only what belongs to one of the clinics with those ids: for staff who work in several."""
         return self.filter(**{f"{self.clinic_lookup}__in": clinic_ids})
 

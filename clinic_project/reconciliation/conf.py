@@ -7,6 +7,11 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 
+def milliseconds(seconds: float) -> str:
+    """Return a time as PostgreSQL's settings take it; never 0, which would be no limit."""
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
 @dataclass(frozen=True, slots=True)
 class Budgets:
     """Overridden one by one in the setting RECONCILIATION, a dict. Times are in seconds.
@@ -20,7 +25,7 @@ class Budgets:
 
     lock_timeout: float = 0.5
     lock_budget: float = 600
-    build_budget: float = 6 * 3600
+    build_budget: float = 3600
     migration_budget: float = 6 * 3600
     batch_rows: int = 1000
 

@@ -3,22 +3,23 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO, cast
 
 from django.core.management.base import CommandError, OutputWrapper
 from django.core.management.color import Style
-from django.db import OperationalError
+from django.db import Error, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .conf import Budgets
 from .engine import Inspection
 from .errors import message
 from .plan import Note, Refusal, Step
+from .pooling import require_own_session
 from .report import Reporter
 from .sessions import Session, migration_lock
 
-#: Seconds between two lines about the same wait.
-BETWEEN_WAITING_LINES = 10.0
+#: Seconds between two lines about the same wait, or the same step's progress.
+BETWEEN_LINES = 10.0
 
 
 class ConsoleReporter(Reporter):
@@ -31,18 +32,22 @@ class ConsoleReporter(Reporter):
         self.heading = ""
         self._line_open = False
         self._said_at: dict[int, float] = {}
+        self._progress_said_at = 0.0
         self._bar: Any = None
 
     def write(self, text: str, style: Any = None) -> None:
         if self.verbosity < 1:
             return
+        self._end_line()
+        self.stdout.write(text, style)
+
+    def _end_line(self) -> None:
         if self._line_open:
             self.stdout.write("")
             self._line_open = False
         if self.heading:
             self.stdout.write(self.style.MIGRATE_HEADING(self.heading))
             self.heading = ""
-        self.stdout.write(text, style)
 
     def open_line(self) -> None:
         """Know that a line has been begun, which has to be ended before anything else is written."""
@@ -53,16 +58,22 @@ class ConsoleReporter(Reporter):
         was_open, self._line_open = self._line_open, False
         return not was_open
 
+    def started(self, step: Step) -> None:
+        self._progress_said_at = time.monotonic()
+        if step.scans and self.verbosity >= 1 and self.stdout.isatty():
+            self._end_line()
+            self._bar = _progress_bar(step, self.stdout)
+
     def progressed(self, step: Step, done: int, total: int) -> None:
-        if self.verbosity < 1 or not self.stdout.isatty():
-            return
-        if self._bar is None:
-            self._bar = _progress_bar(step.reason, total)
-        self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+        elif time.monotonic() - self._progress_said_at >= BETWEEN_LINES and total:
+            self._progress_said_at = time.monotonic()
+            self.write(f"    {step.table}: {step.reason}: {done / total:.0%}")
 
     def waiting(self, step: Step, sessions: Sequence[Session]) -> None:
         for session in sessions:
-            if time.monotonic() - self._said_at.get(session.pid, -BETWEEN_WAITING_LINES) >= BETWEEN_WAITING_LINES:
+            if time.monotonic() - self._said_at.get(session.pid, -BETWEEN_LINES) >= BETWEEN_LINES:
                 self._said_at[session.pid] = time.monotonic()
                 self.write(f"    waiting, to {step.reason}, for {session}", self.style.WARNING)
 
@@ -85,11 +96,14 @@ class ConsoleReporter(Reporter):
             self._bar = None
 
 
-def _progress_bar(description: str, total: int) -> Any:
-    from rich.progress import Progress
+def _progress_bar(step: Step, stdout: OutputWrapper) -> Any:
+    """Start a bar that shows the time as well: of a validation, nothing else is known."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    bar = Progress(transient=True)
-    bar.add_task(description, total=total)
+    columns = (TextColumn("    {task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=Console(file=cast("TextIO", stdout)), transient=True)
+    bar.add_task(f"{step.table}: {step.reason}", total=None)
     bar.start()
     return bar
 
@@ -101,7 +115,8 @@ def _duration(seconds: float) -> str:
 def refusals_text(refusals: Iterable[Refusal]) -> str:
     """Return refusals for a person to act on: what, and below it what to do."""
     unique = dict.fromkeys(refusals)
-    lines = [f"The schema is not as declared: {len(unique)} found that a person must decide. The rest has been done."]
+    count = "one thing needs" if len(unique) == 1 else f"{len(unique)} things need"
+    lines = [f"The schema is not as declared: {count} a person's decision. What was safe has been done."]
     for refusal in unique:
         where = refusal.table if refusal.name == refusal.table else f"{refusal.table}.{refusal.name}"
         lines += [f"  {where} [{refusal.code}]", f"    {refusal.reason}", f"    To do: {refusal.remedy}"]
@@ -123,13 +138,22 @@ def notes_lines(notes: Iterable[Note]) -> list[str]:
 def require_postgresql(connection: BaseDatabaseWrapper) -> None:
     if connection.vendor != "postgresql":
         raise CommandError(f"Expected a PostgreSQL database, found {connection.vendor} ({connection.alias}).")
+    if connection.in_atomic_block:
+        raise CommandError("Expected to be outside of any transaction: each step is committed on its own.")
     try:
         connection.ensure_connection()
+        require_own_session(connection)
     except OperationalError as error:
         raise CommandError(
             f"Can't connect to the database {connection.settings_dict['NAME']}: {message(error)} Look at DATABASE_URL, and"
             " whether the server runs."
         ) from error
+
+
+def connection_lost_text(error: Error) -> str:
+    return (
+        f"The database stopped answering: {message(error)} Nothing is lost; run it again: it starts from what is there."
+    )
 
 
 @contextmanager

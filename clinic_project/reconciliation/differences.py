@@ -4,12 +4,12 @@ By meaning first, then by name: a right index under a wrong name only wants a na
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from .schema import Column, Constraint, Index, Relation, Schema, Table, is_helper_name
+from .schema import Column, Constraint, Index, Relation, Schema, Table, helper_name, is_helper_name
 
 
 class Kind(StrEnum):
@@ -34,6 +34,7 @@ class Kind(StrEnum):
     INDEX_NAME = "index-name"
     INDEX_INVALID = "index-invalid"
     INDEX_DEFINITION = "index-definition"
+    INDEX_PARAMETERS = "index-parameters"
     CONSTRAINT_MISSING = "constraint-missing"
     CONSTRAINT_NAME = "constraint-name"
     CONSTRAINT_DEFINITION = "constraint-definition"
@@ -48,6 +49,7 @@ class Difference:
 
     `wanted` is the declared column, index or constraint; `found` the real one that can become it (for a constraint also
     an index); `holder` a wrong one in its way, because it has the wanted name, or contradicts the wanted foreign key.
+    Where something is missing, `holder` is one that has its name now and gets its own by the same plan.
     """
 
     table: str
@@ -77,8 +79,8 @@ class Differences:
     items: tuple[Difference, ...]
     extras: tuple[Extra, ...]
 
-    def __bool__(self) -> bool:
-        return bool(self.items)
+    def __len__(self) -> int:
+        return len(self.items)
 
     def of(self, table: str, *kinds: Kind) -> list[Difference]:
         return [item for item in self.items if item.table == table and item.kind in kinds]
@@ -221,21 +223,27 @@ def _index_differences(wanted: Table, found: Table) -> Iterator[Difference]:
     declared = [index for index in wanted.indexes if index.constraint is None]
     usable = [index for index in found.indexes if index.constraint is None and index.valid]
     matched = match(declared, usable)
+    claimed = {index.name for index in matched.values()}
     for index in declared:
-        yield from _one_index(found, index, matched.get(index.name))
+        yield from _one_index(found, index, matched.get(index.name), claimed)
 
 
-def _one_index(table: Table, wanted: Index, match: Index | None) -> Iterator[Difference]:
+def _one_index(table: Table, wanted: Index, match: Index | None, claimed: Collection[str]) -> Iterator[Difference]:
     holder = table.index(wanted.name)
     if match is None:
-        if holder is None:
+        if holder is None or holder.name in claimed:
             kind, actual = Kind.INDEX_MISSING, "nothing"
         elif holder.valid or holder.constraint:
             kind, actual = Kind.INDEX_DEFINITION, holder.text
         else:
             kind, actual = Kind.INDEX_INVALID, "INVALID (an interrupted concurrent build)"
         yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted=wanted, holder=holder)
-    elif match.name != wanted.name:
+        return
+    # Only declared ones: others are somebody's tuning.
+    if set(wanted.parameters) - set(match.parameters):
+        expected, actual = ", ".join(wanted.parameters), ", ".join(match.parameters) or "the defaults"
+        yield Difference(table.name, Kind.INDEX_PARAMETERS, wanted.name, expected, actual, wanted, match)
+    if match.name != wanted.name:
         actual = f"named {match.name}"
         yield Difference(table.name, Kind.INDEX_NAME, wanted.name, wanted.text, actual, wanted, match, holder)
 
@@ -270,8 +278,9 @@ def _key_differences(wanted: Table, found: Table) -> Iterator[Difference]:
         for name, constraint in match(declared, real).items()
         if constraint.timing == _named(declared, name).timing
     }
+    claimed = {constraint.name for constraint in matched.values()}
     for constraint in declared:
-        yield from _one_key(found, constraint, matched.get(constraint.name))
+        yield from _one_key(found, constraint, matched.get(constraint.name), claimed)
 
 
 def adoptable_index(table: Table, wanted: Constraint) -> Index | None:
@@ -286,23 +295,32 @@ def _named(constraints: Iterable[Constraint], name: str) -> Constraint:
     return next(c for c in constraints if c.name == name)
 
 
-def _one_key(table: Table, wanted: Constraint, match: Constraint | None) -> Iterator[Difference]:
+def _one_key(
+    table: Table, wanted: Constraint, match: Constraint | None, claimed: Collection[str]
+) -> Iterator[Difference]:
     if match is None:
         holder = table.primary_key if wanted.kind == "p" else table.constraint(wanted.name)
-        kind = Kind.CONSTRAINT_MISSING if holder is None else Kind.CONSTRAINT_DEFINITION
-        actual = "nothing" if holder is None else holder.text
+        missing = holder is None or holder.name in claimed
+        kind = Kind.CONSTRAINT_MISSING if missing else Kind.CONSTRAINT_DEFINITION
+        actual = "nothing" if holder is None or missing else holder.text
         found = adoptable_index(table, wanted)
         yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, found, holder)
         return
     if match.index is not None and not match.index.valid:
         kind, actual = Kind.KEY_INDEX_INVALID, f"{match.text} with an INVALID index"
         yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match)
-    if match.name != wanted.name:
-        yield _constraint_name(table, wanted, match)
-
-
-def _constraint_name(table: Table, wanted: Constraint, found: Constraint) -> Difference:
     holder = table.constraint(wanted.name)
+    if match.name != wanted.name and holder is not None and holder.kind not in "pux":
+        # Somebody's rule, of another kind, has the name.
+        kind, actual = Kind.CONSTRAINT_DEFINITION, _as_found(holder)
+        yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match, holder)
+    elif match.name != wanted.name:
+        yield _constraint_name(wanted, match, table, holder)
+
+
+def _constraint_name(
+    wanted: Constraint, found: Constraint, table: Table, holder: Constraint | None = None
+) -> Difference:
     actual = f"named {found.name}"
     return Difference(table.name, Kind.CONSTRAINT_NAME, wanted.name, wanted.text, actual, wanted, found, holder)
 
@@ -328,9 +346,13 @@ def _rule_differences(wanted: Table, found: Table, kind: str, find_holder: _Find
     matched = match(declared, [c for c in usable if c.validated])
     rest = [c for c in declared if c.name not in matched]
     matched |= match(rest, [c for c in usable if not c.validated])
+    claimed = {constraint.name for constraint in matched.values()}
     for constraint in declared:
         match_found = matched.get(constraint.name)
-        yield from _one_rule(found, constraint, match_found, find_holder(found, constraint, match_found))
+        holder = find_holder(found, constraint, match_found)
+        if holder is not None and holder.name in claimed:
+            holder = None
+        yield from _one_rule(found, constraint, match_found, holder)
 
 
 def _holder_of_name(table: Table, wanted: Constraint, match: Constraint | None) -> Constraint | None:
@@ -377,7 +399,7 @@ def _one_rule(
         kind, actual = Kind.CONSTRAINT_DEFINITION, f"also {_as_found(holder)}"
         yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match, holder)
     elif match.name != wanted.name:
-        yield _constraint_name(table, wanted, match)
+        yield _constraint_name(wanted, match, table)
 
 
 def _as_found(constraint: Constraint) -> str:
@@ -395,11 +417,17 @@ def _leftovers(wanted: Table, found: Table) -> Iterator[Difference]:
     for index in _unclaimed_indexes(wanted, found):
         if is_helper_name(index.name) or (not index.valid and re.search(r"_cc(new|old)\d*$", index.name)):
             yield Difference(found.name, Kind.LEFTOVER, index.name, "nothing", f"index {index.text}", found=index)
-    claimed = {c.name for c in _matched_constraints(wanted, found)}
+    in_use = {c.name for c in _matched_constraints(wanted, found)} | _helping_checks(wanted, found)
     for constraint in found.constraints:
-        if is_helper_name(constraint.name) and constraint.name not in claimed:
+        if is_helper_name(constraint.name) and constraint.name not in in_use:
             actual = f"constraint {constraint.text}"
             yield Difference(found.name, Kind.LEFTOVER, constraint.name, "nothing", actual, found=constraint)
+
+
+def _helping_checks(wanted: Table, found: Table) -> set[str]:
+    """Return the names of the checks that help columns which have yet to become NOT NULL."""
+    columns = [column for column in wanted.columns.values() if column.not_null and column.name in found.columns]
+    return {helper_name("check", found.name, c.name) for c in columns if not found.columns[c.name].not_null}
 
 
 def _unclaimed_indexes(wanted: Table, found: Table) -> list[Index]:

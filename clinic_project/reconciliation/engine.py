@@ -1,24 +1,26 @@
 """The pipeline, end to end: what is declared, what is there, what differs, what to do; and doing it."""
 
+import random
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from django.apps.registry import Apps
-from django.db import ProgrammingError
+from django.db import Error, ProgrammingError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .conf import Budgets
 from .differences import Differences, compare
-from .errors import UNDEFINED_COLUMN, UNDEFINED_TABLE, sqlstate
-from .exceptions import ReconciliationError, Unsupported
+from .errors import LOCK_NOT_AVAILABLE, UNDEFINED_COLUMN, UNDEFINED_TABLE, sqlstate
+from .exceptions import LockNotAvailable, ReconciliationError, Unsupported
 from .executor import Executor, ask
 from .expected import expected_schema
 from .introspection import Server, read_schema, read_server
-from .plan import Guard, Note, Plan, Refusal
+from .plan import Guard, Note, Plan, Refusal, Repair
 from .planner import make_plan
 from .report import Reporter
 from .schema import Schema
+from .sessions import holders
 
 #: The oldest supported release, as server_version_num.
 OLDEST = 140000
@@ -95,20 +97,26 @@ def reconcile(
     """
     executor = Executor(connection, budgets, reporter)
     for _ in range(MOST_ROUNDS):
-        inspection = _inspect_when_built(connection, server, expected, budgets)
-        given_up = {(refusal.table, refusal.name) for refusal in executor.refusals}
-        todo = [r for r in inspection.plan.repairs if (r.table, r.name) not in given_up]
+        inspection = _inspect_when_free(connection, server, expected, executor)
+        todo = _still_to_do(inspection.plan, executor)
         if not todo:
             return _outcome(inspection, executor)
         executor.notes += inspection.plan.notes
-        executor.run(replace(inspection.plan, repairs=tuple(todo)))
-    inspection = inspect(connection, server, expected)
-    given_up = {(refusal.table, refusal.name) for refusal in executor.refusals}
-    left = [item for item in inspection.differences.items if (item.table, item.name) not in given_up]
-    if left:
-        listed = "; ".join(f"{i.table}.{i.name}: expected {i.expected}, found {i.actual}" for i in left)
-        raise ReconciliationError(f"The schema still differs after {MOST_ROUNDS} repairs of it: {listed}.")
+        executor.run(replace(inspection.plan, repairs=todo))
+    inspection = _inspect_when_free(connection, server, expected, executor)
+    if left := _still_to_do(inspection.plan, executor):
+        listed = ", ".join(f"{repair.table} ({', '.join(repair.names)})" for repair in left)
+        raise ReconciliationError(
+            f"After {MOST_ROUNDS} repairs there is still something to repair: {listed}. Is something else changing the"
+            " schema at the same time? manage.py reconcile --plan shows what differs now."
+        )
     return _outcome(inspection, executor)
+
+
+def _still_to_do(plan: Plan, executor: Executor) -> tuple[Repair, ...]:
+    return tuple(
+        repair for repair in plan.repairs if executor.given_up.isdisjoint((repair.table, name) for name in repair.names)
+    )
 
 
 def _outcome(inspection: Inspection, executor: Executor) -> Outcome:
@@ -117,23 +125,44 @@ def _outcome(inspection: Inspection, executor: Executor) -> Outcome:
     return Outcome(inspection, refusals, tuple(notes))
 
 
-def _inspect_when_built(
-    connection: BaseDatabaseWrapper, server: Server, expected: Schema, budgets: Budgets
+def _inspect_when_free(
+    connection: BaseDatabaseWrapper, server: Server, expected: Schema, executor: Executor
 ) -> Inspection:
-    """Inspect, once no other session is building an index concurrently: until then it looks like a broken one."""
-    deadline = time.monotonic() + budgets.build_budget
+    """Inspect, once nobody keeps a table locked against readers, nor is building an index concurrently.
+
+    Until it is done, such an index looks like a broken one.
+    """
+    locked_until = time.monotonic() + executor.budgets.lock_budget
+    built_until = time.monotonic() + executor.budgets.build_budget
     while True:
-        inspection = inspect(connection, server, expected)
-        tables = inspection.differences.actual.tables.values()
-        building = [index.name for table in tables for index in table.indexes if index.building]
+        try:
+            inspection = inspect(connection, server, expected)
+        except Error as error:
+            if sqlstate(error) != LOCK_NOT_AVAILABLE:
+                raise
+            _wait(locked_until, _locked_out(connection, expected))
+            continue
+        building = _building(inspection)
         if not building:
             return inspection
-        if time.monotonic() > deadline:
-            raise ReconciliationError(
-                f"Another session has been building {', '.join(building)} for longer than {budgets.build_budget:g} s."
-                " Let it end, or end it (pg_stat_progress_create_index shows its pid), then run migrate again."
-            )
-        time.sleep(0.5)
+        _wait(built_until, f"Another session is building {', '.join(building)}, says pg_stat_progress_create_index.")
+
+
+def _wait(deadline: float, why: str) -> None:
+    if time.monotonic() > deadline:
+        raise LockNotAvailable(f"{why} Let it end, or end it, then run migrate again.")
+    time.sleep(random.uniform(0.3, 0.6))  # noqa: S311
+
+
+def _locked_out(connection: BaseDatabaseWrapper, expected: Schema) -> str:
+    names = [table.sql_name for table in expected.tables.values()]
+    sessions = [str(session) for session in holders(connection, names)]
+    return f"Tables are locked against reading, perhaps by one of: {'; '.join(sessions) or 'nobody any more'}."
+
+
+def _building(inspection: Inspection) -> list[str]:
+    tables = inspection.differences.actual.tables.values()
+    return [index.name for table in tables for index in table.indexes if index.building]
 
 
 def _require(server: Server) -> None:

@@ -8,15 +8,15 @@ begins.
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .conf import Budgets
-from .errors import TRY_AGAIN, connection_lost, message, sqlstate
+from .conf import Budgets, milliseconds
+from .errors import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, TRY_AGAIN, connection_lost, message, sqlstate
 from .exceptions import ReconciliationError
 from .plan import Fill, Guard, Inquiry, Note, Plan, Refusal, Repair, Step
 from .report import Reporter
@@ -42,12 +42,15 @@ class GivenUp(Exception):
 
 @dataclass
 class Executor:
-    """Runs plans on one connection, in autocommit. `refusals` and `notes` gather what came up on the way."""
+    """Runs plans on one connection, in autocommit. `refusals` and `notes` gather what came up on the way, `given_up` the
+    differences, by table and name, that remain for it.
+    """
 
     connection: BaseDatabaseWrapper
     budgets: Budgets
     reporter: Reporter
     refusals: list[Refusal] = field(default_factory=list)
+    given_up: set[tuple[str, str]] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
 
     def run(self, plan: Plan) -> None:
@@ -65,6 +68,7 @@ class Executor:
                 self._step(repair, step)
         except GivenUp as given_up:
             self.refusals.append(given_up.refusal)
+            self.given_up |= {(repair.table, name) for name in repair.names}
             self.reporter.given_up(given_up.refusal)
 
     def _inquire(self, inquiry: Inquiry) -> None:
@@ -108,7 +112,7 @@ class Executor:
     def short_of_locks(self) -> Iterator[Any]:
         """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout."""
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [_milliseconds(self.budgets.lock_timeout)])
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds(self.budgets.lock_timeout)])
             yield cursor
 
     def _alone(self, step: Step) -> None:
@@ -117,18 +121,36 @@ class Executor:
         It waits for old transactions without keeping anyone waiting, so it has a budget of its own instead of the lock
         timeout. One that fails leaves an INVALID index, which costs every write: it doesn't stay.
         """
-        budget = _milliseconds(self.budgets.build_budget)
+        deadline = time.monotonic() + self.budgets.build_budget
+        while True:
+            try:
+                self._execute_alone(step)
+            except Error as error:
+                if step.builds is not None and not connection_lost(error):
+                    self._drop_unfinished(step.builds)
+                if sqlstate(error) == LOCK_NOT_AVAILABLE:
+                    raise GivenUp(self._locked(step, self.budgets.build_budget)) from error
+                if sqlstate(error) != DEADLOCK_DETECTED or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+
+    def _execute_alone(self, step: Step) -> None:
         with (
-            settings_of_session(self.connection, lock_timeout=budget),
+            settings_of_session(self.connection, lock_timeout=milliseconds(self.budgets.build_budget)),
             watching_build(self.connection, step, self.reporter),
             self.connection.cursor() as cursor,
         ):
-            try:
-                cursor.execute(step.sql)
-            except Error as error:
-                if step.builds is not None and not connection_lost(error):
-                    cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {step.builds}")
-                raise
+            cursor.execute(step.sql)
+
+    def _drop_unfinished(self, index: str) -> None:
+        with (
+            # What kept the build waiting may still be there; then the next run drops it.
+            suppress(Error),
+            settings_of_session(self.connection, lock_timeout=milliseconds(self.budgets.lock_timeout)),
+            self.connection.cursor() as cursor,
+        ):
+            cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")
 
     def _fill(self, step: Step, fill: Fill) -> int:
         """Fill a column by windows of blocks, a commit each, and return how many rows it was.
@@ -163,12 +185,21 @@ class Executor:
             except Error as error:
                 if sqlstate(error) not in TRY_AGAIN:
                     raise
-            in_the_way = holders(self.connection, step.relations)
             if time.monotonic() + pause > deadline:
-                raise GivenUp(_locked(step, self.budgets, [str(session) for session in in_the_way]))
-            self.reporter.waiting(step, in_the_way)
+                raise GivenUp(self._locked(step, self.budgets.lock_budget))
+            self.reporter.waiting(step, holders(self.connection, step.relations))
             time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _locked(self, step: Step, budget: float) -> Refusal:
+        who = "; ".join(str(session) for session in holders(self.connection, step.relations)) or "nobody any more"
+        return Refusal(
+            "locked",
+            step.table,
+            step.table,
+            f"to {step.reason}, expected a {step.lock} lock within {budget:g} s, found others in the way: {who}.",
+            "Let these end, or end them (SELECT pg_terminate_backend(pid)), then run migrate again.",
+        )
 
     def _give_up(self, repair: Repair, step: Step, error: Error) -> None:
         guard = step.guard
@@ -178,7 +209,7 @@ class Executor:
             Refusal(
                 "statement-failed",
                 repair.table,
-                repair.name,
+                ", ".join(repair.names),
                 f"PostgreSQL refused to {step.reason}: {message(error)} (SQLSTATE {sqlstate(error)}) in: {step.sql}",
                 "Settle what it says, then run migrate again.",
             )
@@ -208,22 +239,6 @@ def _next_window(width: int, fullness: float) -> int:
     if fullness >= 1:
         return max(1, width // 2)
     return width if fullness > 0.5 else min(width * 2, WIDEST_WINDOW)
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{max(1, round(seconds * 1000))}ms"
-
-
-def _locked(step: Step, budgets: Budgets, in_the_way: list[str]) -> Refusal:
-    who = "; ".join(in_the_way) or "nobody any more"
-    return Refusal(
-        "locked",
-        step.table,
-        step.table,
-        f"to {step.reason}, expected a {step.lock} lock within {budgets.lock_budget:g} s, found others holding theirs:"
-        f" {who}.",
-        "Let these end, or end them (SELECT pg_terminate_backend(pid)), then run migrate again.",
-    )
 
 
 def _lost(step: Step, error: Error) -> ReconciliationError:

@@ -13,6 +13,7 @@ from .schema import Constraint, Schema
 
 
 class Phase(IntEnum):
+    LEFTOVERS = 0
     TABLES = 1
     COLUMNS = 2
     NOT_NULL = 3
@@ -21,7 +22,6 @@ class Phase(IntEnum):
     KEYS = 6
     GENERATORS = 7
     RULES = 8
-    LEFTOVERS = 9
 
 
 class Lock:
@@ -103,8 +103,8 @@ class Step:
     """Statements that are committed together, or one that runs outside of any transaction.
 
     `builds` names the index that a concurrent build makes; `check_first` asks the guard before the statements. `online`
-    is false where writers wait for more than a change of the catalogue. `relations` are the quoted names of what it
-    locks.
+    is false where writers wait for more than a change of the catalogue. `scans` is true where
+    all rows are read, so that it takes its time. `relations` are the quoted names of what it locks.
     """
 
     statements: tuple[str, ...]
@@ -117,6 +117,7 @@ class Step:
     guard: Guard | None = None
     check_first: bool = False
     fill: Fill | None = None
+    scans: bool = False
     relations: tuple[str, ...] = ()
 
     @property
@@ -147,9 +148,11 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
+    """Steps that settle the differences `names` of a table together."""
+
     phase: Phase
     table: str
-    name: str
+    names: tuple[str, ...]
     steps: tuple[Step, ...]
     inquiry: Inquiry | None = None
 
@@ -167,7 +170,7 @@ class Plan:
 
 @dataclass
 class Draft:
-    """A plan being written, for the real schema `actual`."""
+    """A plan being written, for the real schema `actual`; `created` are the tables that it makes."""
 
     actual: Schema
     repairs: list[Repair] = field(default_factory=list)

@@ -114,6 +114,7 @@ _PLANNERS: dict[Kind, _Planner] = {
     Kind.INDEX_MISSING: indexes.create_index,
     Kind.INDEX_INVALID: indexes.rebuild_index,
     Kind.INDEX_DEFINITION: indexes.replace_index,
+    Kind.INDEX_PARAMETERS: indexes.set_parameters,
     Kind.CONSTRAINT_MISSING: constraints.add_constraint,
     Kind.KEY_INDEX_INVALID: constraints.rebuild_key_index,
     Kind.CONSTRAINT_DEFINITION: constraints.replace_constraint,

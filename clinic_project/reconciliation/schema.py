@@ -75,18 +75,20 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index. `body` is its whole definition from USING on, storage parameters left out; `keys` and `predicate` are
-    parts of it, as SQL.
+    """An index. `body` is its whole definition from USING on, storage parameters left out, since these may be tuned;
+    `definition` has them. `keys` and `predicate` are parts of it, as SQL.
     """
 
     name: str
     unique: bool
     body: str
+    definition: str
     valid: bool = True
     building: bool = False
     constraint: str | None = None
     keys: tuple[str, ...] = ()
     predicate: str | None = None
+    parameters: tuple[str, ...] = ()
 
     @property
     def meaning(self) -> tuple[bool, str]:

@@ -7,6 +7,7 @@ import django_filters
 from django import forms
 from django.db.models import QuerySet
 from django_filters.utils import translate_validation
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from clinic_project.clinics.api.converters import MAX_ID
@@ -119,6 +120,10 @@ class PhotoFilters(django_filters.FilterSet):
 
 def filtered(request: Request, rows: TrashQuerySet[Any], filters: type[django_filters.FilterSet]) -> Any:
     """Return `rows` narrowed by the query string; raises ValidationError for values that don't fit."""
+    blank = [name for name in filters.base_filters if request.query_params.get(name) == "" and name != "search"]
+    if blank:
+        # Taken for "not given", it would show everything where the sender meant to narrow.
+        raise ValidationError({name: ["A value, or leave it out."] for name in blank})
     filterset = filters(request.query_params, queryset=rows, request=request)
     if not filterset.is_valid():
         raise translate_validation(filterset.errors)

@@ -16,7 +16,7 @@ from rest_framework import serializers
 from clinic_project.clinics.api.converters import MAX_ID
 from clinic_project.clinics.api.fields import RowId, Text
 from clinic_project.clinics.api.problems import Problem
-from medical_records.pictures import MAX_BYTES, TooManyBytesError
+from medical_records.pictures import MAX_BYTES, TooManyBytes
 
 from .serializers import MAX_PHOTO_DESCRIPTION
 
@@ -71,7 +71,7 @@ def check_length(request: HttpRequest) -> None:
 
 
 def too_large() -> Problem:
-    message = str(TooManyBytesError())
+    message = str(TooManyBytes())
     return Problem(413, "upload-too-large", "The picture is too large", message, errors={"file": [message]})
 
 

@@ -17,7 +17,7 @@ from clinic_project.clinics.api.problems import InvalidInput, Problem
 from clinic_project.clinics.models import Patient
 from medical_records.models import MedicalRecord, PatientPhoto
 from medical_records.photo_responses import FileIsMissingError, picture_response
-from medical_records.pictures import CONTENT_TYPE, PictureError, TooManyBytesError, clean_picture
+from medical_records.pictures import CONTENT_TYPE, PictureError, TooManyBytes, clean_picture
 from medical_records.querysets import PhotoQuerySet
 from medical_records.uploads import add_photo, check_usable
 
@@ -57,7 +57,7 @@ class PhotoList(PhotoView):
         check_length(request)
 
     def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, TooManyBytesError):
+        if isinstance(exc, TooManyBytes):
             exc = too_large()
         elif isinstance(exc, PictureError):
             exc = InvalidInput({"file": [str(exc)]})

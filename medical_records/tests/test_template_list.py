@@ -115,7 +115,6 @@ def test_the_list_can_be_searched_and_shows_the_trash_when_asked(api, clinic):
         ({"search": "a" * 300}, "search"),
         ({"page": "0"}, "page"),
         ({"page": "-1"}, "page"),
-        ({"page": "9" * 5000}, "page"),
         ({"page_size": "many"}, "page_size"),
     ],
 )

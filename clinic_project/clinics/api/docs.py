@@ -12,3 +12,5 @@ class Schema(SpectacularJSONAPIView):
 
 class DocsPage(SpectacularSwaggerSplitView):
     """Swagger UI from our own static files; its script is a file of its own, as the Content-Security-Policy wants."""
+
+    template_name = "clinics_api/docs.html"

@@ -38,9 +38,9 @@ CHANGING = (*CREATING, 412, 428)
 
 _IN_CLINIC = OpenApiParameter(
     CLINIC_HEADER,
-    {"type": "integer", "minimum": 1, "maximum": MAX_ID},
+    {"type": "string", "pattern": "^[0-9]{1,10}$"},
     OpenApiParameter.HEADER,
-    description="The clinic to see this through. Needed by members of several.",
+    description="The id of the clinic to see this through. Needed by members of several.",
 )
 _IDEMPOTENCY_KEY = OpenApiParameter(
     IDEMPOTENCY_HEADER,
@@ -141,9 +141,9 @@ class BearerScheme(OpenApiAuthenticationExtension):
 
 
 #: No NUL, which PostgreSQL can't store.
-STORABLE: dict[str, Any] = {"type": "string", "not": {"pattern": r"\u0000"}}
-#: No NUL, and one character at least that isn't blank.
-NOT_BLANK = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+STORABLE: dict[str, Any] = {"type": "string", "not": {"type": "string", "pattern": r"\u0000"}}
+#: No NUL, and one character at least that isn't blank, neither by JSON Schema's idea of it nor by Python's wider one.
+NOT_BLANK = r"^[^\u0000]*[^\s\u0000-\u001f\u0085][^\u0000]*$"
 
 
 class TextSchema(OpenApiSerializerFieldExtension):

@@ -9,13 +9,16 @@ from typing import Any
 from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import DatabaseError, InterfaceError
-from django.http import Http404
+from django.db import Error
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
+
+from clinic_project.reconciliation.errors import TRY_AGAIN, connection_lost, sqlstate
 
 from .problems import CONTENT_TYPE, InvalidInput, NotHere, Problem
 
@@ -50,7 +53,7 @@ def _as_problem(error: Exception) -> Problem | None:
                 400, "unreadable-body", "The body can't be read", "It is malformed, or has too many parts."
             )
         case _:
-            problem = _from_database(error) if isinstance(error, DatabaseError | InterfaceError) else None
+            problem = _from_database(error) if isinstance(error, Error) else None
     return problem
 
 
@@ -88,18 +91,18 @@ def _by_path(detail: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
 
 
 _MISSING = {"42P01", "42703", "3F000"}  # undefined_table, undefined_column, invalid_schema_name
-_TRY_AGAIN = {"40001", "40P01", "55P03"}  # serialization_failure, deadlock_detected, lock_not_available
+_TRY_AGAIN = {*TRY_AGAIN, "40001"}  # and serialization_failure
 _BROKEN_REFERENCE = {"23503", "23505"}  # foreign_key_violation, unique_violation
 
 
-def _from_database(error: Exception) -> Problem | None:
+def _from_database(error: Error) -> Problem | None:
     """Tell PostgreSQL's errors apart by SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
     state = sqlstate(error)
     if state in _MISSING:
         return _unavailable("schema-behind", "The database lacks a table or column that this needs. Run `migrate`.")
     if state in _TRY_AGAIN:
         return _unavailable("busy", "Another request was changing the same. Send it again.")
-    if state is None or state.startswith(("08", "57P", "53")):
+    if connection_lost(error) or state.startswith("53"):
         return _unavailable("database-unavailable", "The database can't be reached, or takes no more connections.")
     if state in _BROKEN_REFERENCE:
         return Problem(
@@ -116,6 +119,25 @@ def _unavailable(kind: str, detail: str) -> Problem:
     return Problem(503, kind, "Can't be answered now", detail, headers={"Retry-After": "5"})
 
 
-def sqlstate(error: BaseException) -> str | None:
-    """Return PostgreSQL's five-letter code for `error`; None where no server answered."""
-    return getattr(error.__cause__, "pgcode", None)
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400, for what never reaches a view: a wrong Host, among others."""
+    problem = Problem(400, "bad-request", "Bad request", "The request can't be read.")
+    return _page(request, problem) or defaults.bad_request(request, exception)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler404, for URLs that nothing answers."""
+    return _page(request, NotHere()) or defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500, for our own mistakes."""
+    problem = Problem(500, "server-error", "Our mistake", "This went wrong. Tell us the request's id.")
+    return _page(request, problem) or defaults.server_error(request)
+
+
+def _page(request: HttpRequest, problem: Problem) -> HttpResponse | None:
+    """Answer with `problem` below /api/; None elsewhere, where people read pages."""
+    if not request.path.startswith("/api/"):
+        return None
+    return JsonResponse(problem.body(), status=problem.status_code, content_type=CONTENT_TYPE)

@@ -18,7 +18,7 @@ CONTENT_TYPE = "application/problem+json"
 class Problem(APIException):
     """An error answer: its status, the last part of its type, a title, what to do about it, and further members."""
 
-    def __init__(  # noqa: PLR0913 - the members of a problem
+    def __init__(
         self,
         status: int,
         kind: str,

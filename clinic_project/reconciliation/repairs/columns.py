@@ -23,7 +23,7 @@ def _alter(table: Table, reason: str, *clauses: str, guard: Guard | None = None,
 
 
 def _repair(draft: Draft, phase: Phase, table: Table, column: Column, *steps: Step) -> None:
-    draft.repairs.append(Repair(phase, table.name, column.name, steps))
+    draft.repairs.append(Repair(phase, table.name, (column.name,), steps))
 
 
 # Missing
@@ -151,7 +151,7 @@ def change_default(draft: Draft, table: Table, item: Difference) -> None:
         f"{change.lower().replace(' default', ' the default')} of {column.name}",
         f"ALTER COLUMN {identifier(column.name)} {change}",
     )
-    repair = Repair(Phase.COLUMNS, table.name, column.name, (step,), _frozen(table, column, found))
+    repair = Repair(Phase.COLUMNS, table.name, (column.name,), (step,), _frozen(table, column, found))
     draft.repairs.append(repair)
 
 
@@ -219,12 +219,14 @@ def _fill(table: Table, column: Column, value: str) -> Step:
     fill = Fill(table.sql_name, name, value)
     update = f"UPDATE {table.sql_name} SET {name} = {value} WHERE {name} IS NULL"
     reason = f"give {value} to the rows without {column.name}, in batches"
-    return Step((update,), table.name, Lock.ROW_EXCLUSIVE, reason, relations=(table.sql_name,), fill=fill)
+    return Step((update,), table.name, Lock.ROW_EXCLUSIVE, reason, relations=(table.sql_name,), fill=fill, scans=True)
 
 
 def validate(table: Table, constraint: str, reason: str, guard: Guard) -> Step:
     sql = f"ALTER TABLE {table.sql_name} VALIDATE CONSTRAINT {identifier(constraint)}"
-    return Step((sql,), table.name, Lock.SHARE_UPDATE_EXCLUSIVE, reason, relations=(table.sql_name,), guard=guard)
+    return Step(
+        (sql,), table.name, Lock.SHARE_UPDATE_EXCLUSIVE, reason, relations=(table.sql_name,), guard=guard, scans=True
+    )
 
 
 def validate_not_null(draft: Draft, table: Table, item: Difference) -> None:

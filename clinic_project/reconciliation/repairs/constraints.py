@@ -7,7 +7,7 @@ from ..plan import Draft, Guard, Lock, Note, Phase, Refusal, Repair, Step
 from ..schema import Constraint, Table, helper_name, identifier
 from . import guards
 from .columns import validate
-from .indexes import build, drop, name_taken
+from .indexes import build, name_taken
 from .naming import renames
 
 
@@ -22,14 +22,17 @@ def _drop(constraint: Constraint) -> str:
 
 
 def rename_constraints(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
+    """Give right constraints their declared names, all of a table's at once. Wrong ones of these names go."""
+
     def rename(before: str, after: str) -> str:
         return f"RENAME CONSTRAINT {identifier(before)} TO {identifier(after)}"
 
     pairs = [(item.found.name, item.name) for item in items]
-    holders = [item.holder.name for item in items if item.holder is not None]
+    befores = {before for before, _ in pairs}
+    drops = [_drop(item.holder) for item in items if item.holder is not None and item.holder.name not in befores]
     names = ", ".join(f"{before} to {after}" for before, after in pairs)
-    step = _alter(table, Lock.ACCESS_EXCLUSIVE, f"rename {names}", *renames(table, pairs, holders, rename))
-    draft.repairs.append(Repair(Phase.KEYS, table.name, names, (step,)))
+    step = _alter(table, Lock.ACCESS_EXCLUSIVE, f"rename {names}", *drops, *renames(table, pairs, (), rename))
+    draft.repairs.append(Repair(Phase.KEYS, table.name, tuple(item.name for item in items), (step,)))
 
 
 # Primary keys, unique and exclusion constraints
@@ -38,13 +41,13 @@ def rename_constraints(draft: Draft, table: Table, items: Sequence[Difference]) 
 def add_key(draft: Draft, table: Table, item: Difference) -> None:
     wanted = item.wanted
     holder = draft.actual.holders.get(wanted.name)
-    if holder is not None and (item.found is None or item.found.name != wanted.name):
+    if holder is not None and item.holder is None and (item.found is None or item.found.name != wanted.name):
         draft.refusals.append(name_taken(table, wanted.name, holder))
     elif not _can_use_index(wanted):
         _add_directly(draft, table, wanted)
     else:
         steps = (*_unique_index(table, item, wanted), _use_index(table, item, wanted))
-        draft.repairs.append(Repair(Phase.KEYS, table.name, wanted.name, steps))
+        draft.repairs.append(Repair(Phase.KEYS, table.name, (wanted.name,), steps))
 
 
 def _can_use_index(wanted: Constraint) -> bool:
@@ -71,7 +74,7 @@ def _add_directly(draft: Draft, table: Table, wanted: Constraint) -> None:
         guard=guard,
         check_first=True,
     )
-    draft.repairs.append(Repair(Phase.KEYS, table.name, wanted.name, (step,)))
+    draft.repairs.append(Repair(Phase.KEYS, table.name, (wanted.name,), (step,)))
 
 
 def _unique_index(table: Table, item: Difference, wanted: Constraint) -> list[Step]:
@@ -79,9 +82,8 @@ def _unique_index(table: Table, item: Difference, wanted: Constraint) -> list[St
     if item.found is not None or wanted.index is None:
         return []
     helper = helper_name("new", table.name, wanted.name)
-    left = [] if table.index(helper) is None else [drop(table, helper, f"drop {helper}, left by an interrupted build")]
     guard = guards.duplicates(table, wanted.name, wanted.index)
-    return [*left, build(table, wanted.index, helper, f"build the index of {wanted.name}", guard)]
+    return [build(table, wanted.index, helper, f"build the index of {wanted.name}", guard)]
 
 
 def _use_index(table: Table, item: Difference, wanted: Constraint, *first: str) -> Step:
@@ -98,7 +100,7 @@ def replace_key(draft: Draft, table: Table, item: Difference) -> None:
         draft.refusals.append(_other_key(table, item, wanted, holder))
         return
     steps = (*_unique_index(table, item, wanted), _use_index(table, item, wanted, _drop(holder)))
-    draft.repairs.append(Repair(Phase.KEYS, table.name, wanted.name, steps))
+    draft.repairs.append(Repair(Phase.KEYS, table.name, (wanted.name,), steps))
 
 
 def _other_key(table: Table, item: Difference, wanted: Constraint, holder: Constraint) -> Refusal:
@@ -134,14 +136,14 @@ def add_rule(draft: Draft, table: Table, wanted: Constraint, holder: Constraint 
         validate(table, name, f"prove {wanted.name} for the rows that are there", _guard(table, wanted)),
         *_settle(table, wanted, name, holder),
     ]
-    draft.repairs.append(Repair(Phase.RULES, table.name, wanted.name, tuple(steps)))
+    draft.repairs.append(Repair(Phase.RULES, table.name, (wanted.name,), tuple(steps)))
 
 
 def add_rule_at_once(draft: Draft, table: Table, wanted: Constraint) -> None:
     """Add a foreign key to a table that is made by the same plan, and so has no rows to prove it for."""
     clause = f"ADD CONSTRAINT {identifier(wanted.name)} {wanted.text}"
     step = _alter(table, _lock(wanted), f"add {wanted.name}", clause, parent=wanted.target)
-    draft.repairs.append(Repair(Phase.RULES, table.name, wanted.name, (step,)))
+    draft.repairs.append(Repair(Phase.RULES, table.name, (wanted.name,), (step,)))
 
 
 def finish_rule(draft: Draft, table: Table, item: Difference) -> None:
@@ -152,7 +154,7 @@ def finish_rule(draft: Draft, table: Table, item: Difference) -> None:
         reason = f"prove {wanted.name} for the rows that are there"
         steps.append(validate(table, found.name, reason, _guard(table, wanted)))
     steps += _settle(table, wanted, found.name, item.holder)
-    draft.repairs.append(Repair(Phase.RULES, table.name, wanted.name, tuple(steps)))
+    draft.repairs.append(Repair(Phase.RULES, table.name, (wanted.name,), tuple(steps)))
 
 
 def _settle(table: Table, wanted: Constraint, name: str, holder: Constraint | None) -> list[Step]:
@@ -217,19 +219,20 @@ def rebuild_key_index(draft: Draft, table: Table, item: Difference) -> None:
         f"rebuild the index of {item.name}, which was left INVALID",
         relations=(table.sql_name,),
         transactional=False,
+        scans=True,
         guard=guards.duplicates(table, item.name, item.found.index),
     )
-    draft.repairs.append(Repair(Phase.INDEXES, table.name, item.name, (step,)))
+    draft.repairs.append(Repair(Phase.INDEXES, table.name, (item.name,), (step,)))
 
 
 def alter_timing(draft: Draft, table: Table, item: Difference) -> None:
     wanted = item.wanted
     clause = f"ALTER CONSTRAINT {identifier(item.found.name)} {wanted.timing}"
     step = _alter(table, Lock.ACCESS_EXCLUSIVE, f"make {wanted.name} {wanted.timing}", clause)
-    draft.repairs.append(Repair(Phase.TIMING, table.name, wanted.name, (step,)))
+    draft.repairs.append(Repair(Phase.TIMING, table.name, (wanted.name,), (step,)))
 
 
 def drop_leftover(draft: Draft, table: Table, item: Difference) -> None:
     clause = f"DROP CONSTRAINT IF EXISTS {identifier(item.name)}"
     step = _alter(table, Lock.ACCESS_EXCLUSIVE, f"drop {item.name}, which an interrupted repair left", clause)
-    draft.repairs.append(Repair(Phase.LEFTOVERS, table.name, item.name, (step,)))
+    draft.repairs.append(Repair(Phase.LEFTOVERS, table.name, (item.name,), (step,)))

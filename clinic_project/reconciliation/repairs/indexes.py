@@ -11,7 +11,7 @@ from .naming import renames
 
 def build(table: Table, index: Index, name: str, reason: str, guard: Guard | None) -> Step:
     unique = "UNIQUE " if index.unique else ""
-    sql = f"CREATE {unique}INDEX CONCURRENTLY {identifier(name)} ON {table.sql_name} {index.body}"
+    sql = f"CREATE {unique}INDEX CONCURRENTLY {identifier(name)} ON {table.sql_name} {index.definition}"
     return Step(
         (sql,),
         table.name,
@@ -20,6 +20,7 @@ def build(table: Table, index: Index, name: str, reason: str, guard: Guard | Non
         relations=(table.sql_name,),
         transactional=False,
         builds=identifier(table.schema, name),
+        scans=True,
         guard=guard,
     )
 
@@ -46,11 +47,11 @@ def _unique_guard(table: Table, index: Index) -> Guard | None:
 
 def create_index(draft: Draft, table: Table, item: Difference) -> None:
     index = item.wanted
-    if index.name in draft.actual.holders:
+    if index.name in draft.actual.holders and item.holder is None:
         draft.refusals.append(name_taken(table, index.name, draft.actual.holders[index.name]))
         return
     step = build(table, index, index.name, f"build {index.name}", _unique_guard(table, index))
-    draft.repairs.append(Repair(Phase.INDEXES, table.name, index.name, (step,)))
+    draft.repairs.append(Repair(Phase.INDEXES, table.name, (index.name,), (step,)))
 
 
 def name_taken(table: Table, name: str, holder: Relation) -> Refusal:
@@ -72,7 +73,7 @@ def rebuild_index(draft: Draft, table: Table, item: Difference) -> None:
         drop(table, holder.name, f"drop {holder.name}, which an interrupted build left INVALID"),
         build(table, index, index.name, f"build {index.name}", _unique_guard(table, index)),
     )
-    draft.repairs.append(Repair(Phase.INDEXES, table.name, index.name, steps))
+    draft.repairs.append(Repair(Phase.INDEXES, table.name, (index.name,), steps))
 
 
 def replace_index(draft: Draft, table: Table, item: Difference) -> None:
@@ -82,13 +83,11 @@ def replace_index(draft: Draft, table: Table, item: Difference) -> None:
         draft.refusals.append(_held_by_constraint(table, item, holder))
         return
     helper = helper_name("new", table.name, index.name)
-    left_invalid = table.index(helper)
-    steps = [] if left_invalid is None else [drop(table, helper, f"drop {helper}, left by an interrupted build")]
-    steps += [
+    steps = [
         build(table, index, helper, f"build what {index.name} should be", _unique_guard(table, index)),
         *_take_names(table, [(helper, index.name)], [holder.name]),
     ]
-    draft.repairs.append(Repair(Phase.INDEXES, table.name, index.name, tuple(steps)))
+    draft.repairs.append(Repair(Phase.INDEXES, table.name, (index.name,), tuple(steps)))
 
 
 def _held_by_constraint(table: Table, item: Difference, holder: Index) -> Refusal:
@@ -108,8 +107,7 @@ def rename_indexes(draft: Draft, table: Table, items: Sequence[Difference]) -> N
     pairs = [(item.found.name, item.name) for item in items]
     holders = [item.holder.name for item in items if item.holder is not None]
     steps = tuple(_take_names(table, pairs, holders))
-    names = ", ".join(item.name for item in items)
-    draft.repairs.append(Repair(Phase.INDEXES, table.name, names, steps))
+    draft.repairs.append(Repair(Phase.INDEXES, table.name, tuple(item.name for item in items), steps))
 
 
 def _take_names(table: Table, pairs: Sequence[tuple[str, str]], holders: Sequence[str]) -> list[Step]:
@@ -125,6 +123,15 @@ def _take_names(table: Table, pairs: Sequence[tuple[str, str]], holders: Sequenc
     return steps + [drop(table, helper_name("old", table.name, holder), f"drop what {holder} was") for holder in aside]
 
 
+def set_parameters(draft: Draft, table: Table, item: Difference) -> None:
+    """Set the declared storage parameters. What is stored already stays as it is."""
+    sql = f"ALTER INDEX {identifier(table.schema, item.found.name)} SET ({', '.join(item.wanted.parameters)})"
+    reason = f"set {item.expected} of {item.name}"
+    step = Step((sql,), table.name, Lock.SHARE_UPDATE_EXCLUSIVE, reason, relations=(table.sql_name,))
+    # By the name that it has now: an index is renamed afterwards.
+    draft.repairs.append(Repair(Phase.COLUMNS, table.name, (item.name,), (step,)))
+
+
 def drop_leftover(draft: Draft, table: Table, item: Difference) -> None:
     step = drop(table, item.name, f"drop {item.name}, which an interrupted build or swap left")
-    draft.repairs.append(Repair(Phase.LEFTOVERS, table.name, item.name, (step,)))
+    draft.repairs.append(Repair(Phase.LEFTOVERS, table.name, (item.name,), (step,)))

@@ -2,8 +2,9 @@
 
 from ..differences import Differences, Kind, describe_column
 from ..plan import Draft, Lock, Phase, Repair, Step
-from ..schema import Constraint, Schema, Table, identifier
+from ..schema import Constraint, Index, Schema, Table, identifier
 from .constraints import add_rule_at_once, waits_for_parent
+from .indexes import name_taken
 
 
 def create_missing_tables(draft: Draft, differences: Differences) -> None:
@@ -12,7 +13,7 @@ def create_missing_tables(draft: Draft, differences: Differences) -> None:
         for item in differences.items
         if item.kind is Kind.TABLE_MISSING
     }
-    creatable = _without_waiting(draft, missing)
+    creatable = _without_waiting(draft, _without_taken_names(draft, missing))
     draft.created = frozenset(creatable)
     if not creatable:
         return
@@ -26,10 +27,21 @@ def create_missing_tables(draft: Draft, differences: Differences) -> None:
                 later.append((table, key))
     names = ", ".join(creatable)
     step = Step(tuple(statements), names, Lock.ACCESS_EXCLUSIVE, f"create {names}")
-    draft.repairs.append(Repair(Phase.TABLES, names, names, (step,)))
+    draft.repairs.append(Repair(Phase.TABLES, names, tuple(creatable), (step,)))
     for table, key in later:
         # Each in a transaction of its own, so that no lock on a parent in use is held while waiting for another's.
         add_rule_at_once(draft, table, key)
+
+
+def _without_taken_names(draft: Draft, missing: dict[str, Table]) -> dict[str, Table]:
+    """Leave out the tables that would have an index of a name which something else has."""
+    free = {}
+    for table in missing.values():
+        taken = [draft.actual.holders[i.name] for i in table.indexes if i.name in draft.actual.holders]
+        draft.refusals += [name_taken(table, holder.name, holder) for holder in taken]
+        if not taken:
+            free[table.name] = table
+    return free
 
 
 def _without_waiting(draft: Draft, missing: dict[str, Table]) -> dict[str, Table]:
@@ -63,11 +75,10 @@ def _create(table: Table) -> list[str]:
     parts = [f"{identifier(column.name)} {describe_column(column)}" for column in table.columns.values()]
     parts += [f"CONSTRAINT {identifier(c.name)} {c.text}" for c in table.constraints if c.kind != "f"]
     lines = ",\n    ".join(parts)
-    return [
-        f"CREATE TABLE {table.sql_name} (\n    {lines}\n)",
-        *(
-            f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {identifier(index.name)} ON {table.sql_name} {index.body}"
-            for index in table.indexes
-            if index.constraint is None
-        ),
-    ]
+    indexes = [index for index in table.indexes if index.constraint is None]
+    return [f"CREATE TABLE {table.sql_name} (\n    {lines}\n)", *(_create_index(table, index) for index in indexes)]
+
+
+def _create_index(table: Table, index: Index) -> str:
+    unique = "UNIQUE " if index.unique else ""
+    return f"CREATE {unique}INDEX {identifier(index.name)} ON {table.sql_name} {index.definition}"

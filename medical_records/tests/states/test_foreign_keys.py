@@ -190,6 +190,26 @@ class TestState9OtherForeignKeys:
         replace(database, "medical_records", column, definition)
         expected.converges(database)
 
+    def test_09_another_declared_one_has_its_name(self, database: Database, expected: Expectations):
+        """One foreign key is gone, another took its name: it isn't dropped for that."""
+        patient, clinic = (foreign_key(database, "medical_records", column) for column in ("patient_id", "clinic_id"))
+        before = database.value("SELECT oid FROM pg_constraint WHERE conname = %s", [clinic])
+        database.execute(
+            f'ALTER TABLE medical_records DROP CONSTRAINT "{patient}"',
+            f'ALTER TABLE medical_records RENAME CONSTRAINT "{clinic}" TO "{patient}"',
+        )
+        expected.converges(database)
+        assert database.value("SELECT oid FROM pg_constraint WHERE conname = %s", [clinic]) == before
+
+    def test_09_two_with_each_others_names(self, database: Database, expected: Expectations):
+        names = [foreign_key(database, "patient_photos", column) for column in ("patient_id", "clinic_id")]
+        database.execute(
+            f'ALTER TABLE patient_photos RENAME CONSTRAINT "{names[0]}" TO aside',
+            f'ALTER TABLE patient_photos RENAME CONSTRAINT "{names[1]}" TO "{names[0]}"',
+            f'ALTER TABLE patient_photos RENAME CONSTRAINT aside TO "{names[1]}"',
+        )
+        expected.converges(database)
+
     def test_09_a_check_has_its_name(self, database: Database, expected: Expectations):
         """A name that is taken by a constraint of another kind: told, or given back; the check is nobody's to drop."""
         name = replace(database, "medical_records", "patient_id", "CHECK (patient_id > 0)")

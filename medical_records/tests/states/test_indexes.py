@@ -165,6 +165,16 @@ class TestState3WrongIndexOfTheRightName:
         expected.converges(database)
         assert object_ids(database, names) == before
 
+    def test_03_the_name_is_on_another_declared_index(self, database: Database, expected: Expectations):
+        """One index is gone, another took its name: that one gets its own name back, then the missing one is built."""
+        before = object_ids(database, ["idx_patient_photos_patient"])
+        database.execute(
+            "DROP INDEX idx_patient_photos_clinic",
+            "ALTER INDEX idx_patient_photos_patient RENAME TO idx_patient_photos_clinic",
+        )
+        expected.converges(database)
+        assert object_ids(database, ["idx_patient_photos_patient"]) == before
+
     @pytest.mark.parametrize("table", ["patients", "legacy_notes"])
     def test_03_the_name_is_taken_on_another_table(self, table: str, database: Database, expected: Expectations):
         database.execute(

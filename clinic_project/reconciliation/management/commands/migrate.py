@@ -1,13 +1,14 @@
 """`manage.py migrate`, extended: alone, healing what is recorded but not there, and reading again what it has done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.signals import post_migrate, pre_migrate
@@ -15,6 +16,7 @@ from django.db.models.signals import post_migrate, pre_migrate
 from ...console import (
     ConsoleReporter,
     alone,
+    connection_lost_text,
     differences_text,
     notes_lines,
     refusals_text,
@@ -51,17 +53,19 @@ class Command(DjangoMigrate):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
-        require_postgresql(connection)
         self.reporter = ConsoleReporter(self.stdout, self.style, options["verbosity"])
         self.run_.reporter = self.reporter
         self.inspection: Inspection | None = None
         try:
+            require_postgresql(connection)
             if options["plan"] or options["check_unapplied"] or options["prune"]:
                 self._look(connection, *args, **options)
             else:
                 self._migrate(connection, *args, **options)
         except ReconciliationError as error:
             raise CommandError(str(error)) from error
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(connection_lost_text(error)) from error
 
     # Looking
 
@@ -131,9 +135,11 @@ class Command(DjangoMigrate):
             post_migrate.disconnect(verify)
 
     def _heal(self, connection: BaseDatabaseWrapper, apps: Any, plan: Any) -> None:
-        """Make true what is recorded as applied, apart from what is about to be taken back."""
-        backwards = {migration.app_label for migration, is_backwards in plan if is_backwards}
-        labels = _labels_in(apps) - backwards
+        """Make true what is recorded as applied, apart from what this run changes itself.
+
+        A pending ReconcileSchema may be half done, by a run that was killed: what is recorded is behind it already.
+        """
+        labels = _labels_in(apps) - _left_to_the_plan(plan)
         if not labels:
             return
         self.reporter.heading = "Repairing what is recorded as applied:"
@@ -191,6 +197,13 @@ class Command(DjangoMigrate):
         elif action in ("apply_success", "unapply_success") and self.reporter.close_line() and self.verbosity >= 1:
             self.stdout.write("   ", ending="")
         super().migration_progress_callback(action, migration, fake)
+
+
+def _left_to_the_plan(plan: Sequence[tuple[Migration, bool]]) -> set[str]:
+    """Return the labels of apps that are taken back, or brought forward by nothing but reconciling."""
+    backwards = {migration.app_label for migration, is_backwards in plan if is_backwards}
+    forwards = {migration.app_label for migration, is_backwards in plan if not is_backwards}
+    return backwards | {label for label in forwards if only_reconciles(m for m, _ in plan if m.app_label == label)}
 
 
 def _labels_in(apps: Any) -> set[str]:

@@ -6,12 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ...console import (
     ConsoleReporter,
     alone,
+    connection_lost_text,
     differences_text,
     notes_lines,
     refusals_text,
@@ -38,8 +39,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
-        require_postgresql(connection)
         try:
+            require_postgresql(connection)
             with running(Run(reporter=ConsoleReporter(self.stdout, self.style, options["verbosity"]))) as run:
                 if options["check"] or options["plan"] or options["sql"] or options["json"]:
                     self._look(connection, options)
@@ -47,6 +48,8 @@ class Command(BaseCommand):
                     self._repair(connection, run, options["verbosity"])
         except ReconciliationError as error:
             raise CommandError(str(error)) from error
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(connection_lost_text(error)) from error
 
     def _look(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
         inspection = inspect(connection, *expect_declared(connection))

@@ -22,7 +22,8 @@ Catalogue = dict[Key, tuple[Any, ...]]
 
 _RELATIONS = """
     SELECT relname, '', relkind, relpersistence, relrowsecurity, relforcerowsecurity
-    FROM pg_class WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(tables)s)
+    FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s)
+      AND relname = ANY (%(tables)s)
 """
 _COLUMNS = """
     SELECT relname, attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated,
@@ -41,7 +42,8 @@ _INDEXES = """
     FROM pg_index
     JOIN pg_class ON pg_class.oid = indrelid
     JOIN pg_class AS index ON index.oid = indexrelid
-    WHERE pg_class.relnamespace = %(schema)s::regnamespace AND pg_class.relname = ANY (%(tables)s)
+    WHERE pg_class.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s)
+      AND pg_class.relname = ANY (%(tables)s)
 """
 # A NOT NULL constraint, of PostgreSQL 18, goes by its column: no model says its name. `conenforced` is of 18, too.
 _CONSTRAINTS = """
@@ -50,7 +52,8 @@ _CONSTRAINTS = """
            to_jsonb(constraints) ->> 'conenforced'
     FROM pg_constraint AS constraints
     JOIN pg_class ON pg_class.oid = conrelid
-    WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(tables)s) AND contype <> 't'
+    WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s)
+      AND relname = ANY (%(tables)s) AND contype <> 't'
 """
 _NOT_NULL_COLUMN = re.compile(r"^NOT NULL (?P<column>\S+)")
 _DISABLED_TRIGGERS = """
@@ -58,12 +61,14 @@ _DISABLED_TRIGGERS = """
     FROM pg_trigger
     JOIN pg_class ON pg_class.oid = tgrelid
     LEFT JOIN pg_constraint ON pg_constraint.oid = tgconstraint
-    WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(tables)s) AND tgenabled <> 'O'
+    WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s)
+      AND relname = ANY (%(tables)s) AND tgenabled <> 'O'
 """
 _TRIGGERS = """
     SELECT relname, tgname, pg_get_triggerdef(pg_trigger.oid)
     FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
-    WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(tables)s) AND NOT tgisinternal
+    WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s)
+      AND relname = ANY (%(tables)s) AND NOT tgisinternal
 """
 _QUERIES = {
     "table": _RELATIONS,
@@ -141,7 +146,8 @@ def _add_sequences(cursor: Any, catalogue: Catalogue, schema: str) -> None:
 
 
 def _without_schema(facts: tuple[Any, ...], schema: str) -> tuple[Any, ...]:
-    return tuple(fact.replace(f"{schema}.", "") if isinstance(fact, str) else fact for fact in facts)
+    prefix = re.compile(rf'(?<![\w"])("{re.escape(schema)}"|{re.escape(schema)})\.')
+    return tuple(prefix.sub("", fact) if isinstance(fact, str) else fact for fact in facts)
 
 
 def object_ids(database: Database, names: Collection[str]) -> dict[str, tuple[int, int]]:

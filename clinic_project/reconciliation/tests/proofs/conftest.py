@@ -1,4 +1,4 @@
-"""A zoo, migrated from empty once a session, and copies of it to damage."""
+"""A zoo, migrated from empty once a run, and copies of it to damage."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,24 +7,28 @@ from django.apps import apps
 from django.db import connection
 from django.test import modify_settings
 
+from clinic_project.reconciliation.history import reconciling_labels
+
 from .catalogue import Catalogue, read_catalogue
 from .databases import Database, create_database, default_connection_to, drop_database
 from .fixtures import copy_of, empty_database, unblocked
-from .zoo.models import available_extension
+from .zoo.extensions import available_extension
 
 __all__ = ["copy_of", "empty_database", "unblocked"]
 
 ZOO_TABLES = ("zoo_keeper", "Gehege im Süden", "Pfleger & Gehege", "zoo_animal", "zoo_visit")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def zoo(unblocked: None) -> Iterator[None]:
     """The zoo's app is installed."""
     with modify_settings(INSTALLED_APPS={"append": "clinic_project.reconciliation.tests.proofs.zoo"}):
+        reconciling_labels.cache_clear()
         yield
+    reconciling_labels.cache_clear()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def zoo_template(zoo: None) -> Iterator[Database]:
     """Migrated from empty, with rows."""
     template = create_database()
@@ -42,7 +46,7 @@ def zoo_database(copy_of: Callable[[Database], Database], zoo_template: Database
     return copy_of(zoo_template)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def declared(zoo: None) -> Iterator[Catalogue]:
     """The catalogue of what plain Django makes of the zoo's models."""
     reference = create_database()

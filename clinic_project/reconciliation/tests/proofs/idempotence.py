@@ -8,11 +8,11 @@ from .catalogue import row_versions
 from .databases import Database
 
 
-def assert_changes_nothing(database: Database) -> None:
-    """Migrate, and fail if a catalogue row or a table's row is another one afterwards, or any DDL was committed."""
+def assert_changes_nothing(database: Database, *arguments: str) -> None:
+    """Migrate with `arguments`, and fail if a row of a table or of a catalogue changed, or any DDL was committed."""
     with _ddl_recorded(database):
         catalogue, rows = row_versions(database), _data_versions(database)
-        outcome = database.migrate()
+        outcome = database.migrate(*arguments)
         assert outcome.status == 0, outcome.told
         assert database.rows("SELECT tag FROM audit.ddl") == []
         assert row_versions(database) ^ catalogue == set()

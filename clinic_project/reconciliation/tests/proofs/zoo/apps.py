@@ -4,4 +4,3 @@ from django.apps import AppConfig
 class ZooConfig(AppConfig):
     name = "clinic_project.reconciliation.tests.proofs.zoo"
     label = "zoo"
-    default_auto_field = "django.db.models.BigAutoField"

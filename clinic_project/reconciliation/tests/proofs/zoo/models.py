@@ -1,8 +1,6 @@
 # ruff: noqa: DJ008 (nobody looks at these)
 """Models with everything that PostgreSQL and Django can declare and no clinic needs."""
 
-from typing import Any
-
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import ArrayField, DateRangeField
 from django.contrib.postgres.indexes import BrinIndex, GinIndex, HashIndex
@@ -10,27 +8,13 @@ from django.db import models
 from django.db.models import Deferrable, F, Q
 from django.db.models.functions import Lower, Now, Upper
 
-#: A type that an extension brings, and the extension, the better known one first.
-EXTENSION_TYPES = {"citext": "citext", "vector": "vector(3)"}
-
-
-class ExtensionField(models.Field):
-    """A column of an extension's type: whichever of EXTENSION_TYPES the server can have."""
-
-    def db_type(self, connection: Any) -> str:
-        return EXTENSION_TYPES[available_extension(connection)]
-
-
-def available_extension(connection: Any) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM pg_available_extensions WHERE name = ANY (%s)", [list(EXTENSION_TYPES)])
-        available = {name for (name,) in cursor.fetchall()}
-    return next(name for name in EXTENSION_TYPES if name in available)
+from .extensions import ExtensionField
 
 
 class Keeper(models.Model):
+    id = models.BigAutoField(primary_key=True)
     # An index with a twin for LIKE, which Django makes by itself.
-    name = models.CharField(max_length=80, db_index=True)
+    name = models.CharField(max_length=100, db_index=True)
     badge = models.CharField(max_length=20, unique=True, db_collation="C")
     notes = models.TextField(db_index=True, blank=True, default="")
     deputy_of = models.ForeignKey("self", models.SET_NULL, null=True)
@@ -55,7 +39,8 @@ class Enclosure(models.Model):
 
 
 class Animal(models.Model):
-    species = models.CharField(max_length=200)
+    id = models.BigAutoField(primary_key=True)
+    species = models.CharField(max_length=120)
     search = models.GeneratedField(
         expression=Lower("species"), output_field=models.CharField(max_length=120), db_persist=True
     )

@@ -9,11 +9,11 @@ import django.db.models.functions.text
 from django.db import migrations, models
 
 from clinic_project.reconciliation.operations import ReconcileSchema
-from clinic_project.reconciliation.tests.proofs.zoo import models as zoo_models
+from clinic_project.reconciliation.tests.proofs.zoo import extensions
 
 
 def make_extension(apps, schema_editor):
-    extension = zoo_models.available_extension(schema_editor.connection)
+    extension = extensions.available_extension(schema_editor.connection)
     schema_editor.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
 
 
@@ -32,9 +32,7 @@ class Migration(migrations.Migration):
                     fields=[
                         (
                             "id",
-                            models.BigAutoField(
-                                auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                            ),
+                            models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                         ),
                         ("name", models.CharField(db_column="Käfig's Name", max_length=60)),
                         ("square_metres", models.DecimalField(db_column="Fläche m²", decimal_places=2, max_digits=8)),
@@ -111,7 +109,7 @@ class Migration(migrations.Migration):
                         ("name", models.CharField(db_index=True, max_length=80)),
                         ("badge", models.CharField(db_collation="C", max_length=20, unique=True)),
                         ("notes", models.TextField(blank=True, db_index=True, default="")),
-                        ("extended", zoo_models.ExtensionField(null=True)),
+                        ("extended", extensions.ExtensionField(null=True)),
                         ("hired_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                         (
                             "deputy_of",

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     operations = [
         ReconcileSchema(
             [
-                migrations.AlterField("animal", "species", models.CharField(max_length=200)),
+                migrations.AlterField("keeper", "name", models.CharField(db_index=True, max_length=100)),
                 migrations.AddField("animal", "nickname", models.CharField(max_length=50, null=True)),
                 migrations.AddField("animal", "mood", models.CharField(default="calm", max_length=20)),
                 migrations.AddIndex("animal", models.Index(fields=["nickname", "mood"], name="zoo_later")),

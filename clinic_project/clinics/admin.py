@@ -1,0 +1,120 @@
+"""Users, clinics, memberships and patients in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db import models
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from .administration.base import ClinicModelAdmin
+from .administration.filters import ClinicFilter, TrashFilter
+from .administration.scope import scope_of
+from .administration.trash import TrashMixin
+from .forms import LoginForm, MembershipForm, UserAddForm, UserForm
+from .models import Clinic, Membership, Patient, User
+
+admin.site.login_form = LoginForm
+# Permissions come from memberships: users have no groups.
+admin.site.unregister(Group)
+
+
+class SuperusersWriteMixin(ClinicModelAdmin):
+    """Staff see these rows of their clinics; who may log in, where, and as what, is up to superusers."""
+
+    def has_role(self, request: HttpRequest, obj: Any | None) -> bool:
+        return scope_of(request).is_unlimited
+
+
+@admin.register(User)
+class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
+    """Staff see their colleagues. Passwords are set in a form of their own, and their hashes are never shown."""
+
+    form = UserForm
+    add_form = UserAddForm
+    add_form_template = "admin/change_form.html"
+    list_display = ["email", "is_active", "is_staff", "is_superuser", "last_login", "created_at"]
+    list_filter = ["is_active", "is_staff", "is_superuser"]
+    search_fields = ["email"]
+    ordering = ["email"]
+    filter_horizontal = ()
+    fieldsets = [
+        (None, {"fields": ["email", "password_is_set"]}),
+        ("Rights", {"fields": ["is_active", "is_staff", "is_superuser"]}),
+        ("Dates", {"fields": ["last_login", "created_at", "updated_at"]}),
+    ]
+    add_fieldsets = [(None, {"fields": ["email", "usable_password", "password1", "password2"]})]
+    readonly_fields = ["password_is_set", "last_login", "created_at", "updated_at"]
+
+    def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[User]:
+        # A join would show a colleague in two clinics twice.
+        memberships = Membership.objects.filter(user=models.OuterRef("pk"), clinic__in=clinic_ids)
+        return queryset.filter(models.Exists(memberships))
+
+    @admin.display(description="password")
+    def password_is_set(self, user: User) -> str:
+        state = "Set" if user.has_usable_password() and user.password else "Not set"
+        link = reverse("admin:auth_user_password_change", args=[user.pk])
+        return format_html('{}. <a href="{}">Set another password</a>', state, link)
+
+
+@admin.register(Clinic)
+class ClinicAdmin(SuperusersWriteMixin):
+    list_display = ["name", "is_active", "created_at"]
+    list_filter = ["is_active"]
+    search_fields = ["name"]
+    ordering = ["name", "pk"]
+    fields = ["name", "is_active", "created_at", "updated_at"]
+    readonly_fields = ["created_at", "updated_at"]
+
+    def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[Clinic]:
+        clinics: models.QuerySet[Clinic] = queryset.filter(pk__in=clinic_ids)
+        return clinics
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"is_active": True, **super().get_changeform_initial_data(request)}
+
+
+@admin.register(Membership)
+class MembershipAdmin(SuperusersWriteMixin):
+    form = MembershipForm
+    list_display = ["full_name", "title", "user", "clinic", "roles_held", "is_active"]
+    list_filter = [ClinicFilter, "is_active"]
+    list_select_related = ["user", "clinic"]
+    search_fields = ["full_name", "user__email"]
+    ordering = ["full_name", "pk"]
+    autocomplete_fields = ["user", "clinic"]
+    fields = ["user", "clinic", "full_name", "title", "roles", "is_active", "created_at", "updated_at"]
+    readonly_fields = ["created_at", "updated_at"]
+
+    def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[Membership]:
+        memberships: models.QuerySet[Membership] = queryset.filter(clinic__in=clinic_ids)
+        return memberships
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"is_active": True, **super().get_changeform_initial_data(request)}
+
+    @admin.display(description="roles")
+    def roles_held(self, membership: Membership) -> str:
+        return ", ".join(str(role) for role in membership.roles or []) or "reads only"
+
+
+@admin.register(Patient)
+class PatientAdmin(TrashMixin):
+    list_display = ["full_name", "birthday", "phone_number", "gender", "clinic", "created_at"]
+    list_filter = [TrashFilter, ClinicFilter]
+    list_select_related = ["clinic"]
+    list_defer = ["notes"]
+    search_fields = ["full_name", "phone_number"]
+    search_help_text = "Part of a name or of a phone number."
+    ordering = ["full_name", "pk"]
+    autocomplete_fields = ["clinic"]
+    fields = ["clinic", "full_name", "birthday", "gender", "phone_number", "notes", "created_at"]
+    readonly_fields = ["created_at"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Patient | None = None) -> list[str]:
+        # Records and photos belong to the patient's clinic: a patient doesn't change it.
+        return [*super().get_readonly_fields(request, obj), *(["clinic"] if obj else [])]

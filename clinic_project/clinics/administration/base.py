@@ -1,0 +1,94 @@
+"""What every table of a clinic has in common in the admin."""
+
+from collections.abc import Collection
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextareaWidget
+from django.db import models
+from django.forms import ModelChoiceField
+from django.http import HttpRequest
+from django.utils import timezone
+
+from ..api.access import CLINICAL
+from ..models import Clinic
+from .lists import EstimatingPaginator, LeanChangeList
+from .scope import scope_of
+
+
+class ClinicModelAdmin(admin.ModelAdmin):
+    """Staff see the rows of their clinics and, with a role there, change them; superusers see and change all.
+
+    `roles` are those that may change something. Nothing is deleted unless a TrashMixin says so.
+    """
+
+    roles: ClassVar[Collection[str]] = CLINICAL
+    list_defer: ClassVar[Collection[str]] = ()
+    change_list_template = "admin/clinics/change_list.html"
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = EstimatingPaginator
+    formfield_overrides = {models.TextField: {"widget": AdminTextareaWidget(attrs={"rows": 4})}}
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LeanChangeList]:
+        return LeanChangeList
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        scope = scope_of(request)
+        queryset = super().get_queryset(request)
+        return queryset if scope.is_unlimited else self.only_clinics(queryset, scope.clinic_ids)
+
+    def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[Any]:
+        """Return the rows of `queryset` that belong to one of those clinics."""
+        rows: models.QuerySet[Any] = queryset.for_clinics(clinic_ids)
+        return rows
+
+    def clinic_id_of(self, obj: Any) -> int:
+        return int(obj.clinic_id)
+
+    def has_role(self, request: HttpRequest, obj: Any | None) -> bool:
+        user = request.user
+        clinic_id = None if obj is None else self.clinic_id_of(obj)
+        return bool(user.is_active and user.is_staff and scope_of(request).has_role(self.roles, clinic_id))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_role(request, None)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return self.has_role(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: Any | None = None) -> Any:
+        """Leave out of a new row's form what the database will fill in."""
+        fields = super().get_fields(request, obj)
+        return fields if obj else [name for name in fields if name not in self.get_readonly_fields(request, obj)]
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Leave out the clinic for those who have only one."""
+        scope = scope_of(request)
+        several = scope.is_unlimited or len(scope.clinic_ids) > 1
+        return [name for name in super().get_list_display(request) if several or name != "clinic"]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write of an existing row what was edited, and when: another column may just have been changed."""
+        if not change:
+            obj.save()
+            return
+        columns = {column.name for column in self.opts.concrete_fields}
+        obj.updated_at = timezone.now()
+        obj.save(update_fields=columns & {*form.changed_data, "updated_at"})
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> "ModelChoiceField[Any] | None":
+        """Accept only what the person may see, and a clinic that they may write in, also from a tampered form."""
+        related = self.admin_site._registry.get(db_field.remote_field.model)
+        if db_field.remote_field.model is Clinic:
+            kwargs["queryset"] = scope_of(request).clinics_with(self.roles)
+        elif related is not None:
+            kwargs["queryset"] = related.get_queryset(request)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)

@@ -1,0 +1,150 @@
+"""Lists that stay fast on millions of rows: bounded counts, dates without a scan, no column that isn't shown."""
+
+import datetime
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
+from django.core.paginator import Paginator
+from django.db import connections, models
+from django.http import HttpRequest
+from django.utils import timezone
+
+#: Rows are counted one by one up to here; beyond, the planner's estimate is shown.
+EXACT_COUNT_LIMIT = 10_000
+
+#: The years of a date hierarchy: a row of the year 1 doesn't make it two thousand.
+MOST_YEARS = 100
+
+
+class EstimatingPaginator(Paginator):
+    """Counts up to EXACT_COUNT_LIMIT rows and pages through those; more are estimated, and are for the filters.
+
+    The estimate is PostgreSQL's own for this query, from pg_class.reltuples and the columns' statistics. It isn't
+    paged through, since page 20,000 makes the database read all the rows before it.
+    """
+
+    object_list: models.QuerySet[Any]
+
+    @cached_property
+    def counted(self) -> int:
+        """The number of rows, or EXACT_COUNT_LIMIT + 1 if there are more than EXACT_COUNT_LIMIT."""
+        return self.object_list.order_by().values("pk")[: EXACT_COUNT_LIMIT + 1].count()
+
+    @property
+    def is_estimate(self) -> bool:
+        return self.counted > EXACT_COUNT_LIMIT
+
+    @cached_property
+    def count(self) -> int:
+        return max(self.counted, estimated_rows(self.object_list)) if self.is_estimate else self.counted
+
+    @property
+    def count_text(self) -> str:
+        """The count for people, an estimate in two digits: "1,234" or "about 1,200,000"."""
+        if not self.is_estimate:
+            return f"{self.count:,}"
+        return f"about {round(self.count, 2 - len(str(self.count))):,}"
+
+    @cached_property
+    def num_pages(self) -> int:
+        return max(1, -(-min(self.counted, EXACT_COUNT_LIMIT) // self.per_page))
+
+
+def estimated_rows(queryset: models.QuerySet[Any]) -> int:
+    """Return how many rows PostgreSQL's planner expects `queryset` to have."""
+    sql, params = queryset.order_by().values("pk").query.sql_with_params()
+    with connections[queryset.db].cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+        (plan,) = cursor.fetchone()
+    return int(plan[0]["Plan"]["Plan Rows"])
+
+
+class LeanChangeList(ChangeList):
+    """Leaves out the columns that its ModelAdmin names in `list_defer`, such as long documents."""
+
+    model_admin: Any
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> models.QuerySet[Any]:
+        try:
+            queryset = super().get_queryset(request, *args, **kwargs)
+        except (ValueError, OverflowError) as error:
+            # Django lets a date hierarchy of the year 9999 escape as a server error.
+            raise IncorrectLookupParameters(error) from error
+        return queryset.defer(*self.model_admin.list_defer)
+
+    @property
+    def kept_params(self) -> list[tuple[str, str]]:
+        """The filters, that a new search keeps; not the page, which it starts anew."""
+        kept = {name: values for name, values in self.filter_params.items() if name not in (SEARCH_VAR, PAGE_VAR)}
+        return [(name, value) for name, values in kept.items() for value in values]
+
+    @property
+    def clear_search_qs(self) -> str:
+        return self.get_query_string(remove=[SEARCH_VAR, PAGE_VAR])
+
+
+class IndexedDates:
+    """Stands for a ChangeList before Django's date hierarchy, which asks it for the dates that have rows.
+
+    Django's SELECT DISTINCT date_trunc(...) reads every row. This asks for each year, month or day between the first
+    and the last row whether it has one, in one query of index probes.
+    """
+
+    def __init__(self, change_list: ChangeList) -> None:
+        self._change_list = change_list
+        self.queryset = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._change_list, name)
+
+    @cached_property
+    def _bounds(self) -> dict[str, datetime.datetime | None]:
+        field = self._change_list.date_hierarchy
+        rows = self._change_list.queryset.order_by()
+        return rows.aggregate(first=models.Min(field), last=models.Max(field))
+
+    def aggregate(self, **bounds: models.Aggregate) -> dict[str, datetime.datetime | None]:
+        """Return `first` and `last`, which is all that the hierarchy asks for."""
+        return dict(self._bounds)
+
+    def datetimes(self, field: str, kind: str) -> list[datetime.datetime]:
+        """Return the starts of the periods (`kind`: year, month, day) in which there are rows, in order."""
+        first, last = self._bounds["first"], self._bounds["last"]
+        if first is None or last is None:
+            return []
+        rows = self._change_list.queryset.order_by()
+        starts = list(periods(first, last, kind))
+        if kind == "year":
+            starts = starts[-MOST_YEARS:]
+        probes = [
+            rows.filter(**{f"{field}__gte": start, f"{field}__lt": end})
+            .annotate(period=models.Value(number))
+            .values_list("period", flat=True)[:1]
+            for number, (start, end) in enumerate(starts)
+        ]
+        found = set(probes[0].union(*probes[1:], all=True)) if len(probes) > 1 else {0}
+        return [start for number, (start, _) in enumerate(starts) if number in found]
+
+
+def periods(
+    first: datetime.datetime, last: datetime.datetime, kind: str
+) -> Iterator[tuple[datetime.datetime, datetime.datetime]]:
+    """Yield start and end of every year, month or day from `first` to `last`, in the current time zone."""
+    start = _start_of(timezone.localtime(first), kind)
+    while start <= last and start.year < datetime.MAXYEAR:
+        # A day more than the longest period of its kind, brought back to the start of the next one.
+        end = _start_of(start + datetime.timedelta(days={"year": 366, "month": 31, "day": 1}[kind], hours=2), kind)
+        yield start, end
+        start = end
+
+
+def _start_of(moment: datetime.datetime, kind: str) -> datetime.datetime:
+    day = moment.date()
+    if kind == "year":
+        day = day.replace(month=1, day=1)
+    elif kind == "month":
+        day = day.replace(day=1)
+    return timezone.make_aware(datetime.datetime.combine(day, datetime.time.min))

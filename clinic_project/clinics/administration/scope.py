@@ -1,0 +1,62 @@
+"""What the person at the admin may see and change: what their memberships say, and everything for a superuser."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+from django.db import models
+from django.http import HttpRequest
+
+from ..api.access import active_memberships
+from ..models import Clinic, Membership, User
+
+
+class Scope:
+    """One user's clinics and roles, read once."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self.is_unlimited = user.is_active and user.is_superuser
+
+    @cached_property
+    def roles(self) -> dict[int, frozenset[str]]:
+        """The roles of the user, by the clinics that they are an active member of."""
+        return {membership.clinic_id: _known_roles(membership.roles) for membership in active_memberships(self.user)}
+
+    @property
+    def clinic_ids(self) -> list[int]:
+        """The clinics that the user is an active member of, whether with a role or without."""
+        return sorted(self.roles)
+
+    def clinics_with(self, wanted: Iterable[str]) -> models.QuerySet[Clinic]:
+        """Return the clinics in which the user has one of the `wanted` roles."""
+        clinics = Clinic.objects.all()
+        return (
+            clinics
+            if self.is_unlimited
+            else clinics.filter(pk__in=[pk for pk in self.roles if self.has_role(wanted, pk)])
+        )
+
+    def has_role(self, wanted: Iterable[str], clinic_id: int | None = None) -> bool:
+        """Say whether the user has one of the `wanted` roles in that clinic; without one, in any clinic."""
+        if self.is_unlimited:
+            return True
+        held: Iterable[frozenset[str]]
+        held = self.roles.values() if clinic_id is None else [self.roles.get(clinic_id, frozenset())]
+        return any(roles & set(wanted) for roles in held)
+
+
+def _known_roles(roles: Any) -> frozenset[str]:
+    held = roles if isinstance(roles, list) else []
+    return frozenset(role for role in Membership.Role.values if role in held)
+
+
+_scopes: WeakKeyDictionary[HttpRequest, Scope] = WeakKeyDictionary()
+
+
+def scope_of(request: HttpRequest) -> Scope:
+    """Return the scope of the person who sends `request`, the same one however often it is asked for."""
+    if request not in _scopes:
+        _scopes[request] = Scope(cast("Any", request.user))
+    return _scopes[request]

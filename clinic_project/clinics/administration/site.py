@@ -1,0 +1,64 @@
+"""The admin site: its name, and what it answers while the database lacks a table or a column."""
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.db import ProgrammingError, models
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+
+from clinic_project.reconciliation.admin_site import SchemaAdminSite
+from clinic_project.reconciliation.errors import sqlstate
+
+logger = logging.getLogger(__name__)
+
+#: undefined_table and undefined_column: https://www.postgresql.org/docs/current/errcodes-appendix.html
+SCHEMA_IS_BEHIND = frozenset({"42P01", "42703"})
+
+View = Callable[..., HttpResponseBase]
+
+
+class ClinicAdminSite(SchemaAdminSite):
+    site_header = "Clinic administration"
+    site_title = "Clinic administration"
+    index_title = "What would you like to look at?"
+    #: There is no site beside the API to link to.
+    site_url = None
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        return answer_when_schema_is_behind(super().admin_view(view, cacheable))
+
+    def visible(self, request: HttpRequest, model: type[models.Model]) -> models.QuerySet[Any]:
+        """Return the rows of `model` that the person at `request` may see, as the model's own admin says."""
+        return self._registry[model].get_queryset(request)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        # Nobody is logged in yet, so that admin_view doesn't wrap it.
+        return answer_when_schema_is_behind(super().login)(request, extra_context)  # type: ignore[return-value]
+
+
+def answer_when_schema_is_behind(view: View) -> View:
+    """Wrap `view`: an unmigrated database is said to be so, with status 503, instead of raising ProgrammingError."""
+
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            response = view(request, *args, **kwargs)
+            # A template queries as well, and would do so after this function has returned.
+            return response.render() if isinstance(response, TemplateResponse) else response
+        except ProgrammingError as error:
+            if sqlstate(error) not in SCHEMA_IS_BEHIND:
+                raise
+            logger.exception("The admin needs what the database lacks: run manage.py migrate.")
+            return _schema_is_behind()
+
+    return wrapped
+
+
+def _schema_is_behind() -> HttpResponse:
+    # Without the request: its user and its messages may be in tables that are missing, too.
+    page = render_to_string("admin/clinics/schema_is_behind.html", {"site_header": ClinicAdminSite.site_header})
+    return HttpResponse(page, status=503, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,173 @@
+"""The trash: nothing is deleted for good from the admin, and what was deleted comes back by a button or an action."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import models, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.views.decorators.http import require_POST
+
+from .base import ClinicModelAdmin
+
+#: An action changes at most this many rows, so that "select all" can't lock a whole table.
+MOST_AT_ONCE = 1_000
+
+#: What the history of an object says.
+TRASHED, RESTORED = "Moved to the trash.", "Restored from the trash."
+
+Change = Callable[[HttpRequest, Any], None]
+
+
+class TrashMixin(ClinicModelAdmin):
+    """For a model with `is_deleted` and `deleted_at`: Django's delete view and an action move to the trash.
+
+    Who may do the one may restore as well. What is in the trash isn't changed before that.
+    """
+
+    actions = ["move_to_trash", "restore"]
+    delete_confirmation_template = "admin/clinics/trash_confirmation.html"
+
+    #: What `trash_one` and `restore_one` raise for an object that somebody else has changed; it is shown to the person.
+    refusals: ClassVar[tuple[type[Exception], ...]] = ()
+
+    def has_trash_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return self.has_role(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return super().has_change_permission(request, obj) and not (obj is not None and obj.is_deleted)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return self.has_trash_permission(request, obj) and not (obj is not None and obj.is_deleted)
+
+    def trash_one(self, request: HttpRequest, obj: Any) -> None:
+        """Move `obj`, which isn't there yet, to the trash."""
+        obj.is_deleted, obj.deleted_at = True, timezone.now()
+        obj.save(update_fields=["is_deleted", "deleted_at"])
+
+    def restore_one(self, request: HttpRequest, obj: Any) -> None:
+        """Take `obj` out of the trash."""
+        obj.is_deleted, obj.deleted_at = False, None
+        obj.save(update_fields=["is_deleted", "deleted_at"])
+
+    @admin.action(description="Move the selected ones to the trash", permissions=["trash"])
+    def move_to_trash(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
+        moved = self._each(request, queryset.filter(is_deleted=False), self.trash_one, TRASHED)
+        self.message_user(request, f"Moved to the trash: {moved}.", messages.SUCCESS if moved else messages.WARNING)
+
+    @admin.action(description="Restore the selected ones from the trash", permissions=["trash"])
+    def restore(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
+        restored = self._each(request, queryset.filter(is_deleted=True), self.restore_one, RESTORED)
+        self.message_user(request, f"Restored: {restored}.", messages.SUCCESS if restored else messages.WARNING)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Offer what makes sense for the rows that are shown: the trash can only be restored from."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        if request.method == "GET" and request.GET.get("trash") != "with":
+            actions.pop("move_to_trash" if request.GET.get("trash") == "only" else "restore", None)
+        return actions
+
+    @transaction.atomic
+    def _each(self, request: HttpRequest, queryset: models.QuerySet[Any], change: Change, note: str) -> int:
+        """Change each object and return how many were; those that are refused are named to the person."""
+        chosen = list(queryset.order_by("pk")[: MOST_AT_ONCE + 1])
+        if len(chosen) > MOST_AT_ONCE:
+            said = f"More than {MOST_AT_ONCE:,} are selected. Narrow them down by the filters, and try again."
+            self.message_user(request, said, messages.ERROR)
+            return 0
+        if not all(self.has_trash_permission(request, obj) for obj in chosen):
+            raise PermissionDenied
+        return sum(self._one(request, obj, change, note) for obj in chosen)
+
+    def _one(self, request: HttpRequest, obj: Any, change: Change, note: str) -> bool:
+        try:
+            with transaction.atomic():
+                change(request, obj)
+                self.log_change(request, obj, note)
+        except self.refusals as refusal:
+            self.message_user(request, f"{obj}: {refusal}", messages.ERROR)
+            return False
+        return True
+
+    # One object, by a button of its page.
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_restore"
+        view = self.admin_site.admin_view(self.restore_view)
+        return [path("<path:object_id>/restore/", view, name=name), *super().get_urls()]
+
+    @method_decorator(require_POST)
+    def restore_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Restore one object and show it again."""
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+        if not self.has_trash_permission(request, obj):
+            raise PermissionDenied
+        if obj.is_deleted and self._one(request, obj, self.restore_one, RESTORED):
+            self.message_user(request, f"“{obj}” was restored from the trash.", messages.SUCCESS)
+        return HttpResponseRedirect(self._url("change", obj.pk))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        obj = context.get("original")
+        if obj is not None and obj.is_deleted:
+            context["restore_url"] = self._url("restore", obj.pk)
+            context["may_restore"] = self.has_trash_permission(request, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _url(self, view: str, *args: Any) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{view}", args=args)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except self.refusals as refusal:
+            return self._refused(request, object_id, refusal)
+
+    def _refused(self, request: HttpRequest, object_id: str | None, refusal: Exception) -> HttpResponse:
+        self.message_user(request, str(refusal), messages.ERROR)
+        return HttpResponseRedirect(self._url("change", object_id))
+
+    # What Django's own delete view calls.
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, {"title": "Move to the trash", **(extra_context or {})})
+        except self.refusals as refusal:
+            return self._refused(request, object_id, refusal)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.trash_one(request, obj)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:  # type: ignore[override]
+        for obj in queryset:
+            self.log_change(request, obj, TRASHED)
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Name the objects alone: what refers to them stays, and needn't be collected."""
+        return [str(obj) for obj in objs], {}, set(), []
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
+        changelist = self._url("changelist")
+        said = format_html('“{}” was moved to the <a href="{}?trash=only">trash</a>.', obj_display, changelist)
+        self.message_user(request, said, messages.SUCCESS)
+        return HttpResponseRedirect(changelist)

@@ -1,0 +1,153 @@
+"""Somebody at a real browser, under a Content-Security-Policy that allows no inline script or style.
+
+Set ADMIN_SCREENSHOTS to a folder to look at what they saw.
+"""
+
+import os
+import shutil
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
+
+from clinic_project.clinics.factories import PASSWORD
+
+CHROMIUM = shutil.which("chromium")
+DRIVER = shutil.which("chromedriver")
+
+needs_chromium = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="no chromium here: apt install chromium chromium-driver"
+)
+
+SECONDS = 10
+WIDE, NARROW = (1280, 900), (390, 800)
+POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+
+
+def strict_policy(get_response: Callable[[HttpRequest], HttpResponseBase]):
+    """A middleware that forbids everything inline and foreign, and that nothing loosens."""
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if "html" in response.get("Content-Type", ""):
+            response["Content-Security-Policy"] = POLICY
+        return response
+
+    return respond
+
+
+@pytest.fixture
+def _strict_policy(settings):
+    settings.MIDDLEWARE = [f"{__name__}.strict_policy", *settings.MIDDLEWARE]
+
+
+class Staff:
+    """Somebody at a browser."""
+
+    def __init__(self, driver, address: str, name: str) -> None:
+        self.driver, self.address, self.name = driver, address, name
+
+    def open(self, view: str, *args, query: str = "") -> None:
+        self.driver.get(f"{self.address}{reverse(f'admin:{view}', args=args)}{query}")
+
+    def find(self, selector: str):
+        from selenium.webdriver.common.by import By
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        return WebDriverWait(self.driver, SECONDS).until(lambda d: d.find_element(By.CSS_SELECTOR, selector))
+
+    def find_text(self, selector: str, text: str):
+        from selenium.webdriver.common.by import By
+        from selenium.webdriver.support.expected_conditions import text_to_be_present_in_element
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        found = text_to_be_present_in_element((By.CSS_SELECTOR, selector), text)
+        WebDriverWait(self.driver, SECONDS).until(found)
+        return self.find(selector)
+
+    def click(self, selector: str) -> None:
+        """Click on what leads to another page, and wait for that."""
+        from selenium.webdriver.support.expected_conditions import staleness_of
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        before = self.find("html")
+        self.find(selector).click()
+        WebDriverWait(self.driver, SECONDS).until(staleness_of(before))
+
+    def write(self, selector: str, text: str) -> None:
+        self.find(selector).send_keys(text)
+
+    def texts(self, selector: str) -> list[str]:
+        from selenium.webdriver.common.by import By
+
+        return [found.text for found in self.driver.find_elements(By.CSS_SELECTOR, selector)]
+
+    def log_in(self, email: str) -> None:
+        self.open("login")
+        self.write("[name=username]", email)
+        self.write("[name=password]", PASSWORD)
+        self.click("[type=submit]")
+
+    def shoot(self, what: str) -> None:
+        """Keep a picture of the whole page, if somebody wants to look at it."""
+        if folder := os.environ.get("ADMIN_SCREENSHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            size = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+            whole = {"captureBeyondViewport": True, "clip": {**size, "scale": 1}}
+            picture = self.driver.execute_cdp_cmd("Page.captureScreenshot", whole)["data"]
+            (Path(folder) / f"{what}-{self.name}.png").write_bytes(b64decode(picture))
+
+    def sees_the_whole_width(self) -> bool:
+        """Say whether the page is no wider than the screen."""
+        page, screen = self.driver.execute_script(
+            "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        return page <= screen
+
+    def picture_width(self, selector: str) -> int:
+        """Return how many pixels wide the picture is that the browser has decoded: 0 if it has not."""
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        picture = self.find(selector)
+        WebDriverWait(self.driver, SECONDS).until(lambda _: picture.get_property("complete"))
+        return picture.get_property("naturalWidth")
+
+
+@pytest.fixture(scope="module", params=["light-wide", "dark-narrow"])
+def browser(request, tmp_path_factory) -> Iterator[tuple[Any, str]]:
+    """A browser with that theme and size, and what it is called."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    flags = "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
+    profile = f"user-data-dir={tmp_path_factory.mktemp('profile')}"
+    for flag in [*flags.split(), "disable-component-update", "disable-sync", profile]:
+        options.add_argument(f"--{flag}")
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    try:
+        theme, size = request.param.split("-")
+        width, height = WIDE if size == "wide" else NARROW
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "narrow"}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        preference = {"name": "prefers-color-scheme", "value": theme}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [preference]})
+        yield driver, request.param
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def staff(browser, live_server, _strict_policy) -> Iterator[Staff]:
+    """Somebody at the browser, which says at the end whether the policy has refused anything."""
+    driver, name = browser
+    driver.get_log("browser")
+    yield Staff(driver, live_server.url, name)
+    driver.delete_all_cookies()
+    complaints = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+    assert complaints == []

@@ -1,0 +1,221 @@
+"""Users, clinics, memberships and patients in the admin."""
+
+import pytest
+from django.contrib import admin
+from django.core.cache import cache
+from django.urls import reverse
+
+from clinic_project.clinics.factories import (
+    PASSWORD,
+    ClinicFactory,
+    MembershipFactory,
+    PatientFactory,
+    UserFactory,
+)
+from clinic_project.clinics.models import Membership, Patient, User
+
+pytestmark = pytest.mark.django_db
+
+MODELS = ["user", "clinic", "membership", "patient"]
+
+
+def list_url(model: str) -> str:
+    return reverse(f"admin:clinics_{model}_changelist")
+
+
+def change_url(obj) -> str:
+    return reverse(f"admin:clinics_{obj._meta.model_name}_change", args=[obj.pk])
+
+
+def rows_of(response) -> list:
+    return list(response.context["cl"].result_list)
+
+
+@pytest.fixture
+def superuser(client):
+    user = UserFactory(superuser=True)
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def member(client):
+    membership = MembershipFactory(user__staff=True)
+    client.force_login(membership.user)
+    return membership
+
+
+def test_staff_log_in_by_email_in_any_case(client):
+    user = UserFactory(staff=True, email="ada@clinic.example")
+    response = client.post(reverse("admin:login"), {"username": "Ada@Clinic.example", "password": PASSWORD})
+    assert response.status_code == 302
+    assert client.session["_auth_user_id"] == str(user.pk)
+
+
+def test_who_is_not_on_the_staff_does_not_get_in(client):
+    UserFactory(email="ada@clinic.example")
+    page = client.post(reverse("admin:login"), {"username": "ada@clinic.example", "password": PASSWORD})
+    assert "for a staff account" in page.content.decode()
+
+
+def test_too_many_failures_close_the_login_for_a_while(client):
+    cache.clear()
+    user = UserFactory(staff=True)
+    form = {"username": user.email, "password": "wrong"}
+    for _ in range(10):
+        assert "correct email and password" in client.post(reverse("admin:login"), form).content.decode()
+    page = client.post(reverse("admin:login"), {**form, "password": PASSWORD})
+    assert "Too many logins have failed" in page.content.decode()
+    assert "_auth_user_id" not in client.session
+    cache.clear()
+    assert client.post(reverse("admin:login"), {**form, "password": PASSWORD}).status_code == 302
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_list_of_fifty_costs_as_many_queries_as_a_list_of_one(
+    model, client, superuser, django_assert_num_queries, django_assert_max_num_queries
+):
+    make = {
+        "user": UserFactory,
+        "clinic": ClinicFactory,
+        "membership": MembershipFactory,
+        "patient": PatientFactory,
+    }
+    make[model]()
+    ClinicFactory.create_batch(60)  # too many for the filter by clinic, in both lists
+    with django_assert_max_num_queries(10) as one:
+        client.get(list_url(model))
+    make[model].create_batch(49)
+    with django_assert_num_queries(len(one.captured_queries)):
+        assert len(rows_of(client.get(list_url(model)))) == 50
+
+
+def test_staff_see_their_colleagues_clinics_and_patients_and_no_others(client, member):
+    colleague = MembershipFactory(clinic=member.clinic)
+    patient = PatientFactory(clinic=member.clinic)
+    MembershipFactory()
+    PatientFactory()
+    assert set(rows_of(client.get(list_url("user")))) == {member.user, colleague.user}
+    assert rows_of(client.get(list_url("clinic"))) == [member.clinic]
+    assert set(rows_of(client.get(list_url("membership")))) == {member, colleague}
+    assert rows_of(client.get(list_url("patient"))) == [patient]
+
+
+@pytest.mark.parametrize("model", ["user", "clinic", "membership"])
+def test_who_may_log_in_where_and_as_what_is_up_to_superusers(model, client, member):
+    own = {"user": member.user, "clinic": member.clinic, "membership": member}[model]
+    assert client.get(change_url(own)).status_code == 200
+    assert client.post(change_url(own), {"email": "x@y.example", "is_superuser": "on"}).status_code == 403
+    assert client.get(reverse(f"admin:clinics_{model}_add")).status_code == 403
+    assert not User.objects.filter(is_superuser=True).exists()
+
+
+def test_staff_cannot_set_another_persons_password(client, member):
+    colleague = MembershipFactory(clinic=member.clinic, user__superuser=True)
+    url = reverse("admin:auth_user_password_change", args=[colleague.user_id])
+    assert client.post(url, {"password1": "another-long-one", "password2": "another-long-one"}).status_code == 403
+
+
+@pytest.mark.parametrize("model", ["user", "clinic", "membership"])
+def test_nobody_deletes_users_clinics_or_memberships(model, client, superuser):
+    membership = MembershipFactory()
+    obj = {"user": membership.user, "clinic": membership.clinic, "membership": membership}[model]
+    assert client.post(reverse(f"admin:clinics_{model}_delete", args=[obj.pk]), {"post": "yes"}).status_code == 403
+    client.post(list_url(model), {"action": "delete_selected", "_selected_action": [obj.pk], "post": "yes"})
+    assert type(obj)._default_manager.filter(pk=obj.pk).exists()
+
+
+def test_a_password_hash_is_never_shown(client, superuser):
+    page = client.get(change_url(superuser)).content.decode()
+    algorithm, iterations, salt, digest = superuser.password.split("$")
+    for part in (algorithm, iterations, salt, digest, salt[:6], digest[:6]):
+        assert part not in page
+    assert "Set another password" in page
+
+
+def test_a_new_user_gets_a_hashed_password_and_logs_in_with_it(client, superuser):
+    form = {"email": "new@clinic.example", "usable_password": "true"}
+    passwords = {"password1": "a-long-passphrase", "password2": "a-long-passphrase"}
+    client.post(reverse("admin:clinics_user_add"), form | passwords)
+    user = User.objects.get(email="new@clinic.example")
+    assert user.check_password("a-long-passphrase")
+    assert "a-long-passphrase" not in user.password
+    assert (user.is_active, user.is_staff, user.is_superuser) == (True, False, False)
+
+
+def test_an_email_is_given_once_whatever_its_case(client, superuser):
+    UserFactory(email="ada@clinic.example")
+    other = UserFactory()
+    page = client.post(change_url(other), {"email": "ADA@clinic.example", "is_active": "on"})
+    assert "exists already" in page.content.decode()
+
+
+def test_a_superuser_sets_a_password(client, superuser):
+    user = UserFactory()
+    url = reverse("admin:auth_user_password_change", args=[user.pk])
+    assert client.get(url).status_code == 200
+    passwords = {"password1": "a-long-passphrase", "password2": "a-long-passphrase"}
+    client.post(url, {"usable_password": "true", **passwords})
+    user.refresh_from_db()
+    assert user.check_password("a-long-passphrase")
+
+
+def test_a_role_that_another_program_gave_is_kept(client, superuser):
+    membership = MembershipFactory(roles=["receptionist"])
+    form = {"user": membership.user_id, "clinic": membership.clinic_id, "full_name": "Ada", "is_active": "on"}
+    client.post(change_url(membership), form | {"roles": ["receptionist", "admin"]})
+    assert set(Membership.objects.get(pk=membership.pk).roles) == {"receptionist", "admin"}
+
+
+def test_a_patient_is_added_to_ones_own_clinic_alone(client, member):
+    other = ClinicFactory()
+    url = reverse("admin:clinics_patient_add")
+    client.post(url, {"clinic": other.pk, "full_name": "Grace Hopper"})
+    assert not Patient.objects.filter(full_name="Grace Hopper").exists()
+    client.post(url, {"clinic": member.clinic_id, "full_name": "Grace Hopper"})
+    assert Patient.objects.get(full_name="Grace Hopper").clinic == member.clinic
+
+
+def test_autocomplete_offers_ones_own_clinics_alone(client, member):
+    ClinicFactory()
+    query = {"app_label": "clinics", "model_name": "patient", "field_name": "clinic"}
+    answer = client.get(reverse("admin:autocomplete"), query).json()
+    assert [row["id"] for row in answer["results"]] == [str(member.clinic_id)]
+
+
+def test_a_patient_does_not_move_to_another_clinic(client, superuser):
+    patient = PatientFactory()
+    client.post(change_url(patient), {"clinic": ClinicFactory().pk, "full_name": "Grace Hopper"})
+    same = Patient.objects.get(pk=patient.pk)
+    assert same.full_name == "Grace Hopper"
+    assert same.clinic == patient.clinic
+
+
+def test_the_login_page_of_an_unmigrated_database_says_so(client):
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE users RENAME TO hidden")
+    response = client.post(reverse("admin:login"), {"username": "a@b.example", "password": "x"})
+    assert response.status_code == 503
+    assert "manage.py migrate" in response.content.decode()
+
+
+PAGES = ["changelist", "add", "change", "history", "delete"]
+
+
+@pytest.mark.parametrize("who", ["superuser", "member", "reader"])
+def test_no_page_of_the_admin_fails(who, client):
+    """Every view of every model, for each kind of person: shown, refused or sent elsewhere, but no error of ours."""
+    membership = MembershipFactory(user__staff=True, user__is_superuser=who == "superuser", reader=who == "reader")
+    client.force_login(membership.user)
+    PatientFactory(clinic=membership.clinic)
+    paths = [reverse(f"admin:{name}") for name in ("index", "password_change", "jsi18n")]
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        paths.append(reverse("admin:app_list", args=[model._meta.app_label]))
+        pk = model._default_manager.values_list("pk", flat=True).first() or 1
+        paths += [reverse(f"{name}_{page}", args=[] if page in PAGES[:2] else [pk]) for page in PAGES]
+    answers = {path: client.get(path).status_code for path in paths}
+    assert {path: status for path, status in answers.items() if status not in (200, 302, 403)} == {}
+    assert answers[reverse("admin:clinics_patient_changelist")] == 200

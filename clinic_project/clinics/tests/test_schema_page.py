@@ -1,0 +1,178 @@
+"""The admin's page "Schema": who sees it, and what it says of a database in whichever state."""
+
+import pytest
+from django.db import connection
+from django.urls import reverse
+from django.utils.html import escape
+
+from clinic_project.clinics.factories import UserFactory
+from clinic_project.reconciliation import inspection
+
+pytestmark = pytest.mark.django_db
+
+INDEX = reverse("admin:index")
+PAGE = reverse("admin:schema")
+
+#: The session, the user, and seven questions about all the tables at once; the rest sets up their transaction and ends it.
+QUERIES = 14
+
+
+@pytest.fixture
+def superuser(client):
+    user = UserFactory(superuser=True)
+    client.force_login(user)
+    return user
+
+
+def run(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def marked(response, table: str, name: str):
+    """What the page shows of that column, index or constraint."""
+    (found,) = (t for t in response.context["tables"] if t.name == table)
+    (shown,) = (marked for part in found.parts for marked in part.objects if marked.name == name)
+    return shown
+
+
+# Who sees it
+
+
+def test_superusers_find_it_on_the_index_and_in_the_sidebar(client, superuser):
+    assert f'href="{PAGE}"' in client.get(INDEX).content.decode()
+    page = client.get(PAGE)
+    assert page.status_code == 200
+    assert f'<a href="{PAGE}" aria-current="page">Schema</a>' in page.content.decode()
+
+
+def test_other_staff_neither_see_the_link_nor_the_page(client):
+    client.force_login(UserFactory(staff=True))
+    assert PAGE not in client.get(INDEX).content.decode()
+    assert client.get(PAGE).status_code == 403
+
+
+def test_who_is_not_logged_in_is_asked_to(client):
+    assert client.get(PAGE).headers["Location"] == f"{reverse('admin:login')}?next={PAGE}"
+
+
+def test_an_app_s_own_index_lists_that_app_alone(client, superuser):
+    page = client.get(reverse("admin:app_list", args=["clinics"]))
+    assert [app["app_label"] for app in page.context["app_list"]] == ["clinics"]
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_it_can_only_be_read(client, superuser, method):
+    response = getattr(client, method)(PAGE)
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "GET, HEAD"
+
+
+# What it says
+
+
+def test_a_schema_as_declared(client, superuser):
+    page = client.get(PAGE)
+    count = len(page.context["tables"])
+    assert f"The schema is as declared: {count} tables." in page.content.decode()
+    marks = {marked.mark for table in page.context["tables"] for part in table.parts for marked in part.objects}
+    assert marks == {"as declared"}
+    assert "What migrate would do" not in page.content.decode()
+
+
+def test_what_is_broken_is_marked_with_what_was_expected_beside_it_and_nothing_is_repaired(client, superuser):
+    run(
+        "DROP INDEX idx_patients_clinic_phone",
+        "ALTER TABLE patients ALTER full_name DROP NOT NULL",
+        "ALTER TABLE patients ADD COLUMN nickname text",
+    )
+    for _ in range(2):
+        page = client.get(PAGE)
+        assert marked(page, "patients", "idx_patients_clinic_phone").mark == "missing"
+        full_name = marked(page, "patients", "full_name")
+        assert (full_name.mark, full_name.lines) == ("different", (("NOT NULL", "nullable"),))
+        nickname = marked(page, "patients", "nickname")
+        assert (nickname.mark, nickname.lines) == ("not declared", (("nothing", "text"),))
+        assert marked(page, "patients", "phone_number").mark == "as declared"
+        text = page.content.decode()
+        assert f"2 differences in 1 of {len(page.context['tables'])} tables." in text
+        assert escape('CREATE INDEX CONCURRENTLY "idx_patients_clinic_phone" ON "public"."patients"') in text
+        assert "patients: left alone, since no model declares them: column nickname." in text
+
+
+def test_a_missing_table_has_all_its_parts_marked_as_missing(client, superuser):
+    run("DROP TABLE patient_photos")
+    page = client.get(PAGE)
+    (table,) = (table for table in page.context["tables"] if table.name == "patient_photos")
+    assert {marked.mark for part in table.parts for marked in part.objects} == {"missing"}
+    assert "CREATE TABLE &quot;public&quot;.&quot;patient_photos&quot;" in page.content.decode()
+
+
+def test_what_only_a_person_can_decide(client, superuser):
+    run("ALTER TABLE calendar_events ALTER event_type TYPE integer USING 1")
+    page = client.get(PAGE)
+    assert marked(page, "calendar_events", "event_type").refused
+    text = page.content.decode()
+    assert "What a person must decide" in text
+    assert "column-type" in text
+    assert "One thing needs a person's decision" in text
+    assert "What migrate would do" not in text
+
+
+def test_names_from_the_database_are_no_markup(client, superuser):
+    run('ALTER TABLE patients ADD COLUMN "<script>alert(1)</script>" text')
+    page = client.get(PAGE).content.decode()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+# What stands in the way
+
+
+@pytest.fixture
+def _new_process():
+    """Nothing is known yet of what is declared."""
+    inspection._expected.cache_clear()
+
+
+@pytest.mark.usefixtures("_new_process")
+def test_a_database_that_can_not_be_compared(client, superuser):
+    run("SET TRANSACTION READ ONLY")
+    page = client.get(PAGE)
+    assert page.status_code == 503
+    assert "The schema can't be compared" in page.content.decode()
+    assert "found read-only transactions for" in page.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_table_that_another_session_keeps_locked(client, superuser, settings):
+    settings.RECONCILIATION = {"lock_timeout": 0.1}
+    other = connection.copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute("LOCK TABLE patients IN ACCESS EXCLUSIVE MODE")
+        page = client.get(PAGE)
+    finally:
+        other.close()
+    assert page.status_code == 503
+    assert "canceling statement due to lock timeout" in page.content.decode()
+    assert "Another session keeps a table locked" in page.content.decode()
+    assert client.get(PAGE).status_code == 200
+
+
+# What it costs
+
+
+def test_it_asks_the_database_equally_often_whatever_the_state(client, superuser, django_assert_num_queries):
+    client.get(PAGE)  # works out what is declared, once in a process
+    with django_assert_num_queries(QUERIES):
+        client.get(PAGE)
+    run(
+        "DROP TABLE patient_photos",
+        "ALTER TABLE medical_records DROP COLUMN is_deleted",
+        "ALTER TABLE calendar_events ALTER event_type TYPE integer USING 1",
+    )
+    with django_assert_num_queries(QUERIES):
+        client.get(PAGE)

@@ -1,0 +1,68 @@
+"""Logs as JSON lines that say which request they belong to, and nothing that a patient said.
+
+An exception's own message is left out: PostgreSQL's quote whole rows, and others the value that they stumbled over. Its
+type, its SQLSTATE and the places in the code are enough to find it.
+"""
+
+import json
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+from django.db import Error
+from django.http import HttpRequest, HttpResponse
+
+from clinic_project.clinics.api.request_ids import current_request_id
+from clinic_project.reconciliation.errors import sqlstate
+
+requests = logging.getLogger("clinic_project.requests")
+
+
+class JSONFormatter(logging.Formatter):
+    """One object a line: time, level, logger, message, request_id, and `extra={"fields": {...}}`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": current_request_id(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info and record.exc_info[1]:
+            line["exception"] = _described(record.exc_info[1], record.exc_info[2])
+        return json.dumps(line)
+
+
+def _described(error: BaseException, trace: TracebackType | None) -> dict[str, Any]:
+    frames = traceback.extract_tb(trace)
+    return {
+        "type": f"{type(error).__module__}.{type(error).__qualname__}",
+        "sqlstate": sqlstate(error) if isinstance(error, Error) else None,
+        "trace": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+    }
+
+
+class RequestLogMiddleware:
+    """Logs each request by its route, which has no ids in it, and without its query string."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        response = self.get_response(request)
+        route = request.resolver_match.route if request.resolver_match else ""
+        fields = {
+            "method": request.method,
+            "route": route,
+            "status": response.status_code,
+            "milliseconds": round((time.perf_counter() - started) * 1000, 1),
+        }
+        requests.info("request", extra={"fields": fields})
+        return response

@@ -1,0 +1,1 @@
+"""A believable clinic for development: `manage.py load_demo`."""

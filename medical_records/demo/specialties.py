@@ -1,0 +1,237 @@
+"""The demo's templates: what a practice of each specialty asks, and what its people write."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+#: The ids of the demo's questions follow from this and their words, so that they are the same at every run.
+NAMESPACE = uuid.UUID("7f0c9a52-6a55-4c41-9a53-0d1e5c3f1f5a")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question and how the demo answers it: one of `samples`, a number in `between`, or from `options`."""
+
+    label: str
+    type: str = "text"
+    required: bool = False
+    samples: Sequence[str] = ()
+    options: Sequence[str] = ()
+    between: tuple[float, float] = (0, 0)
+    decimals: int = 0
+    hint: str = ""
+
+    def as_field(self, template: str, order: int) -> dict[str, Any]:
+        """Return the question as a template's `fields` have it."""
+        described = {"description": self.hint} if self.hint else {}
+        chosen = {"options": list(self.options)} if self.options else {}
+        return {
+            "id": str(uuid.uuid5(NAMESPACE, f"{template}/{self.label}")),
+            "label": self.label,
+            "type": self.type,
+            "required": self.required,
+            "order": order,
+            **described,
+            **chosen,
+        }
+
+    def answer(self, random: Random, day: str) -> Any:
+        """Return an answer that fits the question; `day`, an ISO date, where it asks for one."""
+        match self.type:
+            case "number":
+                value = random.uniform(*self.between)
+                return round(value, self.decimals) if self.decimals else round(value)
+            case "date":
+                return day
+            case "checkbox":
+                return [option for option in self.options if random.random() < 0.35]
+            case "dropdown" | "radio":
+                return random.choice(self.options)
+            case _:
+                return random.choice(self.samples)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A template. `pictures` names the painter of its records' photos, see `paintings`."""
+
+    name: str
+    description: str
+    questions: Sequence[Question]
+    pictures: str = ""
+    captions: Sequence[str] = field(default_factory=tuple)
+
+    def fields(self) -> list[dict[str, Any]]:
+        return [question.as_field(self.name, order) for order, question in enumerate(self.questions)]
+
+    def values(self, random: Random, day: str) -> dict[str, Any]:
+        """Fill the form in. An optional question now and then has no answer, as in life."""
+        answered = [
+            (asked["id"], question.answer(random, day))
+            for asked, question in zip(self.fields(), self.questions, strict=True)
+            if question.required or random.random() < 0.9
+        ]
+        return dict(answered)
+
+
+YES_NO = ("Yes", "No")
+
+FORMS: Sequence[Form] = (
+    Form(
+        "General consultation",
+        "For every visit that has no form of its own.",
+        (
+            Question(
+                "Reason for the visit",
+                required=True,
+                samples=(
+                    "Cough for ten days",
+                    "Yearly check-up",
+                    "Headaches in the afternoon",
+                    "Tired since the winter",
+                    "Sore throat and fever",
+                    "Renewal of a prescription",
+                ),
+            ),
+            Question(
+                "History",
+                "textarea",
+                samples=(
+                    "Began after a cold. No fever in the last days.\nSleeps well, eats normally.",
+                    "Known high blood pressure, treated since 2019.\nMother had diabetes.",
+                    "No earlier illness of note. Works at a desk, runs twice a week.",
+                ),
+            ),
+            Question("Blood pressure, systolic", "number", between=(105, 158), hint="mmHg, sitting"),
+            Question("Blood pressure, diastolic", "number", between=(62, 96), hint="mmHg, sitting"),
+            Question("Temperature", "number", between=(36.1, 38.9), decimals=1, hint="°C, in the ear"),
+            Question("Allergies", "checkbox", options=("Penicillin", "Latex", "Pollen", "Nuts", "Iodine")),
+            Question("Smokes", "radio", options=("Never", "Stopped", "Yes")),
+            Question(
+                "Assessment and plan",
+                "textarea",
+                required=True,
+                samples=(
+                    "Viral infection of the upper airways. Rest and fluids; back in a week if not better.",
+                    "Findings normal. Blood count and lipids ordered.",
+                    "Tension headache. Pause from the screen, diary for two weeks.",
+                    "Blood pressure above target: dose raised, measured again in four weeks.",
+                ),
+            ),
+            Question("Next visit", "date"),
+        ),
+    ),
+    Form(
+        "Skin examination",
+        "One form for each lesion. Photograph it with the ruler.",
+        (
+            Question(
+                "Where",
+                required=True,
+                samples=("Left forearm", "Back, below the right shoulder", "Right calf", "Neck, left", "Scalp"),
+            ),
+            Question("Longest diameter", "number", required=True, between=(2, 14), decimals=1, hint="mm"),
+            Question("Colour", "checkbox", options=("Light brown", "Dark brown", "Black", "Red", "Blue-grey")),
+            Question("Border", "radio", options=("Regular", "Irregular", "Blurred")),
+            Question("Has changed", "radio", options=("No", "Size", "Colour", "Both")),
+            Question("Skin type", "dropdown", options=("I", "II", "III", "IV", "V", "VI"), hint="Fitzpatrick"),
+            Question(
+                "Dermatoscopy",
+                "textarea",
+                samples=(
+                    "Regular network, no streaks, no veil.",
+                    "Asymmetric in two axes. Few dots at the edge.",
+                    "Globules in the middle, regular.",
+                ),
+            ),
+            Question("What to do", "dropdown", options=("Nothing", "Look again in 3 months", "Excise", "Refer")),
+        ),
+        pictures="skin",
+        captions=("Overview", "With the ruler", "After three months", "Before the excision"),
+    ),
+    Form(
+        "Dental check-up",
+        "Twice a year.",
+        (
+            Question("Complaints", samples=("None", "Sensitive to cold, lower left", "Bleeding gums when brushing")),
+            Question("Teeth to treat", samples=("None", "36", "16, 17", "24", "46 and 47"), hint="Two-digit notation"),
+            Question("Gums", "radio", required=True, options=("Healthy", "Inflamed", "Receding")),
+            Question("Done today", "checkbox", options=("Scaling", "Polishing", "Fluoride", "X-ray", "Filling")),
+            Question("Plaque index", "number", between=(0, 60), hint="%"),
+            Question("Next check-up", "date"),
+            Question(
+                "Remarks",
+                "textarea",
+                samples=("Shown how to use the small brushes.", "Grinds at night; splint offered.", "All well."),
+            ),
+        ),
+        pictures="x-ray",
+        captions=("Bitewing, left", "Bitewing, right", "Tooth 36"),
+    ),
+    Form(
+        "Physiotherapy session",
+        "Filled in after each session.",
+        (
+            Question("Region", "dropdown", required=True, options=("Neck", "Shoulder", "Lower back", "Hip", "Knee")),
+            Question("Side", "radio", options=("Left", "Right", "Both")),
+            Question("Pain before", "number", between=(3, 8), hint="0 to 10"),
+            Question("Pain after", "number", between=(0, 5), hint="0 to 10"),
+            Question("Treatment", "checkbox", options=("Mobilisation", "Massage", "Exercises", "Heat", "Tape")),
+            Question(
+                "Exercises for home",
+                "textarea",
+                samples=(
+                    "Bridge, three times 12.\nStretch of the hip flexors, twice 30 seconds.",
+                    "Rows with the band, three times 15.",
+                ),
+            ),
+            Question("Session", "number", required=True, between=(1, 9)),
+        ),
+    ),
+    Form(
+        "Eye examination",
+        "With dilated pupils where the fundus is photographed.",
+        (
+            Question("Visual acuity, right", samples=("1.0", "0.8", "0.63", "1.25"), required=True),
+            Question("Visual acuity, left", samples=("1.0", "0.8", "0.5", "1.25"), required=True),
+            Question("Pressure, right", "number", between=(10, 23), hint="mmHg"),
+            Question("Pressure, left", "number", between=(10, 23), hint="mmHg"),
+            Question(
+                "Fundus", "textarea", samples=("Disc with sharp edge, macula normal.", "A few drusen, both eyes.")
+            ),
+            Question("Wears", "checkbox", options=("Glasses", "Contact lenses")),
+            Question("Glaucoma in the family", "radio", options=YES_NO),
+        ),
+        pictures="retina",
+        captions=("Right fundus", "Left fundus"),
+    ),
+    Form(
+        "Child check-up",
+        "At the ages that the vaccination plan names.",
+        (
+            Question("Height", "number", required=True, between=(62, 145), hint="cm"),
+            Question("Weight", "number", required=True, between=(6, 40), decimals=1, hint="kg"),
+            Question("Development", "dropdown", options=("As expected", "To be watched", "Referred")),
+            Question("Vaccinated today", "checkbox", options=("MMR", "DTaP", "Polio", "Varicella", "Influenza")),
+            Question("Came with", samples=("Mother", "Father", "Both parents", "Grandmother")),
+            Question(
+                "Remarks", "textarea", samples=("Lively, speaks in sentences.", "Sleeps through since May.", "None")
+            ),
+        ),
+    ),
+    Form(
+        "Cardiology follow-up",
+        "With ECG.",
+        (
+            Question("Heart rate", "number", required=True, between=(48, 104), hint="per minute"),
+            Question("Rhythm", "radio", required=True, options=("Sinus", "Atrial fibrillation", "Paced")),
+            Question("Breathless", "dropdown", options=("Never", "On effort", "Climbing one floor", "At rest")),
+            Question("Ejection fraction", "number", between=(38, 66), hint="%"),
+            Question("Takes", "checkbox", options=("Beta blocker", "ACE inhibitor", "Statin", "Anticoagulant")),
+            Question("Plan", "textarea", samples=("Goes on unchanged.", "Statin doubled; lipids in six weeks.")),
+            Question("Since", "date"),
+        ),
+    ),
+)

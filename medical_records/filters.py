@@ -1,0 +1,54 @@
+"""The admin's filters for records and photos."""
+
+from collections import Counter
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+
+from clinic_project.clinics.administration.filters import MOST_CHOICES
+
+from .models import MedicalRecordTemplate
+
+
+class TemplateFilter(admin.SimpleListFilter):
+    """One of the templates of the chosen clinic, or of all that the person may see; hidden where they are too many."""
+
+    title = "template"
+    parameter_name = "template"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        templates = model_admin.admin_site.visible(request, MedicalRecordTemplate).order_by("name", "pk")
+        clinic = request.GET.get("clinic", "")
+        if clinic.isdecimal():
+            templates = templates.filter(clinic=int(clinic))
+        rows = templates.values_list("pk", "name", "clinic__name")[: MOST_CHOICES + 1]
+        if len(rows) > MOST_CHOICES:
+            return []
+        times = Counter(name for _, name, _ in rows)
+        return [(str(pk), name if times[name] == 1 else f"{name} ({clinic})") for pk, name, clinic in rows]
+
+    def has_output(self) -> bool:
+        return super().has_output() or self.value() is not None
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        return queryset.filter(template=self.value()) if self.value() else queryset
+
+
+class PlaceFilter(admin.SimpleListFilter):
+    """Where a photo is: on a record, in the gallery, or pending until its record is saved."""
+
+    title = "place"
+    parameter_name = "place"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("record", "On a record"), ("gallery", "In the gallery"), ("pending", "Pending")]
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        places = {
+            "record": models.Q(medical_record__isnull=False, is_pending=False),
+            "gallery": models.Q(medical_record__isnull=True, is_pending=False),
+            "pending": models.Q(is_pending=True),
+        }
+        return queryset.filter(places.get(self.value() or "", models.Q()))

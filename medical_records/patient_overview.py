@@ -1,0 +1,67 @@
+"""A patient's records and photos together, in a fixed number of queries."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from django.db.models import Count, Q
+
+from clinic_project.clinics.models import Patient
+
+from .models import MedicalRecord, PatientPhoto
+from .querysets import PhotoQuerySet
+
+#: How many of each are shown; the lists have the others.
+LATEST_RECORDS = 20
+LATEST_PHOTOS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class RecordWithPhotos:
+    record: MedicalRecord
+    photos: list[PatientPhoto]
+
+
+@dataclass(frozen=True, slots=True)
+class PatientOverview:
+    """The latest records, each with its photos, and the latest photos that are on no record; and how many there are."""
+
+    records: list[RecordWithPhotos]
+    gallery: list[PatientPhoto]
+    record_count: int
+    records_in_trash: int
+    photo_count: int
+    photos_in_trash: int
+
+
+def patient_overview(patient: Patient) -> PatientOverview:
+    # By clinic as well: rows of another program may tie a patient to another clinic's record.
+    all_records = MedicalRecord.objects.for_clinic(patient.clinic).filter(patient=patient)
+    all_photos = PatientPhoto.objects.for_clinic(patient.clinic).filter(patient=patient)
+    latest = all_records.active().defer("template_snapshot", "values").select_related("created_by_user")
+    records = list(latest.order_by("-created_at", "-pk")[:LATEST_RECORDS])
+    on_records = _by_record(all_photos.active().filter(medical_record__in=[record.pk for record in records]))
+    gallery = all_photos.active().filter(medical_record=None, is_pending=False).order_by("-created_at", "-pk")
+    tally = {"kept": Count("pk", filter=Q(is_deleted=False)), "trashed": Count("pk", filter=Q(is_deleted=True))}
+    record_counts, photo_counts = all_records.aggregate(**tally), all_photos.aggregate(**tally)
+    return PatientOverview(
+        records=[RecordWithPhotos(record, on_records[record.pk]) for record in records],
+        gallery=list(gallery[:LATEST_PHOTOS]),
+        record_count=record_counts["kept"],
+        records_in_trash=record_counts["trashed"],
+        photo_count=photo_counts["kept"],
+        photos_in_trash=photo_counts["trashed"],
+    )
+
+
+def record_photos(record: MedicalRecord) -> list[PatientPhoto]:
+    """Return the photos of `record` that go with it: those in the trash if it is there, too."""
+    photos = PatientPhoto.objects.for_clinic(record.clinic).filter(medical_record=record, is_deleted=record.is_deleted)
+    return list(photos.order_by("created_at", "pk"))
+
+
+def _by_record(photos: PhotoQuerySet) -> defaultdict[int, list[PatientPhoto]]:
+    by_record: defaultdict[int, list[PatientPhoto]] = defaultdict(list)
+    for photo in photos.order_by("created_at", "pk"):
+        if photo.medical_record_id is not None:
+            by_record[photo.medical_record_id].append(photo)
+    return by_record

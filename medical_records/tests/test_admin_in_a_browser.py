@@ -1,0 +1,163 @@
+"""The admin in a real browser. Each test is one thing that staff do."""
+
+import pytest
+from django.contrib.auth import SESSION_KEY
+
+from clinic_project.clinics.factories import MembershipFactory, PatientFactory
+from clinic_project.clinics.models import Patient
+from clinic_project.clinics.tests.browser import needs_chromium
+from medical_records.demo.paintings import paint
+from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
+from medical_records.models import MedicalRecord
+from medical_records.photo_files import PhotoFile
+from medical_records.pictures import clean_picture
+
+pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium]
+
+
+@pytest.fixture
+def practitioner():
+    return MembershipFactory(user__staff=True, user__email="ada@clinic.example")
+
+
+@pytest.fixture
+def patient(practitioner):
+    return PatientFactory(clinic=practitioner.clinic, full_name="Grace Hopper")
+
+
+def put_photo(record: MedicalRecord, description: str):
+    """A photo of `record`, with its files in the storage."""
+    picture = clean_picture(paint("skin", 1))
+    file = PhotoFile(record.clinic_id, picture.sha256)
+    file.keep(picture)
+    return PatientPhotoFactory(
+        patient=record.patient,
+        medical_record=record,
+        storage_key=file.key,
+        thumbnail_key=file.thumbnail_key,
+        content_hash=file.sha256,
+        description=description,
+    )
+
+
+def test_logging_in_by_email_and_out(staff, practitioner):
+    staff.log_in(practitioner.user.email)
+    assert "What would you like to look at?" in staff.texts("h1")
+    staff.shoot("index")
+    staff.click("#logout-form button")
+    staff.open("index")
+    assert staff.find("[name=password]")
+    assert SESSION_KEY not in staff.driver.page_source
+
+
+def test_a_wrong_password_is_told(staff, practitioner):
+    staff.open("login")
+    staff.write("[name=username]", practitioner.user.email)
+    staff.write("[name=password]", "wrong")
+    staff.click("[type=submit]")
+    assert "correct email and password" in staff.find(".errornote").text
+    staff.shoot("wrong-password")
+
+
+def test_finding_a_patients_record_by_name_and_reading_it(staff, practitioner, patient):
+    MedicalRecordFactory(patient=patient, template__name="First visit")
+    MedicalRecordFactory(patient__clinic=practitioner.clinic, patient__full_name="Somebody Else")
+    staff.log_in(practitioner.user.email)
+
+    staff.open("medical_records_medicalrecord_changelist")
+    staff.write("#searchbar", "hopper\n")
+    staff.find("#searchbar[value=hopper]")
+    assert staff.texts("#result_list .field-patient") == ["Grace Hopper"]
+    staff.shoot("search")
+
+    staff.click("#result_list tbody th a")
+    assert "Chief complaint: nothing unusual" in staff.texts(".filled-form dd")
+    assert [text.split("\n")[0] for text in staff.texts(".filled-form .is-chosen")] == [
+        "Mild",
+        "Right",
+        "Penicillin",
+        "Latex",
+    ]
+    staff.shoot("record")
+
+
+def test_looking_at_a_photo_from_the_patients_page(staff, practitioner, patient):
+    record = MedicalRecordFactory(patient=patient)
+    put_photo(record, "Left forearm")
+    staff.log_in(practitioner.user.email)
+
+    staff.open("clinics_patient_change", patient.pk)
+    assert staff.texts(".overview-record h3") == [record.template_name]
+    assert staff.picture_width(".overview-record img") in range(100, 301)
+    staff.shoot("patient")
+
+    staff.click(".overview-record a.thumbnail")
+    assert staff.picture_width("img") == 900
+    staff.shoot("full-picture")
+
+
+def test_restoring_a_record_with_its_photo(staff, practitioner, patient):
+    record = MedicalRecordFactory(patient=patient)
+    photo = put_photo(record, "Left forearm")
+    staff.log_in(practitioner.user.email)
+
+    staff.open("medical_records_medicalrecord_change", record.pk)
+    staff.click(".deletelink")
+    staff.shoot("confirmation")
+    staff.click("#content form [type=submit]")
+    assert "moved to the trash" in staff.find(".messagelist").text
+    photo.refresh_from_db()
+    assert photo.is_deleted
+
+    staff.click(".messagelist a")
+    staff.click("#result_list tbody th a")
+    staff.shoot("in-the-trash")
+    staff.click(".in-trash button")
+    assert "was restored" in staff.find(".messagelist").text
+    photo.refresh_from_db()
+    assert not photo.is_deleted
+    assert not MedicalRecord.objects.get(pk=record.pk).is_deleted
+
+
+def test_restoring_several_records_by_an_action(staff, practitioner, patient):
+    records = MedicalRecordFactory.create_batch(3, patient=patient, in_trash=True)
+    staff.log_in(practitioner.user.email)
+    staff.open("medical_records_medicalrecord_changelist", query="?trash=only")
+    staff.find("#action-toggle").click()
+    staff.find("select[name=action] option[value=restore]").click()
+    staff.shoot("trash")
+    staff.click("#changelist-form button[name=index]")
+    assert "Restored: 3." in staff.find(".messagelist").text
+    assert MedicalRecord.objects.active().count() == len(records)
+
+
+def test_choosing_a_clinic_by_typing(staff, practitioner):
+    MembershipFactory(user=practitioner.user, clinic__name="Northgate")
+    staff.log_in(practitioner.user.email)
+    staff.open("clinics_patient_add")
+    staff.find(".select2-selection").click()
+    staff.write(".select2-search__field", "north")
+    staff.find_text(".select2-results__option--highlighted", "Northgate").click()
+    staff.shoot("autocomplete")
+    staff.write("#id_full_name", "Katherine Johnson")
+    staff.click("[name=_save]")
+    assert "was added successfully" in staff.find(".messagelist").text
+    assert Patient.objects.get(full_name="Katherine Johnson").clinic.name == "Northgate"
+
+
+def test_no_page_is_wider_than_the_screen(staff, practitioner, patient):
+    record = MedicalRecordFactory(patient=patient)
+    photo = put_photo(record, "A very long description, " * 8)
+    staff.log_in(practitioner.user.email)
+    for view, *args in (
+        ["clinics_patient_changelist"],
+        ["clinics_patient_change", patient.pk],
+        ["medical_records_medicalrecord_changelist"],
+        ["medical_records_medicalrecord_change", record.pk],
+        ["medical_records_medicalrecordtemplate_change", record.template_id],
+        ["medical_records_patientphoto_changelist"],
+        ["medical_records_patientphoto_change", photo.pk],
+    ):
+        staff.open(view, *args)
+        assert staff.sees_the_whole_width(), view
+        staff.shoot(view)

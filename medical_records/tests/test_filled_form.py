@@ -1,0 +1,72 @@
+"""A record as its filled-in form."""
+
+import pytest
+
+from medical_records.factories import make_field
+from medical_records.filled_form import as_text, filled_form, questions
+
+
+def answer_of(value, field_type="text", **extra):
+    field = make_field("Question", field_type, **extra)
+    (answer,) = filled_form({"fields": [field]}, {field["id"]: value}).answers
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("field_type", "value", "text"),
+    [
+        ("text", "Cough", "Cough"),
+        ("textarea", "One\nTwo", "One\nTwo"),
+        ("number", 37.5, "37.5"),
+        ("number", 0, "0"),
+        ("date", "2026-03-14", "March 14, 2026"),
+        ("date", "2026-99-99", "2026-99-99"),
+        ("date", "yesterday", "yesterday"),
+        ("text", None, ""),
+        ("text", True, "Yes"),
+        ("text", ["a", 1], "a, 1"),
+        ("text", {"a": 1}, '{\n  "a": 1\n}'),
+    ],
+)
+def test_an_answer_is_told_as_people_write_it(field_type, value, text):
+    assert answer_of(value, field_type).text == text
+
+
+def test_all_options_are_shown_and_the_chosen_ones_marked():
+    answer = answer_of(["b", "c"], "checkbox", options=["a", "b", "c"])
+    assert [(option.label, option.is_chosen) for option in answer.options] == [("a", False), ("b", True), ("c", True)]
+
+
+def test_an_answer_that_is_no_option_any_more_is_shown_beside_them():
+    answer = answer_of("gone", "dropdown", options=["a"])
+    assert [(option.label, option.is_chosen) for option in answer.options] == [("a", False), ("gone", True)]
+
+
+def test_a_required_question_without_answer_is_missing():
+    assert answer_of("", required=True).is_missing
+    assert answer_of([], "checkbox", options=["a"], required=True).is_missing
+    assert not answer_of(0, "number", required=True).is_missing
+    assert not answer_of("").is_missing
+
+
+def test_that_no_box_is_ticked_needs_no_words():
+    assert not answer_of([], "checkbox", options=["a"]).is_unanswered
+    assert answer_of(None, "radio", options=["a"]).is_unanswered
+
+
+def test_questions_come_in_their_order_those_without_one_last():
+    fields = [{"label": "c"}, {"label": "b", "order": 2}, {"label": "a", "order": 1}]
+    assert [question["label"] for question in questions(fields)] == ["a", "b", "c"]
+
+
+def test_values_that_no_question_asks_for_are_kept():
+    assert '"x": 1' in filled_form({"fields": []}, {"x": 1}).rest
+    assert filled_form({"fields": []}, {}).rest == ""
+    assert filled_form({"fields": []}, ["odd"]).rest == '[\n  "odd"\n]'
+
+
+@pytest.mark.parametrize("snapshot", [None, 1, "x", [], {}, {"fields": 1}, {"fields": [None, 1, {}]}, {"name": {}}])
+@pytest.mark.parametrize("values", [None, 1, "x", [], {}, {"a": None}])
+def test_nothing_that_json_can_hold_raises(snapshot, values):
+    form = filled_form(snapshot, values)
+    assert isinstance(as_text(form.name), str)

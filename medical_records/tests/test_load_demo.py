@@ -1,0 +1,128 @@
+"""`manage.py load_demo`: a clinic to look around in."""
+
+import io
+import re
+from collections import Counter
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.models import F
+from django.urls import reverse
+
+from clinic_project.clinics.factories import PASSWORD
+from clinic_project.clinics.models import Appointment, Clinic, Patient, User
+from medical_records.demo.specialties import FORMS
+from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+
+pytestmark = pytest.mark.django_db
+
+MODELS = [User, Clinic, Patient, MedicalRecordTemplate, MedicalRecord, PatientPhoto]
+
+
+@pytest.fixture
+def _development(settings):
+    settings.DEBUG = True
+
+
+def load(**options) -> str:
+    output = io.StringIO()
+    call_command("load_demo", stdout=output, **options)
+    return output.getvalue()
+
+
+@pytest.mark.usefixtures("_development")
+def test_it_prints_logins_that_work_and_addresses_that_are_there(client):
+    said = load()
+    emails = re.findall(r"^  (\S+@\S+)", said, re.MULTILINE)
+    assert len(emails) == 5
+    for email in emails:
+        assert client.post(reverse("admin:login"), {"username": email, "password": PASSWORD}).status_code == 302
+    client.force_login(User.objects.get(email="root@demo.example"))
+    paths = re.findall(r"http://127.0.0.1:8000(/admin/\S*)", said)
+    assert len(paths) == 4
+    for path in paths:
+        assert client.get(path).status_code == 200
+
+
+@pytest.mark.usefixtures("_development")
+def test_a_second_load_adds_nothing():
+    load()
+    before = [set(model.objects.values_list("pk", flat=True)) for model in MODELS]
+    load()
+    assert [set(model.objects.values_list("pk", flat=True)) for model in MODELS] == before
+
+
+@pytest.mark.usefixtures("_development")
+def test_a_larger_scale_adds_what_is_missing():
+    load()
+    small = Patient.objects.count()
+    load(scale=2)
+    assert Patient.objects.count() == 2 * small
+
+
+@pytest.mark.usefixtures("_development")
+def test_a_large_one_copies_patients_with_all_that_is_theirs(monkeypatch):
+    monkeypatch.setattr("medical_records.demo.loading.ORIGINALS", 1)
+    load()
+    small = Counter({model: model.objects.count() for model in MODELS})
+    load(scale=4)
+    for model in (Patient, MedicalRecord, PatientPhoto):
+        assert model.objects.count() == 4 * small[model]
+    assert Appointment.objects.count() == MedicalRecord.objects.count()
+    assert not MedicalRecord.objects.exclude(patient=F("appointment__patient")).exists()
+    on_records = PatientPhoto.objects.filter(medical_record__isnull=False)
+    assert not on_records.exclude(patient=F("medical_record__patient")).exists()
+    assert not on_records.exclude(clinic=F("medical_record__clinic")).exists()
+    Patient(clinic=Clinic.objects.first(), full_name="The next id is free").save()
+
+
+@pytest.mark.usefixtures("_development")
+def test_everything_fits_together():
+    load()
+    assert MedicalRecordTemplate.objects.count() == 2 * len(FORMS)
+    assert not MedicalRecord.objects.exclude(clinic=F("patient__clinic")).exists()
+    assert not MedicalRecord.objects.exclude(clinic=F("template__clinic")).exists()
+    assert not MedicalRecord.objects.exclude(patient=F("appointment__patient")).exists()
+    on_records = PatientPhoto.objects.filter(medical_record__isnull=False)
+    assert not on_records.exclude(patient=F("medical_record__patient")).exists()
+    assert not on_records.exclude(is_deleted=F("medical_record__is_deleted")).exists()
+    for record in MedicalRecord.objects.all():
+        assert set(record.values) <= {field["id"] for field in record.template_snapshot["fields"]}
+    assert MedicalRecord.objects.in_trash().exists()
+
+
+@pytest.mark.usefixtures("_development")
+def test_every_photo_has_its_files():
+    load()
+    keys = set(PatientPhoto.objects.values_list("storage_key", "thumbnail_key"))
+    assert keys
+    assert all(default_storage.exists(key) for pair in keys for key in pair)
+
+
+def test_where_debug_is_off_it_refuses():
+    with pytest.raises(CommandError, match="may be production"):
+        load()
+    assert not User.objects.exists()
+
+
+def test_in_production_it_wants_a_password_of_its_own():
+    with pytest.raises(CommandError, match="add --password"):
+        load(in_production=True)
+    assert "The demo is there" in load(in_production=True, password="a-secret-of-ours")
+    assert User.objects.get(email="root@demo.example").check_password("a-secret-of-ours")
+
+
+@pytest.mark.usefixtures("_development")
+def test_an_unmigrated_database_is_told_to_be_migrated():
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE medical_records RENAME TO hidden")
+    with pytest.raises(CommandError, match=r"manage\.py migrate"):
+        load()
+
+
+@pytest.mark.parametrize("scale", ["0", "-1", "x", "1.5", "9999999"])
+def test_a_scale_that_is_no_scale_is_refused(scale):
+    with pytest.raises(CommandError, match="whole number from 1"):
+        call_command("load_demo", f"--scale={scale}")
