@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django.urls import reverse
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
@@ -41,6 +42,8 @@ class VersionedView(RecordsView):
     """One template or record; `represent` reads it as the API shows it."""
 
     represent: ClassVar[Callable[[Clinic, int], dict[str, Any]]]
+    #: Name of the route of one.
+    detail_route: ClassVar[str]
 
     #: Set by `seen`, for the answer to a stale change.
     _seen: VersionsSeen | None = None
@@ -59,7 +62,10 @@ class VersionedView(RecordsView):
     def shown(self, pk: int, status: int = 200) -> Response:
         """Answer with the row as it is now, its version in the ETag. Raises DoesNotExist."""
         row = type(self).represent(self.clinic, pk)
-        return Response(row, status=status, headers={"ETag": etag(row["version"])})
+        headers = {"ETag": etag(row["version"])}
+        if status == 201:
+            headers["Location"] = reverse(self.detail_route, args=[pk])
+        return Response(row, status=status, headers=headers)
 
     def as_problem(self, refused: ChangeRefused) -> Exception:
         if not (isinstance(refused, StaleVersion) and self._seen):

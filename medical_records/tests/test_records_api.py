@@ -67,7 +67,7 @@ def test_a_record_carries_a_copy_of_its_template(api, url, template, member, pat
     assert record["values"] == good_values(template)
     assert (record["patient_id"], record["created_by_user_id"]) == (patient.pk, member.user_id)
     assert (record["missing_required"], record["photos"], record["appointment_id"]) == ([], [], None)
-    assert api.get(f"{RECORDS}/{record['id']}").json() == record
+    assert api.get(answer["Location"]).json() == record
 
 
 def test_missing_required_answers_are_listed_and_no_error(api, url, clinic):

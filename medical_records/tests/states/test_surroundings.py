@@ -184,20 +184,6 @@ class TestState23Rights:
         expected.converges(database, filled=FILLED)
 
 
-class TestState24Several:
-    """Two or more `migrate` at once."""
-
-    @pytest.mark.parametrize("broken", [False, True])
-    def test_24_all_succeed(self, broken: bool, empty_database: Database, database: Database, expected: Expectations):
-        target = database if broken else empty_database
-        if broken:
-            database.execute(*DAMAGE)
-        processes = [target.start("migrate") for _ in range(3)]
-        told = [process.communicate(timeout=120) for process in processes]
-        assert [process.returncode for process in processes] == [0, 0, 0], told
-        expected.converges(target)
-
-
 class TestState25SuddenEnds:
     """Killed on the way; the next `migrate` goes on."""
 
