@@ -26,6 +26,10 @@ from .watch import watching_build
 #: Backoff between tries for a lock, in seconds: from the first to the longest, each half of it at random.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
+#: The first tries for a lock take no longer, in seconds: writers queue behind one who waits for it, and where they are
+#: all that is in the way, it is enough. Later tries take longer, but a tenth of the pause before them, up to the timeout.
+FIRST_PATIENCE = 0.05
+
 #: A fill looks at so many blocks at first, and at up to so many while it finds little to do.
 FIRST_WINDOW, WIDEST_WINDOW = 32, 4096
 
@@ -52,6 +56,7 @@ class Executor:
     refusals: list[Refusal] = field(default_factory=list)
     given_up: set[tuple[str, str]] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
+    _patience: float = FIRST_PATIENCE
 
     def run(self, plan: Plan) -> None:
         """Run all repairs. Raises ReconciliationError if the connection is lost; the next run starts from there."""
@@ -110,9 +115,10 @@ class Executor:
 
     @contextmanager
     def short_of_locks(self) -> Iterator[Any]:
-        """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout."""
+        """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout, or this try."""
+        patience = min(self._patience, self.budgets.lock_timeout)
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds(self.budgets.lock_timeout)])
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds(patience)])
             yield cursor
 
     def _alone(self, step: Step) -> None:
@@ -180,6 +186,7 @@ class Executor:
         deadline = time.monotonic() + self.budgets.lock_budget
         pause = FIRST_PAUSE
         while True:
+            self._patience = max(FIRST_PATIENCE, pause / 10)
             try:
                 return attempt()
             except Error as error:
