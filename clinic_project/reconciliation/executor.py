@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from django.db import Error, transaction
@@ -92,7 +92,11 @@ class Executor:
             self.reporter.failed(step)
             if connection_lost(error):
                 raise _lost(step, error) from error
-            self._give_up(repair, step, error)
+            if step.mend is None or step.guard is None or sqlstate(error) not in step.guard.sqlstates:
+                self._give_up(repair, step, error)
+            else:
+                self._step(repair, step.mend)
+                self._step(repair, replace(step, mend=None))
             return
         self.reporter.finished(step, time.monotonic() - began, rows)
 
