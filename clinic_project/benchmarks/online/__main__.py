@@ -10,7 +10,6 @@ declared. They take turns, and medians over the runs are printed.
 
 import argparse
 import importlib.util
-import json
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -129,9 +128,13 @@ def _scale(measured: Rounds, most_rows: int, folder: Path | None) -> None:
 
 
 def _check_many_tables() -> list[tuple[int, float]]:
-    command = (sys.executable, "-m", "clinic_project.benchmarks.online.many_tables", *map(str, TABLES))
+    return [(count, _check_tables(count)) for count in TABLES]
+
+
+def _check_tables(count: int) -> float:
+    command = (sys.executable, "-m", "clinic_project.benchmarks.online.many_tables", str(count))
     with temporary_database("tables") as database:
-        return [(count, seconds) for count, seconds in json.loads(run(command, database.environment).output)]
+        return float(run(command, database.environment).output)
 
 
 def _print(line: str) -> None:
