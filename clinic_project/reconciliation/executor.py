@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from django.db import Error, transaction
@@ -25,6 +25,10 @@ from .watch import watching_build
 
 #: Backoff between tries for a lock, in seconds: from the first to the longest, each half of it at random.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+
+#: The first tries for a lock take no longer, in seconds: writers queue behind one who waits for it, and where they are
+#: all that is in the way, it is enough. Later tries take longer, but a tenth of the pause before them, up to the timeout.
+FIRST_PATIENCE = 0.05
 
 #: A fill looks at so many blocks at first, and at up to so many while it finds little to do.
 FIRST_WINDOW, WIDEST_WINDOW = 32, 4096
@@ -60,6 +64,7 @@ class Executor:
     refusals: list[Refusal] = field(default_factory=list)
     given_up: set[tuple[str, str]] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
+    _patience: float = FIRST_PATIENCE
 
     def run(self, plan: Plan) -> None:
         """Run all repairs. Raises ReconciliationError if the connection is lost; the next run starts from there."""
@@ -94,9 +99,15 @@ class Executor:
         except BaseException as error:
             # Whatever it is, an interrupt of the keyboard too: a bar that goes on would keep the terminal's cursor.
             self.reporter.failed(step)
-            if isinstance(error, Error):
+            if not isinstance(error, Error):
+                raise
+            mend = _mend(step, error)
+            if mend is None:
                 self._give_up(repair, step, error)
-            raise
+                raise
+            self._step(repair, mend)
+            self._step(repair, replace(step, mend=None))
+            return
         self.reporter.finished(step, time.monotonic() - began, rows)
 
     def _run(self, step: Step) -> int | None:
@@ -117,14 +128,15 @@ class Executor:
 
     @contextmanager
     def short_of_locks(self) -> Iterator[Any]:
-        """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout.
+        """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout, or this try.
 
         Whatever the role's default, each statement sees what was committed before it, while it waited for its lock too.
         """
+        patience = min(self._patience, self.budgets.lock_timeout)
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             cursor.execute(
                 "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT set_config('lock_timeout', %s, true)",
-                [milliseconds(self.budgets.lock_timeout)],
+                [milliseconds(patience)],
             )
             yield cursor
 
@@ -198,6 +210,7 @@ class Executor:
         deadline = time.monotonic() + self.budgets.lock_budget
         pause = FIRST_PAUSE
         while True:
+            self._patience = max(FIRST_PATIENCE, pause / 10)
             try:
                 return attempt()
             except Error as error:
@@ -256,6 +269,12 @@ def ask(connection: BaseDatabaseWrapper, guard: Guard) -> Refusal | None:
         cursor.execute(guard.sql)
         count, keys = cursor.fetchone()
     return guard.refusal(count, keys or "") if count else None
+
+
+def _mend(step: Step, error: Error) -> Step | None:
+    """Return what can be done about the rows that made the step fail, before it is tried once more."""
+    foreseen = step.guard is not None and sqlstate(error) in step.guard.sqlstates
+    return step.mend if foreseen else None
 
 
 def _next_window(width: int, fullness: float) -> int:
