@@ -16,6 +16,7 @@ from medical_records.factories import (
     make_field,
 )
 from medical_records.models import MedicalRecord
+from medical_records.querysets import RecordQuerySet
 from medical_records.tests.conftest import client_of
 
 RECORDS = "/api/clinic/medical-records"
@@ -394,3 +395,15 @@ def test_updated_at_tells_every_change(api, record):
     api.delete(f"{RECORDS}/{record.pk}", {"version": 2})
     record.refresh_from_db()
     assert record.updated_at == record.deleted_at
+
+
+def test_a_record_that_goes_while_a_stale_change_is_refused_is_404(api, record, monkeypatch):
+    why_refused = RecordQuerySet.why_refused
+
+    def and_then_it_goes(rows, *args, **options):
+        refusal = why_refused(rows, *args, **options)
+        MedicalRecord.objects.all().delete()
+        return refusal
+
+    monkeypatch.setattr(RecordQuerySet, "why_refused", and_then_it_goes)
+    assert api.patch(f"{RECORDS}/{record.pk}", {"version": 9}).status_code == 404
