@@ -8,6 +8,7 @@ from django.db.models import JSONField, Value
 from django.utils import timezone
 
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
+from medical_records.api.records import RecordDetail
 from medical_records.factories import (
     MedicalRecordFactory,
     MedicalRecordTemplateFactory,
@@ -16,7 +17,6 @@ from medical_records.factories import (
     make_field,
 )
 from medical_records.models import MedicalRecord
-from medical_records.querysets import RecordQuerySet
 from medical_records.tests.conftest import client_of
 
 RECORDS = "/api/clinic/medical-records"
@@ -398,12 +398,11 @@ def test_updated_at_tells_every_change(api, record):
 
 
 def test_a_record_that_goes_while_a_stale_change_is_refused_is_404(api, record, monkeypatch):
-    why_refused = RecordQuerySet.why_refused
+    represent = RecordDetail.represent
 
-    def and_then_it_goes(rows, *args, **options):
-        refusal = why_refused(rows, *args, **options)
+    def when_it_has_gone(clinic, pk):
         MedicalRecord.objects.all().delete()
-        return refusal
+        return represent(clinic, pk)
 
-    monkeypatch.setattr(RecordQuerySet, "why_refused", and_then_it_goes)
+    monkeypatch.setattr(RecordDetail, "represent", when_it_has_gone)
     assert api.patch(f"{RECORDS}/{record.pk}", {"version": 9}).status_code == 404
