@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -104,7 +104,6 @@ class Executor:
             mend = _mend(step, error)
             if mend is None:
                 self._give_up(repair, step, error)
-                raise
             self._step(repair, mend)
             self._step(repair, replace(step, mend=None))
             return
@@ -232,7 +231,7 @@ class Executor:
             "Let these end, or end them (SELECT pg_terminate_backend(pid)), then run migrate again.",
         )
 
-    def _give_up(self, repair: Repair, step: Step, error: Error) -> None:
+    def _give_up(self, repair: Repair, step: Step, error: Error) -> NoReturn:
         if connection_lost(error):
             raise _lost(step, error) from error
         guard = step.guard
