@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from django.db import Error, transaction
@@ -26,8 +26,20 @@ from .watch import watching_build
 #: Backoff between tries for a lock, in seconds: from the first to the longest, each half of it at random.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
+#: The first tries for a lock take no longer, in seconds: writers queue behind one who waits for it, and where they are
+#: all that is in the way, it is enough. Later tries take longer, but a tenth of the pause before them, up to the timeout.
+FIRST_PATIENCE = 0.05
+
 #: A fill looks at so many blocks at first, and at up to so many while it finds little to do.
 FIRST_WINDOW, WIDEST_WINDOW = 32, 4096
+
+#: The most blocks that a table has, or one of those that inherit from it, which a fill reaches as well.
+_BLOCKS = """
+    WITH RECURSIVE family (oid) AS (
+        SELECT %s::regclass::oid UNION SELECT inhrelid FROM pg_inherits JOIN family ON inhparent = oid
+    )
+    SELECT coalesce(max(pg_relation_size(oid)), 0) / current_setting('block_size')::int FROM family
+"""
 
 T = TypeVar("T")
 
@@ -52,6 +64,7 @@ class Executor:
     refusals: list[Refusal] = field(default_factory=list)
     given_up: set[tuple[str, str]] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
+    _patience: float = FIRST_PATIENCE
 
     def run(self, plan: Plan) -> None:
         """Run all repairs. Raises ReconciliationError if the connection is lost; the next run starts from there."""
@@ -77,17 +90,23 @@ class Executor:
             self.notes.append(inquiry.note(count))
 
     def _step(self, repair: Repair, step: Step) -> None:
-        if step.check_first and step.guard is not None:
-            self._see_no_rows(step.guard)
         began = time.monotonic()
         self.reporter.started(step)
         try:
+            if step.check_first and step.guard is not None:
+                self._see_no_rows(step.guard)
             rows = self._run(step)
-        except Error as error:
+        except BaseException as error:
+            # Whatever it is, an interrupt of the keyboard too: a bar that goes on would keep the terminal's cursor.
             self.reporter.failed(step)
-            if connection_lost(error):
-                raise _lost(step, error) from error
-            self._give_up(repair, step, error)
+            if not isinstance(error, Error):
+                raise
+            mend = _mend(step, error)
+            if mend is None:
+                self._give_up(repair, step, error)
+                raise
+            self._step(repair, mend)
+            self._step(repair, replace(step, mend=None))
             return
         self.reporter.finished(step, time.monotonic() - began, rows)
 
@@ -102,17 +121,23 @@ class Executor:
 
     # One kind of step each
 
-    def _in_transaction(self, *statements: str) -> int:
+    def _in_transaction(self, *statements: str) -> None:
         with self.short_of_locks() as cursor:
             for statement in statements:
                 cursor.execute(statement)
-            return int(cursor.rowcount)
 
     @contextmanager
     def short_of_locks(self) -> Iterator[Any]:
-        """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout."""
+        """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout, or this try.
+
+        Whatever the role's default, each statement sees what was committed before it, while it waited for its lock too.
+        """
+        patience = min(self._patience, self.budgets.lock_timeout)
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds(self.budgets.lock_timeout)])
+            cursor.execute(
+                "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT set_config('lock_timeout', %s, true)",
+                [milliseconds(patience)],
+            )
             yield cursor
 
     def _alone(self, step: Step) -> None:
@@ -155,23 +180,28 @@ class Executor:
     def _fill(self, step: Step, fill: Fill) -> int:
         """Fill a column by windows of blocks, a commit each, and return how many rows it was.
 
-        A window in which a whole batch was found is looked at again, by halves; one with less is done, and the next is
-        wider if there was little to do. So memory stays flat, no batch is longer than another, no block is looked at
-        more than a few times, and blocks without NULLs are passed over fast.
+        A window in which much of a batch was found is looked at again, by halves if it was a whole one; one with less
+        is done, and the next is wider if there was little to do. So memory stays flat, no batch is longer than another,
+        no block is looked at more than a few times, and blocks without NULLs are passed over fast.
         """
-        (blocks,) = self._one_row(
-            "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int", [fill.table]
-        )
+        (blocks,) = self._one_row(_BLOCKS, [fill.table])
         first, width, rows = 0, FIRST_WINDOW, 0
         while first < blocks:
             sql = fill.batch(first, first + width, self.budgets.batch_rows)
-            changed = self.until_unlocked(step, lambda sql=sql: self._in_transaction(sql))  # type: ignore[misc]
-            rows += changed
-            if changed < self.budgets.batch_rows:
+            filled = self.until_unlocked(step, lambda sql=sql: self._fill_batch(sql))  # type: ignore[misc]
+            rows += filled
+            fullness = filled / self.budgets.batch_rows
+            # Some that were found may have got a value from a writer, so that it is fewer than a batch.
+            if fullness < 0.5:
                 first += width
-            width = _next_window(width, changed / self.budgets.batch_rows)
+            width = _next_window(width, fullness)
             self.reporter.progressed(step, min(first, blocks), blocks)
         return rows
+
+    def _fill_batch(self, sql: str) -> int:
+        with self.short_of_locks() as cursor:
+            cursor.execute(sql)
+            return sum(has_value for (has_value,) in cursor.fetchall())
 
     # Waiting, and giving up
 
@@ -180,6 +210,7 @@ class Executor:
         deadline = time.monotonic() + self.budgets.lock_budget
         pause = FIRST_PAUSE
         while True:
+            self._patience = max(FIRST_PATIENCE, pause / 10)
             try:
                 return attempt()
             except Error as error:
@@ -202,18 +233,14 @@ class Executor:
         )
 
     def _give_up(self, repair: Repair, step: Step, error: Error) -> None:
+        if connection_lost(error):
+            raise _lost(step, error) from error
         guard = step.guard
         if guard is not None and sqlstate(error) in guard.sqlstates:
-            self._see_no_rows(guard)
-        raise GivenUp(
-            Refusal(
-                "statement-failed",
-                repair.table,
-                ", ".join(repair.names),
-                f"PostgreSQL refused to {step.reason}: {message(error)} (SQLSTATE {sqlstate(error)}) in: {step.sql}",
-                "Settle what it says, then run migrate again.",
-            )
-        ) from error
+            # The rows may be of a table that this role may not read; then PostgreSQL's own words must do.
+            with suppress(Error):
+                self._see_no_rows(guard)
+        raise GivenUp(statement_failed(step, ", ".join(repair.names), error)) from error
 
     def _see_no_rows(self, guard: Guard) -> None:
         refusal = ask(self.connection, guard)
@@ -226,12 +253,28 @@ class Executor:
             return cursor.fetchone()
 
 
+def statement_failed(step: Step, name: str, error: Error) -> Refusal:
+    return Refusal(
+        "statement-failed",
+        step.table,
+        name,
+        f"PostgreSQL refused to {step.reason}: {message(error)} (SQLSTATE {sqlstate(error)}) in: {step.sql}",
+        "Settle what it says, then run migrate again.",
+    )
+
+
 def ask(connection: BaseDatabaseWrapper, guard: Guard) -> Refusal | None:
     """Return the refusal that the rows give cause for now, if any."""
     with connection.cursor() as cursor:
         cursor.execute(guard.sql)
         count, keys = cursor.fetchone()
     return guard.refusal(count, keys or "") if count else None
+
+
+def _mend(step: Step, error: Error) -> Step | None:
+    """Return what can be done about the rows that made the step fail, before it is tried once more."""
+    foreseen = step.guard is not None and sqlstate(error) in step.guard.sqlstates
+    return step.mend if foreseen else None
 
 
 def _next_window(width: int, fullness: float) -> int:

@@ -79,7 +79,9 @@ class Guard:
     sqlstates: tuple[str, ...]
 
     def refusal(self, count: int, keys: str) -> Refusal:
-        return Refusal(self.code, self.table, self.name, self.reason.format(count=count, keys=keys), self.remedy)
+        # Not by format(): a check's expression, which may be part of the reason, may have braces of its own.
+        reason = self.reason.replace("{count}", str(count)).replace("{keys}", keys)
+        return Refusal(self.code, self.table, self.name, reason, self.remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,16 @@ class Fill:
     value: str
 
     def batch(self, first_block: int, end_block: int, rows: int) -> str:
-        """Return the UPDATE of at most `rows` rows in the blocks from `first_block` up to `end_block`."""
+        """Return the UPDATE of some `rows` rows in the blocks from `first_block` up to `end_block`.
+
+        It returns, for each, whether it has a value now: a trigger may have taken that away again. The condition stands
+        twice, since a place is one row's in this table, another's in each that inherits from it, and since a writer may
+        have given a value meanwhile.
+        """
         return (
             f"UPDATE {self.table} SET {self.column} = {self.value} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {self.table}"
             f" WHERE ctid >= '({first_block},0)' AND ctid < '({end_block},0)' AND {self.column} IS NULL LIMIT {rows}))"
+            f" AND {self.column} IS NULL RETURNING {self.column} IS NOT NULL"
         )
 
 
@@ -103,8 +111,9 @@ class Step:
     """Statements that are committed together, or one that runs outside of any transaction.
 
     `builds` names the index that a concurrent build makes; `check_first` asks the guard before the statements. `online`
-    is false where writers wait for more than a change of the catalogue. `scans` is true where
-    all rows are read, so that it takes its time. `relations` are the quoted names of what it locks.
+    is false where writers wait for more than a change of the catalogue. `scans` is true where all rows are
+    read, so that it takes its time. `relations` are the quoted names of what it locks. `mend` is what to do, before it is
+    tried once more, where rows that were written meanwhile make it fail as its guard foresees.
     """
 
     statements: tuple[str, ...]
@@ -119,6 +128,7 @@ class Step:
     fill: Fill | None = None
     scans: bool = False
     relations: tuple[str, ...] = ()
+    mend: "Step | None" = None
 
     @property
     def sql(self) -> str:
@@ -143,7 +153,7 @@ class Inquiry:
     text: str
 
     def note(self, count: int) -> Note:
-        return Note(self.code, self.table, self.name, self.text.format(count=count))
+        return Note(self.code, self.table, self.name, self.text.replace("{count}", str(count)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +175,12 @@ class Plan:
 
     @property
     def steps(self) -> Iterator[Step]:
-        return (step for repair in self.repairs for step in repair.steps)
+        """All steps, each after what may have to mend for it: psql can't know beforehand."""
+        for repair in self.repairs:
+            for step in repair.steps:
+                if step.mend is not None:
+                    yield step.mend
+                yield step
 
 
 @dataclass
