@@ -1,6 +1,7 @@
 """Logging in and out: tokens that are hashed, expire, and can be revoked one by one or all at once."""
 
 import datetime as dt
+import json
 
 import pytest
 from django.utils import timezone
@@ -162,3 +163,13 @@ def test_one_query_finds_a_token_with_its_user(member, django_assert_num_queries
     client = bearer(log_in(member.user.email).json()["token"])
     with django_assert_num_queries(2):  # the token with its user, the memberships with their clinics
         assert client.get(ME).status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("email", ["\ud800", "a\0b@clinic.example"])
+def test_an_email_that_no_database_holds_is_refused_as_input(email):
+    # The throttle reads it before it is validated. Written by hand, because the client can't encode it.
+    body = json.dumps({"email": email, "password": PASSWORD})
+    answer = APIClient().post("/api/auth/login", body, content_type="application/json")
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == ["email"]

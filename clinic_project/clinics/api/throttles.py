@@ -39,5 +39,6 @@ class FailedLoginsByEmail(FailedLogins):
         email = request.data.get("email") if isinstance(request.data, dict) else None
         if not isinstance(email, str):
             return None
-        digest = hashlib.sha256(email.lower().encode()).hexdigest()
+        # Counted before anything is validated: half a surrogate pair, which no encoding takes, comes here too.
+        digest = hashlib.sha256(email.lower().encode(errors="surrogatepass")).hexdigest()
         return self.cache_format % {"scope": self.scope, "ident": digest}
