@@ -1,6 +1,5 @@
 """An id for every request: in the answer's `X-Request-ID`, in problems, in each line of the log."""
 
-import logging
 import re
 import uuid
 from collections.abc import Callable
@@ -34,11 +33,3 @@ class RequestIdMiddleware:
         finally:
             _request_id.reset(token)
         return response
-
-
-class RequestIdFilter(logging.Filter):
-    """Gives log records a `request_id`."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = current_request_id()
-        return True
