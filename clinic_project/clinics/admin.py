@@ -99,7 +99,7 @@ class MembershipAdmin(SuperusersWriteMixin):
 
     @admin.display(description="roles")
     def roles_held(self, membership: Membership) -> str:
-        return ", ".join(str(role) for role in membership.roles or []) or "reads only"
+        return ", ".join(membership.role_names) or "reads only"
 
 
 @admin.register(Patient)

@@ -76,7 +76,7 @@ class MembershipForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        held = self.initial.get("roles") or []
+        held = self.initial["roles"] = self.instance.role_names
         others = [(role, role) for role in held if role not in Membership.Role.values]
         roles = self.fields.get("roles")
         if isinstance(roles, forms.MultipleChoiceField):

@@ -109,6 +109,12 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return self.full_name
 
+    @property
+    def role_names(self) -> list[str]:
+        """`roles` as names, those that only another program knows among them, whatever JSON that one has put there."""
+        held = self.roles if isinstance(self.roles, list) else []
+        return [role for role in held if isinstance(role, str)]
+
 
 class Patient(models.Model):
     clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="patients")

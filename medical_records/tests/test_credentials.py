@@ -4,12 +4,13 @@ import datetime as dt
 import json
 
 import pytest
+from django.db.models import JSONField, Value
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from clinic_project.clinics.api.models import AccessToken
 from clinic_project.clinics.factories import PASSWORD, MembershipFactory, UserFactory
-from clinic_project.clinics.models import User
+from clinic_project.clinics.models import Membership, User
 
 ME = "/api/auth/me"
 
@@ -173,3 +174,14 @@ def test_an_email_that_no_database_holds_is_refused_as_input(email):
     answer = APIClient().post("/api/auth/login", body, content_type="application/json")
     assert answer.status_code == 400
     assert list(answer.json()["errors"]) == ["email"]
+
+
+@pytest.mark.parametrize("roles", [None, 5, "admin", {"admin": True}, [5, None, {}, ["admin"]]])
+def test_roles_that_are_no_list_of_names_are_none(member, roles):
+    # Another program may have written any JSON there.
+    Membership.objects.filter(pk=member.pk).update(roles=Value(roles, JSONField()))
+    answer = log_in(member.user.email)
+    assert answer.status_code == 200
+    assert answer.json()["memberships"][0]["roles"] == []
+    writing = bearer(answer.json()["token"]).post("/api/clinic/medical-record-templates", {})
+    assert writing.status_code == 403

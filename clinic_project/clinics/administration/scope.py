@@ -9,7 +9,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from ..api.access import active_memberships
-from ..models import Clinic, Membership, User
+from ..models import Clinic, User
 
 
 class Scope:
@@ -22,7 +22,7 @@ class Scope:
     @cached_property
     def roles(self) -> dict[int, frozenset[str]]:
         """The roles of the user, by the clinics that they are an active member of."""
-        return {membership.clinic_id: _known_roles(membership.roles) for membership in active_memberships(self.user)}
+        return {membership.clinic_id: frozenset(membership.role_names) for membership in active_memberships(self.user)}
 
     @property
     def clinic_ids(self) -> list[int]:
@@ -45,11 +45,6 @@ class Scope:
         held: Iterable[frozenset[str]]
         held = self.roles.values() if clinic_id is None else [self.roles.get(clinic_id, frozenset())]
         return any(roles & set(wanted) for roles in held)
-
-
-def _known_roles(roles: Any) -> frozenset[str]:
-    held = roles if isinstance(roles, list) else []
-    return frozenset(role for role in Membership.Role.values if role in held)
 
 
 _scopes: WeakKeyDictionary[HttpRequest, Scope] = WeakKeyDictionary()

@@ -31,8 +31,7 @@ class ClinicAccess:
         return self.membership.clinic
 
     def has_any(self, roles: Iterable[Role]) -> bool:
-        held = self.membership.roles
-        return isinstance(held, list) and any(role in held for role in roles)
+        return not set(roles).isdisjoint(self.membership.role_names)
 
     def require(self, roles: Iterable[Role]) -> None:
         """Raise PermissionDenied unless the membership has one of `roles`."""

@@ -24,7 +24,7 @@ class ClinicOutput(serializers.Serializer):
 
 class MembershipOutput(serializers.ModelSerializer):
     clinic = ClinicOutput()
-    roles = serializers.ListField(child=serializers.CharField())
+    roles = serializers.ListField(child=serializers.CharField(), source="role_names")
 
     class Meta:
         model = Membership

@@ -167,6 +167,16 @@ def test_a_role_that_another_program_gave_is_kept(client, superuser):
     assert set(Membership.objects.get(pk=membership.pk).roles) == {"receptionist", "admin"}
 
 
+@pytest.mark.parametrize("roles", [5, "admin", {"admin": True}, ["admin", ["x"]]])
+def test_roles_that_are_no_list_of_names_can_be_looked_at_and_repaired(client, superuser, roles):
+    membership = MembershipFactory(roles=roles)
+    assert client.get(list_url("membership")).status_code == 200
+    assert client.get(change_url(membership)).status_code == 200
+    form = {"user": membership.user_id, "clinic": membership.clinic_id, "full_name": "Ada", "is_active": "on"}
+    client.post(change_url(membership), form | {"roles": ["practitioner"]})
+    assert Membership.objects.get(pk=membership.pk).roles == ["practitioner"]
+
+
 def test_a_patient_is_added_to_ones_own_clinic_alone(client, member):
     other = ClinicFactory()
     url = reverse("admin:clinics_patient_add")
