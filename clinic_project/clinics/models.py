@@ -51,6 +51,9 @@ class User(AbstractBaseUser):
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
+    #: Django's: what `set_password` was given, until it is saved.
+    _password: str | None
+
     objects: ClassVar[UserManager] = UserManager()
 
     USERNAME_FIELD = "email"
@@ -62,6 +65,13 @@ class User(AbstractBaseUser):
             # Not unique=True, which makes a second index, for LIKE, on a column that is never searched so.
             models.UniqueConstraint(fields=["email"], name="users_email_key"),
         ]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, and with another password revoke all access tokens; Django itself ends the sessions."""
+        has_new_password = self._password is not None and self.pk is not None
+        super().save(*args, **kwargs)
+        if has_new_password:
+            self.access_tokens.all().delete()
 
     def has_perm(self, perm: str, obj: models.Model | None = None) -> bool:
         return self.is_active and (self.is_superuser or self.is_staff)

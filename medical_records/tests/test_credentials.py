@@ -185,3 +185,21 @@ def test_roles_that_are_no_list_of_names_are_none(member, roles):
     assert answer.json()["memberships"][0]["roles"] == []
     writing = bearer(answer.json()["token"]).post("/api/clinic/medical-record-templates", {})
     assert writing.status_code == 403
+
+
+def test_another_password_revokes_all_tokens(member):
+    # Whoever has stolen one is to be shut out by it.
+    token, other = (log_in(user.email).json()["token"] for user in (member.user, MembershipFactory().user))
+    member.user.refresh_from_db()
+    member.user.save()
+    assert bearer(token).get(ME).status_code == 200
+    member.user.set_password("another-long-passphrase")
+    member.user.save()
+    assert [bearer(sent).get(ME).status_code for sent in (token, other)] == [401, 200]
+
+
+def test_a_hash_that_is_made_anew_at_a_login_revokes_no_token(settings, member):
+    token = log_in(member.user.email).json()["token"]
+    settings.PASSWORD_HASHERS = list(reversed(settings.PASSWORD_HASHERS))
+    log_in(member.user.email)
+    assert bearer(token).get(ME).status_code == 200
