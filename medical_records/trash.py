@@ -16,6 +16,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from clinic_project.reconciliation.errors import message
+
 from . import photo_files
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from .photo_files import PhotoFile
@@ -159,6 +161,6 @@ def _remove(model: type[Model], ids: list[int]) -> set[int]:
     except IntegrityError as error:
         if len(ids) > 1:
             return set().union(*(_remove(model, [pk]) for pk in ids))
-        logger.warning("%s %s stays in the trash: %s", model._meta.verbose_name, ids[0], error)
+        logger.warning("%s %s stays in the trash: %s", model._meta.verbose_name, ids[0], message(error))
         return set()
     return set(ids)
