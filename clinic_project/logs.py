@@ -30,13 +30,28 @@ class JSONFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
             "request_id": current_request_id(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[1]:
             line["exception"] = _described(record.exc_info[1], record.exc_info[2])
         return json.dumps(line)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return what `record` says, by the request's route where Django says its path, which has ids in it."""
+    message = record.getMessage()
+    request = getattr(record, "request", None)
+    if not isinstance(request, HttpRequest):
+        return message
+    # As Django writes it into its log.
+    path = request.path.encode("unicode_escape").decode("ascii")
+    return message.replace(path, _route(request) or "no route")
+
+
+def _route(request: HttpRequest) -> str:
+    return request.resolver_match.route if request.resolver_match else ""
 
 
 def _described(error: BaseException, trace: TracebackType | None) -> dict[str, Any]:
@@ -57,10 +72,9 @@ class RequestLogMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         response = self.get_response(request)
-        route = request.resolver_match.route if request.resolver_match else ""
         fields = {
             "method": request.method,
-            "route": route,
+            "route": _route(request),
             "status": response.status_code,
             "milliseconds": round((time.perf_counter() - started) * 1000, 1),
         }

@@ -9,6 +9,7 @@ import sys
 import pytest
 from django.conf import settings
 from django.db import DataError, connection
+from django.test import Client
 from rest_framework.test import APIClient
 
 from clinic_project.logs import JSONFormatter
@@ -143,3 +144,20 @@ def test_a_request_is_logged_by_its_route_without_ids_or_query(caplog):
     assert line["route"] == "api/clinic/medical-records/<row_id:pk>"
     assert (line["method"], line["status"]) == ("GET", 401)
     assert "Jane" not in json.dumps(line)
+
+
+@pytest.mark.django_db
+def test_what_django_says_of_a_failed_request_names_its_route_too(caplog):
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE api_access_tokens")
+    APIClient(headers={"Authorization": "Bearer x"}).get("/api/clinic/medical-records/7301")
+    lines = [formatted(record) for record in caplog.records if record.name == "django.request"]
+    assert [line["message"] for line in lines] == ["Service Unavailable: api/clinic/medical-records/<row_id:pk>"]
+
+
+@pytest.mark.django_db
+def test_a_refused_form_is_logged_without_the_ids_in_its_path(caplog):
+    Client(enforce_csrf_checks=True).post("/admin/clinics/patient/7301/änderung/")
+    [line] = [formatted(record) for record in caplog.records if record.name == "django.security.csrf"]
+    assert line["message"].startswith("Forbidden (CSRF cookie not set.): admin/")
+    assert "7301" not in json.dumps(line)
