@@ -82,3 +82,10 @@ def test_depth(api, template, depth, opening, closing):
         answer = api.post("/api/clinic/medical-record-templates", body, content_type="application/json")
         assert answer.status_code in {201, 400, 413}
         assert answer.status_code != 201 or depth < 64
+
+
+@pytest.mark.parametrize("body", ['{"name": "Visit", "name": "Check", "fields": []}', '{"fields": [{"a": 1, "a": 2}]}'])
+def test_a_member_that_comes_twice_is_refused_since_one_of_them_would_be_lost(api, body):
+    answer = api.post("/api/clinic/medical-record-templates", body, content_type="application/json")
+    assert answer.status_code == 400
+    assert "two members of one name" in answer.json()["detail"]

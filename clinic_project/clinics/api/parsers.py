@@ -26,9 +26,9 @@ class JSONParser(BaseParser):
             drop(stream)
             raise Problem(413, "body-too-large", "The body is too large", f"A JSON body has at most {MAX_BODY} bytes.")
         try:
-            data = json.loads(body.decode(), parse_constant=_no_constant)
+            data = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
-            raise ParseError("The body isn't JSON in UTF-8.") from error
+            raise ParseError("The body isn't JSON in UTF-8, or an object in it has two members of one name.") from error
         if _is_deep(data, MAX_DEPTH):
             raise ParseError(f"The body has lists and objects more than {MAX_DEPTH} levels inside each other.")
         return data
@@ -43,6 +43,14 @@ def drop(stream: IO[bytes]) -> None:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} isn't JSON")
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that names a member twice: which one was meant, nobody knows (RFC 8259, section 4)."""
+    value = dict(members)
+    if len(value) < len(members):
+        raise ValueError("a name comes twice")
+    return value
 
 
 def _is_deep(value: Any, left: int) -> bool:
