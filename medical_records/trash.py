@@ -16,6 +16,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from clinic_project.clinics.api.models import IdempotencyKey
 from clinic_project.reconciliation.errors import message
 
 from . import photo_files
@@ -53,13 +54,14 @@ class Trash:
 
         Files without a photo come first: those that this run's photos leave behind stay until the next, a day later.
         Records come before photos, so that none is left in the trash without its own; and before templates, which they
-        protect.
+        protect. Answers that are kept for their Idempotency-Key repeat what a record said: they outlive it by a day.
         """
         return [
             Step("files without a photo", lambda: len(photo_files.folders()), self._purge_files),
             Step("records", self.records().count, self._purge_records),
             Step("photos", self.photos().count, self._purge_photos),
             Step("templates", self.templates().count, self._purge_templates),
+            Step("old answers", IdempotencyKey.objects.old().count, self._purge_answers),
         ]
 
     def find(self) -> Counter[str]:
@@ -121,6 +123,10 @@ class Trash:
                 gone = _remove(MedicalRecordTemplate, [template.pk for template in locked])
             self._count("templates", gone)
             yield len(ids)
+
+    def _purge_answers(self) -> Iterator[int]:
+        while gone := IdempotencyKey.objects.purge():
+            yield gone
 
     def _photos_are_gone(self, photos: list[PatientPhoto]) -> None:
         """Delete the files of photos whose rows are gone, unless others refer to them or they left too lately."""

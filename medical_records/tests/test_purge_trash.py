@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from rich.console import Console
 
+from clinic_project.clinics.api.models import IdempotencyKey
 from clinic_project.clinics.factories import PatientFactory
 from medical_records import trash
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
@@ -242,6 +243,19 @@ def test_a_row_that_another_table_refers_to_stays_and_the_rest_goes(caplog):
     assert [exists(record) for record in records] == [False, True, False]
     assert "invoices" in caplog.text
     assert "DETAIL" not in caplog.text  # where PostgreSQL quotes rows
+
+
+def test_old_answers_to_repeated_requests_go_too(member):
+    # They hold what a record said, which may have been removed for good since.
+    keys = IdempotencyKey.objects
+    for number in range(101):
+        keys.create(user=member.user, clinic=member.clinic, key=f"old {number}", fingerprint="", answer=b"{}")
+    keys.update(created_at=ago(2))
+    young = keys.create(user=member.user, clinic=member.clinic, key="young", fingerprint="", answer=b"{}")
+    purge("--dry-run")
+    assert keys.count() == 102
+    purge()
+    assert keys.get() == young
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -75,11 +75,16 @@ class IdempotencyKeyManager(models.Manager["IdempotencyKey"]):
             )
         return found
 
-    def purge(self) -> None:
-        """Forget some of the answers that are too old to be asked for again, but none that is being used."""
-        old = self.filter(created_at__lt=Now() - IdempotencyKey.LIFETIME)
-        some = old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:100]
-        self.filter(pk__in=list(some)).delete()
+    def old(self) -> models.QuerySet["IdempotencyKey"]:
+        """The answers that are too old to be asked for again."""
+        return self.filter(created_at__lt=Now() - IdempotencyKey.LIFETIME)
+
+    @transaction.atomic
+    def purge(self) -> int:
+        """Forget some of the old answers, but none that is being used, and return how many they were."""
+        some = list(self.old().select_for_update(skip_locked=True).values_list("pk", flat=True)[:100])
+        self.filter(pk__in=some).delete()
+        return len(some)
 
 
 class IdempotencyKey(models.Model):
