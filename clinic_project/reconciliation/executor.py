@@ -16,7 +16,15 @@ from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .conf import Budgets, milliseconds
-from .errors import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, TRY_AGAIN, connection_lost, message, sqlstate
+from .errors import (
+    DEADLOCK_DETECTED,
+    DUPLICATE_TABLE,
+    LOCK_NOT_AVAILABLE,
+    TRY_AGAIN,
+    connection_lost,
+    message,
+    sqlstate,
+)
 from .exceptions import ReconciliationError
 from .plan import Fill, Guard, Inquiry, Note, Plan, Refusal, Repair, Step
 from .report import Reporter
@@ -32,6 +40,14 @@ FIRST_PATIENCE = 0.05
 
 #: A fill looks at so many blocks at first, and at up to so many while it finds little to do.
 FIRST_WINDOW, WIDEST_WINDOW = 32, 4096
+
+#: The last one is PostgreSQL 17's.
+_NO_TIMEOUTS = {
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+}
 
 #: The most blocks that a table has, or one of those that inherit from it, which a fill reaches as well.
 _BLOCKS = """
@@ -69,7 +85,7 @@ class Executor:
     def run(self, plan: Plan) -> None:
         """Run all repairs. Raises ReconciliationError if the connection is lost; the next run starts from there."""
         # Timeouts of the role or the database are for its queries, not for a build of an hour.
-        with settings_of_session(self.connection, statement_timeout="0", idle_in_transaction_session_timeout="0"):
+        with settings_of_session(self.connection, **_NO_TIMEOUTS):
             for repair in plan.repairs:
                 self._repair(repair)
 
@@ -150,7 +166,8 @@ class Executor:
             try:
                 self._execute_alone(step)
             except Error as error:
-                if step.builds is not None and not connection_lost(error):
+                # Where the name was taken meanwhile, what has it now is somebody else's.
+                if step.builds is not None and not connection_lost(error) and sqlstate(error) != DUPLICATE_TABLE:
                     self._drop_unfinished(step.builds)
                 if sqlstate(error) == LOCK_NOT_AVAILABLE:
                     raise GivenUp(self._locked(step, self.budgets.build_budget)) from error
