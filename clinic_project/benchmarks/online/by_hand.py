@@ -5,8 +5,11 @@ from .start import TABLE, Start
 #: How many keys one UPDATE of the loop covers: with one NULL in ten rows, as many rows as one batch of ours changes.
 KEYS_A_BATCH = 10_000
 
-_DEFAULTS = ("is_deleted SET DEFAULT false", "version SET DEFAULT 1") + tuple(
-    f"{column} SET DEFAULT statement_timestamp()" for column in ("created_at", "updated_at")
+_DEFAULTS = (
+    "is_deleted SET DEFAULT false",
+    "version SET DEFAULT 1",
+    "created_at SET DEFAULT statement_timestamp()",
+    "updated_at SET DEFAULT statement_timestamp()",
 )
 _FILL = f"""
 DO $$
