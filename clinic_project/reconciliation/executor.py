@@ -57,6 +57,11 @@ _BLOCKS = """
     SELECT coalesce(max(pg_relation_size(oid)), 0) / current_setting('block_size')::int FROM family
 """
 
+_WAIT_FOR_AUTOVACUUM = """
+    SELECT set_config('lock_timeout', (2000 * extract(epoch FROM current_setting('deadlock_timeout')::interval))::int::text,
+                      true)
+"""
+
 T = TypeVar("T")
 
 
@@ -129,30 +134,33 @@ class Executor:
         if step.fill is not None:
             return self._fill(step, step.fill)
         if step.transactional:
-            self.until_unlocked(step, lambda: self._in_transaction(*step.statements))
+            self.until_unlocked(step, lambda: self._in_transaction(*step.statements, first=step.relations[:1]))
         else:
             self._alone(step)
         return None
 
     # One kind of step each
 
-    def _in_transaction(self, *statements: str) -> None:
-        with self.short_of_locks() as cursor:
+    def _in_transaction(self, *statements: str, first: tuple[str, ...] = ()) -> None:
+        with self.short_of_locks(*first) as cursor:
             for statement in statements:
                 cursor.execute(statement)
 
     @contextmanager
-    def short_of_locks(self) -> Iterator[Any]:
+    def short_of_locks(self, *tables: str) -> Iterator[Any]:
         """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout, or this try.
+
+        `tables` are held against maintenance first, for which no writer waits. PostgreSQL ends an autovacuum that is in
+        the way, but only for one who has waited for the deadlock timeout, which is longer than ours.
 
         Whatever the role's default, each statement sees what was committed before it, while it waited for its lock too.
         """
-        patience = min(self._patience, self.budgets.lock_timeout)
+        patience = milliseconds(min(self._patience, self.budgets.lock_timeout))
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-            cursor.execute(
-                "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT set_config('lock_timeout', %s, true)",
-                [milliseconds(patience)],
-            )
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            for table in tables:
+                cursor.execute(f"{_WAIT_FOR_AUTOVACUUM}; LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE")
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
             yield cursor
 
     def _alone(self, step: Step) -> None:
