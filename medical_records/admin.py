@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
-from django.utils.formats import date_format, time_format
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 
@@ -98,7 +98,7 @@ class TemplateAdmin(VersionedAdmin):
 
     roles = ADMINISTRATIVE
     form = TemplateForm
-    list_display = ["name", "question_count", "version", "created_on", "updated_on", "author", "clinic"]
+    list_display = ["name", "question_count", "version", "created_on", "author", "clinic", "updated_on"]
     list_select_related = ["clinic", "created_by_user"]
     list_defer = ["fields", "description"]
     search_fields = ["name", "description"]
@@ -135,7 +135,7 @@ class TemplateAdmin(VersionedAdmin):
 class RecordAdmin(VersionedAdmin):
     """A record is read as its filled-in form; the clinic's app changes it, with its versions."""
 
-    list_display = ["template_name", "patient", "created_on", "updated_on", "author", "clinic"]
+    list_display = ["template_name", "patient", "created_on", "author", "clinic", "updated_on"]
     list_filter = [TrashFilter, PatientFilter, ClinicFilter, TemplateFilter]
     list_select_related = ["patient", "clinic", "created_by_user"]
     list_defer = ["template_snapshot", "values"]
@@ -160,8 +160,8 @@ class RecordAdmin(VersionedAdmin):
         if record.appointment is None:
             return "None"
         event = record.appointment.calendar_event
-        start = f", {time_format(event.start_time)}" if event.start_time else ""
-        return f"{date_format(event.date)}{start} ({record.appointment.status})"
+        start = f", {event.start_time:%H:%M}" if event.start_time else ""
+        return f"{date_format(event.date, 'j M Y')}{start} ({record.appointment.status})"
 
     @admin.display(description="photos")
     def photos(self, record: MedicalRecord) -> str:

@@ -9,8 +9,8 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn, TypeVar
 
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -33,6 +33,10 @@ from .watch import watching_build
 
 #: Backoff between tries for a lock, in seconds: from the first to the longest, each half of it at random.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+
+#: The first tries for a lock take no longer, in seconds: writers queue behind one who waits for it, and where they are
+#: all that is in the way, it is enough. Later tries take longer, but a tenth of the pause before them, up to the timeout.
+FIRST_PATIENCE = 0.05
 
 #: A fill looks at so many blocks at first, and at up to so many while it finds little to do.
 FIRST_WINDOW, WIDEST_WINDOW = 32, 4096
@@ -76,6 +80,7 @@ class Executor:
     refusals: list[Refusal] = field(default_factory=list)
     given_up: set[tuple[str, str]] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
+    _patience: float = FIRST_PATIENCE
 
     def run(self, plan: Plan) -> None:
         """Run all repairs. Raises ReconciliationError if the connection is lost; the next run starts from there."""
@@ -110,9 +115,14 @@ class Executor:
         except BaseException as error:
             # Whatever it is, an interrupt of the keyboard too: a bar that goes on would keep the terminal's cursor.
             self.reporter.failed(step)
-            if isinstance(error, Error):
+            if not isinstance(error, Error):
+                raise
+            mend = _mend(step, error)
+            if mend is None:
                 self._give_up(repair, step, error)
-            raise
+            self._step(repair, mend)
+            self._step(repair, replace(step, mend=None))
+            return
         self.reporter.finished(step, time.monotonic() - began, rows)
 
     def _run(self, step: Step) -> int | None:
@@ -133,14 +143,15 @@ class Executor:
 
     @contextmanager
     def short_of_locks(self) -> Iterator[Any]:
-        """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout.
+        """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout, or this try.
 
         Whatever the role's default, each statement sees what was committed before it, while it waited for its lock too.
         """
+        patience = min(self._patience, self.budgets.lock_timeout)
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             cursor.execute(
                 "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT set_config('lock_timeout', %s, true)",
-                [milliseconds(self.budgets.lock_timeout)],
+                [milliseconds(patience)],
             )
             yield cursor
 
@@ -185,8 +196,9 @@ class Executor:
     def _fill(self, step: Step, fill: Fill) -> int:
         """Fill a column by windows of blocks, a commit each, and return how many rows it was.
 
-        A window in which much of a batch was found is looked at again; one with less is done, and the next is wider. So
-        memory stays flat, no batch is longer than another, and blocks without NULLs are passed over fast.
+        A window in which much of a batch was found is looked at again, by halves if it was a whole one; one with less
+        is done, and the next is wider if there was little to do. So memory stays flat, no batch is longer than another,
+        no block is looked at more than a few times, and blocks without NULLs are passed over fast.
         """
         (blocks,) = self._one_row(_BLOCKS, [fill.table])
         first, width, rows = 0, FIRST_WINDOW, 0
@@ -194,9 +206,11 @@ class Executor:
             sql = fill.batch(first, first + width, self.budgets.batch_rows)
             filled = self.until_unlocked(step, lambda sql=sql: self._fill_batch(sql))  # type: ignore[misc]
             rows += filled
+            fullness = filled / self.budgets.batch_rows
             # Some that were found may have got a value from a writer, so that it is fewer than a batch.
-            if filled < self.budgets.batch_rows / 2:
-                first, width = first + width, min(width * 2, WIDEST_WINDOW)
+            if fullness < 0.5:
+                first += width
+            width = _next_window(width, fullness)
             self.reporter.progressed(step, min(first, blocks), blocks)
         return rows
 
@@ -212,6 +226,7 @@ class Executor:
         deadline = time.monotonic() + self.budgets.lock_budget
         pause = FIRST_PAUSE
         while True:
+            self._patience = max(FIRST_PATIENCE, pause / 10)
             try:
                 return attempt()
             except Error as error:
@@ -233,7 +248,7 @@ class Executor:
             "Let these end, or end them (SELECT pg_terminate_backend(pid)), then run migrate again.",
         )
 
-    def _give_up(self, repair: Repair, step: Step, error: Error) -> None:
+    def _give_up(self, repair: Repair, step: Step, error: Error) -> NoReturn:
         if connection_lost(error):
             raise _lost(step, error) from error
         guard = step.guard
@@ -270,6 +285,19 @@ def ask(connection: BaseDatabaseWrapper, guard: Guard) -> Refusal | None:
         cursor.execute(guard.sql)
         count, keys = cursor.fetchone()
     return guard.refusal(count, keys or "") if count else None
+
+
+def _mend(step: Step, error: Error) -> Step | None:
+    """Return what can be done about the rows that made the step fail, before it is tried once more."""
+    foreseen = step.guard is not None and sqlstate(error) in step.guard.sqlstates
+    return step.mend if foreseen else None
+
+
+def _next_window(width: int, fullness: float) -> int:
+    """Return how many blocks to look at next, after so many held that part of a batch."""
+    if fullness >= 1:
+        return max(1, width // 2)
+    return width if fullness > 0.5 else min(width * 2, WIDEST_WINDOW)
 
 
 def _lost(step: Step, error: Error) -> ReconciliationError:

@@ -1,11 +1,11 @@
 """PostgreSQL's catalogues → Schema. All catalogue SQL that describes tables is here.
 
-Tables are found by OID in one schema, never by bare name, in a number of queries that does not grow with their number
-(the keys of many hundreds are asked for in lots): https://www.postgresql.org/docs/current/catalogs.html. Features that a
-server's version lacks are read from the text that it prints for a definition, so that no query names a column which only
-newer catalogues have.
+Tables are found by OID in one schema, never by bare name, in a number of queries that does not grow with their number:
+https://www.postgresql.org/docs/current/catalogs.html. Features that a server's version may lack are read from the text
+that it prints for a definition, so that no query names a column which only newer catalogues have.
 """
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,9 +19,6 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from .conf import Budgets, milliseconds
 from .schema import Column, Constraint, Index, Relation, Schema, Table, identifier
 from .schema import Sequence as KeySequence
-
-#: How many tables' keys one query looks up: the time to plan it grows with the square of them.
-KEYS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,25 +139,20 @@ class _Reader:
         return {row["name"]: Relation(self.schema, row["name"], row["kind"], row["table_name"]) for row in rows}
 
     def _with_next_keys(self, tables: dict[str, Table], found: Mapping[int, Mapping[str, Any]]) -> dict[str, Table]:
-        """Add what the rows and the sequences of the keys have come to, by two quick look-ups a key."""
+        """Add what the rows and the sequences of the keys have come to: one query, of two quick look-ups a key."""
         readable = {row["name"] for row in found.values() if row["may_select"] and not row["rows_hidden"]}
         keys = [(t, *key) for t in tables.values() if t.name in readable for key in _sequence_keys(t)]
-        result = dict(tables)
-        for first in range(0, len(keys), KEYS_AT_ONCE):
-            result.update(self._next_keys(keys[first : first + KEYS_AT_ONCE]))
-        return result
-
-    def _next_keys(self, keys: Sequence[tuple[Table, str, KeySequence]]) -> Iterator[tuple[str, Table]]:
-        self.cursor.execute(
-            " UNION ALL ".join(
-                f"SELECT {number}, (SELECT max({identifier(name)})::bigint + 1 FROM {table.sql_name}),"
-                f" (SELECT last_value + CASE WHEN is_called THEN {sequence.increment} ELSE 0 END FROM {sequence.name})"
-                for number, (table, name, sequence) in enumerate(keys)
-            )
-        )
-        for number, next_key, next_value in self.cursor.fetchall():
-            table, name, sequence = keys[number]
-            yield table.name, _with_next_key(table, name, next_key or 1, replace(sequence, next_value=next_value))
+        if not keys:
+            return tables
+        asked = [
+            (identifier(name), table.sql_name, sequence.name, sequence.increment) for table, name, sequence in keys
+        ]
+        self.cursor.execute(_NEXT_KEYS, [json.dumps(asked)])
+        answers = json.loads(self.cursor.fetchone()[0])
+        return tables | {
+            table.name: _with_next_key(table, name, next_key or 1, replace(sequence, next_value=next_value))
+            for (table, name, sequence), (next_key, next_value) in zip(keys, answers, strict=True)
+        }
 
 
 def _sequence_keys(table: Table) -> list[tuple[str, KeySequence]]:
@@ -413,4 +405,27 @@ _HOLDERS = """
         WHERE y.typnamespace = {namespace} AND y.typrelid = 0 AND y.typelem = 0
     ) AS held
     WHERE name = ANY (%s)
+"""
+
+# A query for each table, in one for the server: planning one over a thousand tables takes longer than all of them. What
+# is asked and answered passes through a setting of the transaction, since a DO block takes and returns nothing.
+_NEXT_KEYS = """
+    SELECT set_config('reconciliation.keys', %s, true);
+    DO $block$
+    DECLARE
+        asked json;
+        answer text;
+        answers text[] := '{}';
+    BEGIN
+        FOR asked IN SELECT json_array_elements(current_setting('reconciliation.keys')::json) LOOP
+            EXECUTE format(
+                'SELECT json_build_array((SELECT max(%%s)::numeric + 1 FROM %%s),'
+                ' (SELECT last_value::numeric + CASE WHEN is_called THEN %%s ELSE 0 END FROM %%s))',
+                asked ->> 0, asked ->> 1, asked ->> 3, asked ->> 2
+            ) INTO answer;
+            answers := answers || answer;
+        END LOOP;
+        PERFORM set_config('reconciliation.keys', '[' || array_to_string(answers, ',') || ']', true);
+    END $block$;
+    SELECT current_setting('reconciliation.keys');
 """

@@ -111,8 +111,9 @@ class Step:
     """Statements that are committed together, or one that runs outside of any transaction.
 
     `builds` names the index that a concurrent build makes; `check_first` asks the guard before the statements. `online`
-    is false where writers wait for more than a change of the catalogue. `scans` is true where
-    all rows are read, so that it takes its time. `relations` are the quoted names of what it locks.
+    is false where writers wait for more than a change of the catalogue. `scans` is true where all rows are
+    read, so that it takes its time. `relations` are the quoted names of what it locks. `mend` is what to do, before it is
+    tried once more, where rows that were written meanwhile make it fail as its guard foresees.
     """
 
     statements: tuple[str, ...]
@@ -127,6 +128,7 @@ class Step:
     fill: Fill | None = None
     scans: bool = False
     relations: tuple[str, ...] = ()
+    mend: "Step | None" = None
 
     @property
     def sql(self) -> str:
@@ -173,7 +175,12 @@ class Plan:
 
     @property
     def steps(self) -> Iterator[Step]:
-        return (step for repair in self.repairs for step in repair.steps)
+        """All steps, each after what may have to mend for it: psql can't know beforehand."""
+        for repair in self.repairs:
+            for step in repair.steps:
+                if step.mend is not None:
+                    yield step.mend
+                yield step
 
 
 @dataclass

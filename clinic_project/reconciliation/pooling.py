@@ -45,7 +45,7 @@ def _session_is_given_away(connection: BaseDatabaseWrapper) -> bool:
     Poolers hand out the session that was used last, or each in turn; in the latter case the first client's changes.
     """
     before = _pid(connection)
-    second = _SecondClient(connection.copy())
+    second = _SecondClient(connection)
     second.start()
     try:
         return second.pid() == before or _pid(connection) != before
@@ -56,23 +56,24 @@ def _session_is_given_away(connection: BaseDatabaseWrapper) -> bool:
 class _SecondClient(threading.Thread):
     """Another client of the same pooler, in a transaction until it is told to leave."""
 
-    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+    def __init__(self, first: BaseDatabaseWrapper) -> None:
         super().__init__(daemon=True)
-        self._connection = connection
+        self._first = first
         self._pid: int | None = None
         self._arrived, self._leaving = threading.Event(), threading.Event()
 
     def run(self) -> None:
+        connection = self._first.copy()  # here, since a connection belongs to the thread that makes it
         with suppress(Error):
             try:
-                with self._connection.cursor() as cursor:
+                with connection.cursor() as cursor:
                     cursor.execute("BEGIN")
-                    self._pid = _pid(self._connection)
+                    self._pid = _pid(connection)
                     self._arrived.set()
                     self._leaving.wait()
                     cursor.execute("ROLLBACK")
             finally:
-                self._connection.close()
+                connection.close()
 
     def pid(self) -> int | None:
         """Return its session's, or None if it got none in time: the sessions are all kept by their clients."""

@@ -21,7 +21,7 @@ def watching_build(connection: BaseDatabaseWrapper, step: Step, reporter: Report
         cursor.execute("SELECT pg_backend_pid()")
         (pid,) = cursor.fetchone()
     done = threading.Event()
-    thread = threading.Thread(target=_watch, args=(connection.copy(), pid, step, reporter, done), daemon=True)
+    thread = threading.Thread(target=_watch, args=(connection, pid, step, reporter, done), daemon=True)
     thread.start()
     try:
         yield
@@ -30,9 +30,10 @@ def watching_build(connection: BaseDatabaseWrapper, step: Step, reporter: Report
         thread.join()
 
 
-def _watch(second: BaseDatabaseWrapper, pid: int, step: Step, reporter: Reporter, done: threading.Event) -> None:
+def _watch(first: BaseDatabaseWrapper, pid: int, step: Step, reporter: Reporter, done: threading.Event) -> None:
     if done.wait(FIRST_LOOK):
         return
+    second = first.copy()  # here, since a connection belongs to the thread that makes it
     # Watching is a kindness: where no second connection is to be had, the build goes on unwatched.
     with suppress(Error):
         try:

@@ -8,13 +8,13 @@ from typing import IO, Any
 
 from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
-from django.http import HttpRequest
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from clinic_project.clinics.api.converters import MAX_ID
 from clinic_project.clinics.api.fields import RowId, Text
+from clinic_project.clinics.api.parsers import drop
 from clinic_project.clinics.api.problems import Problem
 from medical_records.pictures import MAX_BYTES, TooManyBytes
 
@@ -22,8 +22,6 @@ from .serializers import MAX_PHOTO_DESCRIPTION
 
 #: What the other fields and the boundaries may take beside the picture.
 MAX_BODY = MAX_BYTES + 64 * 1024
-#: As much of a body that is too large is read and dropped, so that its sender gets to read why.
-_MAX_DROPPED = 5 * MAX_BYTES
 
 
 class PictureUploadHandler(FileUploadHandler):
@@ -38,7 +36,7 @@ class PictureUploadHandler(FileUploadHandler):
         encoding: str | None = None,
     ) -> None:
         if content_length > MAX_BODY:
-            _drop(input_data)
+            drop(input_data)
             raise too_large()
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
@@ -55,19 +53,6 @@ class PictureUploadHandler(FileUploadHandler):
         return InMemoryUploadedFile(
             self.received, self.field_name, self.file_name or "", self.content_type or "", file_size, self.charset
         )
-
-
-def _drop(body: IO[bytes]) -> None:
-    dropped = 0
-    while dropped < _MAX_DROPPED and (chunk := body.read(64 * 1024)):
-        dropped += len(chunk)
-
-
-def check_length(request: HttpRequest) -> None:
-    """Raise Problem (411) for a body whose length isn't said: Django reads none of it, and it would look empty."""
-    if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
-        detail = "Send the upload with a Content-Length, not in chunks of unknown number."
-        raise Problem(411, "length-required", "Length required", detail)
 
 
 def too_large() -> Problem:

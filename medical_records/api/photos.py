@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiRequest, OpenApiResponse
@@ -23,7 +24,7 @@ from medical_records.uploads import add_photo, check_usable
 
 from . import representations
 from .filters import PhotoFilters, filtered
-from .photo_uploads import PhotoUpload, PictureUploadHandler, check_length, too_large
+from .photo_uploads import PhotoUpload, PictureUploadHandler, too_large
 from .serializers import PhotoAttachment, PhotoChange, PhotoOutput, PhotoQuery, RecordPhotosOutput
 from .views import RecordsView
 
@@ -40,8 +41,9 @@ class PhotoView(RecordsView):
     def photos(self) -> PhotoQuerySet:
         return PatientPhoto.objects.for_clinic(self.clinic)
 
-    def shown(self, pk: int, status: int = 200) -> Response:
-        return Response(representations.photo(self.clinic, pk), status=status)
+    def shown(self, pk: int) -> Response:
+        """Answer with what is known of a photo. Raises DoesNotExist."""
+        return Response(representations.photo(self.clinic, pk))
 
 
 class PhotoList(PhotoView):
@@ -51,10 +53,6 @@ class PhotoList(PhotoView):
         # Before anything reads the body, as the check of a session's CSRF token does.
         request.upload_handlers = [PictureUploadHandler(request)]
         return super().initialize_request(request, *args, **kwargs)
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        check_length(request)
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, TooManyBytes):
@@ -69,7 +67,7 @@ class PhotoList(PhotoView):
         photos = filtered(request, self.photos, PhotoFilters)
         return Response(representations.photo_page(request, photos.order_by("-created_at", "-id")))
 
-    @endpoint(PhotoOutput, status=201, takes={"multipart/form-data": _UPLOAD}, problems=(*CREATING, 411), once=True)
+    @endpoint(PhotoOutput, status=201, takes={"multipart/form-data": _UPLOAD}, problems=CREATING, once=True)
     @idempotent
     def post(self, request: Request) -> Response:
         """Upload a picture to a patient's gallery, or for a record."""
@@ -85,7 +83,8 @@ class PhotoList(PhotoView):
             record=record,
             uploaded_by=self.access.user,
         )
-        return self.shown(photo.pk, status=201)
+        row = representations.photo(self.clinic, photo.pk)
+        return Response(row, status=201, headers={"Location": reverse("medical_records:photo", args=[photo.pk])})
 
     def _record(self, pk: int | None) -> MedicalRecord | None:
         return None if pk is None else MedicalRecord.objects.for_clinic(self.clinic).get(pk=pk)

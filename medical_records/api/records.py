@@ -42,6 +42,7 @@ ORDER = ("-created_at", "-id")
 
 class RecordView(VersionedView):
     represent = representations.record
+    detail_route = "medical_records:record"
 
     @property
     def records(self) -> RecordQuerySet:

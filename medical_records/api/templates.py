@@ -27,6 +27,7 @@ def _changes(shape: type[VersionInput]) -> Callable[[Any], Any]:
 class TemplateView(VersionedView):
     writers = ADMINISTRATIVE
     represent = representations.template
+    detail_route = "medical_records:template"
 
     @property
     def templates(self) -> TemplateQuerySet:

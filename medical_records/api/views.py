@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import Error
+from django.urls import reverse
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
@@ -17,7 +20,11 @@ from .representations import person
 
 class RecordsView(ClinicView):
     def handle_exception(self, exc: Exception) -> Response:
-        return super().handle_exception(self.as_problem(exc) if isinstance(exc, ChangeRefused) else exc)
+        try:
+            answer = self.as_problem(exc) if isinstance(exc, ChangeRefused) else exc
+        except (ObjectDoesNotExist, Error) as meanwhile:  # what to tell of has gone while it was read
+            answer = meanwhile
+        return super().handle_exception(answer)
 
     def as_problem(self, refused: ChangeRefused) -> Exception:
         match refused:
@@ -41,6 +48,8 @@ class VersionedView(RecordsView):
     """One template or record; `represent` reads it as the API shows it."""
 
     represent: ClassVar[Callable[[Clinic, int], dict[str, Any]]]
+    #: Name of the route of one.
+    detail_route: ClassVar[str]
 
     #: Set by `seen`, for the answer to a stale change.
     _seen: VersionsSeen | None = None
@@ -59,7 +68,10 @@ class VersionedView(RecordsView):
     def shown(self, pk: int, status: int = 200) -> Response:
         """Answer with the row as it is now, its version in the ETag. Raises DoesNotExist."""
         row = type(self).represent(self.clinic, pk)
-        return Response(row, status=status, headers={"ETag": etag(row["version"])})
+        headers = {"ETag": etag(row["version"])}
+        if status == 201:
+            headers["Location"] = reverse(self.detail_route, args=[pk])
+        return Response(row, status=status, headers=headers)
 
     def as_problem(self, refused: ChangeRefused) -> Exception:
         if not (isinstance(refused, StaleVersion) and self._seen):

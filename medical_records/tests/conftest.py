@@ -5,9 +5,9 @@ from rest_framework.test import APIClient
 from clinic_project.clinics.api.models import AccessToken
 from clinic_project.clinics.factories import MembershipFactory
 from clinic_project.clinics.models import Membership
-from clinic_project.clinics.tests.browser import _strict_policy, browser, staff
+from clinic_project.clinics.tests.browser import browser, staff
 
-__all__ = ["_strict_policy", "browser", "staff"]
+__all__ = ["browser", "staff"]
 
 
 @pytest.fixture(autouse=True)

@@ -62,7 +62,7 @@ def test_a_wrong_password_is_told(staff, practitioner):
 def test_finding_a_patients_record_by_name_and_reading_it(staff, practitioner, patient):
     MedicalRecordFactory(patient=patient, template__name="First visit")
     MedicalRecordFactory(patient__clinic=practitioner.clinic, patient__full_name="Somebody Else")
-    staff.log_in(practitioner.user.email)
+    staff.come_back(practitioner.user)
 
     staff.open("medical_records_medicalrecord_changelist")
     staff.write("#searchbar", "hopper\n")
@@ -84,7 +84,7 @@ def test_finding_a_patients_record_by_name_and_reading_it(staff, practitioner, p
 def test_looking_at_a_photo_from_the_patients_page(staff, practitioner, patient):
     record = MedicalRecordFactory(patient=patient)
     put_photo(record, "Left forearm")
-    staff.log_in(practitioner.user.email)
+    staff.come_back(practitioner.user)
 
     staff.open("clinics_patient_change", patient.pk)
     assert staff.texts(".overview-record h3") == [record.template_name]
@@ -99,7 +99,7 @@ def test_looking_at_a_photo_from_the_patients_page(staff, practitioner, patient)
 def test_restoring_a_record_with_its_photo(staff, practitioner, patient):
     record = MedicalRecordFactory(patient=patient)
     photo = put_photo(record, "Left forearm")
-    staff.log_in(practitioner.user.email)
+    staff.come_back(practitioner.user)
 
     staff.open("medical_records_medicalrecord_change", record.pk)
     staff.click(".deletelink")
@@ -121,7 +121,7 @@ def test_restoring_a_record_with_its_photo(staff, practitioner, patient):
 
 def test_restoring_several_records_by_an_action(staff, practitioner, patient):
     records = MedicalRecordFactory.create_batch(3, patient=patient, in_trash=True)
-    staff.log_in(practitioner.user.email)
+    staff.come_back(practitioner.user)
     staff.open("medical_records_medicalrecord_changelist", query="?trash=only")
     staff.find("#action-toggle").click()
     staff.find("select[name=action] option[value=restore]").click()
@@ -133,7 +133,7 @@ def test_restoring_several_records_by_an_action(staff, practitioner, patient):
 
 def test_choosing_a_clinic_by_typing(staff, practitioner):
     MembershipFactory(user=practitioner.user, clinic__name="Northgate")
-    staff.log_in(practitioner.user.email)
+    staff.come_back(practitioner.user)
     staff.open("clinics_patient_add")
     staff.find(".select2-selection").click()
     staff.write(".select2-search__field", "north")
@@ -148,7 +148,7 @@ def test_choosing_a_clinic_by_typing(staff, practitioner):
 def test_no_page_is_wider_than_the_screen(staff, practitioner, patient):
     record = MedicalRecordFactory(patient=patient)
     photo = put_photo(record, "A very long description, " * 8)
-    staff.log_in(practitioner.user.email)
+    staff.come_back(practitioner.user)
     for view, *args in (
         ["clinics_patient_changelist"],
         ["clinics_patient_change", patient.pk],

@@ -51,7 +51,8 @@ def _keep_the_connection():
         signal.connect(close_old_connections)
 
 
-schema = schemathesis.openapi.from_wsgi("/api/schema", application)
+config = schemathesis.Config.from_path(COMMITTED.with_name("schemathesis.toml"))
+schema = schemathesis.openapi.from_wsgi("/api/schema", application, config=config)
 
 
 @pytest.mark.usefixtures("_keep_the_connection")

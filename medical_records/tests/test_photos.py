@@ -66,6 +66,10 @@ class TestUploading:
         assert photo["uploaded_by_user_id"] == member.user_id
         assert ids(api.get(URL, {"patient": patient.pk})) == [photo["id"]]
 
+    def test_the_answer_says_where_the_photo_is(self, api, patient):
+        answer = upload(api, patient)
+        assert api.get(answer["Location"]).json() == answer.json()
+
     def test_a_picture_for_a_record_is_pending(self, api, patient, record):
         photo = uploaded(api, patient, medical_record_id=record.pk)
         assert photo["is_pending"] is True

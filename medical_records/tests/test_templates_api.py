@@ -35,7 +35,8 @@ def test_a_new_template_comes_back_whole_with_ids_for_its_fields(api, member):
     assert shown["created_by_user_id"] == member.user_id
     [field] = shown["fields"]
     assert uuid.UUID(field["id"])
-    assert api.get(f"{URL}/{shown['id']}").json() == shown
+    assert answer["Location"] == f"{URL}/{shown['id']}"
+    assert api.get(answer["Location"]).json() == shown
 
 
 def test_ids_of_fields_are_kept_as_they_are_sent(api):
@@ -111,6 +112,12 @@ def test_what_is_no_object_in_json_is_400(api, body):
 def test_a_body_of_more_than_a_mebibyte_is_413_and_another_content_type_415(api):
     assert api.post(URL, new(description="x" * 2**20)).status_code == 413
     assert api.post(URL, b"name=x", content_type="application/x-www-form-urlencoded").status_code == 415
+
+
+def test_a_body_in_chunks_is_told_that_its_length_is_wanted(api, client):
+    for sender, status in ((api, 411), (client, 401)):
+        answer = sender.post(URL, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
+        assert answer.status_code == status
 
 
 def test_put_replaces_and_patch_changes_what_is_given(api, template):
@@ -206,6 +213,13 @@ def test_templates_are_written_by_administrators_and_read_by_all(clinic, templat
 def test_an_id_that_no_row_can_have_is_404_and_401_without_credentials(api, client, pk):
     assert api.get(f"{URL}/{pk}").status_code == 404
     assert client.get(f"{URL}/{pk}").status_code == 401
+
+
+def test_options_are_left_to_cors(api, client, template):
+    assert client.options(URL).status_code == 401
+    answer = api.options(f"{URL}/{template.pk}")
+    assert answer.status_code == 405
+    assert answer["Allow"] == "GET, PUT, PATCH, DELETE, HEAD"
 
 
 def test_a_changed_template_leaves_its_records_alone(api, clinic):

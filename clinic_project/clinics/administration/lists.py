@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -68,12 +69,13 @@ class LeanChangeList(ChangeList):
     model_admin: Any
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> models.QuerySet[Any]:
-        try:
+        with _nonsense_as_such():
             queryset = super().get_queryset(request, *args, **kwargs)
-        except (ValueError, OverflowError) as error:
-            # Django lets a date hierarchy of the year 9999 escape as a server error.
-            raise IncorrectLookupParameters(error) from error
         return queryset.defer(*self.model_admin.list_defer)
+
+    def get_results(self, request: HttpRequest) -> None:
+        with _nonsense_as_such():
+            super().get_results(request)
 
     @property
     def kept_params(self) -> list[tuple[str, str]]:
@@ -84,6 +86,15 @@ class LeanChangeList(ChangeList):
     @property
     def clear_search_qs(self) -> str:
         return self.get_query_string(remove=[SEARCH_VAR, PAGE_VAR])
+
+
+@contextmanager
+def _nonsense_as_such() -> Iterator[None]:
+    """Turn what a senseless filter raises, such as the year 0 or the end of 9999, into what Django expects of one."""
+    try:
+        yield
+    except (ValueError, OverflowError) as error:
+        raise IncorrectLookupParameters(error) from error
 
 
 class IndexedDates:

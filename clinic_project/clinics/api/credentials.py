@@ -7,7 +7,6 @@ from django.contrib.auth.models import update_last_login
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
-from rest_framework.views import APIView
 
 from clinic_project.clinics.models import User
 
@@ -17,23 +16,13 @@ from .models import AccessToken
 from .problems import Problem
 from .serializers import LoginInput, LoginOutput, SelfOutput
 from .throttles import FailedLogins, FailedLoginsByAddress, FailedLoginsByEmail
+from .views import PrivateView
 
 #: The problems of requests about oneself; 403 is a session's request without its CSRF token.
-_OWN = (401, 403, 503)
+_OWN = (401, 403, 411, 503)
 
 
-class CredentialsView(APIView):
-    """An endpoint that no clinic has to be named for."""
-
-    metadata_class = None
-
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        response = super().finalize_response(request, response, *args, **kwargs)
-        response.headers.setdefault("Cache-Control", "private, no-store")
-        return response
-
-
-class Login(CredentialsView):
+class Login(PrivateView):
     authentication_classes = ()
     permission_classes = ()
 
@@ -41,7 +30,7 @@ class Login(CredentialsView):
         self.throttles: list[FailedLogins] = [FailedLoginsByAddress(), FailedLoginsByEmail()]
         return list(self.throttles)
 
-    @endpoint(LoginOutput, takes=LoginInput, problems=(400, 401, 413, 415, 429, 503), in_clinic=False)
+    @endpoint(LoginOutput, takes=LoginInput, problems=(400, 401, 411, 413, 415, 429, 503), in_clinic=False)
     def post(self, request: Request) -> Response:
         """Exchange an email and a password for an access token."""
         given = LoginInput(data=request.data)
@@ -66,7 +55,7 @@ class Login(CredentialsView):
         )
 
 
-class Logout(CredentialsView):
+class Logout(PrivateView):
     @endpoint(None, status=204, problems=_OWN, in_clinic=False)
     def post(self, request: Request) -> Response:
         """Revoke the token, or end the session, that this request is sent with."""
@@ -77,7 +66,7 @@ class Logout(CredentialsView):
         return Response(status=204)
 
 
-class LogoutAll(CredentialsView):
+class LogoutAll(PrivateView):
     @endpoint(None, status=204, problems=_OWN, in_clinic=False)
     def post(self, request: Request) -> Response:
         """Revoke all of one's tokens, and end the session where there is one."""
@@ -87,7 +76,7 @@ class LogoutAll(CredentialsView):
         return Response(status=204)
 
 
-class Me(CredentialsView):
+class Me(PrivateView):
     @endpoint(SelfOutput, problems=_OWN, in_clinic=False)
     def get(self, request: Request) -> Response:
         """Tell who one is, and in which clinics one may work."""

@@ -10,6 +10,9 @@ from .problems import Problem
 
 #: Bytes of a JSON body.
 MAX_BODY = 1024 * 1024
+#: Bytes beyond that are read and thrown away.
+MAX_DROPPED = 32 * 1024 * 1024
+_CHUNK = 64 * 1024
 #: Lists and objects inside each other.
 MAX_DEPTH = 64
 
@@ -20,6 +23,7 @@ class JSONParser(BaseParser):
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
         body = stream.read(MAX_BODY + 1)
         if len(body) > MAX_BODY:
+            drop(stream)
             raise Problem(413, "body-too-large", "The body is too large", f"A JSON body has at most {MAX_BODY} bytes.")
         try:
             data = json.loads(body.decode(), parse_constant=_no_constant)
@@ -28,6 +32,13 @@ class JSONParser(BaseParser):
         if _is_deep(data, MAX_DEPTH):
             raise ParseError(f"The body has lists and objects more than {MAX_DEPTH} levels inside each other.")
         return data
+
+
+def drop(stream: IO[bytes]) -> None:
+    """Read what is left of a body that is refused, within reason, so that its sender gets to read why."""
+    for _ in range(MAX_DROPPED // _CHUNK):
+        if not stream.read(_CHUNK):
+            return
 
 
 def _no_constant(name: str) -> None:

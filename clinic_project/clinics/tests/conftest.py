@@ -1,3 +1,3 @@
-from .browser import _strict_policy, browser, staff
+from .browser import browser, staff
 
-__all__ = ["_strict_policy", "browser", "staff"]
+__all__ = ["browser", "staff"]

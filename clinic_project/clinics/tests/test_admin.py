@@ -219,3 +219,55 @@ def test_no_page_of_the_admin_fails(who, client):
     answers = {path: client.get(path).status_code for path in paths}
     assert {path: status for path, status in answers.items() if status not in (200, 302, 403)} == {}
     assert answers[reverse("admin:clinics_patient_changelist")] == 200
+
+
+NONSENSE = [
+    "q=%00",
+    "q=" + "x" * 5000,
+    "p=0",
+    "p=x",
+    "p=99999999999999999999",
+    "o=9.-99.x",
+    "trash=x",
+    "clinic=99999999999999999999",
+    "clinic=%00",
+    "patient=1%27",
+    "patient=-1",
+    "template=%F0%9F%98%80",
+    "place=x",
+    "created_at__year=0",
+    "created_at__year=2025&created_at__month=13",
+    "created_at__year=2025&created_at__day=31",
+    "created_at__day=5",
+    "created_at__gte=x",
+    "created_at__year=9999&created_at__month=12&created_at__day=31",
+    "id__in=x",
+    "pk=%00",
+    "nothing=1",
+    "all=",
+    "_facets=True",
+    "e=1",
+    "_to_field=password",
+]
+
+
+@pytest.mark.parametrize("query", NONSENSE)
+def test_no_query_string_makes_an_error_of_ours(query, client, superuser):
+    PatientFactory()
+    for model in admin.site._registry:
+        path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        assert client.get(f"{path}?{query}", follow=True).status_code in (200, 400), path
+
+
+@pytest.mark.parametrize("key", ["x", "0", "-1", "99999999999999999999", "1_5F2", "%00", "1'"])
+def test_no_key_makes_an_error_of_ours(key, client, superuser):
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        for page in ("change", "delete", "history"):
+            assert client.get(reverse(f"{name}_{page}", args=[key]), follow=True).status_code in (200, 403, 404)
+
+
+@pytest.mark.parametrize("lookup", ["password__startswith", "memberships__user__password__startswith"])
+def test_a_password_hash_is_not_found_by_filtering(lookup, client, member):
+    assert client.get(list_url("user"), {lookup: "pbkdf2"}).status_code == 400
+    assert client.get(list_url("membership"), {"user__password__startswith": "pbkdf2"}).status_code == 400

@@ -36,7 +36,8 @@ def execute(statement: str) -> None:
 @pytest.fixture
 def superuser(staff):
     user = UserFactory(superuser=True, email="grace@clinic.example")
-    staff.log_in(user.email)
+    staff.come_back(user)
+    staff.open("index")
     return user
 
 

@@ -26,7 +26,12 @@ def create_missing_tables(draft: Draft, differences: Differences) -> None:
             else:
                 later.append((table, key))
     names = ", ".join(creatable)
-    step = Step(tuple(statements), names, Lock.ACCESS_EXCLUSIVE, f"create {names}")
+    step = Step(
+        tuple(statements),
+        names,
+        Lock.ACCESS_EXCLUSIVE,
+        "create the tables" if len(creatable) > 1 else "create the table",
+    )
     draft.repairs.append(Repair(Phase.TABLES, names, tuple(creatable), (step,)))
     for table, key in later:
         # Each in a transaction of its own, so that no lock on a parent in use is held while waiting for another's.

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from django.test import override_settings
 
 from clinic_project.reconciliation.tests.proofs.catalogue import read_catalogue
 from clinic_project.reconciliation.tests.proofs.databases import Database
@@ -66,6 +67,10 @@ class TestState20RowSecurity:
         assert database.value("SELECT count(*) FROM medical_records WHERE is_deleted IS NULL") == 0
 
 
+LOCK = "LOCK TABLE medical_records IN ACCESS SHARE MODE"
+WRITE = "UPDATE medical_records SET version = version WHERE id = 1"
+
+
 class TestState22Locks:
     """Somebody holds a lock that a repair needs."""
 
@@ -108,6 +113,21 @@ class TestState22Locks:
         expected.is_declared(database)
         assert len(stalls) > 20
         assert max(stalls) < 1.0, sorted(stalls)[-5:]
+
+    @override_settings(RECONCILIATION={"lock_timeout": 0.1, "lock_budget": 1, "build_budget": 1})
+    @pytest.mark.parametrize("begin", [LOCK, WRITE], ids=["lock", "build"])
+    def test_22_until_the_budget_is_used_up(self, begin: str, database: Database, expected: Expectations):
+        """Somebody never lets go: refused with who it is and what they do. The other tables are repaired."""
+        database.execute(*DAMAGE)
+        with contextlib.closing(database.connect()) as old, old.cursor() as cursor:
+            cursor.execute(f"BEGIN; {begin}")
+            outcome = database.migrate()
+            assert outcome.status != 0
+            for part in ("medical_records", f"pid {old.info.backend_pid}", "idle in transaction", begin[:20]):
+                assert part in outcome.errors, outcome.errors
+            assert database.value("SELECT to_regclass('idx_patient_photos_dedup') IS NOT NULL"), "the rest isn't done"
+            cursor.execute("ROLLBACK")
+        expected.converges(database, filled=FILLED)
 
 
 @contextlib.contextmanager
@@ -203,20 +223,6 @@ class TestState23Rights:
         self.refuses_before_the_first_change(database, database, "read_only")
         database.execute("SET default_transaction_read_only = off", f'ALTER DATABASE "{database.name}" RESET ALL')
         expected.converges(database, filled=FILLED)
-
-
-class TestState24Several:
-    """Two or more `migrate` at once."""
-
-    @pytest.mark.parametrize("broken", [False, True])
-    def test_24_all_succeed(self, broken: bool, empty_database: Database, database: Database, expected: Expectations):
-        target = database if broken else empty_database
-        if broken:
-            database.execute(*DAMAGE)
-        processes = [target.start("migrate") for _ in range(3)]
-        told = [process.communicate(timeout=120) for process in processes]
-        assert [process.returncode for process in processes] == [0, 0, 0], told
-        expected.converges(target)
 
 
 class TestState25SuddenEnds:

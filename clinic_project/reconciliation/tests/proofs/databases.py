@@ -44,11 +44,11 @@ class Database:
     """A database of the settings' server; `role` connects in place of the settings' user."""
 
     name: str
-    role: Mapping[str, str] = field(default_factory=dict)
+    role: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def connect(self) -> psycopg2.extensions.connection:
         """Return a new connection in autocommit mode; sessions run in UTC."""
-        made = psycopg2.connect(**{**_server(), **self.role, "dbname": self.name})
+        made = psycopg2.connect(**{**server_parameters(), **self.role, "dbname": self.name})
         made.autocommit = True
         with made.cursor() as cursor:
             cursor.execute("SET timezone = 'UTC'")
@@ -106,7 +106,7 @@ class Database:
 
     @property
     def url(self) -> str:
-        server = {**_server(), **self.role}
+        server = {**server_parameters(), **self.role}
         user = quote(server.get("user", ""), safe="")
         password = quote(server.get("password", ""), safe="")
         where = urlencode({key: str(server[key]) for key in ("host", "port") if server.get(key)})
@@ -163,7 +163,8 @@ def _turn_to(values: Mapping[str, Any]) -> None:
     ContentType.objects.clear_cache()
 
 
-def _server() -> dict[str, Any]:
+def server_parameters() -> dict[str, Any]:
+    """Return how to connect to the settings' server, as libpq's parameters."""
     return {
         key: value
         for key, value in connection.get_connection_params().items()

@@ -2,15 +2,24 @@
 
 import contextlib
 import itertools
+import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.backends.signals import connection_created
+from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
 from .databases import Database
 
 Wrapper = Callable[..., Any]
+
+
+class Statement(NamedTuple):
+    """A statement of a repair; `amid` a transaction that other statements have begun."""
+
+    sql: str
+    amid: bool
 
 
 class Killed(BaseException):
@@ -32,9 +41,12 @@ def wrapped_statements(wrapper: Wrapper) -> Iterator[None]:
         connection_created.disconnect(wrap)
 
 
-def changes_something(sql: Any) -> bool:
-    """Tell a statement that may change the database from one that reads or sets something for its session."""
-    return not str(sql).lstrip(" (\n").upper().startswith(("SELECT", "WITH", "SHOW", "SET", "RESET", "EXPLAIN"))
+def is_a_step(sql: Any) -> bool:
+    """Tell a statement of a repair, or the recording of a migration, from what only looks or gets ready to look."""
+    text = str(sql).lstrip()
+    if text.startswith('INSERT INTO "django_migrations"'):
+        return True
+    return '"public".' in text and re.search(r"\b(ALTER|CREATE|DROP|UPDATE|DELETE|INSERT|setval)\b", text) is not None
 
 
 @contextlib.contextmanager
@@ -54,12 +66,12 @@ def dying(words: str, moment: str) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def dying_at(number: int, moment: str) -> Iterator[list[str]]:
-    """Die "before" or "after" the given one of the statements that change something."""
+    """Die "before" or "after" the given one of the statements of the repair."""
     count = itertools.count(1)
     deaths: list[str] = []
 
     def die(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        if deaths or not changes_something(sql) or next(count) != number:
+        if deaths or not is_a_step(sql) or next(count) != number:
             return execute(sql, params, many, context)
         deaths.append(str(sql))
         return _die(moment, execute, sql, params, many, context)
@@ -69,13 +81,29 @@ def dying_at(number: int, moment: str) -> Iterator[list[str]]:
 
 
 @contextlib.contextmanager
+def counted() -> Iterator[list[Statement]]:
+    """Yields a list that gets the statements of the repair."""
+    steps: list[Statement] = []
+
+    def count(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if is_a_step(sql):
+            raw = context["connection"].connection
+            begun = raw.info.transaction_status == TRANSACTION_STATUS_INTRANS
+            steps.append(Statement(str(sql), begun))
+        return execute(sql, params, many, context)
+
+    with wrapped_statements(count):
+        yield steps
+
+
+@contextlib.contextmanager
 def session_ended(before: int) -> Iterator[list[str]]:
-    """Let the server end the session before the given one of the statements that change something."""
+    """Let the server end the session before the given one of the statements of the repair."""
     count = itertools.count(1)
     deaths: list[str] = []
 
     def end(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        if not deaths and changes_something(sql) and next(count) == before:
+        if not deaths and is_a_step(sql) and next(count) == before:
             deaths.append(str(sql))
             pid = context["connection"].connection.info.backend_pid
             Database(connection.settings_dict["NAME"]).value("SELECT pg_terminate_backend(%s, 5000)", [pid])

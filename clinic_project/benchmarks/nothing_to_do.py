@@ -1,0 +1,83 @@
+"""What `migrate` costs where there is nothing to do, side by side with Django's own.
+
+    python -m clinic_project.benchmarks.nothing_to_do [--runs 15]
+
+Makes a database of its own on the server that the project uses. The two take turns, so that whatever else the machine
+does slows both; medians are printed, and of the ratio the median over the pairs. Then, what a check of the schema takes
+inside of a process.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from typing import Any
+
+from .databases import Database, temporary_database
+from .processes import MIGRATE, run
+
+PLAIN = (sys.executable, "-m", "clinic_project.benchmarks.plain_migrate")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m clinic_project.benchmarks.nothing_to_do", description=__doc__)
+    parser.add_argument("--runs", type=int, default=15)
+    options = parser.parse_args()
+    with temporary_database("nothing") as database:
+        run(MIGRATE, database.environment)
+        _compare_commands(database, options.runs)
+        _time_checks(database, options.runs)
+
+
+def _compare_commands(database: Database, runs: int) -> None:
+    pairs = []
+    for number in range(runs):
+        order = (MIGRATE, PLAIN) if number % 2 else (PLAIN, MIGRATE)
+        finished = {command: run(command, database.environment) for command in order}
+        pairs.append((finished[MIGRATE], finished[PLAIN]))
+    for name, side in (("migrate, ours", 0), ("migrate, Django's", 1)):
+        seconds = statistics.median(pair[side].seconds for pair in pairs)
+        peak = statistics.median(pair[side].peak for pair in pairs)
+        _print(f"{name:<20} {seconds * 1000:6.0f} ms  {peak:6.1f} MB")
+    ratio = statistics.median(ours.seconds / plain.seconds for ours, plain in pairs)
+    _print(f"{'ratio of the two':<20} {ratio:6.2f}     (median of {runs} pairs)")
+
+
+def _time_checks(database: Database, runs: int) -> None:
+    os.environ.update(database.environment, DJANGO_SETTINGS_MODULE="clinic_project.settings")
+    import django
+
+    django.setup()
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from clinic_project.reconciliation.engine import inspect
+    from clinic_project.reconciliation.history import expect_declared
+
+    with CaptureQueriesContext(connection) as queries:
+        server, expected = expect_declared(connection)
+        inspect(connection, server, expected)
+    whole = _median_milliseconds(runs, lambda: inspect(connection, *expect_declared(connection)))
+    again = _median_milliseconds(runs, lambda: inspect(connection, server, expected))
+    connection.close()
+    _print(f"check in a process   {whole:6.0f} ms  ({len(expected.tables)} tables, {len(queries)} queries)")
+    _print(f"the same, again      {again:6.0f} ms  (what is declared is known)")
+
+
+def _median_milliseconds(runs: int, work: Any) -> float:
+    times = []
+    for _ in range(runs):
+        began = time.monotonic()
+        work()
+        times.append(time.monotonic() - began)
+    return statistics.median(times) * 1000
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Those who use the table all the time: one process that inserts and one that updates, each statement timed."""
+
+import multiprocessing
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg2
+
+from ..databases import Database
+
+#: Seconds that a writer rests between two statements.
+REST = 0.002
+
+#: `is_deleted` and `version` are left to their defaults where these are back, as programs do that rely on them.
+_INSERT = """
+INSERT INTO medical_records (clinic_id, patient_id, template_id, template_name, template_snapshot, values, version,
+                             updated_at)
+VALUES (1 + %(n)s %% 20, 1 + %(n)s %% 1000, 1 + %(n)s %% 1000, 'Template', '{}', '{"pulse": 60}', 1, now())
+"""
+_UPDATE = """
+UPDATE medical_records SET values = values || '{"seen": true}', version = version + 1, updated_at = now()
+WHERE id = 1 + %(n)s %% %(rows)s
+"""
+STATEMENTS = {"insert": _INSERT, "update": _UPDATE}
+
+_spawning = multiprocessing.get_context("spawn")
+
+
+@dataclass
+class Latencies:
+    """When each statement began (of time.monotonic()), and how long it took, in seconds; and what failed."""
+
+    statements: list[tuple[float, float]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def between(self, began: float, ended: float) -> list[float]:
+        """Return the latencies of the statements that were under way at some time between the two."""
+        return [taken for start, taken in self.statements if start < ended and start + taken > began]
+
+
+@contextmanager
+def writing(database: Database, rows: int) -> Iterator[Latencies]:
+    """Keep both writers at work. The latencies are there once it has ended."""
+    stop, answers = _spawning.Event(), _spawning.Queue()
+    writers = [
+        _spawning.Process(target=_write, args=(database.url, statement, rows, stop, answers), daemon=True)
+        for statement in STATEMENTS.values()
+    ]
+    for writer in writers:
+        writer.start()
+    latencies = Latencies()
+    try:
+        yield latencies
+    finally:
+        stop.set()
+        for statements, failures in [answers.get(timeout=600) for _ in writers]:
+            latencies.statements += statements
+            latencies.failures += failures
+        latencies.statements.sort()
+
+
+def _write(url: str, statement: str, rows: int, stop: Any, answers: Any) -> None:
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    statements, failures = [], []
+    with connection.cursor() as cursor:
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                cursor.execute(statement, {"n": random.randrange(rows), "rows": rows})  # noqa: S311
+            except psycopg2.Error as error:
+                failures.append(str(error))
+            statements.append((began, time.monotonic() - began))
+            time.sleep(REST)
+    connection.close()
+    answers.put((statements, failures))

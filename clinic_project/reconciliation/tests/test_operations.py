@@ -1,0 +1,57 @@
+"""ReconcileSchema as an operation among Django's: what it takes, what it says, where it refuses to run."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import NotSupportedError, connection, migrations, models
+from django.db.migrations.state import ProjectState
+from django.db.migrations.writer import MigrationWriter
+
+from clinic_project.reconciliation.operations import ReconcileSchema
+
+CREATE = migrations.CreateModel("Owl", [("id", models.AutoField(primary_key=True))])
+
+
+def test_it_changes_the_state_as_its_operations_do():
+    state = ProjectState()
+    ReconcileSchema([CREATE]).state_forwards("forest", state)
+    assert ("forest", "owl") in state.models
+
+
+def test_it_says_what_it_brings_about():
+    several = [CREATE, *(migrations.AddField("owl", f"f{n}", models.TextField()) for n in range(4))]
+    assert ReconcileSchema([CREATE]).describe() == "Bring the schema to: Create model Owl"
+    assert ReconcileSchema(several).describe().endswith("Add field f1 to owl and 2 more")
+
+
+def test_it_can_be_written_into_a_migration():
+    written, imports = MigrationWriter.serialize([ReconcileSchema([CREATE]).deconstruct()])
+    assert "ReconcileSchema" in written
+    assert "CreateModel" in written
+    assert imports
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        migrations.RemoveField("owl", "name"),
+        migrations.RenameField("owl", "name", "title"),
+        migrations.RenameModel("Owl", "Bird"),
+        migrations.DeleteModel("Owl"),
+        migrations.RemoveIndex("owl", "by_name"),
+        migrations.RunPython(migrations.RunPython.noop),
+    ],
+    ids=lambda operation: type(operation).__name__,
+)
+def test_it_takes_nothing_that_removes_renames_or_runs(operation):
+    with pytest.raises(ImproperlyConfigured, match=f"found {type(operation).__name__}") as refusal:
+        ReconcileSchema([CREATE, operation])
+    assert "operations of their own" in str(refusal.value)
+
+
+@pytest.mark.django_db
+def test_it_refuses_to_run_inside_a_transaction():
+    with (
+        pytest.raises(NotSupportedError, match=r"atomic = False"),
+        connection.schema_editor(atomic=True) as editor,
+    ):
+        ReconcileSchema([CREATE]).database_forwards("forest", editor, ProjectState(), ProjectState())
