@@ -40,6 +40,14 @@ def test_rows_go_only_where_that_is_asked_for(database: Database):
     assert still_there(database) == set()
 
 
+def test_the_sql_of_it_drops_no_rows_either(database: Database):
+    """Whoever runs what sqlmigrate prints loses nothing."""
+    database.execute("TRUNCATE patient_photos")
+    printed = database.manage("sqlmigrate", "medical_records", "0001", "--backwards")
+    database.execute(printed.output)
+    assert still_there(database) == {"medical_record_templates", "medical_records"}
+
+
 def test_what_others_depend_on_stays(hollow_database: Database, expected: Expectations):
     hollow_database.execute("CREATE VIEW names AS SELECT template_name FROM medical_records")
     outcome = roll_back(hollow_database)
