@@ -8,6 +8,7 @@ turns, so that whatever else the machine does slows both; the medians over the r
 """
 
 import argparse
+import atexit
 import json
 import os
 import re
@@ -77,23 +78,28 @@ def _arguments() -> argparse.Namespace:
 
 def _environment() -> dict[str, str]:
     """Make an empty database on the project's server; return production's environment on it."""
-    import psycopg2
-
     from clinic_project.database import embedded_server_url
 
     url = os.environ.get("DATABASE_URL") or embedded_server_url()
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
-        cursor.execute(f"CREATE DATABASE {DATABASE}")
-    connection.close()
+    _on_server(url, f"DROP DATABASE IF EXISTS {DATABASE}", f"CREATE DATABASE {DATABASE}")
+    atexit.register(_on_server, url, f"DROP DATABASE {DATABASE} WITH (FORCE)")
     return {
         "DATABASE_URL": urlsplit(url)._replace(path=f"/{DATABASE}").geturl(),
         "SECRET_KEY": os.urandom(32).hex(),
         "ALLOWED_HOSTS": "127.0.0.1",
         "DJANGO_SETTINGS_MODULE": "clinic_project.benchmarks.settings",
     }
+
+
+def _on_server(url: str, *statements: str) -> None:
+    import psycopg2
+
+    connection = psycopg2.connect(url)
+    connection.autocommit = True  # databases aren't made or dropped in transactions
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    connection.close()
 
 
 def _prepared() -> tuple[str, int]:

@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .conf import Budgets
 from .engine import Inspection
-from .errors import message
+from .errors import connection_lost, message, sqlstate
 from .plan import Note, Refusal, Step
 from .pooling import require_own_session
 from .report import Reporter
@@ -116,7 +116,9 @@ def refusals_text(refusals: Iterable[Refusal]) -> str:
     """Return refusals for a person to act on: what, and below it what to do."""
     unique = dict.fromkeys(refusals)
     count = "one thing needs" if len(unique) == 1 else f"{len(unique)} things need"
-    lines = [f"The schema is not as declared: {count} a person's decision. What was safe has been done."]
+    begun = not any(refusal.fatal for refusal in unique)
+    then = ". What was safe has been done." if begun else " before repairs can begin."
+    lines = [f"The schema is not as declared: {count} a person's decision{then}"]
     for refusal in unique:
         where = refusal.table if refusal.name == refusal.table else f"{refusal.table}.{refusal.name}"
         lines += [f"  {where} [{refusal.code}]", f"    {refusal.reason}", f"    To do: {refusal.remedy}"]
@@ -150,9 +152,16 @@ def require_postgresql(connection: BaseDatabaseWrapper) -> None:
         ) from error
 
 
-def connection_lost_text(error: Error) -> str:
+def database_error_text(error: Error) -> str:
+    """Say what a database error outside of any repair, which would have made a refusal of it, means to who must act."""
+    if connection_lost(error):
+        return (
+            f"The database stopped answering: {message(error)} Nothing is lost; run it again: it starts from what is"
+            " there."
+        )
     return (
-        f"The database stopped answering: {message(error)} Nothing is lost; run it again: it starts from what is there."
+        f"PostgreSQL said no: {message(error)} (SQLSTATE {sqlstate(error)}). Nothing is lost. Settle what it says, then run"
+        " it again: it starts from what is there. With --traceback it shows where that was."
     )
 
 

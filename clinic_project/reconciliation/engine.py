@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from django.apps.registry import Apps
-from django.db import Error, ProgrammingError
+from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .conf import Budgets
 from .differences import Differences, compare
-from .errors import LOCK_NOT_AVAILABLE, UNDEFINED_COLUMN, UNDEFINED_TABLE, sqlstate
+from .errors import LOCK_NOT_AVAILABLE, connection_lost, sqlstate
 from .exceptions import LockNotAvailable, ReconciliationError, Unsupported
 from .executor import Executor, ask
 from .expected import expected_schema
@@ -82,10 +82,11 @@ def foresee(connection: BaseDatabaseWrapper, inspection: Inspection) -> tuple[Re
 def _ask_ahead(connection: BaseDatabaseWrapper, guard: Guard) -> Refusal | None:
     try:
         return ask(connection, guard)
-    except ProgrammingError as error:
-        if sqlstate(error) in (UNDEFINED_TABLE, UNDEFINED_COLUMN):
-            return None  # the plan itself makes what the question is about
-        raise
+    except Error as error:
+        if connection_lost(error):
+            raise
+        # What it is about may be made by the plan itself, or be readable to others only.
+        return None
 
 
 def reconcile(

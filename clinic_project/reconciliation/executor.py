@@ -10,13 +10,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .conf import Budgets, milliseconds
-from .errors import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, TRY_AGAIN, connection_lost, message, sqlstate
+from .errors import (
+    DEADLOCK_DETECTED,
+    DUPLICATE_TABLE,
+    LOCK_NOT_AVAILABLE,
+    TRY_AGAIN,
+    connection_lost,
+    message,
+    sqlstate,
+)
 from .exceptions import ReconciliationError
 from .plan import Fill, Guard, Inquiry, Note, Plan, Refusal, Repair, Step
 from .report import Reporter
@@ -32,6 +40,22 @@ FIRST_PATIENCE = 0.05
 
 #: A fill looks at so many blocks at first, and at up to so many while it finds little to do.
 FIRST_WINDOW, WIDEST_WINDOW = 32, 4096
+
+#: The last one is PostgreSQL 17's.
+_NO_TIMEOUTS = {
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+}
+
+#: The most blocks that a table has, or one of those that inherit from it, which a fill reaches as well.
+_BLOCKS = """
+    WITH RECURSIVE family (oid) AS (
+        SELECT %s::regclass::oid UNION SELECT inhrelid FROM pg_inherits JOIN family ON inhparent = oid
+    )
+    SELECT coalesce(max(pg_relation_size(oid)), 0) / current_setting('block_size')::int FROM family
+"""
 
 _WAIT_FOR_AUTOVACUUM = """
     SELECT set_config('lock_timeout', (2000 * extract(epoch FROM current_setting('deadlock_timeout')::interval))::int::text,
@@ -66,7 +90,7 @@ class Executor:
     def run(self, plan: Plan) -> None:
         """Run all repairs. Raises ReconciliationError if the connection is lost; the next run starts from there."""
         # Timeouts of the role or the database are for its queries, not for a build of an hour.
-        with settings_of_session(self.connection, statement_timeout="0", idle_in_transaction_session_timeout="0"):
+        with settings_of_session(self.connection, **_NO_TIMEOUTS):
             for repair in plan.repairs:
                 self._repair(repair)
 
@@ -87,21 +111,22 @@ class Executor:
             self.notes.append(inquiry.note(count))
 
     def _step(self, repair: Repair, step: Step) -> None:
-        if step.check_first and step.guard is not None:
-            self._see_no_rows(step.guard)
         began = time.monotonic()
         self.reporter.started(step)
         try:
+            if step.check_first and step.guard is not None:
+                self._see_no_rows(step.guard)
             rows = self._run(step)
-        except Error as error:
+        except BaseException as error:
+            # Whatever it is, an interrupt of the keyboard too: a bar that goes on would keep the terminal's cursor.
             self.reporter.failed(step)
-            if connection_lost(error):
-                raise _lost(step, error) from error
-            if step.mend is None or step.guard is None or sqlstate(error) not in step.guard.sqlstates:
+            if not isinstance(error, Error):
+                raise
+            mend = _mend(step, error)
+            if mend is None:
                 self._give_up(repair, step, error)
-            else:
-                self._step(repair, step.mend)
-                self._step(repair, replace(step, mend=None))
+            self._step(repair, mend)
+            self._step(repair, replace(step, mend=None))
             return
         self.reporter.finished(step, time.monotonic() - began, rows)
 
@@ -116,11 +141,10 @@ class Executor:
 
     # One kind of step each
 
-    def _in_transaction(self, *statements: str, first: tuple[str, ...] = ()) -> int:
+    def _in_transaction(self, *statements: str, first: tuple[str, ...] = ()) -> None:
         with self.short_of_locks(*first) as cursor:
             for statement in statements:
                 cursor.execute(statement)
-            return int(cursor.rowcount)
 
     @contextmanager
     def short_of_locks(self, *tables: str) -> Iterator[Any]:
@@ -128,9 +152,12 @@ class Executor:
 
         `tables` are held against maintenance first, for which no writer waits. PostgreSQL ends an autovacuum that is in
         the way, but only for one who has waited for the deadlock timeout, which is longer than ours.
+
+        Whatever the role's default, each statement sees what was committed before it, while it waited for its lock too.
         """
         patience = milliseconds(min(self._patience, self.budgets.lock_timeout))
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
             for table in tables:
                 cursor.execute(f"{_WAIT_FOR_AUTOVACUUM}; LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE")
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
@@ -147,7 +174,8 @@ class Executor:
             try:
                 self._execute_alone(step)
             except Error as error:
-                if step.builds is not None and not connection_lost(error):
+                # Where the name was taken meanwhile, what has it now is somebody else's.
+                if step.builds is not None and not connection_lost(error) and sqlstate(error) != DUPLICATE_TABLE:
                     self._drop_unfinished(step.builds)
                 if sqlstate(error) == LOCK_NOT_AVAILABLE:
                     raise GivenUp(self._locked(step, self.budgets.build_budget)) from error
@@ -176,23 +204,28 @@ class Executor:
     def _fill(self, step: Step, fill: Fill) -> int:
         """Fill a column by windows of blocks, a commit each, and return how many rows it was.
 
-        A window in which a whole batch was found is looked at again, by halves; one with less is done, and the next is
-        wider if there was little to do. So memory stays flat, no batch is longer than another, no block is looked at
-        more than a few times, and blocks without NULLs are passed over fast.
+        A window in which much of a batch was found is looked at again, by halves if it was a whole one; one with less
+        is done, and the next is wider if there was little to do. So memory stays flat, no batch is longer than another,
+        no block is looked at more than a few times, and blocks without NULLs are passed over fast.
         """
-        (blocks,) = self._one_row(
-            "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int", [fill.table]
-        )
+        (blocks,) = self._one_row(_BLOCKS, [fill.table])
         first, width, rows = 0, FIRST_WINDOW, 0
         while first < blocks:
             sql = fill.batch(first, first + width, self.budgets.batch_rows)
-            changed = self.until_unlocked(step, lambda sql=sql: self._in_transaction(sql))  # type: ignore[misc]
-            rows += changed
-            if changed < self.budgets.batch_rows:
+            filled = self.until_unlocked(step, lambda sql=sql: self._fill_batch(sql))  # type: ignore[misc]
+            rows += filled
+            fullness = filled / self.budgets.batch_rows
+            # Some that were found may have got a value from a writer, so that it is fewer than a batch.
+            if fullness < 0.5:
                 first += width
-            width = _next_window(width, changed / self.budgets.batch_rows)
+            width = _next_window(width, fullness)
             self.reporter.progressed(step, min(first, blocks), blocks)
         return rows
+
+    def _fill_batch(self, sql: str) -> int:
+        with self.short_of_locks() as cursor:
+            cursor.execute(sql)
+            return sum(has_value for (has_value,) in cursor.fetchall())
 
     # Waiting, and giving up
 
@@ -223,19 +256,15 @@ class Executor:
             "Let these end, or end them (SELECT pg_terminate_backend(pid)), then run migrate again.",
         )
 
-    def _give_up(self, repair: Repair, step: Step, error: Error) -> None:
+    def _give_up(self, repair: Repair, step: Step, error: Error) -> NoReturn:
+        if connection_lost(error):
+            raise _lost(step, error) from error
         guard = step.guard
         if guard is not None and sqlstate(error) in guard.sqlstates:
-            self._see_no_rows(guard)
-        raise GivenUp(
-            Refusal(
-                "statement-failed",
-                repair.table,
-                ", ".join(repair.names),
-                f"PostgreSQL refused to {step.reason}: {message(error)} (SQLSTATE {sqlstate(error)}) in: {step.sql}",
-                "Settle what it says, then run migrate again.",
-            )
-        ) from error
+            # The rows may be of a table that this role may not read; then PostgreSQL's own words must do.
+            with suppress(Error):
+                self._see_no_rows(guard)
+        raise GivenUp(statement_failed(step, ", ".join(repair.names), error)) from error
 
     def _see_no_rows(self, guard: Guard) -> None:
         refusal = ask(self.connection, guard)
@@ -248,12 +277,28 @@ class Executor:
             return cursor.fetchone()
 
 
+def statement_failed(step: Step, name: str, error: Error) -> Refusal:
+    return Refusal(
+        "statement-failed",
+        step.table,
+        name,
+        f"PostgreSQL refused to {step.reason}: {message(error)} (SQLSTATE {sqlstate(error)}) in: {step.sql}",
+        "Settle what it says, then run migrate again.",
+    )
+
+
 def ask(connection: BaseDatabaseWrapper, guard: Guard) -> Refusal | None:
     """Return the refusal that the rows give cause for now, if any."""
     with connection.cursor() as cursor:
         cursor.execute(guard.sql)
         count, keys = cursor.fetchone()
     return guard.refusal(count, keys or "") if count else None
+
+
+def _mend(step: Step, error: Error) -> Step | None:
+    """Return what can be done about the rows that made the step fail, before it is tried once more."""
+    foreseen = step.guard is not None and sqlstate(error) in step.guard.sqlstates
+    return step.mend if foreseen else None
 
 
 def _next_window(width: int, fullness: float) -> int:

@@ -82,7 +82,8 @@ def read_temporary_schema(cursor: Any, schema: str, tables: Iterable[str]) -> Sc
 
 
 def _literal(text: str) -> str:
-    return "'{}'".format(text.replace("'", "''"))
+    """Return `text` as it stands in a query that is given parameters, where a per cent sign is doubled."""
+    return "'{}'".format(text.replace("'", "''").replace("%", "%%"))
 
 
 class _Reader:
@@ -111,7 +112,7 @@ class _Reader:
         return Schema(
             self.schema,
             by_name,
-            self._holders(list(wanted) + list(tables)) if wanted else {},
+            self._holders(wanted, tables) if wanted else {},
             tuple(Relation(row["schema"], row["name"], row["kind"]) for row in relations if not row["here"]),
         )
 
@@ -131,8 +132,10 @@ class _Reader:
         rows = self._rows(_RESOLUTIONS, tables)
         return {row["name"]: (row["oid"], row["schema"]) for row in rows}
 
-    def _holders(self, wanted: Sequence[str]) -> dict[str, Relation]:
-        rows = self._rows(_HOLDERS, wanted)
+    def _holders(self, wanted: Sequence[str], tables: Sequence[str]) -> dict[str, Relation]:
+        rows = self._rows(_HOLDERS, [*wanted, *tables])
+        # A table has a type of its name; an index has none.
+        rows = [row for row in rows if row["kind"] != "type" or row["name"] in tables]
         return {row["name"]: Relation(self.schema, row["name"], row["kind"], row["table_name"]) for row in rows}
 
     def _with_next_keys(self, tables: dict[str, Table], found: Mapping[int, Mapping[str, Any]]) -> dict[str, Table]:
@@ -302,7 +305,7 @@ _COLUMNS = """
         JOIN pg_depend dep ON dep.classid = 'pg_attrdef'::regclass AND dep.objid = d.oid
                           AND dep.refclassid = 'pg_class'::regclass
         JOIN pg_class q ON q.oid = dep.refobjid AND q.relkind = 'S'
-        WHERE d.expression ~ '^nextval\\('
+        WHERE d.expression ~ '^nextval[(]'
     ),
     sequences AS (
         SELECT f.table_oid, f.number, format('%%I.%%I', n.nspname, q.relname) AS name,
@@ -320,7 +323,7 @@ _COLUMNS = """
     SELECT a.attrelid AS table_oid, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
            a.attnotnull AS not_null, nn.conname AS not_null_name, pg_get_constraintdef(nn.oid) AS not_null_definition,
            d.expression,
-           EXISTS (SELECT FROM regexp_matches(d.expression, '(\\w+)"?\\(', 'g') AS f(name)
+           EXISTS (SELECT FROM regexp_matches(d.expression, '([[:alnum:]_]+)"?[(]', 'g') AS f(name)
                    JOIN pg_proc p ON p.proname = f.name[1] AND p.provolatile = 'v') AS volatile,
            a.attidentity::text AS identity, a.attgenerated::text AS generated,
            CASE WHEN a.attcollation <> t.typcollation

@@ -79,7 +79,9 @@ class Guard:
     sqlstates: tuple[str, ...]
 
     def refusal(self, count: int, keys: str) -> Refusal:
-        return Refusal(self.code, self.table, self.name, self.reason.format(count=count, keys=keys), self.remedy)
+        # Not by format(): a check's expression, which may be part of the reason, may have braces of its own.
+        reason = self.reason.replace("{count}", str(count)).replace("{keys}", keys)
+        return Refusal(self.code, self.table, self.name, reason, self.remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,16 @@ class Fill:
     value: str
 
     def batch(self, first_block: int, end_block: int, rows: int) -> str:
-        """Return the UPDATE of at most `rows` rows in the blocks from `first_block` up to `end_block`."""
+        """Return the UPDATE of some `rows` rows in the blocks from `first_block` up to `end_block`.
+
+        It returns, for each, whether it has a value now: a trigger may have taken that away again. The condition stands
+        twice, since a place is one row's in this table, another's in each that inherits from it, and since a writer may
+        have given a value meanwhile.
+        """
         return (
             f"UPDATE {self.table} SET {self.column} = {self.value} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {self.table}"
             f" WHERE ctid >= '({first_block},0)' AND ctid < '({end_block},0)' AND {self.column} IS NULL LIMIT {rows}))"
+            f" AND {self.column} IS NULL RETURNING {self.column} IS NOT NULL"
         )
 
 
@@ -145,7 +153,7 @@ class Inquiry:
     text: str
 
     def note(self, count: int) -> Note:
-        return Note(self.code, self.table, self.name, self.text.format(count=count))
+        return Note(self.code, self.table, self.name, self.text.replace("{count}", str(count)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from django.db import Error
 
-from .errors import DEPENDENT_OBJECTS_STILL_EXIST, message, sqlstate
+from .errors import DEPENDENT_OBJECTS_STILL_EXIST, connection_lost, message, sqlstate
 from .exceptions import Refused
-from .executor import Executor, GivenUp
+from .executor import Executor, GivenUp, statement_failed
 from .plan import Lock, Note, Step
 from .schema import Column, Schema, Table, identifier
 
@@ -98,7 +98,7 @@ class Remover:
     allow_data_loss: bool
 
     def run(self, removals: Iterable[Removal]) -> list[Note]:
-        """Return a note for each object that stays. Raises Refused if a lock can't be had."""
+        """Return a note for each object that stays. Raises Refused if PostgreSQL says no, or a lock can't be had."""
         notes = []
         for removal in removals:
             try:
@@ -117,9 +117,11 @@ class Remover:
             removed = self.executor.until_unlocked(removal.step, lambda: self._try(removal))
         except Error as error:
             # Not CASCADE: what depends on it is not ours to drop.
-            if sqlstate(error) != DEPENDENT_OBJECTS_STILL_EXIST:
+            if sqlstate(error) == DEPENDENT_OBJECTS_STILL_EXIST:
+                return message(error)
+            if connection_lost(error):
                 raise
-            return message(error)
+            raise GivenUp(statement_failed(removal.step, removal.name, error)) from error
         if not removed:
             return f"it holds {removal.what} (--allow-data-loss would drop it)"
         self.executor.reporter.finished(removal.step, time.monotonic() - began, None)
@@ -130,6 +132,8 @@ class Remover:
         with self.executor.short_of_locks() as cursor:
             cursor.execute(lock)
             if removal.holds_something and not self.allow_data_loss:
+                # Rows that policies hide from this role are rows: let PostgreSQL refuse to look, instead of hiding them.
+                cursor.execute("SELECT set_config('row_security', 'off', true)")
                 cursor.execute(removal.holds_something)
                 if cursor.fetchone()[0]:
                     return False

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
+from django.urls import reverse
 from rest_framework.request import Request
 
 from clinic_project.clinics.api.pagination import paginate
@@ -115,7 +116,7 @@ def photo_rows(photos: PhotoQuerySet) -> list[Row]:
 
 def photo_row(row: Row) -> Row:
     """Add to a row of the `PHOTO` columns where its files are."""
-    base = f"/api/clinic/patient-photos/{row['id']}"
+    base = f"{reverse('medical_records:photos')}/{row['id']}"
     return {**row, "file": f"{base}/file", "thumbnail": f"{base}/thumbnail"}
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import Error
 from django.urls import reverse
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -18,7 +20,11 @@ from .representations import person
 
 class RecordsView(ClinicView):
     def handle_exception(self, exc: Exception) -> Response:
-        return super().handle_exception(self.as_problem(exc) if isinstance(exc, ChangeRefused) else exc)
+        try:
+            answer = self.as_problem(exc) if isinstance(exc, ChangeRefused) else exc
+        except (ObjectDoesNotExist, Error) as meanwhile:  # what to tell of has gone while it was read
+            answer = meanwhile
+        return super().handle_exception(answer)
 
     def as_problem(self, refused: ChangeRefused) -> Exception:
         match refused:

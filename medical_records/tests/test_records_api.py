@@ -8,6 +8,7 @@ from django.db.models import JSONField, Value
 from django.utils import timezone
 
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
+from medical_records.api.records import RecordDetail
 from medical_records.factories import (
     MedicalRecordFactory,
     MedicalRecordTemplateFactory,
@@ -394,3 +395,14 @@ def test_updated_at_tells_every_change(api, record):
     api.delete(f"{RECORDS}/{record.pk}", {"version": 2})
     record.refresh_from_db()
     assert record.updated_at == record.deleted_at
+
+
+def test_a_record_that_goes_while_a_stale_change_is_refused_is_404(api, record, monkeypatch):
+    represent = RecordDetail.represent
+
+    def when_it_has_gone(clinic, pk):
+        MedicalRecord.objects.all().delete()
+        return represent(clinic, pk)
+
+    monkeypatch.setattr(RecordDetail, "represent", when_it_has_gone)
+    assert api.patch(f"{RECORDS}/{record.pk}", {"version": 9}).status_code == 404

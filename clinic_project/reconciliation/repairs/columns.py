@@ -121,6 +121,8 @@ def is_free_widening(found: Column, wanted: Column) -> bool:
 
 
 def _cost(found: Column, wanted: Column) -> str:
+    if found.generated.startswith("s") and not wanted.generated:
+        return "whatever worked out its values does so no longer."
     if found.type == wanted.type and not (wanted.generated or found.generated):
         return "rebuilds the indexes on it under a lock that keeps readers out."
     return "rewrites the whole table under a lock that keeps readers out."
@@ -128,6 +130,8 @@ def _cost(found: Column, wanted: Column) -> str:
 
 def _conversion(table: Table, wanted: Column, found: Column) -> str:
     name = identifier(wanted.name)
+    if found.generated.startswith("s") and not wanted.generated:
+        return f"ALTER TABLE {table.sql_name} ALTER COLUMN {name} DROP EXPRESSION; (it keeps the column's values)"
     if wanted.generated or found.generated:
         return (
             f"ALTER TABLE {table.sql_name} DROP COLUMN {name},"
@@ -293,7 +297,8 @@ def advance_sequence(draft: Draft, table: Table, item: Difference) -> None:
         f"LOCK TABLE {table.sql_name} IN SHARE ROW EXCLUSIVE MODE",
         (
             f"SELECT setval({sequence}, max({name})) FROM {table.sql_name}"
-            f" HAVING max({name}) > (SELECT last_value FROM {found.sequence.name})"
+            f" HAVING max({name}) >= (SELECT last_value + CASE WHEN is_called THEN {found.sequence.increment} ELSE 0 END"
+            f" FROM {found.sequence.name})"
         ),
     )
     reason = f"move {found.sequence.name} past the highest {column.name}"

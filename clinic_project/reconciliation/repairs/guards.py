@@ -61,7 +61,7 @@ def orphans(table: Table, constraint: Constraint) -> Guard:
     return Guard(
         _counting(
             table,
-            f"SELECT {_key(table, 'c.')} || ' → ' || {_row_text(constraint.columns, 'c.')} AS key"
+            f"SELECT {_key(table, 'c.')} || ' -> ' || {_row_text(constraint.columns, 'c.')} AS key"
             f" FROM {table.sql_name} c WHERE {present} AND NOT EXISTS (SELECT FROM {target} p WHERE {joined})",
         ),
         "orphan-rows",

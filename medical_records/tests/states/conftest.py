@@ -69,3 +69,20 @@ def database(copy_of: Callable[[Database], Database], filled_template: Database)
 def hollow_database(copy_of: Callable[[Database], Database], migrated_template: Database) -> Database:
     """A clean, migrated database without rows."""
     return copy_of(migrated_template)
+
+
+@pytest.fixture
+def owner(database: Database) -> Iterator[Database]:
+    """The database as its owner sees it, who is no superuser."""
+    role = f"owner_of_{database.name}"
+    database.execute(
+        f"CREATE ROLE {role} LOGIN PASSWORD 'only for tests' NOSUPERUSER NOBYPASSRLS",
+        f'ALTER DATABASE "{database.name}" OWNER TO {role}',
+        f"ALTER SCHEMA public OWNER TO {role}",
+        f"""DO $$ DECLARE relation regclass; BEGIN
+            FOR relation IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
+                EXECUTE format('ALTER TABLE %s OWNER TO {role}', relation);
+            END LOOP; END $$""",
+    )
+    yield Database(database.name, {"user": role, "password": "only for tests"})
+    database.execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER", f"DROP OWNED BY {role}", f"DROP ROLE {role}")

@@ -290,3 +290,12 @@ class TestState15OtherTypes:
             naming=(r"patient_photos\W+id\b", "bigint", "integer", "ALTER TABLE", "rewrit"),
             remedy=("ALTER TABLE patient_photos ALTER id TYPE integer",),
         )
+
+    def test_15_a_generated_column(self, database: Database, expected: Expectations):
+        """It becomes an ordinary one with the values that it has, by the statement that the refusal tells."""
+        database.execute(
+            "ALTER TABLE patient_photos DROP size_bytes",
+            "ALTER TABLE patient_photos ADD size_bytes integer GENERATED ALWAYS AS (id * 2) STORED NOT NULL",
+        )
+        remedy = 'ALTER TABLE "public"."patient_photos" ALTER COLUMN "size_bytes" DROP EXPRESSION'
+        expected.refuses(database, naming=(r"patient_photos\.size_bytes", re.escape(remedy)), remedy=(remedy,))

@@ -62,6 +62,18 @@ class TestState12NoGenerator:
         database.execute("SELECT setval('patient_photos_id_seq', 1, false)")
         expected.converges(database)
 
+    def test_12_sequence_restarted_at_the_highest_key(self, database: Database, expected: Expectations):
+        """Its last value is the highest key, too, and still the next one to be given."""
+        database.execute("ALTER SEQUENCE medical_records_id_seq RESTART WITH 240")
+        expected.converges(database)
+
+    def test_12_sequence_that_counts_down(self, database: Database):
+        """It never meets the keys that are there, and is left alone."""
+        make_serial(database, "medical_records")
+        database.execute("ALTER SEQUENCE medical_records_id_seq INCREMENT -1 MINVALUE -1000 RESTART WITH -1")
+        assert database.migrate().status == 0
+        assert database.value("SELECT nextval('medical_records_id_seq')") == -1
+
     def test_12_a_sequence_never_goes_back(self, database: Database, expected: Expectations):
         """Gaps are kept: a number that was once given may be known elsewhere."""
         database.execute("SELECT setval('medical_records_id_seq', 5000)")

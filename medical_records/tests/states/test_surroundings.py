@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from django.test import override_settings
 
 from clinic_project.reconciliation.tests.proofs.catalogue import read_catalogue
 from clinic_project.reconciliation.tests.proofs.databases import Database
@@ -23,23 +24,6 @@ DAMAGE = (
     "ALTER TABLE patient_photos DROP COLUMN updated_by_user_id",
 )
 FILLED = {"medical_records.is_deleted": "false"}
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[Database]:
-    """The database as its owner sees it, who is no superuser."""
-    role = f"owner_of_{database.name}"
-    database.execute(
-        f"CREATE ROLE {role} LOGIN PASSWORD 'only for tests' NOSUPERUSER NOBYPASSRLS",
-        f'ALTER DATABASE "{database.name}" OWNER TO {role}',
-        f"ALTER SCHEMA public OWNER TO {role}",
-        f"""DO $$ DECLARE relation regclass; BEGIN
-            FOR relation IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
-                EXECUTE format('ALTER TABLE %s OWNER TO {role}', relation);
-            END LOOP; END $$""",
-    )
-    yield Database(database.name, {"user": role, "password": "only for tests"})
-    database.execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER", f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
 class TestState20RowSecurity:
@@ -83,6 +67,10 @@ class TestState20RowSecurity:
         assert database.value("SELECT count(*) FROM medical_records WHERE is_deleted IS NULL") == 0
 
 
+LOCK = "LOCK TABLE medical_records IN ACCESS SHARE MODE"
+WRITE = "UPDATE medical_records SET version = version WHERE id = 1"
+
+
 class TestState22Locks:
     """Somebody holds a lock that a repair needs."""
 
@@ -97,6 +85,22 @@ class TestState22Locks:
             expected.converges(database, filled=FILLED)
             release.join()
 
+    def test_22_a_prepared_transaction(self, database: Database, settings):
+        """No session has it any more: we are told its name, and how to end it."""
+        if database.value("SHOW max_prepared_transactions") == "0":
+            pytest.skip("the server has no prepared transactions")
+        settings.RECONCILIATION = {"lock_budget": 1.5, "build_budget": 1.5}
+        database.execute(*DAMAGE)
+        with contextlib.closing(database.connect()) as old, old.cursor() as cursor:
+            cursor.execute("BEGIN; LOCK TABLE medical_records IN ROW EXCLUSIVE MODE; PREPARE TRANSACTION 'of a job'")
+        try:
+            outcome = database.migrate()
+        finally:
+            database.execute("ROLLBACK PREPARED 'of a job'")
+        assert outcome.status == 1
+        assert "COMMIT PREPARED 'of a job' or ROLLBACK PREPARED 'of a job' ends it" in outcome.errors
+        assert database.migrate().status == 0
+
     def test_22_writers_pass_between_the_tries(self, database: Database, expected: Expectations):
         """While we wait for a reader, no writer queues behind us for much longer than the lock timeout."""
         database.execute(*DAMAGE)
@@ -109,6 +113,21 @@ class TestState22Locks:
         expected.is_declared(database)
         assert len(stalls) > 20
         assert max(stalls) < 1.0, sorted(stalls)[-5:]
+
+    @override_settings(RECONCILIATION={"lock_timeout": 0.1, "lock_budget": 1, "build_budget": 1})
+    @pytest.mark.parametrize("begin", [LOCK, WRITE], ids=["lock", "build"])
+    def test_22_until_the_budget_is_used_up(self, begin: str, database: Database, expected: Expectations):
+        """Somebody never lets go: refused with who it is and what they do. The other tables are repaired."""
+        database.execute(*DAMAGE)
+        with contextlib.closing(database.connect()) as old, old.cursor() as cursor:
+            cursor.execute(f"BEGIN; {begin}")
+            outcome = database.migrate()
+            assert outcome.status != 0
+            for part in ("medical_records", f"pid {old.info.backend_pid}", "idle in transaction", begin[:20]):
+                assert part in outcome.errors, outcome.errors
+            assert database.value("SELECT to_regclass('idx_patient_photos_dedup') IS NOT NULL"), "the rest isn't done"
+            cursor.execute("ROLLBACK")
+        expected.converges(database, filled=FILLED)
 
 
 @contextlib.contextmanager
@@ -162,6 +181,28 @@ class TestState23Rights:
         database.execute(f"GRANT SELECT, INSERT, UPDATE ON users TO {role}")
         self.refuses_before_the_first_change(database, owner, "users", "REFERENCES")
         database.execute(f"GRANT REFERENCES ON users TO {role}")
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            "DROP INDEX idx_medical_records_created",
+            "ALTER INDEX idx_medical_records_created RENAME TO theirs",
+            "ALTER TABLE medical_records ALTER id DROP IDENTITY",
+        ],
+    )
+    def test_23_may_not_create(self, damage: str, database: Database, owner: Database, expected: Expectations):
+        """It owns the tables and not the schema, where indexes and sequences are made, too."""
+        database.execute(
+            damage,
+            "ALTER TABLE medical_records ALTER version DROP DEFAULT",
+            "ALTER SCHEMA public OWNER TO CURRENT_USER",
+            "REVOKE CREATE ON SCHEMA public FROM public",
+            f"GRANT USAGE ON SCHEMA public TO {owner.role['user']}",
+        )
+        self.refuses_before_the_first_change(database, owner, "[may-not-create]", "before repairs can begin")
+        database.execute(f"GRANT CREATE ON SCHEMA public TO {owner.role['user']}")
         assert owner.migrate().status == 0
         expected.is_declared(database)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
-from django.db import InterfaceError, OperationalError, connections
+from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.exceptions import InconsistentMigrationHistory
@@ -16,7 +16,7 @@ from django.db.models.signals import post_migrate, pre_migrate
 from ...console import (
     ConsoleReporter,
     alone,
-    connection_lost_text,
+    database_error_text,
     differences_text,
     notes_lines,
     refusals_text,
@@ -64,8 +64,8 @@ class Command(DjangoMigrate):
                 self._migrate(connection, *args, **options)
         except ReconciliationError as error:
             raise CommandError(str(error)) from error
-        except (OperationalError, InterfaceError) as error:
-            raise CommandError(connection_lost_text(error)) from error
+        except Error as error:
+            raise CommandError(database_error_text(error)) from error
 
     # Looking
 

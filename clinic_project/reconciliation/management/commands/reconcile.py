@@ -6,13 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ...console import (
     ConsoleReporter,
     alone,
-    connection_lost_text,
+    database_error_text,
     differences_text,
     notes_lines,
     refusals_text,
@@ -48,8 +48,8 @@ class Command(BaseCommand):
                     self._repair(connection, run, options["verbosity"])
         except ReconciliationError as error:
             raise CommandError(str(error)) from error
-        except (OperationalError, InterfaceError) as error:
-            raise CommandError(connection_lost_text(error)) from error
+        except Error as error:
+            raise CommandError(database_error_text(error)) from error
 
     def _look(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
         inspection = inspect(connection, *expect_declared(connection))
@@ -58,7 +58,10 @@ class Command(BaseCommand):
         elif options["sql"]:
             self._print_sql(inspection.plan)
         else:
-            self._show(inspection, foresee(connection, inspection), with_steps=options["plan"])
+            self._show(inspection)
+            if options["plan"]:
+                self._show_steps(inspection.plan, foresee(connection, inspection))
+            self._show_notes(inspection)
         if options["check"] and not inspection.in_sync:
             sys.exit(1)
 
@@ -66,14 +69,14 @@ class Command(BaseCommand):
         for line in script(plan):
             self.stdout.write(line)
 
-    def _show(self, inspection: Inspection, refusals: tuple[Refusal, ...], *, with_steps: bool) -> None:
+    def _show(self, inspection: Inspection) -> None:
         if inspection.in_sync:
             count = len(inspection.expected.tables)
             self.stdout.write(f"The schema is as declared: {count} tables.", self.style.SUCCESS)
         else:
             self.stdout.write(differences_text(inspection))
-        if with_steps:
-            self._show_steps(inspection.plan, refusals)
+
+    def _show_notes(self, inspection: Inspection) -> None:
         for line in notes_lines(inspection.plan.notes):
             self.stdout.write(line, self.style.NOTICE)
 

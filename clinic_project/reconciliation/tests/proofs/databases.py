@@ -125,11 +125,11 @@ def default_connection_to(database: Database) -> Iterator[None]:
         _turn_to(before)
 
 
-def create_database(template: str = "template0") -> Database:
-    """Return a new copy of the database `template`."""
+def create_database(template: str = "template0", options: str = "") -> Database:
+    """Return a new copy of the database `template`, made with the `options` of CREATE DATABASE."""
     database = Database(f"proof_{os.getpid()}_{next(_numbers)}")
     _on_server(
-        f'CREATE DATABASE "{database.name}" TEMPLATE "{template}"',
+        f'CREATE DATABASE "{database.name}" TEMPLATE "{template}" {options}',
         # Nobody needs these databases after a power cut, and nobody wants to wait for the disk.
         f'ALTER DATABASE "{database.name}" SET synchronous_commit = off',
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.test import override_settings
 
 from .databases import Database, create_database, drop_database
 
@@ -10,7 +11,8 @@ from .databases import Database, create_database, drop_database
 @pytest.fixture(scope="session")
 def unblocked(django_db_blocker) -> Iterator[None]:
     """These tests make their own databases: pytest-django's isn't touched."""
-    with django_db_blocker.unblock():
+    # A lock that is never given up should fail a test, not keep it for ten minutes.
+    with django_db_blocker.unblock(), override_settings(RECONCILIATION={"lock_budget": 30, "build_budget": 30}):
         yield
 
 
