@@ -34,6 +34,9 @@ from .watch import watching_build
 #: Backoff between tries for a lock, in seconds: from the first to the longest, each half of it at random.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
+#: The refusal's code where PostgreSQL said no to a step.
+STATEMENT_FAILED = "statement-failed"
+
 #: The first tries for a lock take no longer, in seconds: writers queue behind one who waits for it, and where they are
 #: all that is in the way, it is enough. Later tries take longer, but a tenth of the pause before them, up to the timeout.
 FIRST_PATIENCE = 0.05
@@ -75,15 +78,15 @@ class GivenUp(Exception):
 
 @dataclass
 class Executor:
-    """Runs plans on one connection, in autocommit. `refusals` and `notes` gather what came up on the way, `given_up` the
-    differences, by table and name, that remain for it.
+    """Runs plans on one connection, in autocommit.
+
+    `notes` gather what came up on the way; `given_up` the repairs that couldn't be finished, and why.
     """
 
     connection: BaseDatabaseWrapper
     budgets: Budgets
     reporter: Reporter
-    refusals: list[Refusal] = field(default_factory=list)
-    given_up: set[tuple[str, str]] = field(default_factory=set)
+    given_up: list[tuple[Repair, Refusal]] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     _patience: float = FIRST_PATIENCE
 
@@ -101,9 +104,24 @@ class Executor:
             for step in repair.steps:
                 self._step(repair, step)
         except GivenUp as given_up:
-            self.refusals.append(given_up.refusal)
-            self.given_up |= {(repair.table, name) for name in repair.names}
+            self.given_up.append((repair, given_up.refusal))
             self.reporter.given_up(given_up.refusal)
+            if repair.if_given_up is not None:
+                with suppress(Error):
+                    self._in_transaction(*repair.if_given_up.statements)
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        return [refusal for _, refusal in self.given_up]
+
+    def has_given_up(self, repair: Repair) -> bool:
+        return any(
+            other.table == repair.table and not set(other.names).isdisjoint(repair.names) for other, _ in self.given_up
+        )
+
+    def forget_failures(self) -> None:
+        """Let repairs be tried once more that failed as statements: perhaps for want of what was repaired after them."""
+        self.given_up = [(repair, refusal) for repair, refusal in self.given_up if refusal.code != STATEMENT_FAILED]
 
     def _inquire(self, inquiry: Inquiry) -> None:
         count = self._one_row(inquiry.sql)[0]
@@ -279,7 +297,7 @@ class Executor:
 
 def statement_failed(step: Step, name: str, error: Error) -> Refusal:
     return Refusal(
-        "statement-failed",
+        STATEMENT_FAILED,
         step.table,
         name,
         f"PostgreSQL refused to {step.reason}: {message(error)} (SQLSTATE {sqlstate(error)}) in: {step.sql}",
