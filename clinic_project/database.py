@@ -70,7 +70,9 @@ def development_secret_key() -> str:
 
 def _parse(url: str) -> dict[str, Any]:
     try:
-        config = environ.Env.db_url_config(url)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # one of them has the password in it
+            config = environ.Env.db_url_config(url)
     except Exception as error:  # django-environ lets whatever urllib and int() raise escape
         raise ImproperlyConfigured(f"DATABASE_URL can't be read ({error}). {_EXPECTED}") from error
     if config.get("ENGINE") != "django.db.backends.postgresql" or not config.get("NAME"):

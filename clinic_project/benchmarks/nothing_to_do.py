@@ -49,12 +49,13 @@ def _time_checks(database: Database, runs: int) -> None:
     import django
 
     django.setup()
-    from django.db import connection
+    from django.db import DEFAULT_DB_ALIAS, connections
     from django.test.utils import CaptureQueriesContext
 
     from clinic_project.reconciliation.engine import inspect
     from clinic_project.reconciliation.history import expect_declared
 
+    connection = connections[DEFAULT_DB_ALIAS]
     with CaptureQueriesContext(connection) as queries:
         server, expected = expect_declared(connection)
         inspect(connection, server, expected)

@@ -116,7 +116,9 @@ def refusals_text(refusals: Iterable[Refusal]) -> str:
     """Return refusals for a person to act on: what, and below it what to do."""
     unique = dict.fromkeys(refusals)
     count = "one thing needs" if len(unique) == 1 else f"{len(unique)} things need"
-    lines = [f"The schema is not as declared: {count} a person's decision. What was safe has been done."]
+    begun = not any(refusal.fatal for refusal in unique)
+    then = ". What was safe has been done." if begun else " before repairs can begin."
+    lines = [f"The schema is not as declared: {count} a person's decision{then}"]
     for refusal in unique:
         where = refusal.table if refusal.name == refusal.table else f"{refusal.table}.{refusal.name}"
         lines += [f"  {where} [{refusal.code}]", f"    {refusal.reason}", f"    To do: {refusal.remedy}"]

@@ -97,8 +97,10 @@ def reconcile(
     Raises ReconciliationError if differences remain for which there is no refusal, or if the connection is lost.
     """
     executor = Executor(connection, budgets, reporter)
-    for _ in range(MOST_ROUNDS):
+    for number in range(MOST_ROUNDS):
         inspection = _inspect_when_free(connection, server, expected, executor)
+        if number == 1:
+            executor.forget_failures()
         todo = _still_to_do(inspection.plan, executor)
         if not todo:
             return _outcome(inspection, executor)
@@ -115,9 +117,7 @@ def reconcile(
 
 
 def _still_to_do(plan: Plan, executor: Executor) -> tuple[Repair, ...]:
-    return tuple(
-        repair for repair in plan.repairs if executor.given_up.isdisjoint((repair.table, name) for name in repair.names)
-    )
+    return tuple(repair for repair in plan.repairs if not executor.has_given_up(repair))
 
 
 def _outcome(inspection: Inspection, executor: Executor) -> Outcome:

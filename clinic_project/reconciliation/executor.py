@@ -16,7 +16,15 @@ from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .conf import Budgets, milliseconds
-from .errors import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, TRY_AGAIN, connection_lost, message, sqlstate
+from .errors import (
+    DEADLOCK_DETECTED,
+    DUPLICATE_TABLE,
+    LOCK_NOT_AVAILABLE,
+    TRY_AGAIN,
+    connection_lost,
+    message,
+    sqlstate,
+)
 from .exceptions import ReconciliationError
 from .plan import Fill, Guard, Inquiry, Note, Plan, Refusal, Repair, Step
 from .report import Reporter
@@ -26,6 +34,9 @@ from .watch import watching_build
 #: Backoff between tries for a lock, in seconds: from the first to the longest, each half of it at random.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
+#: The refusal's code where PostgreSQL said no to a step.
+STATEMENT_FAILED = "statement-failed"
+
 #: The first tries for a lock take no longer, in seconds: writers queue behind one who waits for it, and where they are
 #: all that is in the way, it is enough. Later tries take longer, but a tenth of the pause before them, up to the timeout.
 FIRST_PATIENCE = 0.05
@@ -33,12 +44,25 @@ FIRST_PATIENCE = 0.05
 #: A fill looks at so many blocks at first, and at up to so many while it finds little to do.
 FIRST_WINDOW, WIDEST_WINDOW = 32, 4096
 
+#: The last one is PostgreSQL 17's.
+_NO_TIMEOUTS = {
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+}
+
 #: The most blocks that a table has, or one of those that inherit from it, which a fill reaches as well.
 _BLOCKS = """
     WITH RECURSIVE family (oid) AS (
         SELECT %s::regclass::oid UNION SELECT inhrelid FROM pg_inherits JOIN family ON inhparent = oid
     )
     SELECT coalesce(max(pg_relation_size(oid)), 0) / current_setting('block_size')::int FROM family
+"""
+
+_WAIT_FOR_AUTOVACUUM = """
+    SELECT set_config('lock_timeout', (2000 * extract(epoch FROM current_setting('deadlock_timeout')::interval))::int::text,
+                      true)
 """
 
 T = TypeVar("T")
@@ -54,22 +78,22 @@ class GivenUp(Exception):
 
 @dataclass
 class Executor:
-    """Runs plans on one connection, in autocommit. `refusals` and `notes` gather what came up on the way, `given_up` the
-    differences, by table and name, that remain for it.
+    """Runs plans on one connection, in autocommit.
+
+    `notes` gather what came up on the way; `given_up` the repairs that couldn't be finished, and why.
     """
 
     connection: BaseDatabaseWrapper
     budgets: Budgets
     reporter: Reporter
-    refusals: list[Refusal] = field(default_factory=list)
-    given_up: set[tuple[str, str]] = field(default_factory=set)
+    given_up: list[tuple[Repair, Refusal]] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     _patience: float = FIRST_PATIENCE
 
     def run(self, plan: Plan) -> None:
         """Run all repairs. Raises ReconciliationError if the connection is lost; the next run starts from there."""
         # Timeouts of the role or the database are for its queries, not for a build of an hour.
-        with settings_of_session(self.connection, statement_timeout="0", idle_in_transaction_session_timeout="0"):
+        with settings_of_session(self.connection, **_NO_TIMEOUTS):
             for repair in plan.repairs:
                 self._repair(repair)
 
@@ -80,9 +104,24 @@ class Executor:
             for step in repair.steps:
                 self._step(repair, step)
         except GivenUp as given_up:
-            self.refusals.append(given_up.refusal)
-            self.given_up |= {(repair.table, name) for name in repair.names}
+            self.given_up.append((repair, given_up.refusal))
             self.reporter.given_up(given_up.refusal)
+            if repair.if_given_up is not None:
+                with suppress(Error):
+                    self._in_transaction(*repair.if_given_up.statements)
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        return [refusal for _, refusal in self.given_up]
+
+    def has_given_up(self, repair: Repair) -> bool:
+        return any(
+            other.table == repair.table and not set(other.names).isdisjoint(repair.names) for other, _ in self.given_up
+        )
+
+    def forget_failures(self) -> None:
+        """Let repairs be tried once more that failed as statements: perhaps for want of what was repaired after them."""
+        self.given_up = [(repair, refusal) for repair, refusal in self.given_up if refusal.code != STATEMENT_FAILED]
 
     def _inquire(self, inquiry: Inquiry) -> None:
         count = self._one_row(inquiry.sql)[0]
@@ -113,30 +152,33 @@ class Executor:
         if step.fill is not None:
             return self._fill(step, step.fill)
         if step.transactional:
-            self.until_unlocked(step, lambda: self._in_transaction(*step.statements))
+            self.until_unlocked(step, lambda: self._in_transaction(*step.statements, first=step.relations[:1]))
         else:
             self._alone(step)
         return None
 
     # One kind of step each
 
-    def _in_transaction(self, *statements: str) -> None:
-        with self.short_of_locks() as cursor:
+    def _in_transaction(self, *statements: str, first: tuple[str, ...] = ()) -> None:
+        with self.short_of_locks(*first) as cursor:
             for statement in statements:
                 cursor.execute(statement)
 
     @contextmanager
-    def short_of_locks(self) -> Iterator[Any]:
+    def short_of_locks(self, *tables: str) -> Iterator[Any]:
         """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout, or this try.
+
+        `tables` are held against maintenance first, for which no writer waits. PostgreSQL ends an autovacuum that is in
+        the way, but only for one who has waited for the deadlock timeout, which is longer than ours.
 
         Whatever the role's default, each statement sees what was committed before it, while it waited for its lock too.
         """
-        patience = min(self._patience, self.budgets.lock_timeout)
+        patience = milliseconds(min(self._patience, self.budgets.lock_timeout))
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-            cursor.execute(
-                "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT set_config('lock_timeout', %s, true)",
-                [milliseconds(patience)],
-            )
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            for table in tables:
+                cursor.execute(f"{_WAIT_FOR_AUTOVACUUM}; LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE")
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
             yield cursor
 
     def _alone(self, step: Step) -> None:
@@ -150,7 +192,8 @@ class Executor:
             try:
                 self._execute_alone(step)
             except Error as error:
-                if step.builds is not None and not connection_lost(error):
+                # Where the name was taken meanwhile, what has it now is somebody else's.
+                if step.builds is not None and not connection_lost(error) and sqlstate(error) != DUPLICATE_TABLE:
                     self._drop_unfinished(step.builds)
                 if sqlstate(error) == LOCK_NOT_AVAILABLE:
                     raise GivenUp(self._locked(step, self.budgets.build_budget)) from error
@@ -254,7 +297,7 @@ class Executor:
 
 def statement_failed(step: Step, name: str, error: Error) -> Refusal:
     return Refusal(
-        "statement-failed",
+        STATEMENT_FAILED,
         step.table,
         name,
         f"PostgreSQL refused to {step.reason}: {message(error)} (SQLSTATE {sqlstate(error)}) in: {step.sql}",

@@ -17,6 +17,10 @@ from .errors import connection_lost
 from .introspection import read_temporary_schema, rolled_back
 from .schema import Schema, Table
 
+#: How many models are made in one transaction: each table, index and sequence holds a lock to its end, and a server that
+#: is set up as usual has some 7,000 for all its sessions (max_locks_per_transaction for each of max_connections).
+MODELS_AT_ONCE = 200
+
 #: The first server_version_num whose partitioned tables may have identity columns, as Django's keys are.
 IDENTITY_IN_PARTITIONED = 170000
 
@@ -31,6 +35,13 @@ def expected_schema(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterabl
     declared = [
         model for model in apps.get_models() if model._meta.app_label in wanted and _is_managed(connection, model)
     ]
+    tables: dict[str, Table] = {}
+    for first in range(0, len(declared), MODELS_AT_ONCE):
+        tables.update(_read_lot(connection, declared[first : first + MODELS_AT_ONCE], schema).tables)
+    return Schema(schema, dict(sorted(tables.items())))
+
+
+def _read_lot(connection: BaseDatabaseWrapper, declared: list[type[models.Model]], schema: str) -> Schema:
     try:
         return read_as_temporary(connection, declared, schema, stored=False)
     except Error as error:
@@ -45,8 +56,7 @@ def read_as_temporary(
     with rolled_back(connection) as cursor:
         with _script_editor(connection, cursor, stored) as editor:
             editor.execute("SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)")
-            for model in _with_parents(declared):
-                editor.create_model(model)
+            _create(editor, declared)
             fills = dict(_fills(editor, cursor, declared))
         cursor.execute(";\n".join(editor.script))
         return _completed(read_temporary_schema(cursor, schema, _tables(declared)), fills)
@@ -96,17 +106,17 @@ def _is_managed(connection: BaseDatabaseWrapper, model: type[models.Model]) -> b
     return model._meta.can_migrate(connection.alias) and router.allow_migrate_model(connection.alias, model)
 
 
-def _with_parents(declared: Iterable[type[models.Model]]) -> list[type[models.Model]]:
-    """Return `declared` and all that their foreign keys reach, each table once."""
-    found: dict[str, type[models.Model]] = {}
-    waiting = list(declared)
-    while waiting:
-        model = waiting.pop()
-        if model._meta.db_table in found:
-            continue
-        found[model._meta.db_table] = model
-        waiting += [_concrete(parent) for parent in _parents(model)]
-    return list(found.values())
+def _create(editor: Any, declared: Iterable[type[models.Model]]) -> None:
+    """Create `declared`, and bare, without indexes and foreign keys of their own, what their foreign keys point to."""
+    made = {model._meta.db_table: model for model in declared}
+    parents = {_concrete(parent) for model in made.values() for parent in _parents(model)}
+    for model in made.values():
+        editor.create_model(model)
+    after = len(editor.deferred_sql)
+    for parent in parents:
+        if parent._meta.db_table not in made:
+            editor.create_model(parent)
+    del editor.deferred_sql[after:]
 
 
 def _parents(model: type[models.Model]) -> Iterator[type[models.Model]]:

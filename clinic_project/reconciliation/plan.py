@@ -158,13 +158,17 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Steps that settle the differences `names` of a table together."""
+    """Steps that settle the differences `names` of a table together.
+
+    `if_given_up` is done, once and if it can be, where they don't.
+    """
 
     phase: Phase
     table: str
     names: tuple[str, ...]
     steps: tuple[Step, ...]
     inquiry: Inquiry | None = None
+    if_given_up: Step | None = None
 
 
 @dataclass(frozen=True, slots=True)

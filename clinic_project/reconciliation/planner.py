@@ -164,7 +164,7 @@ def _beyond_the_role(draft: Draft, differences: Differences, server: Server) -> 
         table = differences.actual.tables.get(name)
         if table is not None and not table.owned:
             yield _not_owner(table, server)
-    if draft.created and not server.may_create:
+    if not server.may_create and _makes_relations(draft, differences):
         yield _may_not_create(differences, server)
     for parent in _unreferenceable(differences, changed):
         yield _may_not_reference(parent, server)
@@ -181,13 +181,24 @@ def _not_owner(table: Table, server: Server) -> Refusal:
     )
 
 
+#: What takes a new relation, or a new name of one, for which PostgreSQL wants CREATE on the schema.
+_MAKE_RELATIONS = frozenset({Kind.INDEX_NAME, Kind.KEY_WITHOUT_GENERATOR})
+
+
+def _makes_relations(draft: Draft, differences: Differences) -> bool:
+    if draft.created or any(step.builds for repair in draft.repairs for step in repair.steps):
+        return True
+    return any(item.kind in _MAKE_RELATIONS for item in differences.items)
+
+
 def _may_not_create(differences: Differences, server: Server) -> Refusal:
     schema = differences.actual.name
     return Refusal(
         "may-not-create",
         schema,
         schema,
-        f"tables are missing, and the role {server.role} may not create any in this schema.",
+        "tables, indexes or sequences have to be made or renamed in this schema, which the role"
+        f" {server.role} may not.",
         f"GRANT CREATE ON SCHEMA {identifier(schema)} TO {identifier(server.role)}, then run migrate again.",
         fatal=True,
     )

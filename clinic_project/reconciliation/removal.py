@@ -24,8 +24,12 @@ class Removal:
 
     @property
     def script(self) -> list[str]:
-        lines = [f"-- {self.step.reason} ({self.step.lock})", f"{self.step.script};"]
-        return [f"-- only if false: {self.holds_something}", *lines] if self.holds_something else lines
+        """The removal for psql, which looks for rows as well."""
+        lock, drop = self.step.statements
+        if self.holds_something:
+            drop = f"DO $removal$ BEGIN IF NOT ({self.holds_something}) THEN {drop}; END IF; END $removal$"
+        statements = ("BEGIN", "SET LOCAL row_security = off", lock, drop, "COMMIT")
+        return [f"-- {self.step.reason} ({self.step.lock})", ";\n".join(statements) + ";"]
 
 
 def plan_removals(actual: Schema, declared: Schema, remaining: Schema) -> list[Removal]:

@@ -20,7 +20,10 @@ _LONGEST_QUERY = 80
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Another session: `age` is that of its transaction, or of its state where it has none, in seconds."""
+    """Another session: `age` is that of its transaction, or of its state where it has none, in seconds.
+
+    A prepared transaction, which no session has any more, has the pid 0, and the command that would end it as `query`.
+    """
 
     pid: int
     state: str
@@ -31,6 +34,8 @@ class Session:
     def __str__(self) -> str:
         query = " ".join(self.query.split())
         shown = query if len(query) <= _LONGEST_QUERY else f"{query[:_LONGEST_QUERY]}…"
+        if not self.pid:
+            return f"a prepared transaction, {self.age:.0f} s old: {shown}"
         name = f" ({self.application})" if self.application else ""
         return f"pid {self.pid}{name}, {self.state or 'state hidden'} for {self.age:.0f} s: {shown or 'query hidden'}"
 
@@ -43,36 +48,57 @@ _SESSION = """
 """
 
 
+# The locks of a prepared transaction have no pid; one of them is on its own number.
+_PREPARED = """
+    SELECT DISTINCT 0, '', extract(epoch FROM clock_timestamp() - p.prepared)::float, '',
+           format('COMMIT PREPARED %%1$L or ROLLBACK PREPARED %%1$L ends it', p.gid)
+    FROM pg_prepared_xacts p
+"""
+
+
 def holders(connection: BaseDatabaseWrapper, relations: Iterable[str]) -> list[Session]:
-    """Return the other sessions that hold a lock on any of `relations` (quoted names), the oldest first."""
+    """Return those that hold a lock on any of `relations` (quoted names): prepared transactions, then other sessions."""
     condition = """
         JOIN pg_locks l ON l.pid = a.pid AND l.granted AND l.locktype = 'relation'
         WHERE l.relation = ANY (SELECT to_regclass(name)::oid FROM unnest(%s::text[]) AS name)
           AND a.pid <> pg_backend_pid()
         ORDER BY 3 DESC
     """
-    return _sessions(connection, condition, [list(relations)])
+    prepared = """
+        JOIN pg_locks l ON l.pid IS NULL AND l.locktype = 'relation'
+        JOIN pg_locks t ON t.pid IS NULL AND t.locktype = 'transactionid' AND t.transactionid = p.transaction
+                       AND t.virtualtransaction = l.virtualtransaction
+        WHERE l.relation = ANY (SELECT to_regclass(name)::oid FROM unnest(%s::text[]) AS name)
+    """
+    names = [list(relations)]
+    return [*_sessions(connection, _PREPARED + prepared, names), *_sessions(connection, _SESSION + condition, names)]
 
 
 def blockers(connection: BaseDatabaseWrapper, pid: int) -> list[Session]:
-    """Return the sessions that the one of `pid` waits for now."""
-    return _sessions(connection, "WHERE a.pid = ANY (pg_blocking_pids(%s)) ORDER BY 3 DESC", [pid])
+    """Return the sessions that the one of `pid` waits for now; for a prepared transaction, all that are in the database."""
+    return [
+        *_sessions(
+            connection, _PREPARED + "WHERE database = current_database() AND 0 = ANY (pg_blocking_pids(%s))", [pid]
+        ),
+        *_sessions(connection, _SESSION + "WHERE a.pid = ANY (pg_blocking_pids(%s)) ORDER BY 3 DESC", [pid]),
+    ]
 
 
-def _sessions(connection: BaseDatabaseWrapper, condition: str, parameters: list[Any]) -> list[Session]:
+def _sessions(connection: BaseDatabaseWrapper, sql: str, parameters: list[Any]) -> list[Session]:
     with connection.cursor() as cursor:
-        cursor.execute(_SESSION + condition, parameters)
+        cursor.execute(sql, parameters)
         return [Session(*row) for row in cursor.fetchall()]
 
 
 @contextmanager
 def settings_of_session(connection: BaseDatabaseWrapper, **values: str) -> Iterator[None]:
-    """Set configuration parameters of this session, and put them back, whatever happens."""
+    """Set configuration parameters of this session, as far as its server has them, and put them back, whatever happens."""
     with connection.cursor() as cursor:
         names = list(values)
-        cursor.execute("SELECT " + ", ".join("current_setting(%s)" for _ in names), names)
-        before = dict(zip(names, cursor.fetchone(), strict=True))
-        _set(connection, values)
+        cursor.execute("SELECT " + ", ".join("current_setting(%s, true)" for _ in names), names)
+        known = zip(names, cursor.fetchone(), strict=True)
+        before = {name: value for name, value in known if value is not None}
+        _set(connection, {name: values[name] for name in before})
         try:
             yield
         finally:
@@ -135,4 +161,4 @@ def _migrating(connection: BaseDatabaseWrapper) -> list[Session]:
         WHERE l.classid = %s AND l.objid = %s AND l.objsubid = 2
           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     """
-    return _sessions(connection, condition, list(MIGRATION_LOCK))
+    return _sessions(connection, _SESSION + condition, list(MIGRATION_LOCK))

@@ -5,12 +5,12 @@ from .start import TABLE, Start
 #: How many keys one UPDATE of the loop covers: with one NULL in ten rows, as many rows as one batch of ours changes.
 KEYS_A_BATCH = 10_000
 
-_DEFAULTS = f"""
-ALTER TABLE {TABLE} ALTER is_deleted SET DEFAULT false;
-ALTER TABLE {TABLE} ALTER version SET DEFAULT 1;
-ALTER TABLE {TABLE} ALTER created_at SET DEFAULT statement_timestamp();
-ALTER TABLE {TABLE} ALTER updated_at SET DEFAULT statement_timestamp();
-"""
+_DEFAULTS = (
+    "is_deleted SET DEFAULT false",
+    "version SET DEFAULT 1",
+    "created_at SET DEFAULT statement_timestamp()",
+    "updated_at SET DEFAULT statement_timestamp()",
+)
 _FILL = f"""
 DO $$
 DECLARE
@@ -25,27 +25,38 @@ BEGIN
     END LOOP;
 END $$;
 """
-_NOT_NULL = f"""
-ALTER TABLE {TABLE} ADD CONSTRAINT is_deleted_is_there CHECK (is_deleted IS NOT NULL) NOT VALID;
-ALTER TABLE {TABLE} VALIDATE CONSTRAINT is_deleted_is_there;
-ALTER TABLE {TABLE} ALTER is_deleted SET NOT NULL;
-ALTER TABLE {TABLE} DROP CONSTRAINT is_deleted_is_there;
-"""
+
+
+def _alter(clause: str) -> str:
+    """Return an ALTER TABLE that is typed again, a second later, while somebody (an autovacuum) holds the table."""
+    return f"""
+DO $$
+BEGIN
+    SET LOCAL lock_timeout = '100ms';
+    LOOP
+        BEGIN
+            ALTER TABLE {TABLE} {clause};
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(1);
+        END;
+    END LOOP;
+END $$;"""
 
 
 def script(start: Start) -> str:
-    builds = [sql.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1) for sql in start.indexes]
     name, definition = start.foreign_key
+    check = "is_deleted_is_there"
     return "\n".join(
         (
-            "SET lock_timeout = '500ms';",
-            _DEFAULTS,
+            *(_alter(f"ALTER {default}") for default in _DEFAULTS),
             _FILL,
-            _NOT_NULL,
-            "SET lock_timeout = 0;",
-            *(f"{build};" for build in builds),
-            "SET lock_timeout = '500ms';",
-            f"ALTER TABLE {TABLE} ADD CONSTRAINT {name} {definition} NOT VALID;",
+            _alter(f"ADD CONSTRAINT {check} CHECK (is_deleted IS NOT NULL) NOT VALID"),
+            f"ALTER TABLE {TABLE} VALIDATE CONSTRAINT {check};",
+            _alter("ALTER is_deleted SET NOT NULL"),
+            _alter(f"DROP CONSTRAINT {check}"),
+            *(f"{sql.replace('CREATE INDEX', 'CREATE INDEX CONCURRENTLY', 1)};" for sql in start.indexes),
+            _alter(f"ADD CONSTRAINT {name} {definition} NOT VALID"),
             f"ALTER TABLE {TABLE} VALIDATE CONSTRAINT {name};",
         )
     )

@@ -182,7 +182,12 @@ def _frozen(table: Table, column: Column, found: Column) -> Inquiry | None:
 
 
 def set_not_null(draft: Draft, table: Table, item: Difference) -> None:
-    _repair(draft, Phase.NOT_NULL, table, item.wanted, *set_not_null_steps(table, item.wanted))
+    column = item.wanted
+    # Where it can't be proved, the CHECK would go on keeping others from changing the rows that break it.
+    helper = identifier(helper_name("check", table.name, column.name))
+    cleanup = _alter(table, f"drop the helping check of {column.name}", f"DROP CONSTRAINT IF EXISTS {helper}")
+    steps = set_not_null_steps(table, column)
+    draft.repairs.append(Repair(Phase.NOT_NULL, table.name, (column.name,), steps, if_given_up=cleanup))
 
 
 def set_not_null_steps(table: Table, column: Column) -> tuple[Step, ...]:

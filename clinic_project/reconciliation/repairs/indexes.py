@@ -104,10 +104,20 @@ def _held_by_constraint(table: Table, item: Difference, holder: Index) -> Refusa
 
 def rename_indexes(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
     """Give right indexes their declared names, all of a table's at once."""
+    taken = [item for item in items if _is_elsewhere(draft, table, item.name)]
+    draft.refusals += [name_taken(table, item.name, draft.actual.holders[item.name]) for item in taken]
+    items = [item for item in items if item not in taken]
+    if not items:
+        return
     pairs = [(item.found.name, item.name) for item in items]
     holders = [item.holder.name for item in items if item.holder is not None]
     steps = tuple(_take_names(table, pairs, holders))
     draft.repairs.append(Repair(Phase.INDEXES, table.name, tuple(item.name for item in items), steps))
+
+
+def _is_elsewhere(draft: Draft, table: Table, name: str) -> bool:
+    holder = draft.actual.holders.get(name)
+    return holder is not None and holder.table != table.name
 
 
 def _take_names(table: Table, pairs: Sequence[tuple[str, str]], holders: Sequence[str]) -> list[Step]:

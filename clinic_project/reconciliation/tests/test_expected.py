@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Now, Upper
 from django.test.utils import isolate_apps
 
+from .. import expected
 from ..expected import expected_schema, read_as_temporary
 from ..history import reconciling_labels
 
@@ -26,6 +27,13 @@ def test_the_projects_own_models():
     without, stored = _both(declared)
     assert len(stored.tables) == len(declared)
     assert without == stored
+
+
+def test_many_models_are_made_in_lots(monkeypatch):
+    connection = connections[DEFAULT_DB_ALIAS]
+    at_once = expected_schema(connection, apps, reconciling_labels(), "public")
+    monkeypatch.setattr(expected, "MODELS_AT_ONCE", 2)
+    assert expected_schema(connection, apps, reconciling_labels(), "public") == at_once
 
 
 @isolate_apps("clinic_project.reconciliation")

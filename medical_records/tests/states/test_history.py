@@ -149,21 +149,22 @@ AGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def foreign_template(unblocked: None) -> Iterator[Database]:
+    template = create_database()
+    try:
+        template.execute(SCRIPT)
+        # The other system's users had no passwords here, its memberships no title: those columns are ours.
+        template.execute(*_OURS)
+        fill(template)
+        template.execute(*_WITHOUT_OURS, *_NULLS)
+        yield template
+    finally:
+        drop_database(template)
+
+
 class TestState27ForeignHistory:
     """The tables were made by SQLAlchemy's models and Alembic."""
-
-    @pytest.fixture(scope="class")
-    def foreign_template(self, unblocked: None) -> Iterator[Database]:
-        template = create_database()
-        try:
-            template.execute(SCRIPT)
-            # The other system's users had no passwords here, its memberships no title: those columns are ours.
-            template.execute(*_OURS)
-            fill(template)
-            template.execute(*_WITHOUT_OURS, *_NULLS)
-            yield template
-        finally:
-            drop_database(template)
 
     @pytest.mark.parametrize("age", AGES)
     def test_27_is_adopted(

@@ -1,18 +1,23 @@
 """`migrate medical_records zero`: what is empty goes, what holds rows stays, and going forwards adopts it again."""
 
+import contextlib
+import threading
+
+import pytest
+
 from clinic_project.reconciliation.tests.proofs.databases import Database
 from clinic_project.reconciliation.tests.proofs.fingerprints import fingerprints, lost_or_changed
 
 from .outcomes import Expectations
-
-TABLES = ("medical_record_templates", "medical_records", "patient_photos")
+from .rows import ROWS
+from .tables import MEDICAL_TABLES
 
 
 def tables_left(database: Database) -> list[str]:
     return [
         name
         for (name,) in database.rows(
-            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname = ANY (%s) ORDER BY 1", [list(TABLES)]
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname = ANY (%s) ORDER BY 1", [list(MEDICAL_TABLES)]
         )
     ]
 
@@ -28,8 +33,8 @@ def test_tables_with_rows_stay_and_are_adopted_again(database: Database, expecte
     before = fingerprints(database, {})
     outcome = database.migrate("medical_records", "zero")
     assert outcome.status == 0, outcome.told
-    assert tables_left(database) == sorted(TABLES)
-    for table in TABLES:
+    assert tables_left(database) == sorted(MEDICAL_TABLES)
+    for table in MEDICAL_TABLES:
         assert f"{table}: stays, since it holds rows" in outcome.told
     assert lost_or_changed(database, before, {}) == []
     expected.converges(database)
@@ -63,7 +68,7 @@ def test_what_somebody_elses_view_needs_stays_even_then(hollow_database: Databas
     hollow_database.execute("CREATE VIEW theirs AS SELECT id FROM patient_photos")
     outcome = hollow_database.migrate("medical_records", "zero", "--allow-data-loss")
     assert outcome.status == 0, outcome.told
-    assert tables_left(hollow_database) == sorted(TABLES)  # photos stay for the view, the others for the photos
+    assert tables_left(hollow_database) == sorted(MEDICAL_TABLES)  # photos stay for the view, the others for the photos
     assert "theirs" in outcome.told
 
 
@@ -77,3 +82,40 @@ def test_sqlmigrate_prints_what_it_would_run_on_this_database(database: Database
         'DROP TABLE "public"."patient_photos"'
         in database.manage("sqlmigrate", "medical_records", "0001", "--backwards").output
     )
+
+
+def test_the_sql_of_it_drops_no_rows_either(database: Database):
+    """Whoever runs what sqlmigrate prints loses nothing."""
+    database.execute("TRUNCATE patient_photos")
+    printed = database.manage("sqlmigrate", "medical_records", "0001", "--backwards")
+    database.execute(printed.output)
+    assert database.value("SELECT to_regclass('patient_photos') IS NULL")
+    assert database.value("SELECT count(*) FROM medical_records") == ROWS
+
+
+@pytest.mark.parametrize("table", MEDICAL_TABLES)
+def test_rows_that_row_security_hides_are_rows(table: str, database: Database, owner: Database, expected: Expectations):
+    """To the owner, under forced row security and without a policy, a full table looks empty."""
+    secure = f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    database.execute(secure)
+    before = fingerprints(database)
+    outcome = owner.migrate("medical_records", "zero")
+    assert outcome.status != 0
+    assert f'row-level security policy for table "{table}"' in outcome.errors
+    assert lost_or_changed(database, before, {}) == []
+
+
+def test_a_row_that_comes_while_it_waits_for_the_lock(hollow_database: Database, expected: Expectations):
+    """Where the role's transactions see one moment for all of their statements, that moment is before the row."""
+    hollow_database.execute(
+        f"ALTER DATABASE {hollow_database.name} SET default_transaction_isolation = 'repeatable read'",
+        "INSERT INTO clinics (name) VALUES ('Harbour Street')",
+    )
+    with contextlib.closing(hollow_database.connect()) as writer, writer.cursor() as cursor:
+        cursor.execute("BEGIN; INSERT INTO medical_record_templates (clinic_id, name, fields) VALUES (1, 'New', '[]')")
+        # In the middle of one of its waits of half a second.
+        threading.Timer(1.3, cursor.execute, args=["COMMIT"]).start()
+        outcome = hollow_database.migrate("medical_records", "zero")
+    assert outcome.status == 0
+    assert "medical_record_templates: stays" in outcome.told
+    assert hollow_database.value("SELECT count(*) FROM medical_record_templates") == 1

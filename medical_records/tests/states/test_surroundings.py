@@ -85,6 +85,22 @@ class TestState22Locks:
             expected.converges(database, filled=FILLED)
             release.join()
 
+    def test_22_a_prepared_transaction(self, database: Database, settings):
+        """No session has it any more: we are told its name, and how to end it."""
+        if database.value("SHOW max_prepared_transactions") == "0":
+            pytest.skip("the server has no prepared transactions")
+        settings.RECONCILIATION = {"lock_budget": 1.5, "build_budget": 1.5}
+        database.execute(*DAMAGE)
+        with contextlib.closing(database.connect()) as old, old.cursor() as cursor:
+            cursor.execute("BEGIN; LOCK TABLE medical_records IN ROW EXCLUSIVE MODE; PREPARE TRANSACTION 'of a job'")
+        try:
+            outcome = database.migrate()
+        finally:
+            database.execute("ROLLBACK PREPARED 'of a job'")
+        assert outcome.status == 1
+        assert "COMMIT PREPARED 'of a job' or ROLLBACK PREPARED 'of a job' ends it" in outcome.errors
+        assert database.migrate().status == 0
+
     def test_22_writers_pass_between_the_tries(self, database: Database, expected: Expectations):
         """While we wait for a reader, no writer queues behind us for much longer than the lock timeout."""
         database.execute(*DAMAGE)
@@ -165,6 +181,28 @@ class TestState23Rights:
         database.execute(f"GRANT SELECT, INSERT, UPDATE ON users TO {role}")
         self.refuses_before_the_first_change(database, owner, "users", "REFERENCES")
         database.execute(f"GRANT REFERENCES ON users TO {role}")
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            "DROP INDEX idx_medical_records_created",
+            "ALTER INDEX idx_medical_records_created RENAME TO theirs",
+            "ALTER TABLE medical_records ALTER id DROP IDENTITY",
+        ],
+    )
+    def test_23_may_not_create(self, damage: str, database: Database, owner: Database, expected: Expectations):
+        """It owns the tables and not the schema, where indexes and sequences are made, too."""
+        database.execute(
+            damage,
+            "ALTER TABLE medical_records ALTER version DROP DEFAULT",
+            "ALTER SCHEMA public OWNER TO CURRENT_USER",
+            "REVOKE CREATE ON SCHEMA public FROM public",
+            f"GRANT USAGE ON SCHEMA public TO {owner.role['user']}",
+        )
+        self.refuses_before_the_first_change(database, owner, "[may-not-create]", "before repairs can begin")
+        database.execute(f"GRANT CREATE ON SCHEMA public TO {owner.role['user']}")
         assert owner.migrate().status == 0
         expected.is_declared(database)
 

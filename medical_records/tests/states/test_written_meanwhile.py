@@ -1,4 +1,7 @@
-"""What others write between two steps of a repair."""
+"""What others write while a repair is under way."""
+
+import contextlib
+import time
 
 from django.db import connections
 
@@ -38,3 +41,34 @@ def test_05_a_null_is_written_after_the_fill(database):
     # It was found by the validation, and filled.
     assert sum("in batches" in reason for reason in latecomer.steps) == 2
     assert database.rows("SELECT is_deleted, version FROM medical_records WHERE id = 7") == [(False, 99)]
+
+
+def test_22_no_writer_waits_while_maintenance_holds_the_table(database):
+    """What holds off an ALTER, and lets rows be written, is waited for in a way that lets rows be written, too."""
+    database.execute("ALTER TABLE medical_records ALTER is_deleted DROP DEFAULT")
+    with contextlib.closing(database.connect()) as maintenance:
+        maintenance.autocommit = False
+        maintenance.cursor().execute("LOCK TABLE medical_records IN SHARE UPDATE EXCLUSIVE MODE")
+        migrate = database.start("migrate")
+        waiting = _first_waiting_lock(database)
+        with database.cursor() as writer:
+            writer.execute("SET lock_timeout = '30ms'")
+            writer.execute("UPDATE medical_records SET version = version + 1 WHERE id = 1")
+        maintenance.rollback()
+    output, errors = migrate.communicate(timeout=60)
+
+    assert waiting == "ShareUpdateExclusiveLock"
+    assert migrate.returncode == 0, output + errors
+
+
+def _first_waiting_lock(database: Database) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = database.rows(
+            "SELECT mode FROM pg_locks WHERE NOT granted AND relation = 'medical_records'::regclass"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        if found:
+            return str(found[0][0])
+        time.sleep(0.01)
+    raise AssertionError("Nobody has waited for the table.")
