@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from clinic_project.clinics.api.models import AccessToken
-from clinic_project.clinics.factories import PASSWORD, MembershipFactory, UserFactory
+from clinic_project.clinics.factories import PASSWORD, MembershipFactory, UserFactory, hashed_password
 from clinic_project.clinics.models import Membership, User
 
 ME = "/api/auth/me"
@@ -21,6 +21,9 @@ def _hash_quickly(settings):
         "django.contrib.auth.hashers.MD5PasswordHasher",
         "django.contrib.auth.hashers.PBKDF2PasswordHasher",
     ]
+    yield
+    # The factories keep their hash for the whole process, and other tests can't check one of this kind.
+    hashed_password.cache_clear()
 
 
 def user_with_quick_hash():
