@@ -7,6 +7,9 @@ LOCK_NOT_AVAILABLE = "55P03"
 DEADLOCK_DETECTED = "40P01"
 DEPENDENT_OBJECTS_STILL_EXIST = "2BP01"
 
+#: The database lacks what a query names: undefined_table, undefined_column, invalid_schema_name.
+SCHEMA_IS_BEHIND = frozenset({"42P01", "42703", "3F000"})
+
 #: A lock was not to be had now; the same statement may go through later.
 TRY_AGAIN = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED})
 

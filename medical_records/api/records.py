@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.db import transaction
+from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic_project.clinics.api.access import ADMINISTRATIVE
 from clinic_project.clinics.api.documentation import CHANGING, CREATING, endpoint, page_of, row_id
 from clinic_project.clinics.api.idempotency import idempotent
+from clinic_project.clinics.api.models import IdempotencyKey
 from clinic_project.clinics.models import Patient
 from medical_records.models import MedicalRecord, MedicalRecordTemplate
 from medical_records.querysets import RecordQuerySet
@@ -128,5 +131,7 @@ class RecordPermanently(RecordView):
     @endpoint(None, status=204, takes=VersionInput, problems=CHANGING, parameters=[_ID])
     def delete(self, request: Request, pk: int) -> Response:
         """Remove a record that is in the trash for good, and its photos with it."""
-        self.records.remove(pk, self.seen())
+        with transaction.atomic():
+            self.records.remove(pk, self.seen())
+            IdempotencyKey.objects.forget(self.clinic, reverse("medical_records:record", args=[pk]))
         return Response(status=204)

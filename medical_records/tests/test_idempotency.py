@@ -36,6 +36,16 @@ def test_the_same_request_again_gets_the_first_answer(api, url, body):
     assert MedicalRecord.objects.count() == 1
 
 
+def test_no_answer_outlives_the_record_that_it_made(api, url, body):
+    made = post(api, url, body).json()
+    other = post(api, url, body, "two").json()
+    record = f"/api/clinic/medical-records/{made['id']}"
+    assert api.delete(record, {"version": 1}).status_code == 204
+    assert api.delete(f"{record}/permanently", {"version": 2}).status_code == 204
+    assert [key.key for key in IdempotencyKey.objects.all()] == ["two"]
+    assert post(api, url, body, "two").json()["id"] == other["id"]
+
+
 def test_another_key_is_another_request(api, url, body):
     assert post(api, url, body, "one").json()["id"] != post(api, url, body, "two").json()["id"]
 

@@ -11,12 +11,9 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 
 from clinic_project.reconciliation.admin_site import SchemaAdminSite
-from clinic_project.reconciliation.errors import sqlstate
+from clinic_project.reconciliation.errors import SCHEMA_IS_BEHIND, sqlstate
 
 logger = logging.getLogger(__name__)
-
-#: undefined_table and undefined_column: https://www.postgresql.org/docs/current/errcodes-appendix.html
-SCHEMA_IS_BEHIND = frozenset({"42P01", "42703"})
 
 View = Callable[..., HttpResponseBase]
 

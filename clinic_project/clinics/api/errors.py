@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
-from clinic_project.reconciliation.errors import TRY_AGAIN, connection_lost, sqlstate
+from clinic_project.reconciliation.errors import SCHEMA_IS_BEHIND, TRY_AGAIN, connection_lost, sqlstate
 
 from .problems import CONTENT_TYPE, InvalidInput, NotHere, Problem
 
@@ -90,7 +90,6 @@ def _by_path(detail: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
         yield path or api_settings.NON_FIELD_ERRORS_KEY, [str(message) for message in messages]
 
 
-_MISSING = {"42P01", "42703", "3F000"}  # undefined_table, undefined_column, invalid_schema_name
 _TRY_AGAIN = {*TRY_AGAIN, "40001"}  # and serialization_failure
 _BROKEN_REFERENCE = {"23503", "23505"}  # foreign_key_violation, unique_violation
 
@@ -98,7 +97,7 @@ _BROKEN_REFERENCE = {"23503", "23505"}  # foreign_key_violation, unique_violatio
 def _from_database(error: Error) -> Problem | None:
     """Tell PostgreSQL's errors apart by SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
     state = sqlstate(error)
-    if state in _MISSING:
+    if state in SCHEMA_IS_BEHIND:
         return _unavailable("schema-behind", "The database lacks a table or column that this needs. Run `migrate`.")
     if state in _TRY_AGAIN:
         return _unavailable("busy", "Another request was changing the same. Send it again.")

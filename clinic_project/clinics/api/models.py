@@ -75,6 +75,10 @@ class IdempotencyKeyManager(models.Manager["IdempotencyKey"]):
             )
         return found
 
+    def forget(self, clinic: Clinic, location: str) -> None:
+        """Forget the answer that made what is at `location`, so that it doesn't outlive that."""
+        self.filter(clinic=clinic, headers__Location=location).delete()
+
     def old(self) -> models.QuerySet["IdempotencyKey"]:
         """The answers that are too old to be asked for again."""
         return self.filter(created_at__lt=Now() - IdempotencyKey.LIFETIME)

@@ -11,7 +11,7 @@ from django.db import ProgrammingError
 from django.urls import reverse
 
 from clinic_project.clinics.models import Clinic, Patient
-from clinic_project.reconciliation.errors import sqlstate
+from clinic_project.reconciliation.errors import SCHEMA_IS_BEHIND, sqlstate
 from medical_records.models import MedicalRecord, PatientPhoto
 
 #: So that a typing error doesn't fill the disk: 56 million patients.
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             with self._progress(options["scale"]) as advance:
                 load_demo(options["scale"], password, advance)
         except ProgrammingError as error:
-            if sqlstate(error) not in {"42P01", "42703"}:  # undefined_table, undefined_column
+            if sqlstate(error) not in SCHEMA_IS_BEHIND:
                 raise
             raise CommandError("The database lacks tables that the demo needs. Run first: manage.py migrate") from error
         self._tell(password)
