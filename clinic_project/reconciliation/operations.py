@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from .engine import expect, inspect, reconcile
+from .engine import Outcome, expect, inspect, reconcile
 from .exceptions import Refused
 from .executor import Executor
 from .plan import Plan
@@ -91,15 +91,20 @@ def _refuse_transaction(schema_editor: Any) -> None:
 
 
 def _bring(label: str, apps: Apps, schema_editor: Any) -> None:
-    reconcile_apps(schema_editor.connection, apps, [label])
+    _reconcile_or_refuse(schema_editor.connection, apps, label)
 
 
-def reconcile_apps(connection: BaseDatabaseWrapper, apps: Apps, labels: Sequence[str]) -> None:
-    """Bring the tables of `labels` to their models in `apps`, for the command that runs. Raises Refused."""
+def reconcile_apps(connection: BaseDatabaseWrapper, apps: Apps, labels: Sequence[str]) -> Outcome:
+    """Bring the tables of `labels` to their models in `apps`, for the command that runs, which gets the notes."""
     run = current_run()
     server, expected = expect(connection, apps, labels)
     outcome = reconcile(connection, server, expected, run.budgets, run.reporter)
     run.notes += outcome.notes
+    return outcome
+
+
+def _reconcile_or_refuse(connection: BaseDatabaseWrapper, apps: Apps, label: str) -> None:
+    outcome = reconcile_apps(connection, apps, [label])
     if outcome.refusals:
         raise Refused(outcome.refusals)
 
@@ -127,4 +132,4 @@ def _take_back(label: str, before: Apps, after: Apps, schema_editor: Any) -> Non
         schema_editor.collected_sql += [line for removal in removals for line in removal.script]
         return
     run.notes += Remover(Executor(connection, run.budgets, run.reporter), run.allow_data_loss).run(removals)
-    reconcile_apps(connection, after, [label])
+    _reconcile_or_refuse(connection, after, label)

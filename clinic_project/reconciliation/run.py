@@ -19,7 +19,6 @@ class Run:
     allow_data_loss: bool = False
     refusals: list[Refusal] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    changed: bool = False
 
 
 _current: ContextVar[Run | None] = ContextVar("reconciliation run", default=None)

@@ -6,12 +6,9 @@ are written alike: every name outside pg_catalog is qualified, on both.
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-
-#: Longest identifier in bytes: https://www.postgresql.org/docs/current/sql-syntax-lexical.html
-MAX_IDENTIFIER_BYTES = 63
 
 HELPER_PREFIX = "reconcile_"
 
@@ -173,10 +170,6 @@ class Table:
 
     def constraint(self, name: str) -> Constraint | None:
         return next((c for c in self.constraints if c.name == name), None)
-
-    def has_key(self, columns: Iterable[str]) -> bool:
-        """Whether a primary key or unique constraint over `columns` lets foreign keys point there."""
-        return any(c.kind in "pu" and set(c.columns) == set(columns) for c in self.constraints)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from ...console import (
     refusals_text,
     require_postgresql,
 )
-from ...engine import Inspection, expect, inspect, reconcile
+from ...engine import Inspection, expect, inspect
 from ...exceptions import ReconciliationError, Refused
 from ...history import (
     expect_declared,
@@ -31,6 +31,7 @@ from ...history import (
     record_lost_apps,
     record_missing_parents,
 )
+from ...operations import reconcile_apps
 from ...run import Run, running
 
 
@@ -95,7 +96,7 @@ class Command(DjangoMigrate):
                 self.reporter.close_line()
                 self.run_.refusals += refused.refusals
                 self._do_what_else_is_safe(connection)
-        self._conclude(connection, options)
+        self._conclude(options)
 
     def _run_django(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
         try:
@@ -143,11 +144,9 @@ class Command(DjangoMigrate):
         if not labels:
             return
         self.reporter.heading = "Repairing what is recorded as applied:"
-        server, expected = expect(connection, apps, sorted(labels))
-        outcome = reconcile(connection, server, expected, self.run_.budgets, self.reporter)
+        outcome = reconcile_apps(connection, apps, sorted(labels))
         self.reporter.heading = ""
         self.run_.refusals += outcome.refusals
-        self.run_.notes += outcome.notes
         self.inspection = outcome.inspection
 
     def _verify(self, connection: BaseDatabaseWrapper, apps: Any, plan: Any) -> None:
@@ -165,12 +164,10 @@ class Command(DjangoMigrate):
             for label in reconciling_labels()
             if only_reconciles(migration for migration in pending if migration.app_label == label)
         }
-        server, expected = expect(connection, loader.project_state().apps, sorted(labels))
-        outcome = reconcile(connection, server, expected, self.run_.budgets, self.reporter)
+        outcome = reconcile_apps(connection, loader.project_state().apps, sorted(labels))
         self.run_.refusals += outcome.refusals
-        self.run_.notes += outcome.notes
 
-    def _conclude(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
+    def _conclude(self, options: dict[str, Any]) -> None:
         """Say in a line that the schema is verified, or show what isn't as declared and end with status 1."""
         if options["verbosity"] >= 1:
             for line in notes_lines(self.run_.notes):

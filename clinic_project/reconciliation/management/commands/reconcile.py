@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ...conf import Budgets
 from ...console import (
     ConsoleReporter,
     alone,
@@ -41,11 +42,12 @@ class Command(BaseCommand):
         connection = connections[options["database"]]
         try:
             require_postgresql(connection)
-            with running(Run(reporter=ConsoleReporter(self.stdout, self.style, options["verbosity"]))) as run:
+            reporter = ConsoleReporter(self.stdout, self.style, options["verbosity"])
+            with running(Run(reporter=reporter)) as run:
                 if options["check"] or options["plan"] or options["sql"] or options["json"]:
                     self._look(connection, options)
                 else:
-                    self._repair(connection, run, options["verbosity"])
+                    self._repair(connection, run.budgets, reporter)
         except ReconciliationError as error:
             raise CommandError(str(error)) from error
         except Error as error:
@@ -87,16 +89,15 @@ class Command(BaseCommand):
         for refusal in refusals:
             self.stdout.write(f"refused: {refusal}", self.style.WARNING)
 
-    def _repair(self, connection: BaseDatabaseWrapper, run: Run, verbosity: int) -> None:
-        reporter = ConsoleReporter(self.stdout, self.style, verbosity)
-        with alone(connection, run.budgets, reporter):
-            outcome = reconcile(connection, *expect_declared(connection), run.budgets, reporter)
-        if verbosity >= 1:
+    def _repair(self, connection: BaseDatabaseWrapper, budgets: Budgets, reporter: ConsoleReporter) -> None:
+        with alone(connection, budgets, reporter):
+            outcome = reconcile(connection, *expect_declared(connection), budgets, reporter)
+        if reporter.verbosity >= 1:
             for line in notes_lines(outcome.notes):
                 self.stdout.write(line, self.style.NOTICE)
         if outcome.refusals:
             raise CommandError(refusals_text(outcome.refusals))
-        if verbosity >= 1 and outcome.inspection.in_sync:
+        if reporter.verbosity >= 1 and outcome.inspection.in_sync:
             count = len(outcome.inspection.expected.tables)
             self.stdout.write(f"Schema verified: {count} tables are as declared.", self.style.SUCCESS)
 
