@@ -9,8 +9,9 @@ from django.apps.registry import Apps
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .comparison import compare
 from .conf import Budgets
-from .differences import Differences, compare
+from .differences import Differences
 from .errors import LOCK_NOT_AVAILABLE, connection_lost, sqlstate
 from .exceptions import LockNotAvailable, ReconciliationError, Unsupported
 from .executor import Executor, ask

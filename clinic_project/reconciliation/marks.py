@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from .differences import Difference, Extra, Kind, describe_column
+from .differences import Difference, Extra, Kind
 from .engine import Inspection
 from .schema import Column, Constraint, Index, Table
 
@@ -84,7 +84,7 @@ class _TableMarker:
 
     def _columns(self) -> Part:
         declared = [
-            self._declared(column, describe_column(column), self._serial(column.name))
+            self._declared(column, column.definition, self._serial(column.name))
             for column in self.wanted.columns.values()
         ]
         return Part("Columns", (*declared, *self._undeclared("column")))
@@ -127,7 +127,7 @@ class _TableMarker:
 
     def _text(self, extra: Extra) -> str:
         if extra.kind == "column":
-            return describe_column(self.found.columns[extra.name])
+            return self.found.columns[extra.name].definition
         found = self.found.index(extra.name) if extra.kind == "index" else self.found.constraint(extra.name)
         return found.text if found is not None else "a trigger"
 

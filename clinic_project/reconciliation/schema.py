@@ -69,6 +69,29 @@ class Column:
     def value_for_nulls(self) -> str | None:
         return self.default or self.fill
 
+    @property
+    def stored_as(self) -> str:
+        """What ADD COLUMN alone decides, since changing it rewrites the table: type, collation, generation."""
+        parts = [self.type]
+        if self.collation:
+            parts.append(f"COLLATE {self.collation}")
+        if self.generated:
+            kind, expression = self.generated.split(" ", 1)
+            parts.append(f"GENERATED ALWAYS AS ({expression}) {'STORED' if kind == 's' else 'VIRTUAL'}")
+        return " ".join(parts)
+
+    @property
+    def definition(self) -> str:
+        """The column as CREATE TABLE and ADD COLUMN take it, after its name."""
+        parts = [self.stored_as]
+        if self.identity:
+            parts.append(f"GENERATED {'ALWAYS' if self.identity == 'a' else 'BY DEFAULT'} AS IDENTITY")
+        if self.default is not None:
+            parts.append(f"DEFAULT {self.default}")
+        if self.not_null:
+            parts.append("NOT NULL")
+        return " ".join(parts)
+
 
 @dataclass(frozen=True, slots=True)
 class Index:
@@ -172,6 +195,22 @@ class Table:
         return next((c for c in self.constraints if c.name == name), None)
 
 
+#: pg_class.relkind, and "type" for one that belongs to no relation.
+RELATION_KINDS = {
+    "r": "a table",
+    "p": "a partitioned table",
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+    "S": "a sequence",
+    "i": "an index",
+    "I": "a partitioned index",
+    "c": "a composite type",
+    "t": "a TOAST table",
+    "type": "a type",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """Whatever holds a name: a relation of any kind, or a type. `table` is the one that an index belongs to."""
@@ -180,6 +219,10 @@ class Relation:
     name: str
     kind: str
     table: str | None = None
+
+    @property
+    def described(self) -> str:
+        return RELATION_KINDS[self.kind]
 
 
 @dataclass(frozen=True, slots=True)

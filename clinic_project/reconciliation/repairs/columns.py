@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from ..differences import Difference, describe_column
+from ..differences import Difference
 from ..plan import Draft, Fill, Guard, Inquiry, Lock, Phase, Refusal, Repair, Step
 from ..schema import Column, Table, helper_name, identifier
 from . import guards
@@ -32,13 +32,13 @@ def _repair(draft: Draft, phase: Phase, table: Table, column: Column, *steps: St
 def add_column(draft: Draft, table: Table, item: Difference) -> None:
     column = item.wanted
     name = identifier(column.name)
-    added = f"ADD COLUMN {name} {describe_column(column)}"
+    added = f"ADD COLUMN {name} {column.definition}"
     reason = f"add the column {column.name}"
     if _rewrites(column):
         alone = _alter(table, reason, added, guard=_only_when_empty(table, column, added), check_first=True)
         steps: tuple[Step, ...] = (replace(alone, online=False),)
     elif column.not_null and column.default is None and column.fill is not None:
-        filled = f"ADD COLUMN {name} {describe_column(column)} DEFAULT {column.fill}"
+        filled = f"ADD COLUMN {name} {column.definition} DEFAULT {column.fill}"
         steps = (_alter(table, reason, filled, f"ALTER COLUMN {name} DROP DEFAULT"),)
     elif column.not_null and column.default is None:
         steps = (_alter(table, reason, added, guard=_no_value(table, column), check_first=True),)
@@ -58,7 +58,7 @@ def _only_when_empty(table: Table, column: Column, clause: str) -> Guard:
     return guards.any_rows(
         table,
         column.name,
-        f"the column is missing, and adding it ({describe_column(column)}) to {{count}} rows rewrites the whole table"
+        f"the column is missing, and adding it ({column.definition}) to {{count}} rows rewrites the whole table"
         " under a lock that keeps readers out.",
         f"At a time when that can be, run: ALTER TABLE {table.sql_name} {clause}",
         code="column-needs-rewrite",
@@ -69,7 +69,7 @@ def _no_value(table: Table, column: Column) -> Guard:
     return guards.any_rows(
         table,
         column.name,
-        f"the column is missing, it is declared {describe_column(column)} without a default, and the table has"
+        f"the column is missing, it is declared {column.definition} without a default, and the table has"
         f" {{count}} rows: there is no value to give them.",
         f"Add it with values of your own (ALTER TABLE {table.sql_name} ADD COLUMN {identifier(column.name)}"
         f" {column.type}; UPDATE …), then run migrate again.",
@@ -135,7 +135,7 @@ def _conversion(table: Table, wanted: Column, found: Column) -> str:
     if wanted.generated or found.generated:
         return (
             f"ALTER TABLE {table.sql_name} DROP COLUMN {name},"
-            f" ADD COLUMN {name} {describe_column(wanted)}; (it loses the column's values)"
+            f" ADD COLUMN {name} {wanted.definition}; (it loses the column's values)"
         )
     collate = f" COLLATE {wanted.collation}" if wanted.collation else ""
     using = f"{name}::{wanted.type}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..differences import RELATION_KINDS, Difference
+from ..differences import Difference
 from ..plan import Draft, Guard, Lock, Phase, Refusal, Repair, Step
 from ..schema import Index, Relation, Table, helper_name, identifier
 from . import guards
@@ -56,7 +56,7 @@ def create_index(draft: Draft, table: Table, item: Difference) -> None:
 
 def name_taken(table: Table, name: str, holder: Relation) -> Refusal:
     of = f" of the table {holder.table}" if holder.table else ""
-    kind = RELATION_KINDS[holder.kind]
+    kind = holder.described
     return Refusal(
         "name-taken",
         table.name,

@@ -1,6 +1,6 @@
 """Tables that are missing: made together, in one transaction, since nobody uses them yet."""
 
-from ..differences import Differences, Kind, describe_column
+from ..differences import Differences, Kind
 from ..plan import Draft, Lock, Phase, Repair, Step
 from ..schema import Constraint, Index, Schema, Table, identifier
 from .constraints import add_rule_at_once, waits_for_parent
@@ -77,7 +77,7 @@ def _target(key: Constraint) -> str:
 
 
 def _create(table: Table) -> list[str]:
-    parts = [f"{identifier(column.name)} {describe_column(column)}" for column in table.columns.values()]
+    parts = [f"{identifier(column.name)} {column.definition}" for column in table.columns.values()]
     parts += [f"CONSTRAINT {identifier(c.name)} {c.text}" for c in table.constraints if c.kind != "f"]
     lines = ",\n    ".join(parts)
     indexes = [index for index in table.indexes if index.constraint is None]

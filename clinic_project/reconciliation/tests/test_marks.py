@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from clinic_project.reconciliation.differences import compare
+from clinic_project.reconciliation.comparison import compare
 from clinic_project.reconciliation.engine import Inspection
 from clinic_project.reconciliation.introspection import Server
 from clinic_project.reconciliation.marks import Mark, Marked, MarkedTable, mark_tables

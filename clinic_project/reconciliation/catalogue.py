@@ -1,0 +1,177 @@
+"""The catalogue queries: all SQL that describes tables.
+
+Each takes a list of names or OIDs, so that the number of queries does not grow with the number of tables, and finds
+tables by OID in one schema: `{namespace}` stands for the OID of the one that is read, `{schema}` for the name that it
+goes by. Features that a server's version may lack are read from the text that it prints for a definition, so that no
+query names a column which only newer catalogues have (https://www.postgresql.org/docs/current/catalogs.html).
+"""
+
+# What a table's name resolves to for this session, as Django's own queries will.
+RESOLUTIONS = """
+    SELECT t.name, c.oid, n.nspname AS schema
+    FROM unnest(%s::text[]) AS t(name)
+    LEFT JOIN pg_class c ON c.oid = to_regclass(quote_ident(t.name))
+    LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+"""
+
+# row_security_active() is true only where policies would filter what this role sees.
+RELATIONS = """
+    SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
+           c.relnamespace = {namespace} AS here,
+           c.relpersistence <> 'u' AS logged, c.reltuples::bigint AS rows,
+           pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner)::text AS owner,
+           c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'REFERENCES') AS may_reference,
+           c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'SELECT') AS may_select,
+           c.relrowsecurity AND row_security_active(c.oid) AS rows_hidden,
+           (SELECT array_agg(tgname::text ORDER BY tgname) FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal)
+               AS triggers
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = ANY (%s)
+      AND (c.relnamespace = {namespace} OR n.nspname !~ '^pg_')
+    ORDER BY c.relname, n.nspname
+"""
+
+# A default is volatile if any function of a name in it is: it is then worked out for every row, in a rewrite.
+# A serial's sequence is what its default depends on; an identity's depends on the column ("internal").
+COLUMNS = """
+    WITH wanted AS (SELECT unnest(%s::oid[]) AS oid),
+    defaults AS (
+        SELECT d.oid, d.adrelid, d.adnum, pg_get_expr(d.adbin, d.adrelid) AS expression
+        FROM wanted w JOIN pg_attrdef d ON d.adrelid = w.oid
+    ),
+    feeds AS (
+        SELECT dep.refobjid AS table_oid, dep.refobjsubid AS number, dep.objid AS sequence, NULL::oid AS default_oid
+        FROM wanted w
+        JOIN pg_depend dep ON dep.refclassid = 'pg_class'::regclass AND dep.refobjid = w.oid AND dep.refobjsubid > 0
+        WHERE dep.classid = 'pg_class'::regclass AND dep.deptype = 'i'
+        UNION ALL
+        SELECT d.adrelid, d.adnum, dep.refobjid, d.oid
+        FROM defaults d
+        JOIN pg_depend dep ON dep.classid = 'pg_attrdef'::regclass AND dep.objid = d.oid
+                          AND dep.refclassid = 'pg_class'::regclass
+        JOIN pg_class q ON q.oid = dep.refobjid AND q.relkind = 'S'
+        WHERE d.expression ~ '^nextval[(]'
+    ),
+    sequences AS (
+        SELECT f.table_oid, f.number, format('%%I.%%I', n.nspname, q.relname) AS name,
+               EXISTS (SELECT FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = q.oid
+                       AND o.refclassid = 'pg_class'::regclass AND o.refobjid = f.table_oid
+                       AND o.refobjsubid = f.number AND o.deptype IN ('a', 'i')) AS owned,
+               EXISTS (SELECT FROM pg_depend u WHERE u.classid = 'pg_attrdef'::regclass AND u.objid <> f.default_oid
+                       AND u.refclassid = 'pg_class'::regclass AND u.refobjid = q.oid) AS shared,
+               s.seqincrement AS increment, has_sequence_privilege(q.oid, 'SELECT') AS readable
+        FROM feeds f
+        JOIN pg_class q ON q.oid = f.sequence
+        JOIN pg_namespace n ON n.oid = q.relnamespace
+        JOIN pg_sequence s ON s.seqrelid = q.oid
+    )
+    SELECT a.attrelid AS table_oid, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+           a.attnotnull AS not_null, nn.conname AS not_null_name, pg_get_constraintdef(nn.oid) AS not_null_definition,
+           d.expression,
+           EXISTS (SELECT FROM regexp_matches(d.expression, '([[:alnum:]_]+)"?[(]', 'g') AS f(name)
+                   JOIN pg_proc p ON p.proname = f.name[1] AND p.provolatile = 'v') AS volatile,
+           a.attidentity::text AS identity, a.attgenerated::text AS generated,
+           CASE WHEN a.attcollation <> t.typcollation
+                THEN (SELECT format('%%I.%%I', cn.nspname, co.collname) FROM pg_collation co
+                      JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END AS collation,
+           s.name AS sequence, s.owned AS sequence_owned, s.shared AS sequence_shared,
+           s.increment, s.readable AS sequence_readable
+    FROM wanted w
+    JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_type t ON t.oid = a.atttypid
+    LEFT JOIN defaults d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    LEFT JOIN sequences s ON s.table_oid = a.attrelid AND s.number = a.attnum
+    LEFT JOIN pg_constraint nn ON nn.conrelid = a.attrelid AND nn.contype = 'n' AND nn.conkey = ARRAY[a.attnum]
+    ORDER BY a.attrelid, a.attnum
+"""
+
+# A concurrent build that is running leaves its index as invalid as one that was interrupted; the progress view tells
+# them apart, and hides the index (but not the pid) from roles that may not see the session, hence the lock.
+INDEXES = """
+    SELECT x.indrelid AS table_oid, i.oid, i.relname AS name, x.indisunique AS is_unique,
+           substr(pg_get_indexdef(i.oid), 1 + length(format('CREATE %%sINDEX %%I ON %%s%%I.%%I ',
+               CASE WHEN x.indisunique THEN 'UNIQUE ' END, i.relname, CASE WHEN i.relkind = 'I' THEN 'ONLY ' END,
+               CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, t.relname))) AS body,
+           i.reloptions AS parameters,
+           x.indisvalid AND x.indisready AND x.indislive AS valid,
+           NOT x.indisvalid AND EXISTS (
+               SELECT FROM pg_stat_progress_create_index p
+               WHERE p.index_relid = i.oid
+                  OR (coalesce(p.relid, 0) = 0 AND EXISTS (
+                      SELECT FROM pg_locks l WHERE l.pid = p.pid AND l.relation = x.indrelid AND l.granted))) AS building,
+           k.conname AS constraint_name, pg_get_expr(x.indpred, x.indrelid) AS predicate,
+           CASE WHEN x.indisunique THEN (SELECT array_agg(pg_get_indexdef(i.oid, n, false) ORDER BY n)
+                                         FROM generate_series(1, x.indnkeyatts) AS n) END AS keys
+    FROM pg_index x
+    JOIN pg_class i ON i.oid = x.indexrelid
+    JOIN pg_class t ON t.oid = x.indrelid
+    JOIN pg_namespace n ON n.oid = t.relnamespace
+    LEFT JOIN pg_constraint k ON k.conindid = i.oid AND k.conrelid = x.indrelid AND k.contype IN ('p', 'u', 'x')
+    WHERE x.indrelid = ANY (%s)
+    ORDER BY x.indrelid, i.relname
+"""
+
+# A foreign key's target is printed as this session sees it; it is rewritten as in the schema that counts.
+CONSTRAINTS = """
+    SELECT k.conrelid AS table_oid, k.conname AS name, k.contype::text AS kind,
+           CASE WHEN k.contype = 'f' THEN replace(pg_get_constraintdef(k.oid),
+               format('REFERENCES %%s(', k.confrelid::regclass),
+               format('REFERENCES %%I.%%I(', fn.name, f.relname))
+           ELSE pg_get_constraintdef(k.oid) END AS definition,
+           (SELECT array_agg(a.attname::text ORDER BY c.position) FROM unnest(k.conkey) WITH ORDINALITY c(number, position)
+            JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.number) AS columns,
+           k.convalidated AS validated, k.condeferrable AS deferrable, k.condeferred AS deferred,
+           k.conindid AS index_oid,
+           fn.name AS target_schema, f.relname AS target_table,
+           (SELECT array_agg(a.attname::text ORDER BY c.position)
+            FROM unnest(k.confkey) WITH ORDINALITY c(number, position)
+            JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = c.number) AS target_columns,
+           k.contype = 'f' AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgconstraint = k.oid AND g.tgenabled IN ('D', 'R'))
+               AS triggers_disabled
+    FROM pg_constraint k
+    LEFT JOIN pg_class f ON f.oid = k.confrelid AND k.contype = 'f'
+    LEFT JOIN LATERAL (
+        SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN {schema} ELSE n.nspname END AS name
+        FROM pg_namespace n WHERE n.oid = f.relnamespace
+    ) fn ON true
+    WHERE k.conrelid = ANY (%s) AND k.contype IN ('p', 'u', 'f', 'c', 'x')
+    ORDER BY k.conrelid, k.conname
+"""
+
+HOLDERS = """
+    SELECT name, kind, table_name FROM (
+        SELECT c.relname AS name, c.relkind::text AS kind, t.relname AS table_name
+        FROM pg_class c
+        LEFT JOIN pg_index x ON x.indexrelid = c.oid
+        LEFT JOIN pg_class t ON t.oid = x.indrelid
+        WHERE c.relnamespace = {namespace}
+        UNION ALL
+        SELECT y.typname, 'type', NULL FROM pg_type y
+        WHERE y.typnamespace = {namespace} AND y.typrelid = 0 AND y.typelem = 0
+    ) AS held
+    WHERE name = ANY (%s)
+"""
+
+# A query for each table, in one for the server: planning one over a thousand tables takes longer than all of them. What
+# is asked and answered passes through a setting of the transaction, since a DO block takes and returns nothing.
+NEXT_KEYS = """
+    SELECT set_config('reconciliation.keys', %s, true);
+    DO $block$
+    DECLARE
+        asked json;
+        answer text;
+        answers text[] := '{}';
+    BEGIN
+        FOR asked IN SELECT json_array_elements(current_setting('reconciliation.keys')::json) LOOP
+            EXECUTE format(
+                'SELECT json_build_array((SELECT max(%%s)::numeric + 1 FROM %%s),'
+                ' (SELECT last_value::numeric + CASE WHEN is_called THEN %%s ELSE 0 END FROM %%s))',
+                asked ->> 0, asked ->> 1, asked ->> 3, asked ->> 2
+            ) INTO answer;
+            answers := answers || answer;
+        END LOOP;
+        PERFORM set_config('reconciliation.keys', '[' || array_to_string(answers, ',') || ']', true);
+    END $block$;
+    SELECT current_setting('reconciliation.keys');
+"""

@@ -1,0 +1,36 @@
+"""Indexes that no constraint stands on: declared ones, and real ones that mean the same."""
+
+from collections.abc import Collection, Iterator
+
+from ..differences import Difference, Kind
+from ..schema import Index, Table
+from .matching import match
+
+
+def index_differences(wanted: Table, found: Table) -> Iterator[Difference]:
+    declared = [index for index in wanted.indexes if index.constraint is None]
+    usable = [index for index in found.indexes if index.constraint is None and index.valid]
+    matched = match(declared, usable)
+    claimed = {index.name for index in matched.values()}
+    for index in declared:
+        yield from _one_index(found, index, matched.get(index.name), claimed)
+
+
+def _one_index(table: Table, wanted: Index, match: Index | None, claimed: Collection[str]) -> Iterator[Difference]:
+    holder = table.index(wanted.name)
+    if match is None:
+        if holder is None or holder.name in claimed:
+            kind, actual = Kind.INDEX_MISSING, "nothing"
+        elif holder.valid or holder.constraint:
+            kind, actual = Kind.INDEX_DEFINITION, holder.text
+        else:
+            kind, actual = Kind.INDEX_INVALID, "INVALID (an interrupted concurrent build)"
+        yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted=wanted, holder=holder)
+        return
+    # Only declared ones: others are somebody's tuning.
+    if set(wanted.parameters) - set(match.parameters):
+        expected, actual = ", ".join(wanted.parameters), ", ".join(match.parameters) or "the defaults"
+        yield Difference(table.name, Kind.INDEX_PARAMETERS, wanted.name, expected, actual, wanted, match)
+    if match.name != wanted.name:
+        actual = f"named {match.name}"
+        yield Difference(table.name, Kind.INDEX_NAME, wanted.name, wanted.text, actual, wanted, match, holder)

@@ -1,0 +1,68 @@
+"""What is there and isn't declared: what interrupted repairs left, and what is somebody else's."""
+
+import re
+from collections.abc import Iterator
+
+from ..differences import Difference, Extra, Kind
+from ..schema import Column, Constraint, Index, Table, helper_name, is_helper_name
+from .constraints import key_differences
+from .matching import match
+
+
+def leftovers(wanted: Table, found: Table) -> Iterator[Difference]:
+    """Find what interrupted repairs left, ours and REINDEX CONCURRENTLY's, apart from what can still be used."""
+    for index in _unclaimed_indexes(wanted, found):
+        if is_helper_name(index.name) or (not index.valid and re.search(r"_cc(new|old)\d*$", index.name)):
+            yield Difference(found.name, Kind.LEFTOVER, index.name, "nothing", f"index {index.text}", found=index)
+    in_use = {c.name for c in _matched_constraints(wanted, found)} | _helping_checks(wanted, found)
+    for constraint in found.constraints:
+        if is_helper_name(constraint.name) and constraint.name not in in_use:
+            actual = f"constraint {constraint.text}"
+            yield Difference(found.name, Kind.LEFTOVER, constraint.name, "nothing", actual, found=constraint)
+
+
+def _helping_checks(wanted: Table, found: Table) -> set[str]:
+    """Return the names of the checks that help columns which have yet to become NOT NULL."""
+    columns = [column for column in wanted.columns.values() if column.not_null and column.name in found.columns]
+    return {helper_name("check", found.name, c.name) for c in columns if not found.columns[c.name].not_null}
+
+
+def _unclaimed_indexes(wanted: Table, found: Table) -> list[Index]:
+    declared = [index for index in wanted.indexes if index.constraint is None]
+    usable = [index for index in found.indexes if index.constraint is None]
+    claimed = {index.name for index in match(declared, [i for i in usable if i.valid]).values()}
+    claimed |= {item.found.name for item in key_differences(wanted, found) if item.found is not None}
+    return [index for index in usable if index.name not in claimed]
+
+
+def _matched_constraints(wanted: Table, found: Table) -> list[Constraint]:
+    return list(match(wanted.constraints, [c for c in found.constraints if c.enforced]).values())
+
+
+def undeclared(wanted: Table, found: Table) -> Iterator[Extra]:
+    names = {c.name for c in wanted.constraints} | {i.name for i in wanted.indexes}
+    for column in found.columns.values():
+        if column.name not in wanted.columns:
+            yield Extra(found.name, "column", column.name, _warning_of(column))
+    for index in _unclaimed_indexes(wanted, found):
+        if index.name not in names and not is_helper_name(index.name):
+            yield Extra(found.name, "index", index.name, _repetition(found, index))
+    claimed = {c.name for c in _matched_constraints(wanted, found)}
+    for constraint in found.constraints:
+        if constraint.name not in claimed | names and not is_helper_name(constraint.name):
+            yield Extra(found.name, "constraint", constraint.name)
+    for trigger in found.triggers:
+        yield Extra(found.name, "trigger", trigger)
+
+
+def _warning_of(column: Column) -> str:
+    if column.not_null and column.default is None and not column.generates_keys and not column.generated:
+        return "it is NOT NULL without a default, and will reject every insert that doesn't name it"
+    return ""
+
+
+def _repetition(table: Table, index: Index) -> str:
+    twin = next((i for i in table.indexes if i.meaning == index.meaning and i.name != index.name), None)
+    if not index.valid:
+        return "it is INVALID: it costs every write and helps no query"
+    return f"it repeats {twin.name}, and costs every write twice" if twin else ""
