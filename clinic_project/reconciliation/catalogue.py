@@ -33,24 +33,28 @@ RELATIONS = """
 """
 
 # A default is volatile if any function of a name in it is: it is then worked out for every row, in a rewrite.
-# A serial's sequence is what its default depends on; an identity's depends on the column ("internal").
+# A serial's sequence is what its default depends on; an identity's depends on the column ("internal"). The parts are
+# such that no plan is bad, even right after thousands of tables were made, when nothing is known of the catalogues.
 COLUMNS = """
     WITH wanted AS (SELECT unnest(%s::oid[]) AS oid),
     defaults AS (
         SELECT d.oid, d.adrelid, d.adnum, pg_get_expr(d.adbin, d.adrelid) AS expression
         FROM wanted w JOIN pg_attrdef d ON d.adrelid = w.oid
     ),
+    defaults_of_sequences AS MATERIALIZED (
+        SELECT dep.objid AS default_oid, dep.refobjid AS sequence,
+               count(*) OVER (PARTITION BY dep.refobjid) > 1 AS shared
+        FROM pg_depend dep JOIN pg_class q ON q.oid = dep.refobjid AND q.relkind = 'S'
+        WHERE dep.classid = 'pg_attrdef'::regclass AND dep.refclassid = 'pg_class'::regclass AND dep.refobjsubid = 0
+    ),
     feeds AS (
-        SELECT dep.refobjid AS table_oid, dep.refobjsubid AS number, dep.objid AS sequence, NULL::oid AS default_oid
+        SELECT dep.refobjid AS table_oid, dep.refobjsubid AS number, dep.objid AS sequence, false AS shared
         FROM wanted w
         JOIN pg_depend dep ON dep.refclassid = 'pg_class'::regclass AND dep.refobjid = w.oid AND dep.refobjsubid > 0
         WHERE dep.classid = 'pg_class'::regclass AND dep.deptype = 'i'
         UNION ALL
-        SELECT d.adrelid, d.adnum, dep.refobjid, d.oid
-        FROM defaults d
-        JOIN pg_depend dep ON dep.classid = 'pg_attrdef'::regclass AND dep.objid = d.oid
-                          AND dep.refclassid = 'pg_class'::regclass
-        JOIN pg_class q ON q.oid = dep.refobjid AND q.relkind = 'S'
+        SELECT d.adrelid, d.adnum, s.sequence, s.shared
+        FROM defaults d JOIN defaults_of_sequences s ON s.default_oid = d.oid
         WHERE d.expression ~ '^nextval[(]'
     ),
     sequences AS (
@@ -58,9 +62,7 @@ COLUMNS = """
                EXISTS (SELECT FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = q.oid
                        AND o.refclassid = 'pg_class'::regclass AND o.refobjid = f.table_oid
                        AND o.refobjsubid = f.number AND o.deptype IN ('a', 'i')) AS owned,
-               EXISTS (SELECT FROM pg_depend u WHERE u.classid = 'pg_attrdef'::regclass AND u.objid <> f.default_oid
-                       AND u.refclassid = 'pg_class'::regclass AND u.refobjid = q.oid) AS shared,
-               s.seqincrement AS increment, has_sequence_privilege(q.oid, 'SELECT') AS readable
+               f.shared, s.seqincrement AS increment, has_sequence_privilege(q.oid, 'SELECT') AS readable
         FROM feeds f
         JOIN pg_class q ON q.oid = f.sequence
         JOIN pg_namespace n ON n.oid = q.relnamespace

@@ -1,8 +1,10 @@
 """The pipeline, end to end: what is declared, what is there, what differs, what to do; and doing it."""
 
+import gc
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from django.apps.registry import Apps
@@ -58,6 +60,19 @@ class Outcome:
     notes: tuple[Note, ...]
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the garbage collector from looking through the many values of a schema, none of which is garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_collector_paused()
 def expect(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterable[str]) -> tuple[Server, Schema]:
     """Return the server and the schema that the models of the apps `labels` declare on it. Raises Unsupported."""
     server = read_server(connection)
@@ -65,6 +80,7 @@ def expect(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterable[str]) -
     return server, expected_schema(connection, apps, labels, server.schema or "")
 
 
+@_collector_paused()
 def inspect(connection: BaseDatabaseWrapper, server: Server, expected: Schema) -> Inspection:
     """Compare the real schema with the `expected` one, and plan. Nothing is changed."""
     wanted_names = [index.name for table in expected.tables.values() for index in table.indexes]
