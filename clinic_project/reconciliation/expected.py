@@ -5,6 +5,7 @@ of the real tables reads them. So types, defaults and definitions have the same 
 nothing of Django's mapping is written again.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import replace
@@ -16,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .errors import connection_lost
 from .introspection import read_temporary_schema, rolled_back
-from .schema import Schema, Table
+from .schema import Column, Schema, Table
 
 #: How many models are made in one transaction: each table, index and sequence holds a lock to its end, and a server that
 #: is set up as usual has some 7,000 for all its sessions (max_locks_per_transaction for each of max_connections).
@@ -102,12 +103,11 @@ def _without_identities(connection: Any) -> Any:
 
 
 def _identities(connection: Any, made: Iterable[type[models.Model]]) -> Iterator[tuple[str, str]]:
-    """Give the table and name of the columns that are made without their identity."""
-    seen = _without_identities(connection)
+    """Give the table and name of the columns that are declared identities."""
     for model in made:
         fields: list[Any] = list(model._meta.local_concrete_fields)
         for field in fields:
-            if field.db_type_suffix(connection) != field.db_type_suffix(seen):
+            if field.db_type_suffix(connection) == IDENTITY:
                 yield model._meta.db_table, field.column
 
 
@@ -173,16 +173,13 @@ def _fills(editor: Any, cursor: Any, declared: Iterable[type[models.Model]]) -> 
 
 def _completed(schema: Schema, fills: dict[tuple[str, str], str], identities: set[tuple[str, str]]) -> Schema:
     """Add the columns' fills and identities; and whatever it was made as here, an ordinary table is declared."""
-
-    def completed(table: Table) -> Table:
-        columns = {
-            name: replace(
-                column,
-                fill=fills.get((table.name, name)),
-                identity="d" if (table.name, name) in identities else column.identity,
-            )
-            for name, column in table.columns.items()
-        }
-        return replace(table, kind="r", columns=columns)
-
-    return replace(schema, tables={name: completed(table) for name, table in schema.tables.items()})
+    changed: dict[str, dict[str, Column]] = defaultdict(dict)
+    for table, name in identities | fills.keys():
+        column = schema.tables[table].columns[name]
+        identity = "d" if (table, name) in identities else column.identity
+        changed[table][name] = replace(column, identity=identity, fill=fills.get((table, name)))
+    tables = {
+        name: replace(table, kind="r", columns={**table.columns, **changed[name]})
+        for name, table in schema.tables.items()
+    }
+    return replace(schema, tables=tables)

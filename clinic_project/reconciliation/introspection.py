@@ -93,7 +93,8 @@ class _Reader:
     def read(self, tables: Sequence[str], wanted: Sequence[str]) -> Schema:
         # Names must resolve before the search path is emptied: a temporary table may shadow a real one.
         resolved = self._resolutions(tables)
-        self.cursor.execute("SELECT set_config('search_path', '', true)")
+        # Compiling the queries would take longer than running them, and costs are overrated where tables are new.
+        self.cursor.execute("SELECT set_config('search_path', '', true), set_config('jit', 'off', true)")
         relations = self._rows(catalogue.RELATIONS, tables)
         found = {row["oid"]: row for row in relations if row["here"] and row["kind"] in "rp"}
         columns = self._grouped(catalogue.COLUMNS, list(found))
