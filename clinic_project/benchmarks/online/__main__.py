@@ -52,7 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m clinic_project.benchmarks.online", description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--scale", action="store_true", help="also measure time against rows (to 10,000,000: minutes, and 10 GB) and tables")
+    parser.add_argument("--scale", action="store_true", help="and time against rows (to 10,000,000: 10 GB) and tables")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw online.png, and online_scale.png, there")
     options = parser.parse_args()
     if options.rows < ENOUGH_ROWS:
