@@ -18,6 +18,7 @@ class Kind(StrEnum):
     COLUMN_NULLABLE = "column-nullable"
     COLUMN_NOT_NULL = "column-not-null"
     COLUMN_NOT_NULL_UNVALIDATED = "column-not-null-unvalidated"
+    COLUMN_NOT_NULL_NO_INHERIT = "column-not-null-no-inherit"
     COLUMN_NOT_NULL_NAME = "column-not-null-name"
     COLUMN_DEFAULT = "column-default"
     KEY_INDEX_INVALID = "key-index-invalid"

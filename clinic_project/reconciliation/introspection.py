@@ -198,17 +198,19 @@ def _column(row: Mapping[str, Any]) -> Column:
     sequence = None
     if row["sequence"] is not None:
         sequence = KeySequence(
-            row["sequence"], row["sequence_owned"], row["sequence_shared"], row["increment"], row["sequence_readable"]
+            row["sequence"], row["sequence_owned"], row["sequence_ownable"], row["increment"], row["sequence_readable"]
         )
-    is_serial = sequence is not None and not row["identity"]
+    # The column's name, which might have these words in it, is quoted and ends it before the attributes.
+    not_null = (row["not_null_definition"] or "").removeprefix(f"NOT NULL {row['name']}")
     return Column(
         name=row["name"],
         type=row["type"],
         not_null=row["not_null"],
         not_null_name=row["not_null_name"],
-        not_null_validated="NOT VALID" not in (row["not_null_definition"] or ""),
-        default=None if is_serial or row["generated"] else row["expression"],
-        default_volatile=row["volatile"] and not is_serial,
+        not_null_validated="NOT VALID" not in not_null,
+        not_null_inherits="NO INHERIT" not in not_null,
+        default=None if row["generated"] else row["expression"],
+        default_volatile=row["volatile"],
         identity=row["identity"],
         generated=row["generated"] and f"{row['generated']} {row['expression']}",
         collation=row["collation"],

@@ -105,7 +105,7 @@ _PLANNERS: dict[Kind, _Planner] = {
     Kind.COLUMN_NULLABLE: columns.set_not_null,
     Kind.COLUMN_NOT_NULL: columns.drop_not_null,
     Kind.COLUMN_NOT_NULL_UNVALIDATED: columns.validate_not_null,
-    Kind.COLUMN_NOT_NULL_NAME: columns.rename_not_null,
+    Kind.COLUMN_NOT_NULL_NO_INHERIT: columns.inherit_not_null,
     Kind.COLUMN_DEFAULT: columns.change_default,
     Kind.KEY_WITHOUT_GENERATOR: columns.add_generator,
     Kind.KEY_ALWAYS_GENERATED: columns.generate_by_default,
@@ -125,6 +125,7 @@ _PLANNERS: dict[Kind, _Planner] = {
 
 #: Names are given together, since they may have to be swapped.
 _TOGETHER: dict[Kind, Callable[[Draft, Table, Sequence[Difference]], None]] = {
+    Kind.COLUMN_NOT_NULL_NAME: columns.rename_not_nulls,
     Kind.INDEX_NAME: indexes.rename_indexes,
     Kind.CONSTRAINT_NAME: constraints.rename_constraints,
 }

@@ -28,13 +28,13 @@ _Making = Callable[[Kind, str, str], Difference]
 
 
 def _default_differences(column: Column, found: Column, difference: _Making) -> Iterator[Difference]:
-    if column.default != found.default and not column.generates_keys:
+    if (column.default, column.identity) != (found.default, found.identity) and not column.generates_keys:
         yield difference(Kind.COLUMN_DEFAULT, _default(column), _default(found))
 
 
 def _default(column: Column) -> str:
-    if column.sequence is not None and not column.identity:
-        return f"the next value of {column.sequence.name}"
+    if column.identity:
+        return column.generation
     return f"DEFAULT {column.default}" if column.default is not None else "no default"
 
 
@@ -43,10 +43,19 @@ def _null_differences(column: Column, found: Column, difference: _Making) -> Ite
         yield difference(Kind.COLUMN_NULLABLE, "NOT NULL", "nullable")
     elif not column.not_null and found.not_null:
         yield difference(Kind.COLUMN_NOT_NULL, "nullable", "NOT NULL")
-    elif not found.not_null_validated:
+    elif column.not_null_name and found.not_null_name:
+        yield from _not_null_constraint_differences(column, found, difference)
+
+
+def _not_null_constraint_differences(column: Column, found: Column, difference: _Making) -> Iterator[Difference]:
+    """Compare what PostgreSQL 18 made of NOT NULL: a constraint that has a name, validity and heirs."""
+    if not found.not_null_validated:
         yield difference(Kind.COLUMN_NOT_NULL_UNVALIDATED, "NOT NULL", "NOT NULL NOT VALID")
-    elif column.not_null_name != found.not_null_name and column.not_null_name and found.not_null_name:
-        yield difference(Kind.COLUMN_NOT_NULL_NAME, column.not_null_name, found.not_null_name)
+    if column.not_null_inherits and not found.not_null_inherits:
+        yield difference(Kind.COLUMN_NOT_NULL_NO_INHERIT, "NOT NULL", "NOT NULL NO INHERIT")
+    if column.not_null_name != found.not_null_name:
+        actual = f"named {found.not_null_name}"
+        yield difference(Kind.COLUMN_NOT_NULL_NAME, f"NOT NULL named {column.not_null_name}", actual)
 
 
 def _generator_differences(table: Table, found: Column, difference: _Making) -> Iterator[Difference]:
@@ -58,7 +67,7 @@ def _generator_differences(table: Table, found: Column, difference: _Making) -> 
     sequence = found.sequence
     if sequence is None:
         return
-    if not sequence.owned and not sequence.shared:
+    if sequence.ownable and not sequence.owned:
         yield difference(Kind.SEQUENCE_NOT_OWNED, f"{sequence.name} owned by the column", "owned by nothing")
     next_key = table.next_keys.get(found.name, 0)
     # One that counts down has gone past the keys that are there when it is below them.

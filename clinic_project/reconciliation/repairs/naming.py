@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from ..schema import Table, helper_name
+from ..schema import Table, helper_name, identifier
 
 Rename = Callable[[str, str], str]
+
+
+def constraint_renamed(table: Table, before: str, after: str) -> str:
+    return f"ALTER TABLE {table.sql_name} RENAME CONSTRAINT {identifier(before)} TO {identifier(after)}"
 
 
 def renames(table: Table, pairs: Sequence[tuple[str, str]], holders: Sequence[str], rename: Rename) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clinic_project.reconciliation.tests.proofs.catalogue import object_ids
+from clinic_project.reconciliation.tests.proofs.catalogue import named, object_ids
 from clinic_project.reconciliation.tests.proofs.databases import Database
 
 from .outcomes import Expectations
@@ -86,6 +86,18 @@ class TestState12NoGenerator:
         database.execute("ALTER SEQUENCE medical_records_id_seq OWNED BY NONE")
         expected.converges(database)
 
+    def test_12_sequence_that_the_column_may_not_own(self, database: Database, expected: Expectations):
+        """It is in another schema: it feeds the column as well as one that is owned."""
+        database.execute(
+            "CREATE SCHEMA numbers",
+            "CREATE SEQUENCE numbers.of_records START 9000",
+            "ALTER TABLE medical_records ALTER id DROP IDENTITY",
+            "ALTER TABLE medical_records ALTER id SET DEFAULT nextval('numbers.of_records')",
+        )
+        assert database.migrate().status == 0
+        assert database.manage("reconcile", "--check").status == 0
+        assert database.value("SELECT nextval('numbers.of_records')") == 9000
+
     def test_12_the_free_sequence_is_still_around(self, database: Database, expected: Expectations):
         """The default was dropped, the sequence wasn't: its name is taken, and it is behind."""
         make_serial(database, "medical_records")
@@ -147,6 +159,30 @@ class TestState13MissingPrimaryKey:
                 """DELETE FROM patient_photos AS one USING patient_photos AS other
                    WHERE one.id = other.id AND one.ctid > other.ctid""",
             ),
+        )
+
+    def test_13_its_name_is_a_checks(self, database: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE patient_photos DROP CONSTRAINT patient_photos_pkey",
+            "ALTER TABLE patient_photos ADD CONSTRAINT patient_photos_pkey CHECK (size_bytes > 0)",
+        )
+        expected.refuses(
+            database,
+            naming=("patient_photos.patient_photos_pkey", "CHECK"),
+            remedy=("ALTER TABLE patient_photos RENAME CONSTRAINT patient_photos_pkey TO stranger_check",),
+            keeping=named("stranger_check"),
+        )
+
+    def test_13_its_name_is_another_tables(self, database: Database, expected: Expectations):
+        """A copy that was put in the table's place left the names of the indexes with the old one."""
+        database.execute(
+            "ALTER TABLE patient_photos RENAME CONSTRAINT patient_photos_pkey TO patient_photos_pkey1",
+            "CREATE TABLE patient_photos_before (id integer CONSTRAINT patient_photos_pkey PRIMARY KEY)",
+        )
+        expected.refuses(
+            database,
+            naming=("patient_photos.patient_photos_pkey", "name-taken", "patient_photos_before"),
+            remedy=("ALTER TABLE patient_photos_before RENAME CONSTRAINT patient_photos_pkey TO before_pkey",),
         )
 
     def test_13_the_key_is_another_column(self, database: Database, expected: Expectations):

@@ -59,6 +59,39 @@ class TestState21NamedNotNull:
         )
         expected.converges(database)
 
+    def test_21_names_that_went_with_their_columns(self, database: Database, expected: Expectations):
+        """Each of two columns has the other's: they were renamed into each other's place."""
+        database.execute(
+            "ALTER TABLE medical_records RENAME CONSTRAINT medical_records_clinic_id_not_null TO aside",
+            "ALTER TABLE medical_records RENAME CONSTRAINT medical_records_patient_id_not_null"
+            " TO medical_records_clinic_id_not_null",
+            "ALTER TABLE medical_records RENAME CONSTRAINT aside TO medical_records_patient_id_not_null",
+        )
+        names = (
+            "SELECT string_agg(conname || pg_get_constraintdef(oid), ' ' ORDER BY conname) FROM pg_constraint"
+            " WHERE conrelid = 'medical_records'::regclass AND conname ~ '(clinic|patient)_id_not_null'"
+        )
+        expected.converges(database)
+        assert database.value(names) == (
+            "medical_records_clinic_id_not_nullNOT NULL clinic_id medical_records_patient_id_not_nullNOT NULL patient_id"
+        )
+
+    def test_21_a_name_that_another_column_took_along(self, database: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE patient_photos RENAME is_pending TO stranger_pending",
+            "ALTER TABLE patient_photos ADD is_pending boolean NOT NULL DEFAULT true",
+        )
+        expected.refuses(
+            database,
+            naming=("patient_photos.is_pending", "name-taken", "stranger_pending"),
+            remedy=("ALTER TABLE patient_photos RENAME CONSTRAINT patient_photos_is_pending_not_null TO theirs",),
+            keeping=lambda key: "stranger_pending" in key.name or "NOT NULL" in key.name,
+        )
+
+    def test_21_not_inherited(self, database: Database, expected: Expectations):
+        database.execute("ALTER TABLE medical_records ALTER CONSTRAINT medical_records_version_not_null NO INHERIT")
+        expected.converges(database)
+
 
 class TestState21NotEnforced:
     """A foreign key that checks nothing."""
