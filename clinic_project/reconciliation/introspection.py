@@ -147,7 +147,7 @@ class _Reader:
         self.cursor.execute(catalogue.NEXT_KEYS, [json.dumps(asked)])
         answers = json.loads(self.cursor.fetchone()[0])
         return tables | {
-            table.name: _with_next_key(table, name, next_key or 1, replace(sequence, next_value=next_value))
+            table.name: _with_next_key(table, name, next_key, replace(sequence, next_value=next_value))
             for (table, name, sequence), (next_key, next_value) in zip(keys, answers, strict=True)
         }
 
@@ -161,9 +161,9 @@ def _sequence_keys(table: Table) -> list[tuple[str, KeySequence]]:
     return [(key.columns[0], sequence)] if sequence is not None and sequence.readable else []
 
 
-def _with_next_key(table: Table, name: str, next_key: int, sequence: KeySequence) -> Table:
+def _with_next_key(table: Table, name: str, next_key: int | None, sequence: KeySequence) -> Table:
     columns = {**table.columns, name: replace(table.columns[name], sequence=sequence)}
-    return replace(table, columns=columns, next_keys={name: next_key})
+    return replace(table, columns=columns, next_keys={} if next_key is None else {name: next_key})
 
 
 def _table(

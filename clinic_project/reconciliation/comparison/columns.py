@@ -69,7 +69,9 @@ def _generator_differences(table: Table, found: Column, difference: _Making) -> 
         return
     if sequence.ownable and not sequence.owned:
         yield difference(Kind.SEQUENCE_NOT_OWNED, f"{sequence.name} owned by the column", "owned by nothing")
-    next_key = table.next_keys.get(found.name, 0)
+    next_key = table.next_keys.get(found.name)
+    if next_key is None or sequence.next_value is None:
+        return
     # One that counts down has gone past the keys that are there when it is below them.
-    if sequence.increment > 0 and sequence.next_value is not None and sequence.next_value < next_key:
+    if sequence.increment > 0 and sequence.next_value < next_key:
         yield difference(Kind.SEQUENCE_BEHIND, f"next value at least {next_key}", f"{sequence.next_value}")

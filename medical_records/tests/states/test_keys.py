@@ -74,6 +74,12 @@ class TestState12NoGenerator:
         assert database.migrate().status == 0
         assert database.value("SELECT nextval('medical_records_id_seq')") == -1
 
+    def test_12_sequence_below_zero(self, hollow_database: Database):
+        """Where there are no rows, it isn't behind any."""
+        hollow_database.execute("ALTER TABLE medical_records ALTER id SET MINVALUE -10 RESTART WITH -5")
+        assert hollow_database.migrate().status == 0
+        assert hollow_database.value("SELECT nextval('medical_records_id_seq')") == -5
+
     def test_12_a_sequence_never_goes_back(self, database: Database, expected: Expectations):
         """Gaps are kept: a number that was once given may be known elsewhere."""
         database.execute("SELECT setval('medical_records_id_seq', 5000)")
