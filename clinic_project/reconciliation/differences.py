@@ -25,6 +25,7 @@ class Kind(StrEnum):
     KEY_WITHOUT_GENERATOR = "key-without-generator"
     KEY_ALWAYS_GENERATED = "key-always-generated"
     SEQUENCE_NOT_OWNED = "sequence-not-owned"
+    SEQUENCE_LIMIT = "sequence-limit"
     SEQUENCE_BEHIND = "sequence-behind"
     INDEX_MISSING = "index-missing"
     INDEX_NAME = "index-name"

@@ -198,7 +198,12 @@ def _column(row: Mapping[str, Any]) -> Column:
     sequence = None
     if row["sequence"] is not None:
         sequence = KeySequence(
-            row["sequence"], row["sequence_owned"], row["sequence_ownable"], row["increment"], row["sequence_readable"]
+            row["sequence"],
+            row["sequence_owned"],
+            row["sequence_ownable"],
+            row["increment"],
+            row["max_value"],
+            row["sequence_readable"],
         )
     # The column's name, which might have these words in it, is quoted and ends it before the attributes.
     not_null = (row["not_null_definition"] or "").removeprefix(f"NOT NULL {row['name']}")

@@ -110,6 +110,7 @@ _PLANNERS: dict[Kind, _Planner] = {
     Kind.KEY_WITHOUT_GENERATOR: columns.add_generator,
     Kind.KEY_ALWAYS_GENERATED: columns.generate_by_default,
     Kind.SEQUENCE_NOT_OWNED: columns.own_sequence,
+    Kind.SEQUENCE_LIMIT: columns.lift_limit,
     Kind.SEQUENCE_BEHIND: columns.advance_sequence,
     Kind.INDEX_MISSING: indexes.create_index,
     Kind.INDEX_INVALID: indexes.rebuild_index,

@@ -42,6 +42,7 @@ class Sequence:
     owned: bool
     ownable: bool
     increment: int
+    max_value: int
     readable: bool
     next_value: int | None = None
 

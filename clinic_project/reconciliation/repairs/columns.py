@@ -327,6 +327,14 @@ def own_sequence(draft: Draft, table: Table, item: Difference) -> None:
     _repair(draft, Phase.GENERATORS, table, column, step)
 
 
+def lift_limit(draft: Draft, table: Table, item: Difference) -> None:
+    column, sequence = item.wanted, item.found.sequence
+    sql = f"ALTER SEQUENCE {sequence.name} AS {column.type} NO MAXVALUE"
+    reason = f"let {sequence.name} go as far as {column.name} does"
+    step = Step((sql,), table.name, Lock.SHARE_ROW_EXCLUSIVE, reason, relations=(table.sql_name,))
+    _repair(draft, Phase.GENERATORS, table, column, step)
+
+
 def advance_sequence(draft: Draft, table: Table, item: Difference) -> None:
     """Move a sequence past the highest key: forward only, and while nobody inserts."""
     column, found = item.wanted, item.found

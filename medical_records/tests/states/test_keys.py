@@ -67,6 +67,19 @@ class TestState12NoGenerator:
         database.execute("ALTER SEQUENCE medical_records_id_seq RESTART WITH 240")
         expected.converges(database)
 
+    @pytest.mark.parametrize("type_", ["smallint", "integer MAXVALUE 50"])
+    def test_12_sequence_that_ends_too_soon(self, type_: str, database: Database, expected: Expectations):
+        """It can't be moved past the keys that are there, or not far."""
+        database.execute(
+            "UPDATE patient_photos SET id = 40000 WHERE id = 1",
+            "ALTER TABLE patient_photos ALTER id DROP IDENTITY",
+            f"CREATE SEQUENCE numbers AS {type_} OWNED BY patient_photos.id",
+            "ALTER TABLE patient_photos ALTER id SET DEFAULT nextval('numbers')",
+            "ALTER TABLE medical_records ALTER id SET MAXVALUE 100000",
+        )
+        expected.converges(database)
+        assert database.value("SELECT nextval('numbers')") > 40000
+
     def test_12_sequence_that_counts_down(self, database: Database):
         """It never meets the keys that are there, and is left alone."""
         make_serial(database, "medical_records")
