@@ -135,6 +135,11 @@ _TOGETHER: dict[Kind, Callable[[Draft, Table, Sequence[Difference]], None]] = {
 def _plan_items(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
     unconverted = {item.name for item in items if item.kind is Kind.COLUMN_TYPE and not _is_widening(item)}
     ready = [item for item in items if not _waits_for_conversion(item, unconverted)]
+    draft.fills[table.name] = {
+        item.name: item.wanted.value_for_nulls
+        for item in ready
+        if item.kind in (Kind.COLUMN_NULLABLE, Kind.COLUMN_NOT_NULL_UNVALIDATED) and item.wanted.value_for_nulls
+    }
     for kind, rename in _TOGETHER.items():
         if together := [item for item in ready if item.kind is kind]:
             rename(draft, table, together)

@@ -46,7 +46,7 @@ def add_column(draft: Draft, table: Table, item: Difference) -> None:
     elif column.not_null and column.default is None:
         steps = (_alter(table, reason, added, guard=_no_value(table, column), check_first=True),)
     elif column.default_volatile:
-        steps = _add_and_fill(table, column, reason)
+        steps = _add_and_fill(draft, table, column, reason)
     else:
         steps = (_alter(table, reason, added),)
     _repair(draft, Phase.COLUMNS, table, column, *steps)
@@ -80,12 +80,12 @@ def _no_value(table: Table, column: Column) -> Guard:
     )
 
 
-def _add_and_fill(table: Table, column: Column, reason: str) -> tuple[Step, ...]:
+def _add_and_fill(draft: Draft, table: Table, column: Column, reason: str) -> tuple[Step, ...]:
     """Add a column whose default must be worked out for each row, without the rewrite that ADD COLUMN would make."""
     name = identifier(column.name)
     add = _alter(table, reason, f"ADD COLUMN {name} {column.type}", f"ALTER COLUMN {name} SET DEFAULT {column.default}")
-    fill = _fill(table, column, column.default or "")
-    return (add, *set_not_null_steps(table, column)) if column.not_null else (add, fill)
+    fill = _fill(draft, table, column, column.default or "")
+    return (add, *set_not_null_steps(draft, table, column)) if column.not_null else (add, fill)
 
 
 # Types
@@ -190,11 +190,11 @@ def set_not_null(draft: Draft, table: Table, item: Difference) -> None:
     # Where it can't be proved, the CHECK would go on keeping others from changing the rows that break it.
     helper = identifier(helper_name("check", table.name, column.name))
     cleanup = _alter(table, f"drop the helping check of {column.name}", f"DROP CONSTRAINT IF EXISTS {helper}")
-    steps = set_not_null_steps(table, column)
+    steps = set_not_null_steps(draft, table, column)
     draft.repairs.append(Repair(Phase.NOT_NULL, table.name, (column.name,), steps, if_given_up=cleanup))
 
 
-def set_not_null_steps(table: Table, column: Column) -> tuple[Step, ...]:
+def set_not_null_steps(draft: Draft, table: Table, column: Column) -> tuple[Step, ...]:
     """Make a column NOT NULL while the table is in use.
 
     1. Fill the NULLs, if there is a value to fill them with; else see that there are none.
@@ -211,13 +211,13 @@ def set_not_null_steps(table: Table, column: Column) -> tuple[Step, ...]:
     check = f"CHECK ({name} IS NOT NULL)"
     guard = guards.nulls(table, column)
     value = column.value_for_nulls
-    steps = [] if value is None else [_fill(table, column, value)]
+    steps = [] if value is None else [_fill(draft, table, column, value)]
     if table.constraint(helper) is None:
         guarding = f"ADD CONSTRAINT {identifier(helper)} {check} NOT VALID"
         steps.append(
             _alter(table, f"guard {column.name} against new NULLs", guarding, guard=guard, check_first=value is None)
         )
-    mend = None if value is None else _fill(table, column, value)
+    mend = None if value is None else replace(_fill(draft, table, column, value), guard=guard)
     return (
         *steps,
         replace(validate(table, helper, f"prove that {column.name} has no NULLs", guard), mend=mend),
@@ -226,10 +226,11 @@ def set_not_null_steps(table: Table, column: Column) -> tuple[Step, ...]:
     )
 
 
-def _fill(table: Table, column: Column, value: str) -> Step:
+def _fill(draft: Draft, table: Table, column: Column, value: str) -> Step:
     name = identifier(column.name)
-    fill = Fill(table.sql_name, name, value)
-    update = f"UPDATE {table.sql_name} SET {name} = {value} WHERE {name} IS NULL"
+    others = ((identifier(other), its) for other, its in draft.fills[table.name].items() if other != column.name)
+    fill = Fill(table.sql_name, name, value, tuple(others))
+    update = f"UPDATE {table.sql_name} SET {fill.assignments} WHERE {name} IS NULL"
     reason = f"give {value} to the rows without {column.name}, in batches"
     return Step((update,), table.name, Lock.ROW_EXCLUSIVE, reason, relations=(table.sql_name,), fill=fill, scans=True)
 
@@ -245,7 +246,7 @@ def validate_not_null(draft: Draft, table: Table, item: Difference) -> None:
     """Prove a NOT NULL that PostgreSQL 18 lets be NOT VALID."""
     column, found = item.wanted, item.found
     value = column.value_for_nulls
-    steps = [] if value is None else [_fill(table, column, value)]
+    steps = [] if value is None else [_fill(draft, table, column, value)]
     reason = f"prove that {column.name} has no NULLs"
     steps.append(validate(table, found.not_null_name or "", reason, guards.nulls(table, column)))
     _repair(draft, Phase.NOT_NULL, table, column, *steps)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key
+from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key, named
 from clinic_project.reconciliation.tests.proofs.databases import Database
 
 from .outcomes import Expectations
@@ -24,6 +24,28 @@ class TestState21NamedNotNull:
             "ALTER TABLE medical_records ADD CONSTRAINT deleted_is_known NOT NULL is_deleted NOT VALID",
         )
         expected.converges(database, filled={"medical_records.is_deleted": "false"})
+
+    def test_21_not_valid_with_nulls_in_two_columns_of_the_same_rows(self, database: Database, expected: Expectations):
+        """No row may be written in which either is still NULL, so that neither can be filled without the other."""
+        for column in ("is_deleted", "version", "created_at"):
+            database.execute(
+                f"ALTER TABLE medical_records ALTER {column} DROP NOT NULL",
+                f"UPDATE medical_records SET {column} = NULL WHERE id % 3 = 0",
+            )
+        database.execute(
+            "ALTER TABLE medical_records ADD CONSTRAINT deleted_is_known NOT NULL is_deleted NOT VALID",
+            "ALTER TABLE medical_records ADD CONSTRAINT version_is_known NOT NULL version NOT VALID",
+            "ALTER TABLE medical_records ADD CONSTRAINT created_is_known CHECK (created_at IS NOT NULL) NOT VALID",
+        )
+        expected.converges(
+            database,
+            keeping=named("created_is_known"),
+            filled={
+                "medical_records.is_deleted": "false",
+                "medical_records.version": "1",
+                "medical_records.created_at": None,
+            },
+        )
 
     def test_21_not_valid_without_nulls(self, database: Database, expected: Expectations):
         database.execute(
