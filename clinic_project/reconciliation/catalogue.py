@@ -62,8 +62,11 @@ COLUMNS = """
                EXISTS (SELECT FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = q.oid
                        AND o.refclassid = 'pg_class'::regclass AND o.refobjid = f.table_oid
                        AND o.refobjsubid = f.number AND o.deptype IN ('a', 'i')) AS owned,
-               f.shared, s.seqincrement AS increment, has_sequence_privilege(q.oid, 'SELECT') AS readable
+               NOT f.shared AND (q.relnamespace, q.relowner) = (t.relnamespace, t.relowner) AS ownable,
+               s.seqincrement AS increment, s.seqmax AS max_value,
+               has_sequence_privilege(q.oid, 'SELECT') AS readable
         FROM feeds f
+        JOIN pg_class t ON t.oid = f.table_oid
         JOIN pg_class q ON q.oid = f.sequence
         JOIN pg_namespace n ON n.oid = q.relnamespace
         JOIN pg_sequence s ON s.seqrelid = q.oid
@@ -77,8 +80,8 @@ COLUMNS = """
            CASE WHEN a.attcollation <> t.typcollation
                 THEN (SELECT format('%%I.%%I', cn.nspname, co.collname) FROM pg_collation co
                       JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END AS collation,
-           s.name AS sequence, s.owned AS sequence_owned, s.shared AS sequence_shared,
-           s.increment, s.readable AS sequence_readable
+           s.name AS sequence, s.owned AS sequence_owned, s.ownable AS sequence_ownable,
+           s.increment, s.max_value, s.readable AS sequence_readable
     FROM wanted w
     JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_type t ON t.oid = a.atttypid

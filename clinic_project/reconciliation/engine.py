@@ -75,9 +75,15 @@ def _collector_paused() -> Iterator[None]:
 @_collector_paused()
 def expect(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterable[str]) -> tuple[Server, Schema]:
     """Return the server and the schema that the models of the apps `labels` declare on it. Raises Unsupported."""
+    server = usable_server(connection)
+    return server, expected_schema(connection, apps, labels, server.schema or "")
+
+
+def usable_server(connection: BaseDatabaseWrapper) -> Server:
+    """Return what the server lets this role do. Raises Unsupported where that isn't enough for anything here."""
     server = read_server(connection)
     _require(server)
-    return server, expected_schema(connection, apps, labels, server.schema or "")
+    return server
 
 
 @_collector_paused()

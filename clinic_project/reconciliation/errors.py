@@ -1,6 +1,7 @@
 """PostgreSQL's errors, told apart by SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 from django.db import Error
+from django.db.migrations.exceptions import MigrationSchemaMissing
 
 DUPLICATE_TABLE = "42P07"  # an index, too
 LOCK_NOT_AVAILABLE = "55P03"
@@ -19,7 +20,13 @@ _ABOUT_ROWS = ("22", "23")
 
 def sqlstate(error: Error) -> str:
     """Return the SQLSTATE of a database error; empty where the connection broke before the server said one."""
-    return getattr(error.__cause__, "pgcode", None) or ""
+    return getattr(_cause(error), "pgcode", None) or ""
+
+
+def _cause(error: Error) -> BaseException | None:
+    """Return the driver's error. One of Django's is raised without saying from which other of its errors."""
+    wrapped = error.__context__ if isinstance(error, MigrationSchemaMissing) else error
+    return wrapped.__cause__ if wrapped is not None else None
 
 
 def connection_lost(error: Error) -> bool:
@@ -30,7 +37,7 @@ def connection_lost(error: Error) -> bool:
 
 def message(error: Error) -> str:
     """Return PostgreSQL's own words, on one line; without its details where these would be of a patient."""
-    diagnostics = getattr(error.__cause__, "diag", None)
+    diagnostics = getattr(_cause(error), "diag", None)
     words = getattr(diagnostics, "message_primary", None) or str(error)
     detail = getattr(diagnostics, "message_detail", None)
     if detail and not sqlstate(error).startswith(_ABOUT_ROWS):

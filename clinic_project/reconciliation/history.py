@@ -14,9 +14,10 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils.module_loading import module_has_submodule
 
-from .engine import Inspection, expect, inspect
+from .differences import Kind
+from .engine import Inspection, Outcome, expect, inspect
 from .introspection import Server
-from .operations import ReconcileSchema
+from .operations import ReconcileSchema, reconcile_apps
 from .plan import Note, Refusal
 from .schema import Schema
 
@@ -44,6 +45,15 @@ def expect_declared(connection: BaseDatabaseWrapper, labels: Iterable[str] | Non
     """Return the server, and what the last migrations of `labels` declare; by default, those of the reconciling apps."""
     state = MigrationLoader(None).project_state()
     return expect(connection, state.apps, sorted(reconciling_labels() if labels is None else labels))
+
+
+def repair_book(connection: BaseDatabaseWrapper) -> Outcome | None:
+    """Bring the book's own table to what Django makes, where rows can't be added to it for want of a key."""
+    model = MigrationRecorder.Migration._meta
+    inspection = inspect(connection, *expect(connection, model.apps, [model.app_label]))
+    if not inspection.differences.of(model.db_table, Kind.KEY_WITHOUT_GENERATOR, Kind.SEQUENCE_BEHIND):
+        return None
+    return reconcile_apps(connection, model.apps, [model.app_label])
 
 
 def record_lost_apps(connection: BaseDatabaseWrapper) -> tuple[list[Note], list[Refusal]]:

@@ -147,7 +147,7 @@ class _Reader:
         self.cursor.execute(catalogue.NEXT_KEYS, [json.dumps(asked)])
         answers = json.loads(self.cursor.fetchone()[0])
         return tables | {
-            table.name: _with_next_key(table, name, next_key or 1, replace(sequence, next_value=next_value))
+            table.name: _with_next_key(table, name, next_key, replace(sequence, next_value=next_value))
             for (table, name, sequence), (next_key, next_value) in zip(keys, answers, strict=True)
         }
 
@@ -161,9 +161,9 @@ def _sequence_keys(table: Table) -> list[tuple[str, KeySequence]]:
     return [(key.columns[0], sequence)] if sequence is not None and sequence.readable else []
 
 
-def _with_next_key(table: Table, name: str, next_key: int, sequence: KeySequence) -> Table:
+def _with_next_key(table: Table, name: str, next_key: int | None, sequence: KeySequence) -> Table:
     columns = {**table.columns, name: replace(table.columns[name], sequence=sequence)}
-    return replace(table, columns=columns, next_keys={name: next_key})
+    return replace(table, columns=columns, next_keys={} if next_key is None else {name: next_key})
 
 
 def _table(
@@ -198,17 +198,24 @@ def _column(row: Mapping[str, Any]) -> Column:
     sequence = None
     if row["sequence"] is not None:
         sequence = KeySequence(
-            row["sequence"], row["sequence_owned"], row["sequence_shared"], row["increment"], row["sequence_readable"]
+            row["sequence"],
+            row["sequence_owned"],
+            row["sequence_ownable"],
+            row["increment"],
+            row["max_value"],
+            row["sequence_readable"],
         )
-    is_serial = sequence is not None and not row["identity"]
+    # The column's name, which might have these words in it, is quoted and ends it before the attributes.
+    not_null = (row["not_null_definition"] or "").removeprefix(f"NOT NULL {row['name']}")
     return Column(
         name=row["name"],
         type=row["type"],
         not_null=row["not_null"],
         not_null_name=row["not_null_name"],
-        not_null_validated="NOT VALID" not in (row["not_null_definition"] or ""),
-        default=None if is_serial or row["generated"] else row["expression"],
-        default_volatile=row["volatile"] and not is_serial,
+        not_null_validated="NOT VALID" not in not_null,
+        not_null_inherits="NO INHERIT" not in not_null,
+        default=None if row["generated"] else row["expression"],
+        default_volatile=row["volatile"],
         identity=row["identity"],
         generated=row["generated"] and f"{row['generated']} {row['expression']}",
         collation=row["collation"],

@@ -86,11 +86,21 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """Give `value` to the rows whose `column` is NULL, in batches with a commit each."""
+    """Give `value` to the rows whose `column` is NULL, in batches with a commit each.
+
+    `others` are more columns and their values, for the same rows: where a column that is NULL has to have a value in every
+    row that is written, as one that is NOT NULL NOT VALID, none can be filled without it.
+    """
 
     table: str
     column: str
     value: str
+    others: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def assignments(self) -> str:
+        others = (f"{column} = coalesce({column}, {value})" for column, value in self.others)
+        return ", ".join((f"{self.column} = {self.value}", *others))
 
     def batch(self, first_block: int, end_block: int, rows: int) -> str:
         """Return the UPDATE of some `rows` rows in the blocks from `first_block` up to `end_block`.
@@ -100,7 +110,7 @@ class Fill:
         have given a value meanwhile.
         """
         return (
-            f"UPDATE {self.table} SET {self.column} = {self.value} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {self.table}"
+            f"UPDATE {self.table} SET {self.assignments} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {self.table}"
             f" WHERE ctid >= '({first_block},0)' AND ctid < '({end_block},0)' AND {self.column} IS NULL LIMIT {rows}))"
             f" AND {self.column} IS NULL RETURNING {self.column} IS NOT NULL"
         )
@@ -189,13 +199,17 @@ class Plan:
 
 @dataclass
 class Draft:
-    """A plan being written, for the real schema `actual`; `created` are the tables that it makes."""
+    """A plan being written, for the real schema `actual`; `created` are the tables that it makes.
+
+    `fills` are the values that NULLs get, by table and column, as far as there are any.
+    """
 
     actual: Schema
     repairs: list[Repair] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     created: frozenset[str] = frozenset()
+    fills: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def has_parent(self, key: Constraint) -> bool:
         """Whether the table that a foreign key points to is there, or made by this plan."""

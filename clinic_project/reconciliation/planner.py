@@ -105,11 +105,12 @@ _PLANNERS: dict[Kind, _Planner] = {
     Kind.COLUMN_NULLABLE: columns.set_not_null,
     Kind.COLUMN_NOT_NULL: columns.drop_not_null,
     Kind.COLUMN_NOT_NULL_UNVALIDATED: columns.validate_not_null,
-    Kind.COLUMN_NOT_NULL_NAME: columns.rename_not_null,
+    Kind.COLUMN_NOT_NULL_NO_INHERIT: columns.inherit_not_null,
     Kind.COLUMN_DEFAULT: columns.change_default,
     Kind.KEY_WITHOUT_GENERATOR: columns.add_generator,
     Kind.KEY_ALWAYS_GENERATED: columns.generate_by_default,
     Kind.SEQUENCE_NOT_OWNED: columns.own_sequence,
+    Kind.SEQUENCE_LIMIT: columns.lift_limit,
     Kind.SEQUENCE_BEHIND: columns.advance_sequence,
     Kind.INDEX_MISSING: indexes.create_index,
     Kind.INDEX_INVALID: indexes.rebuild_index,
@@ -125,6 +126,7 @@ _PLANNERS: dict[Kind, _Planner] = {
 
 #: Names are given together, since they may have to be swapped.
 _TOGETHER: dict[Kind, Callable[[Draft, Table, Sequence[Difference]], None]] = {
+    Kind.COLUMN_NOT_NULL_NAME: columns.rename_not_nulls,
     Kind.INDEX_NAME: indexes.rename_indexes,
     Kind.CONSTRAINT_NAME: constraints.rename_constraints,
 }
@@ -133,6 +135,11 @@ _TOGETHER: dict[Kind, Callable[[Draft, Table, Sequence[Difference]], None]] = {
 def _plan_items(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
     unconverted = {item.name for item in items if item.kind is Kind.COLUMN_TYPE and not _is_widening(item)}
     ready = [item for item in items if not _waits_for_conversion(item, unconverted)]
+    draft.fills[table.name] = {
+        item.name: item.wanted.value_for_nulls
+        for item in ready
+        if item.kind in (Kind.COLUMN_NULLABLE, Kind.COLUMN_NOT_NULL_UNVALIDATED) and item.wanted.value_for_nulls
+    }
     for kind, rename in _TOGETHER.items():
         if together := [item for item in ready if item.kind is kind]:
             rename(draft, table, together)

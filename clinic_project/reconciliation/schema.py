@@ -33,12 +33,16 @@ def is_helper_name(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """A sequence that feeds a column. `next_value` is None where it wasn't worth asking, or the role may not."""
+    """A sequence that feeds a column. `next_value` is None where it wasn't worth asking, or the role may not.
+
+    `ownable` is whether the column may own it: it feeds no other, and has the table's schema and owner.
+    """
 
     name: str
     owned: bool
-    shared: bool
+    ownable: bool
     increment: int
+    max_value: int
     readable: bool
     next_value: int | None = None
 
@@ -52,6 +56,7 @@ class Column:
     not_null: bool
     not_null_name: str | None = None
     not_null_validated: bool = True
+    not_null_inherits: bool = True
     default: str | None = None
     default_volatile: bool = False
     identity: str = ""
@@ -81,11 +86,16 @@ class Column:
         return " ".join(parts)
 
     @property
+    def generation(self) -> str:
+        """How an identity's values come about."""
+        return f"GENERATED {'ALWAYS' if self.identity == 'a' else 'BY DEFAULT'} AS IDENTITY"
+
+    @property
     def definition(self) -> str:
         """The column as CREATE TABLE and ADD COLUMN take it, after its name."""
         parts = [self.stored_as]
         if self.identity:
-            parts.append(f"GENERATED {'ALWAYS' if self.identity == 'a' else 'BY DEFAULT'} AS IDENTITY")
+            parts.append(self.generation)
         if self.default is not None:
             parts.append(f"DEFAULT {self.default}")
         if self.not_null:
@@ -193,6 +203,15 @@ class Table:
 
     def constraint(self, name: str) -> Constraint | None:
         return next((c for c in self.constraints if c.name == name), None)
+
+    def holder_of_constraint_name(self, name: str) -> str | None:
+        """Say what has this name among the table's constraints, those that make columns NOT NULL included."""
+        constraint = self.constraint(name)
+        if constraint is not None:
+            return constraint.text
+        return next(
+            (f"NOT NULL {column.name}" for column in self.columns.values() if column.not_null_name == name), None
+        )
 
 
 #: pg_class.relkind, and "type" for one that belongs to no relation.

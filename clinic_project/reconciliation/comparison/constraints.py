@@ -39,7 +39,7 @@ def _one_key(
     table: Table, wanted: Constraint, match: Constraint | None, claimed: Collection[str]
 ) -> Iterator[Difference]:
     if match is None:
-        holder = table.primary_key if wanted.kind == "p" else table.constraint(wanted.name)
+        holder = (table.primary_key if wanted.kind == "p" else None) or table.constraint(wanted.name)
         missing = holder is None or holder.name in claimed
         kind = Kind.CONSTRAINT_MISSING if missing else Kind.CONSTRAINT_DEFINITION
         actual = "nothing" if holder is None or missing else holder.text

@@ -1,12 +1,15 @@
 """Columns: missing ones, types, defaults, nullability, and what generates their keys."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from ..differences import Difference
 from ..plan import Draft, Fill, Guard, Inquiry, Lock, Phase, Refusal, Repair, Step
 from ..schema import Column, Table, helper_name, identifier
 from . import guards
+from .naming import constraint_renamed, renames
 
 
 def _alter(table: Table, reason: str, *clauses: str, guard: Guard | None = None, check_first: bool = False) -> Step:
@@ -43,7 +46,7 @@ def add_column(draft: Draft, table: Table, item: Difference) -> None:
     elif column.not_null and column.default is None:
         steps = (_alter(table, reason, added, guard=_no_value(table, column), check_first=True),)
     elif column.default_volatile:
-        steps = _add_and_fill(table, column, reason)
+        steps = _add_and_fill(draft, table, column, reason)
     else:
         steps = (_alter(table, reason, added),)
     _repair(draft, Phase.COLUMNS, table, column, *steps)
@@ -77,12 +80,12 @@ def _no_value(table: Table, column: Column) -> Guard:
     )
 
 
-def _add_and_fill(table: Table, column: Column, reason: str) -> tuple[Step, ...]:
+def _add_and_fill(draft: Draft, table: Table, column: Column, reason: str) -> tuple[Step, ...]:
     """Add a column whose default must be worked out for each row, without the rewrite that ADD COLUMN would make."""
     name = identifier(column.name)
     add = _alter(table, reason, f"ADD COLUMN {name} {column.type}", f"ALTER COLUMN {name} SET DEFAULT {column.default}")
-    fill = _fill(table, column, column.default or "")
-    return (add, *set_not_null_steps(table, column)) if column.not_null else (add, fill)
+    fill = _fill(draft, table, column, column.default or "")
+    return (add, *set_not_null_steps(draft, table, column)) if column.not_null else (add, fill)
 
 
 # Types
@@ -149,12 +152,13 @@ def _conversion(table: Table, wanted: Column, found: Column) -> str:
 
 def change_default(draft: Draft, table: Table, item: Difference) -> None:
     column, found = item.wanted, item.found
+    name = identifier(column.name)
     change = "DROP DEFAULT" if column.default is None else f"SET DEFAULT {column.default}"
-    step = _alter(
-        table,
-        f"{change.lower().replace(' default', ' the default')} of {column.name}",
-        f"ALTER COLUMN {identifier(column.name)} {change}",
-    )
+    clauses = [f"ALTER COLUMN {name} {change}"]
+    if found.identity:
+        clauses.insert(0, f"ALTER COLUMN {name} DROP IDENTITY")
+    reason = f"{change.lower().replace(' default', ' the default')} of {column.name}"
+    step = _alter(table, reason, *clauses)
     repair = Repair(Phase.COLUMNS, table.name, (column.name,), (step,), _frozen(table, column, found))
     draft.repairs.append(repair)
 
@@ -186,11 +190,11 @@ def set_not_null(draft: Draft, table: Table, item: Difference) -> None:
     # Where it can't be proved, the CHECK would go on keeping others from changing the rows that break it.
     helper = identifier(helper_name("check", table.name, column.name))
     cleanup = _alter(table, f"drop the helping check of {column.name}", f"DROP CONSTRAINT IF EXISTS {helper}")
-    steps = set_not_null_steps(table, column)
+    steps = set_not_null_steps(draft, table, column)
     draft.repairs.append(Repair(Phase.NOT_NULL, table.name, (column.name,), steps, if_given_up=cleanup))
 
 
-def set_not_null_steps(table: Table, column: Column) -> tuple[Step, ...]:
+def set_not_null_steps(draft: Draft, table: Table, column: Column) -> tuple[Step, ...]:
     """Make a column NOT NULL while the table is in use.
 
     1. Fill the NULLs, if there is a value to fill them with; else see that there are none.
@@ -207,13 +211,13 @@ def set_not_null_steps(table: Table, column: Column) -> tuple[Step, ...]:
     check = f"CHECK ({name} IS NOT NULL)"
     guard = guards.nulls(table, column)
     value = column.value_for_nulls
-    steps = [] if value is None else [_fill(table, column, value)]
+    steps = [] if value is None else [_fill(draft, table, column, value)]
     if table.constraint(helper) is None:
         guarding = f"ADD CONSTRAINT {identifier(helper)} {check} NOT VALID"
         steps.append(
             _alter(table, f"guard {column.name} against new NULLs", guarding, guard=guard, check_first=value is None)
         )
-    mend = None if value is None else _fill(table, column, value)
+    mend = None if value is None else replace(_fill(draft, table, column, value), guard=guard)
     return (
         *steps,
         replace(validate(table, helper, f"prove that {column.name} has no NULLs", guard), mend=mend),
@@ -222,10 +226,11 @@ def set_not_null_steps(table: Table, column: Column) -> tuple[Step, ...]:
     )
 
 
-def _fill(table: Table, column: Column, value: str) -> Step:
+def _fill(draft: Draft, table: Table, column: Column, value: str) -> Step:
     name = identifier(column.name)
-    fill = Fill(table.sql_name, name, value)
-    update = f"UPDATE {table.sql_name} SET {name} = {value} WHERE {name} IS NULL"
+    others = ((identifier(other), its) for other, its in draft.fills[table.name].items() if other != column.name)
+    fill = Fill(table.sql_name, name, value, tuple(others))
+    update = f"UPDATE {table.sql_name} SET {fill.assignments} WHERE {name} IS NULL"
     reason = f"give {value} to the rows without {column.name}, in batches"
     return Step((update,), table.name, Lock.ROW_EXCLUSIVE, reason, relations=(table.sql_name,), fill=fill, scans=True)
 
@@ -241,22 +246,51 @@ def validate_not_null(draft: Draft, table: Table, item: Difference) -> None:
     """Prove a NOT NULL that PostgreSQL 18 lets be NOT VALID."""
     column, found = item.wanted, item.found
     value = column.value_for_nulls
-    steps = [] if value is None else [_fill(table, column, value)]
+    steps = [] if value is None else [_fill(draft, table, column, value)]
     reason = f"prove that {column.name} has no NULLs"
     steps.append(validate(table, found.not_null_name or "", reason, guards.nulls(table, column)))
-    if found.not_null_name != column.not_null_name:
-        steps.append(_rename_not_null(table, column, found))
     _repair(draft, Phase.NOT_NULL, table, column, *steps)
 
 
-def rename_not_null(draft: Draft, table: Table, item: Difference) -> None:
+def inherit_not_null(draft: Draft, table: Table, item: Difference) -> None:
     column, found = item.wanted, item.found
-    _repair(draft, Phase.NOT_NULL, table, column, _rename_not_null(table, column, found))
+    clause = f"ALTER CONSTRAINT {identifier(found.not_null_name)} INHERIT"
+    step = _alter(table, f"let tables that inherit {column.name} inherit its NOT NULL", clause)
+    _repair(draft, Phase.NOT_NULL, table, column, step)
 
 
-def _rename_not_null(table: Table, column: Column, found: Column) -> Step:
-    before, after = identifier(found.not_null_name or ""), identifier(column.not_null_name or "")
-    return _alter(table, f"name the NOT NULL of {column.name}", f"RENAME CONSTRAINT {before} TO {after}")
+def rename_not_nulls(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
+    """Give the columns' NOT NULLs their declared names, all of a table's at once, after all else is settled by name."""
+    free = list(items)
+    while taken := [item for item in free if _is_taken(table, item, free)]:
+        draft.refusals += [_not_null_name_taken(table, item) for item in taken]
+        free = [item for item in free if item not in taken]
+    if not free:
+        return
+    pairs = [(item.found.not_null_name, item.wanted.not_null_name) for item in free]
+    names = tuple(item.name for item in free)
+    statements = renames(table, pairs, (), partial(constraint_renamed, table))
+    reason = f"name the NOT NULL of {', '.join(names)}"
+    step = Step(statements, table.name, Lock.ACCESS_EXCLUSIVE, reason, relations=(table.sql_name,))
+    draft.repairs.append(Repair(Phase.KEYS, table.name, names, (step,)))
+
+
+def _is_taken(table: Table, item: Difference, renamed: Sequence[Difference]) -> bool:
+    name = item.wanted.not_null_name
+    return table.holder_of_constraint_name(name) is not None and all(o.found.not_null_name != name for o in renamed)
+
+
+def _not_null_name_taken(table: Table, item: Difference) -> Refusal:
+    name = item.wanted.not_null_name
+    return Refusal(
+        "name-taken",
+        table.name,
+        item.name,
+        f"expected its NOT NULL, {item.actual}, to be named {name}, found that another constraint of this table"
+        f" ({table.holder_of_constraint_name(name)}) has that name.",
+        f"Rename that one (ALTER TABLE {table.sql_name} RENAME CONSTRAINT {identifier(name)} TO …), then run migrate"
+        " again.",
+    )
 
 
 def drop_not_null(draft: Draft, table: Table, item: Difference) -> None:
@@ -291,6 +325,14 @@ def own_sequence(draft: Draft, table: Table, item: Difference) -> None:
     sql = f"ALTER SEQUENCE {found.sequence.name} OWNED BY {table.sql_name}.{identifier(column.name)}"
     reason = f"tie the sequence to {column.name}"
     step = Step((sql,), table.name, Lock.ACCESS_EXCLUSIVE, reason, relations=(table.sql_name,))
+    _repair(draft, Phase.GENERATORS, table, column, step)
+
+
+def lift_limit(draft: Draft, table: Table, item: Difference) -> None:
+    column, sequence = item.wanted, item.found.sequence
+    sql = f"ALTER SEQUENCE {sequence.name} AS {column.type} NO MAXVALUE"
+    reason = f"let {sequence.name} go as far as {column.name} does"
+    step = Step((sql,), table.name, Lock.SHARE_ROW_EXCLUSIVE, reason, relations=(table.sql_name,))
     _repair(draft, Phase.GENERATORS, table, column, step)
 
 

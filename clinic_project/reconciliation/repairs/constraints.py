@@ -1,6 +1,8 @@
 """Constraints: keys from indexes that were built concurrently; foreign keys and checks NOT VALID first, then validated."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from ..differences import Difference
 from ..plan import Draft, Guard, Lock, Note, Phase, Refusal, Repair, Step
@@ -8,7 +10,7 @@ from ..schema import Constraint, Table, helper_name, identifier
 from . import guards
 from .columns import validate
 from .indexes import build, name_taken
-from .naming import renames
+from .naming import constraint_renamed, renames
 
 
 def _alter(table: Table, lock: str, reason: str, *clauses: str, parent: tuple[str, str] | None = None) -> Step:
@@ -24,15 +26,29 @@ def _drop(constraint: Constraint) -> str:
 def rename_constraints(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
     """Give right constraints their declared names, all of a table's at once. Wrong ones of these names go."""
 
-    def rename(before: str, after: str) -> str:
-        return f"RENAME CONSTRAINT {identifier(before)} TO {identifier(after)}"
-
-    pairs = [(item.found.name, item.name) for item in items]
+    free = list(items)
+    while taken := [item for item in free if _is_taken(draft, item, items, free)]:
+        draft.refusals += [name_taken(table, item.name, draft.actual.holders[item.name]) for item in taken]
+        free = [item for item in free if item not in taken]
+    if not free:
+        return
+    pairs = [(item.found.name, item.name) for item in free]
     befores = {before for before, _ in pairs}
-    drops = [_drop(item.holder) for item in items if item.holder is not None and item.holder.name not in befores]
+    drops = [_drop(item.holder) for item in free if item.holder is not None and item.holder.name not in befores]
     names = ", ".join(f"{before} to {after}" for before, after in pairs)
-    step = _alter(table, Lock.ACCESS_EXCLUSIVE, f"rename {names}", *drops, *renames(table, pairs, (), rename))
-    draft.repairs.append(Repair(Phase.KEYS, table.name, tuple(item.name for item in items), (step,)))
+    step = _alter(table, Lock.ACCESS_EXCLUSIVE, f"rename {names}", *drops)
+    statements = (*step.statements, *renames(table, pairs, (), partial(constraint_renamed, table)))
+    step = replace(step, statements=statements)
+    draft.repairs.append(Repair(Phase.KEYS, table.name, tuple(item.name for item in free), (step,)))
+
+
+def _is_taken(draft: Draft, item: Difference, items: Sequence[Difference], free: Sequence[Difference]) -> bool:
+    """Whether the name that a key's index gets with it stays another's: a stranger's, or one's that isn't renamed."""
+    if item.wanted.kind not in "pux" or item.name not in draft.actual.holders:
+        return False
+    if any(other.found.name == item.name for other in free):
+        return False
+    return item.holder is None or any(other.found.name == item.name for other in items)
 
 
 # Primary keys, unique and exclusion constraints

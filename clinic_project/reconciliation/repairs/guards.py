@@ -21,15 +21,20 @@ def any_rows(table: Table, name: str, reason: str, remedy: str, *, code: str) ->
 
 def nulls(table: Table, column: Column) -> Guard:
     name = identifier(column.name)
-    return Guard(
-        _counting(table, f"SELECT {_key(table)} AS key FROM {table.sql_name} WHERE {name} IS NULL"),
-        "nulls-without-default",
-        table.name,
-        column.name,
-        "{count} rows are NULL in a column that is declared NOT NULL and has no default to fill them with ({keys}).",
-        f"Give them a value, then run migrate again: UPDATE {table.sql_name} SET {name} = … WHERE {name} IS NULL",
-        (NOT_NULL_VIOLATION, CHECK_VIOLATION),
-    )
+    rows = _counting(table, f"SELECT {_key(table)} AS key FROM {table.sql_name} WHERE {name} IS NULL")
+    what = "{count} rows are NULL in a column that is declared NOT NULL"
+    if column.value_for_nulls is None:
+        code, reason = "nulls-without-default", f"{what} and has no default to fill them with ({{keys}})."
+        remedy = (
+            f"Give them a value, then run migrate again: UPDATE {table.sql_name} SET {name} = … WHERE {name} IS NULL"
+        )
+    else:
+        code, reason = "nulls-kept", f"{what}, and stayed so when they were given its default ({{keys}})."
+        remedy = (
+            "See which trigger or rule of the table keeps them from being changed, disable it for the time of the repair"
+            f" (ALTER TABLE {table.sql_name} DISABLE TRIGGER …, or RULE …), and run migrate again."
+        )
+    return Guard(rows, code, table.name, column.name, reason, remedy, (NOT_NULL_VIOLATION, CHECK_VIOLATION))
 
 
 def duplicates(table: Table, name: str, index: Index) -> Guard:

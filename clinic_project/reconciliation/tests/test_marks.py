@@ -78,7 +78,7 @@ def test_what_is_refused_for_the_whole_table_is_refused_for_its_parts():
 
 
 def test_a_serial_is_as_good_as_an_identity_and_is_named():
-    serial = replace(ID, identity="", sequence=Sequence("public.cow_id_seq", True, False, 1, True))
+    serial = replace(ID, identity="", sequence=Sequence("public.cow_id_seq", True, True, 1, 2147483647, True))
     (key, _) = objects(look_at(replace(COW, columns={"id": serial, "name": NAME})), "Columns")
     assert key.mark is Mark.AS_DECLARED
     assert "fed by public.cow_id_seq" in key.remark

@@ -298,6 +298,15 @@ class TestState28LostRecords:
         assert database.manage("migrate", "--fake").status == 0
         expected.converges(database)
 
+    def test_28_rows_that_get_no_key(self, database: Database, expected: Expectations):
+        """The table was copied with its rows and nothing else, so that none can be added to it."""
+        database.execute(
+            "ALTER TABLE django_migrations RENAME TO django_migrations_before",
+            "CREATE TABLE django_migrations AS TABLE django_migrations_before",
+            "DELETE FROM django_migrations WHERE app = 'medical_records'",
+        )
+        expected.converges(database)
+
 
 class TestState29RestoredDump:
     """A dump came back without what pg_dump writes last: keys, indexes, foreign keys."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clinic_project.reconciliation.tests.proofs.catalogue import object_ids
+from clinic_project.reconciliation.tests.proofs.catalogue import named, object_ids
 from clinic_project.reconciliation.tests.proofs.databases import Database
 
 from .outcomes import Expectations
@@ -67,12 +67,31 @@ class TestState12NoGenerator:
         database.execute("ALTER SEQUENCE medical_records_id_seq RESTART WITH 240")
         expected.converges(database)
 
+    @pytest.mark.parametrize("type_", ["smallint", "integer MAXVALUE 50"])
+    def test_12_sequence_that_ends_too_soon(self, type_: str, database: Database, expected: Expectations):
+        """It can't be moved past the keys that are there, or not far."""
+        database.execute(
+            "UPDATE patient_photos SET id = 40000 WHERE id = 1",
+            "ALTER TABLE patient_photos ALTER id DROP IDENTITY",
+            f"CREATE SEQUENCE numbers AS {type_} OWNED BY patient_photos.id",
+            "ALTER TABLE patient_photos ALTER id SET DEFAULT nextval('numbers')",
+            "ALTER TABLE medical_records ALTER id SET MAXVALUE 100000",
+        )
+        expected.converges(database)
+        assert database.value("SELECT nextval('numbers')") > 40000
+
     def test_12_sequence_that_counts_down(self, database: Database):
         """It never meets the keys that are there, and is left alone."""
         make_serial(database, "medical_records")
         database.execute("ALTER SEQUENCE medical_records_id_seq INCREMENT -1 MINVALUE -1000 RESTART WITH -1")
         assert database.migrate().status == 0
         assert database.value("SELECT nextval('medical_records_id_seq')") == -1
+
+    def test_12_sequence_below_zero(self, hollow_database: Database):
+        """Where there are no rows, it isn't behind any."""
+        hollow_database.execute("ALTER TABLE medical_records ALTER id SET MINVALUE -10 RESTART WITH -5")
+        assert hollow_database.migrate().status == 0
+        assert hollow_database.value("SELECT nextval('medical_records_id_seq')") == -5
 
     def test_12_a_sequence_never_goes_back(self, database: Database, expected: Expectations):
         """Gaps are kept: a number that was once given may be known elsewhere."""
@@ -85,6 +104,18 @@ class TestState12NoGenerator:
         make_serial(database, "medical_records")
         database.execute("ALTER SEQUENCE medical_records_id_seq OWNED BY NONE")
         expected.converges(database)
+
+    def test_12_sequence_that_the_column_may_not_own(self, database: Database, expected: Expectations):
+        """It is in another schema: it feeds the column as well as one that is owned."""
+        database.execute(
+            "CREATE SCHEMA numbers",
+            "CREATE SEQUENCE numbers.of_records START 9000",
+            "ALTER TABLE medical_records ALTER id DROP IDENTITY",
+            "ALTER TABLE medical_records ALTER id SET DEFAULT nextval('numbers.of_records')",
+        )
+        assert database.migrate().status == 0
+        assert database.manage("reconcile", "--check").status == 0
+        assert database.value("SELECT nextval('numbers.of_records')") == 9000
 
     def test_12_the_free_sequence_is_still_around(self, database: Database, expected: Expectations):
         """The default was dropped, the sequence wasn't: its name is taken, and it is behind."""
@@ -147,6 +178,30 @@ class TestState13MissingPrimaryKey:
                 """DELETE FROM patient_photos AS one USING patient_photos AS other
                    WHERE one.id = other.id AND one.ctid > other.ctid""",
             ),
+        )
+
+    def test_13_its_name_is_a_checks(self, database: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE patient_photos DROP CONSTRAINT patient_photos_pkey",
+            "ALTER TABLE patient_photos ADD CONSTRAINT patient_photos_pkey CHECK (size_bytes > 0)",
+        )
+        expected.refuses(
+            database,
+            naming=("patient_photos.patient_photos_pkey", "CHECK"),
+            remedy=("ALTER TABLE patient_photos RENAME CONSTRAINT patient_photos_pkey TO stranger_check",),
+            keeping=named("stranger_check"),
+        )
+
+    def test_13_its_name_is_another_tables(self, database: Database, expected: Expectations):
+        """A copy that was put in the table's place left the names of the indexes with the old one."""
+        database.execute(
+            "ALTER TABLE patient_photos RENAME CONSTRAINT patient_photos_pkey TO patient_photos_pkey1",
+            "CREATE TABLE patient_photos_before (id integer CONSTRAINT patient_photos_pkey PRIMARY KEY)",
+        )
+        expected.refuses(
+            database,
+            naming=("patient_photos.patient_photos_pkey", "name-taken", "patient_photos_before"),
+            remedy=("ALTER TABLE patient_photos_before RENAME CONSTRAINT patient_photos_pkey TO before_pkey",),
         )
 
     def test_13_the_key_is_another_column(self, database: Database, expected: Expectations):

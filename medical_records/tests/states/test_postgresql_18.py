@@ -2,7 +2,7 @@
 
 import pytest
 
-from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key
+from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key, named
 from clinic_project.reconciliation.tests.proofs.databases import Database
 
 from .outcomes import Expectations
@@ -24,6 +24,28 @@ class TestState21NamedNotNull:
             "ALTER TABLE medical_records ADD CONSTRAINT deleted_is_known NOT NULL is_deleted NOT VALID",
         )
         expected.converges(database, filled={"medical_records.is_deleted": "false"})
+
+    def test_21_not_valid_with_nulls_in_two_columns_of_the_same_rows(self, database: Database, expected: Expectations):
+        """No row may be written in which either is still NULL, so that neither can be filled without the other."""
+        for column in ("is_deleted", "version", "created_at"):
+            database.execute(
+                f"ALTER TABLE medical_records ALTER {column} DROP NOT NULL",
+                f"UPDATE medical_records SET {column} = NULL WHERE id % 3 = 0",
+            )
+        database.execute(
+            "ALTER TABLE medical_records ADD CONSTRAINT deleted_is_known NOT NULL is_deleted NOT VALID",
+            "ALTER TABLE medical_records ADD CONSTRAINT version_is_known NOT NULL version NOT VALID",
+            "ALTER TABLE medical_records ADD CONSTRAINT created_is_known CHECK (created_at IS NOT NULL) NOT VALID",
+        )
+        expected.converges(
+            database,
+            keeping=named("created_is_known"),
+            filled={
+                "medical_records.is_deleted": "false",
+                "medical_records.version": "1",
+                "medical_records.created_at": None,
+            },
+        )
 
     def test_21_not_valid_without_nulls(self, database: Database, expected: Expectations):
         database.execute(
@@ -57,6 +79,39 @@ class TestState21NamedNotNull:
             "UPDATE patient_photos SET description = '' WHERE description IS NULL",
             "ALTER TABLE patient_photos ADD CONSTRAINT described NOT NULL description",
         )
+        expected.converges(database)
+
+    def test_21_names_that_went_with_their_columns(self, database: Database, expected: Expectations):
+        """Each of two columns has the other's: they were renamed into each other's place."""
+        database.execute(
+            "ALTER TABLE medical_records RENAME CONSTRAINT medical_records_clinic_id_not_null TO aside",
+            "ALTER TABLE medical_records RENAME CONSTRAINT medical_records_patient_id_not_null"
+            " TO medical_records_clinic_id_not_null",
+            "ALTER TABLE medical_records RENAME CONSTRAINT aside TO medical_records_patient_id_not_null",
+        )
+        names = (
+            "SELECT string_agg(conname || pg_get_constraintdef(oid), ' ' ORDER BY conname) FROM pg_constraint"
+            " WHERE conrelid = 'medical_records'::regclass AND conname ~ '(clinic|patient)_id_not_null'"
+        )
+        expected.converges(database)
+        assert database.value(names) == (
+            "medical_records_clinic_id_not_nullNOT NULL clinic_id medical_records_patient_id_not_nullNOT NULL patient_id"
+        )
+
+    def test_21_a_name_that_another_column_took_along(self, database: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE patient_photos RENAME is_pending TO stranger_pending",
+            "ALTER TABLE patient_photos ADD is_pending boolean NOT NULL DEFAULT true",
+        )
+        expected.refuses(
+            database,
+            naming=("patient_photos.is_pending", "name-taken", "stranger_pending"),
+            remedy=("ALTER TABLE patient_photos RENAME CONSTRAINT patient_photos_is_pending_not_null TO theirs",),
+            keeping=lambda key: "stranger_pending" in key.name or "NOT NULL" in key.name,
+        )
+
+    def test_21_not_inherited(self, database: Database, expected: Expectations):
+        database.execute("ALTER TABLE medical_records ALTER CONSTRAINT medical_records_version_not_null NO INHERIT")
         expected.converges(database)
 
 

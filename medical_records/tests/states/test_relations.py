@@ -117,6 +117,14 @@ class TestState17OtherSchemas:
         )
         expected.converges(empty_database, schema="clinic")
 
+    def test_17_the_path_leads_nowhere(self, database: Database, expected: Expectations):
+        database.execute(f'ALTER DATABASE "{database.name}" SET search_path = nowhere')
+        outcome = database.migrate()
+        assert outcome.status != 0
+        assert "found none on the search path (nowhere)" in outcome.errors
+        database.execute(f'ALTER DATABASE "{database.name}" RESET search_path')
+        expected.converges(database)
+
     def test_17_an_earlier_schema_shadows_ours(self, database: Database):
         """Django would now create its tables in the earlier schema: we are told of both, and nothing goes."""
         before = fingerprints(database)

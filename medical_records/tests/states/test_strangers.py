@@ -60,7 +60,7 @@ class TestTriggers:
         )
         expected.refuses(
             database,
-            naming=("medical_records.created_at",),
+            naming=("medical_records.created_at", "nulls-kept", "trigger"),
             remedy=("DROP TRIGGER keep ON medical_records",),
             filled={"medical_records.created_at": None},
         )

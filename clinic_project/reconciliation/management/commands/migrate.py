@@ -22,7 +22,7 @@ from ...console import (
     refusals_text,
     require_postgresql,
 )
-from ...engine import Inspection, expect, inspect
+from ...engine import Inspection, expect, inspect, usable_server
 from ...exceptions import ReconciliationError, Refused
 from ...history import (
     expect_declared,
@@ -30,6 +30,7 @@ from ...history import (
     reconciling_labels,
     record_lost_apps,
     record_missing_parents,
+    repair_book,
 )
 from ...operations import reconcile_apps
 from ...run import Run, running
@@ -87,7 +88,9 @@ class Command(DjangoMigrate):
     # Migrating
 
     def _migrate(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
+        usable_server(connection)
         with alone(connection, self.run_.budgets, self.reporter), self._around_django(options):
+            self._repair_book(connection)
             if not options["fake"] and not options["fake_initial"]:
                 self._complete_history(connection)
             try:
@@ -107,6 +110,13 @@ class Command(DjangoMigrate):
                 raise CommandError(str(error)) from error
             self.run_.notes += completed
             super().handle(*args, **options)
+
+    def _repair_book(self, connection: BaseDatabaseWrapper) -> None:
+        self.reporter.heading = "Repairing the record of migrations:"
+        outcome = repair_book(connection)
+        self.reporter.heading = ""
+        if outcome is not None:
+            self.run_.refusals += outcome.refusals
 
     def _complete_history(self, connection: BaseDatabaseWrapper) -> None:
         notes, refusals = record_lost_apps(connection)
