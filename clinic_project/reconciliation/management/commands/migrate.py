@@ -22,7 +22,7 @@ from ...console import (
     refusals_text,
     require_postgresql,
 )
-from ...engine import Inspection, expect, inspect
+from ...engine import Inspection, expect, inspect, require_server
 from ...exceptions import ReconciliationError, Refused
 from ...history import (
     expect_declared,
@@ -87,6 +87,7 @@ class Command(DjangoMigrate):
     # Migrating
 
     def _migrate(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
+        require_server(connection)
         with alone(connection, self.run_.budgets, self.reporter), self._around_django(options):
             if not options["fake"] and not options["fake_initial"]:
                 self._complete_history(connection)
