@@ -33,6 +33,7 @@ from ...history import (
 )
 from ...operations import reconcile_apps
 from ...run import Run, running
+from ...sessions import without_timeouts
 
 
 class Command(DjangoMigrate):
@@ -59,10 +60,11 @@ class Command(DjangoMigrate):
         self.inspection: Inspection | None = None
         try:
             require_postgresql(connection)
-            if options["plan"] or options["check_unapplied"] or options["prune"]:
-                self._look(connection, *args, **options)
-            else:
-                self._migrate(connection, *args, **options)
+            with without_timeouts(connection):
+                if options["plan"] or options["check_unapplied"] or options["prune"]:
+                    self._look(connection, *args, **options)
+                else:
+                    self._migrate(connection, *args, **options)
         except ReconciliationError as error:
             raise CommandError(str(error)) from error
         except Error as error:
