@@ -98,8 +98,16 @@ class Executor:
             self.given_up.append((repair, given_up.refusal))
             self.reporter.given_up(given_up.refusal)
             if repair.if_given_up is not None:
-                with suppress(Error):
-                    self._in_transaction(*repair.if_given_up.statements)
+                self._clean_up(repair.if_given_up)
+
+    def _clean_up(self, step: Step) -> None:
+        """Try it once. What others don't let us have now is left to the next run."""
+        try:
+            self._in_transaction(*step.statements)
+        except Error as error:
+            # Django would connect anew, and the next repair run without the migration lock.
+            if connection_lost(error):
+                raise _lost(step, error) from error
 
     @property
     def refusals(self) -> list[Refusal]:
