@@ -95,10 +95,7 @@ COLUMNS = """
 # them apart, and hides the index (but not the pid) from roles that may not see the session, hence the lock.
 INDEXES = """
     SELECT x.indrelid AS table_oid, i.oid, i.relname AS name, x.indisunique AS is_unique,
-           substr(pg_get_indexdef(i.oid), 1 + length(format('CREATE %%sINDEX %%I ON %%s%%I.%%I ',
-               CASE WHEN x.indisunique THEN 'UNIQUE ' END, i.relname, CASE WHEN i.relkind = 'I' THEN 'ONLY ' END,
-               CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, t.relname))) AS body,
-           i.reloptions AS parameters,
+           pg_get_indexdef(i.oid) AS definition, i.reloptions AS parameters,
            x.indisvalid AND x.indisready AND x.indislive AS valid,
            NOT x.indisvalid AND EXISTS (
                SELECT FROM pg_stat_progress_create_index p
@@ -110,8 +107,6 @@ INDEXES = """
                                          FROM generate_series(1, x.indnkeyatts) AS n) END AS keys
     FROM pg_index x
     JOIN pg_class i ON i.oid = x.indexrelid
-    JOIN pg_class t ON t.oid = x.indrelid
-    JOIN pg_namespace n ON n.oid = t.relnamespace
     LEFT JOIN pg_constraint k ON k.conindid = i.oid AND k.conrelid = x.indrelid AND k.contype IN ('p', 'u', 'x')
     WHERE x.indrelid = ANY (%s)
     ORDER BY x.indrelid, i.relname

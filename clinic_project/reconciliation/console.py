@@ -159,9 +159,10 @@ def database_error_text(error: Error) -> str:
             f"The database stopped answering: {message(error)} Nothing is lost; run it again: it starts from what is"
             " there."
         )
+    code = f" (SQLSTATE {sqlstate(error)})" if sqlstate(error) else ""
     return (
-        f"PostgreSQL said no: {message(error)} (SQLSTATE {sqlstate(error)}). Nothing is lost. Settle what it says, then run"
-        " it again: it starts from what is there. With --traceback it shows where that was."
+        f"PostgreSQL said no: {message(error)}{code}. Nothing is lost. Settle what it says, then run it again: it starts"
+        " from what is there. With --traceback it shows where that was."
     )
 
 

@@ -75,15 +75,8 @@ def _collector_paused() -> Iterator[None]:
 @_collector_paused()
 def expect(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterable[str]) -> tuple[Server, Schema]:
     """Return the server and the schema that the models of the apps `labels` declare on it. Raises Unsupported."""
-    server = usable_server(connection)
+    server = require_server(connection)
     return server, expected_schema(connection, apps, labels, server.schema or "")
-
-
-def usable_server(connection: BaseDatabaseWrapper) -> Server:
-    """Return what the server lets this role do. Raises Unsupported where that isn't enough for anything here."""
-    server = read_server(connection)
-    _require(server)
-    return server
 
 
 @_collector_paused()
@@ -189,6 +182,13 @@ def _building(inspection: Inspection) -> list[str]:
     return [index.name for table in tables for index in table.indexes if index.building]
 
 
+def require_server(connection: BaseDatabaseWrapper) -> Server:
+    """Return the server. Raises Unsupported where it, or this role on it, can't carry a reconciliation."""
+    server = read_server(connection)
+    _require(server)
+    return server
+
+
 def _require(server: Server) -> None:
     if server.version_number < OLDEST:
         raise Unsupported(f"Expected PostgreSQL 14 or later, found {server.version}. Upgrade the server.")
@@ -201,10 +201,10 @@ def _require(server: Server) -> None:
             f"Expected to be allowed to write, found read-only transactions for {server.role}. Turn them off:"
             " ALTER ROLE … SET default_transaction_read_only = off (or for the database)."
         )
-    if server.schema is None:
+    if server.schema is None or server.schema.startswith("pg_"):  # the system's own, or one of temporary tables
         raise Unsupported(
-            f"Expected a schema to create tables in, found none on the search path ({server.search_path}). Create one,"
-            " or set search_path."
+            f"Expected a schema to create tables in, found {server.schema or 'none'} first on the search path"
+            f" ({server.search_path}). Create one, or set search_path."
         )
     if not server.may_create_temporary:
         raise Unsupported(

@@ -30,9 +30,12 @@ def _cause(error: Error) -> BaseException | None:
 
 
 def connection_lost(error: Error) -> bool:
-    """Whether there is nobody to talk to any more: no SQLSTATE, class 08 (connection) or 57P (intervention)."""
+    """Whether there is nobody to talk to any more: no SQLSTATE, class 08 (connection) or 57P (intervention).
+
+    What Django itself says, with no error of the driver as its cause, isn't about the connection.
+    """
     code = sqlstate(error)
-    return not code or code.startswith(("08", "57P"))
+    return error.__cause__ is not None and (not code or code.startswith(("08", "57P")))
 
 
 def message(error: Error) -> str:

@@ -28,7 +28,7 @@ from .errors import (
 from .exceptions import ReconciliationError
 from .plan import Fill, Guard, Inquiry, Note, Plan, Refusal, Repair, Step
 from .report import Reporter
-from .sessions import holders, settings_of_session
+from .sessions import holders, settings_of_session, without_timeouts
 from .watch import watching_build
 
 #: Backoff between tries for a lock, in seconds: from the first to the longest, each half of it at random.
@@ -43,14 +43,6 @@ FIRST_PATIENCE = 0.05
 
 #: A fill looks at so many blocks at first, and at up to so many while it finds little to do.
 FIRST_WINDOW, WIDEST_WINDOW = 32, 4096
-
-#: The last one is PostgreSQL 17's.
-_NO_TIMEOUTS = {
-    "statement_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
-    "idle_session_timeout": "0",
-    "transaction_timeout": "0",
-}
 
 #: The most blocks that a table has, or one of those that inherit from it, which a fill reaches as well.
 _BLOCKS = """
@@ -92,8 +84,7 @@ class Executor:
 
     def run(self, plan: Plan) -> None:
         """Run all repairs. Raises ReconciliationError if the connection is lost; the next run starts from there."""
-        # Timeouts of the role or the database are for its queries, not for a build of an hour.
-        with settings_of_session(self.connection, **_NO_TIMEOUTS):
+        with without_timeouts(self.connection):
             for repair in plan.repairs:
                 self._repair(repair)
 
@@ -107,8 +98,16 @@ class Executor:
             self.given_up.append((repair, given_up.refusal))
             self.reporter.given_up(given_up.refusal)
             if repair.if_given_up is not None:
-                with suppress(Error):
-                    self._in_transaction(*repair.if_given_up.statements)
+                self._clean_up(repair.if_given_up)
+
+    def _clean_up(self, step: Step) -> None:
+        """Try it once. What others don't let us have now is left to the next run."""
+        try:
+            self._in_transaction(*step.statements)
+        except Error as error:
+            # Django would connect anew, and the next repair run without the migration lock.
+            if connection_lost(error):
+                raise _lost(step, error) from error
 
     @property
     def refusals(self) -> list[Refusal]:

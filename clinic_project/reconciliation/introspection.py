@@ -223,15 +223,22 @@ def _column(row: Mapping[str, Any]) -> Column:
     )
 
 
+_NAME = r'(?:"(?:[^"]|"")+"|[^\s".]+)'
+
+#: What pg_get_indexdef prints first. A temporary table's schema is pg_temp, and up to PostgreSQL 14 pg_temp_ and a number.
+_UP_TO_THE_TABLE = re.compile(rf"CREATE (?:UNIQUE )?INDEX {_NAME} ON (?:ONLY )?{_NAME}\.{_NAME} ")
+
+
 def _index(row: Mapping[str, Any]) -> Index:
-    body = row["body"]
+    definition = _UP_TO_THE_TABLE.sub("", row["definition"], count=1)
+    body = definition
     if row["parameters"]:
         body = re.sub(r" WITH \([^()]*\)", "", body)
     return Index(
         name=row["name"],
         unique=row["is_unique"],
         body=body,
-        definition=row["body"],
+        definition=definition,
         valid=row["valid"],
         building=row["building"],
         constraint=row["constraint_name"],

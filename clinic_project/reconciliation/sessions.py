@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,14 @@ from .errors import connection_lost
 
 #: The advisory lock that a migrating session holds. The numbers only have to be this project's own.
 MIGRATION_LOCK = (0x636C696E, 0x6D696772)
+
+#: The last one is PostgreSQL 17's.
+_NO_TIMEOUTS = {
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+}
 
 _LONGEST_QUERY = 80
 
@@ -111,6 +119,11 @@ def _set(connection: BaseDatabaseWrapper, values: dict[str, str]) -> None:
     with connection.cursor() as cursor:
         calls = ", ".join("set_config(%s, %s, false)" for _ in values)
         cursor.execute(f"SELECT {calls}", [part for pair in values.items() for part in pair])
+
+
+def without_timeouts(connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
+    """Set those of the role or the database aside: they are for its queries, not for a count of all rows or a build."""
+    return settings_of_session(connection, **_NO_TIMEOUTS)
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """Repairs that stand in each other's way, or that can't be finished: nothing of them may harm who writes meanwhile."""
 
+from collections.abc import Callable
+
 from clinic_project.reconciliation.tests.proofs.databases import Database
+from clinic_project.reconciliation.tests.proofs.interruptions import counted, session_ended
 
 from .outcomes import Expectations
 
@@ -36,17 +39,35 @@ def test_a_published_table_has_no_key_and_rows_to_fill(database: Database, expec
     expected.is_declared(database)
 
 
+#: NULLs that can't be filled.
+STUBBORN = (
+    "ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL",
+    "UPDATE medical_records SET is_deleted = NULL WHERE id < 10",
+    """CREATE FUNCTION stubborn() RETURNS trigger LANGUAGE plpgsql AS
+       'BEGIN NEW.is_deleted := OLD.is_deleted; RETURN NEW; END'""",
+    "CREATE TRIGGER stubborn BEFORE UPDATE ON medical_records FOR EACH ROW EXECUTE FUNCTION stubborn()",
+)
+
+
 def test_a_fill_that_a_trigger_prevents_keeps_nobody_from_writing(database: Database):
     """The rows stay NULL, and are told; others can go on changing them."""
-    database.execute(
-        "ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL",
-        "UPDATE medical_records SET is_deleted = NULL WHERE id < 10",
-        "CREATE FUNCTION stubborn() RETURNS trigger LANGUAGE plpgsql AS"
-        " 'BEGIN NEW.is_deleted := OLD.is_deleted; RETURN NEW; END'",
-        "CREATE TRIGGER stubborn BEFORE UPDATE ON medical_records FOR EACH ROW EXECUTE FUNCTION stubborn()",
-    )
+    database.execute(*STUBBORN)
     outcome = database.migrate()
     assert outcome.status != 0
     assert "medical_records.is_deleted" in outcome.told
     database.execute("UPDATE medical_records SET version = version + 1 WHERE id < 10")
     assert database.value("SELECT count(*) FROM pg_constraint WHERE conname LIKE 'reconcile%'") == 0
+
+
+def test_the_session_ends_while_a_helping_check_is_taken_back(
+    database: Database, copy_of: Callable[[Database], Database]
+):
+    """Nothing more is begun on another session, which wouldn't keep a second `migrate` out."""
+    database.execute(*STUBBORN, "DROP INDEX idx_patient_photos_dedup")
+    with counted() as steps:
+        copy_of(database).migrate()
+    taken_back = next(number for number, step in enumerate(steps, start=1) if "DROP CONSTRAINT" in step.sql)
+    with session_ended(before=taken_back):
+        outcome = database.migrate()
+    assert "The connection to the database was lost" in outcome.errors
+    assert database.value("SELECT to_regclass('idx_patient_photos_dedup') IS NULL")

@@ -224,6 +224,14 @@ class TestState23Rights:
         database.execute("SET default_transaction_read_only = off", f'ALTER DATABASE "{database.name}" RESET ALL')
         expected.converges(database, filled=FILLED)
 
+    @pytest.mark.parametrize("path", ["gone", "pg_catalog, public", "pg_temp, public"])
+    def test_23_no_schema_to_create_in(self, path: str, database: Database, expected: Expectations):
+        """The first one on the search path isn't there, is PostgreSQL's own, or is gone with the session."""
+        database.execute(*DAMAGE, f'ALTER DATABASE "{database.name}" SET search_path = {path}')
+        self.refuses_before_the_first_change(database, database, "a schema to create tables in", "search_path")
+        database.execute(f'ALTER DATABASE "{database.name}" RESET ALL')
+        expected.converges(database, filled=FILLED)
+
 
 class TestState25SuddenEnds:
     """Killed on the way; the next `migrate` goes on."""

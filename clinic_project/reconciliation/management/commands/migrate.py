@@ -22,7 +22,7 @@ from ...console import (
     refusals_text,
     require_postgresql,
 )
-from ...engine import Inspection, expect, inspect, usable_server
+from ...engine import Inspection, expect, inspect, require_server
 from ...exceptions import ReconciliationError, Refused
 from ...history import (
     expect_declared,
@@ -34,6 +34,7 @@ from ...history import (
 )
 from ...operations import reconcile_apps
 from ...run import Run, running
+from ...sessions import without_timeouts
 
 
 class Command(DjangoMigrate):
@@ -60,10 +61,11 @@ class Command(DjangoMigrate):
         self.inspection: Inspection | None = None
         try:
             require_postgresql(connection)
-            if options["plan"] or options["check_unapplied"] or options["prune"]:
-                self._look(connection, *args, **options)
-            else:
-                self._migrate(connection, *args, **options)
+            with without_timeouts(connection):
+                if options["plan"] or options["check_unapplied"] or options["prune"]:
+                    self._look(connection, *args, **options)
+                else:
+                    self._migrate(connection, *args, **options)
         except ReconciliationError as error:
             raise CommandError(str(error)) from error
         except Error as error:
@@ -88,7 +90,7 @@ class Command(DjangoMigrate):
     # Migrating
 
     def _migrate(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
-        usable_server(connection)
+        require_server(connection)
         with alone(connection, self.run_.budgets, self.reporter), self._around_django(options):
             self._repair_book(connection)
             if not options["fake"] and not options["fake_initial"]:

@@ -25,6 +25,7 @@ from ...history import expect_declared
 from ...operations import script
 from ...plan import Plan, Refusal
 from ...run import Run, running
+from ...sessions import without_timeouts
 
 
 class Command(BaseCommand):
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         try:
             require_postgresql(connection)
             reporter = ConsoleReporter(self.stdout, self.style, options["verbosity"])
-            with running(Run(reporter=reporter)) as run:
+            with running(Run(reporter=reporter)) as run, without_timeouts(connection):
                 if options["check"] or options["plan"] or options["sql"] or options["json"]:
                     self._look(connection, options)
                 else:
