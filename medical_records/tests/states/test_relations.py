@@ -121,7 +121,7 @@ class TestState17OtherSchemas:
         database.execute(f'ALTER DATABASE "{database.name}" SET search_path = nowhere')
         outcome = database.migrate()
         assert outcome.status != 0
-        assert "found none on the search path (nowhere)" in outcome.errors
+        assert "found none first on the search path (nowhere)" in outcome.errors
         database.execute(f'ALTER DATABASE "{database.name}" RESET search_path')
         expected.converges(database)
 
