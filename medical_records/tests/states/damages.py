@@ -130,16 +130,45 @@ def _column(table: str, column: Any) -> Iterator[Damage]:
     if isinstance(column, models.CharField) and column.max_length is not None:
         yield Damage(f"{place} shorter", (f"{alter} TYPE varchar({column.max_length - 3})",), table)
         yield Damage(f"{place} longer", (f"{alter} TYPE varchar({column.max_length + 3})",), table)
+    if isinstance(column, models.IntegerField | models.ForeignKey):
+        numbers = ("CREATE SEQUENCE IF NOT EXISTS stranger_numbers", f"{alter} SET DEFAULT nextval('stranger_numbers')")
+        yield Damage(f"{place} numbered", numbers, table)
+        identity = (f"{alter} DROP DEFAULT", f"{alter} ADD GENERATED ALWAYS AS IDENTITY")
+        yield Damage(f"{place} an identity", identity, table)
+    if not column.null:
+        yield from _not_null_of_18(table, name, alter)
     if isinstance(column, models.JSONField):
         yield Damage(f"{place} as text", (f"{alter} DROP DEFAULT", f"{alter} TYPE text"), table)
+
+
+def _not_null_of_18(table: str, name: str, alter: str) -> Iterator[Damage]:
+    """What PostgreSQL 18 lets be done with the constraint that NOT NULL is there; others refuse it."""
+    place, constraint = f"{table}.{name}", f"{table}_{name}_not_null"
+    nulls = (
+        f"{alter} DROP NOT NULL",
+        f"UPDATE {table} SET {name} = NULL WHERE ctid::text ~ '[37]'",
+        f"ALTER TABLE {table} ADD CONSTRAINT known_{name} NOT NULL {name} NOT VALID",
+    )
+    yield Damage(f"{place} not null but not valid", nulls, table, filled={place: FILLED_WITH.get(name)})
+    yield Damage(
+        f"{place} not null without heirs", (f"ALTER TABLE {table} ALTER CONSTRAINT {constraint} NO INHERIT",), table
+    )
+    taken = (
+        f"ALTER TABLE {table} RENAME CONSTRAINT {constraint} TO aside_{name}",
+        f"ALTER TABLE {table} ADD CONSTRAINT {constraint} CHECK (true)",
+    )
+    yield Damage(f"{place} not null by a name that is taken", taken, table)
 
 
 def _key(table: str, name: str) -> Iterator[Damage]:
     alter = f"ALTER TABLE {table}"
     yield Damage(f"drop the key of {table}", (f"{alter} DROP CONSTRAINT {table}_pkey CASCADE",), table)
     yield Damage(f"rename the key of {table}", (f"{alter} RENAME CONSTRAINT {table}_pkey TO pk_{table}",), table)
+    check = (f"{alter} DROP CONSTRAINT {table}_pkey CASCADE", f"{alter} ADD CONSTRAINT {table}_pkey CHECK (true)")
+    yield Damage(f"the key of {table} becomes a check", check, table)
     if name != "id":
         return
+    yield Damage(f"{table} sequence too short", (f"{alter} ALTER id SET MAXVALUE 900",), table)
     yield Damage(f"{table} without generator", (f"{alter} ALTER id DROP IDENTITY",), table)
     yield Damage(f"{table} generates always", (f"{alter} ALTER id SET GENERATED ALWAYS",), table)
     yield Damage(f"{table} sequence behind", (f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 5)",), table)

@@ -286,6 +286,16 @@ class TestState28LostRecords:
         )
         expected.converges(database)
 
+    @pytest.mark.parametrize("option", ["--plan", "--check"])
+    def test_28_some_rows_and_a_look(self, option: str, database: Database, expected: Expectations):
+        """Looking says what the run that records them again will do, and changes nothing."""
+        database.execute("DELETE FROM django_migrations WHERE app = 'clinics'")
+        outcome = database.manage("migrate", option)
+        assert outcome.status != 0
+        assert "applied before its dependency" in outcome.errors
+        assert "Traceback" not in outcome.told
+        expected.converges(database)
+
     def test_28_the_whole_table(self, database: Database, expected: Expectations):
         """Django's own apps can't adopt their tables; ours can, one by one or together."""
         database.execute("DROP TABLE django_migrations")

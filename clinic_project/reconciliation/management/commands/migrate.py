@@ -76,7 +76,12 @@ class Command(DjangoMigrate):
     def _look(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
         if options["plan"]:
             self._show_repairs(inspect(connection, *expect_declared(connection)))
-        super().handle(*args, **options)
+        try:
+            super().handle(*args, **options)
+        except InconsistentMigrationHistory as error:
+            raise CommandError(
+                f"{error} Without this option, migrate records what the tables bear out, and goes on."
+            ) from error
 
     def _show_repairs(self, inspection: Inspection) -> None:
         self.stdout.write("Planned repairs:", self.style.MIGRATE_LABEL)
