@@ -147,8 +147,8 @@ def require_postgresql(connection: BaseDatabaseWrapper) -> None:
         require_own_session(connection)
     except OperationalError as error:
         raise CommandError(
-            f"Can't connect to the database {connection.settings_dict['NAME']}: {message(error)} Look at DATABASE_URL, and"
-            " whether the server runs."
+            f"Can't connect to the database {connection.settings_dict['NAME']} ({message(error)}). Look at DATABASE_URL, and"
+            " whether the server runs and has connections left."
         ) from error
 
 
@@ -156,7 +156,7 @@ def database_error_text(error: Error) -> str:
     """Say what a database error outside of any repair, which would have made a refusal of it, means to who must act."""
     if connection_lost(error):
         return (
-            f"The database stopped answering: {message(error)} Nothing is lost; run it again: it starts from what is"
+            f"The database stopped answering ({message(error)}). Nothing is lost; run it again: it starts from what is"
             " there."
         )
     code = f" (SQLSTATE {sqlstate(error)})" if sqlstate(error) else ""

@@ -45,4 +45,4 @@ def message(error: Error) -> str:
     detail = getattr(diagnostics, "message_detail", None)
     if detail and not sqlstate(error).startswith(_ABOUT_ROWS):
         words += f" ({detail})"
-    return " ".join(words.split())
+    return " ".join(words.split()).removesuffix(".")

@@ -144,7 +144,7 @@ class _Reader:
         asked = [
             (identifier(name), table.sql_name, sequence.name, sequence.increment) for table, name, sequence in keys
         ]
-        self.cursor.execute(catalogue.NEXT_KEYS, [json.dumps(asked)])
+        self.cursor.execute(catalogue.NEXT_KEYS, [json.dumps(asked, ensure_ascii=False)])
         answers = json.loads(self.cursor.fetchone()[0])
         return tables | {
             table.name: _with_next_key(table, name, next_key, replace(sequence, next_value=next_value))

@@ -47,8 +47,8 @@ class Database:
     role: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def connect(self) -> psycopg2.extensions.connection:
-        """Return a new connection in autocommit mode; sessions run in UTC."""
-        made = psycopg2.connect(**{**server_parameters(), **self.role, "dbname": self.name})
+        """Return a new connection in autocommit mode; sessions run in UTC, and in UTF-8 whatever the database's encoding."""
+        made = psycopg2.connect(**{**server_parameters(), **self.role, "dbname": self.name, "client_encoding": "UTF8"})
         made.autocommit = True
         with made.cursor() as cursor:
             cursor.execute("SET timezone = 'UTC'")

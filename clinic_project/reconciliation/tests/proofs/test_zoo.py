@@ -7,7 +7,7 @@ import pytest
 
 from .catalogue import Catalogue, Key, differences, nothing, object_ids, read_catalogue
 from .conftest import ZOO_TABLES
-from .databases import Database, Outcome
+from .databases import Database, Outcome, create_database, drop_database
 from .fingerprints import fingerprints, lost_or_changed
 from .idempotence import assert_changes_nothing
 
@@ -61,6 +61,14 @@ class TestFromEmpty:
         assert empty_database.migrate("zoo").status == 0
         assert_changes_nothing(empty_database, "zoo")
         assert len(read_catalogue(empty_database, ZOO_TABLES, "Zoo, alt")) == len(declared)
+
+    def test_in_a_database_without_an_encoding(self, zoo: None, declared: Catalogue):
+        """SQL_ASCII takes names as bytes. It can't make a character of the escapes that JSON has for one."""
+        database = create_database("template0", "ENCODING 'SQL_ASCII' LOCALE 'C'")
+        try:
+            converges(database, declared)
+        finally:
+            drop_database(database)
 
 
 INDEXES = {
