@@ -12,6 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.migrations.state import ModelState, ProjectState
 from django.utils.module_loading import module_has_submodule
 
 from .differences import Kind
@@ -49,11 +50,13 @@ def expect_declared(connection: BaseDatabaseWrapper, labels: Iterable[str] | Non
 
 def repair_book(connection: BaseDatabaseWrapper) -> Outcome | None:
     """Bring the book's own table to what Django makes, where rows can't be added to it for want of a key."""
-    model = MigrationRecorder.Migration._meta
-    inspection = inspect(connection, *expect(connection, model.apps, [model.app_label]))
-    if not inspection.differences.of(model.db_table, Kind.KEY_WITHOUT_GENERATOR, Kind.SEQUENCE_BEHIND):
+    book = ModelState.from_model(MigrationRecorder.Migration)
+    # The model's own registry lists no models: it has no apps.
+    apps = ProjectState(models={(book.app_label, book.name_lower): book}).apps
+    inspection = inspect(connection, *expect(connection, apps, [book.app_label]))
+    if not inspection.differences.of(book.options["db_table"], Kind.KEY_WITHOUT_GENERATOR, Kind.SEQUENCE_BEHIND):
         return None
-    return reconcile_apps(connection, model.apps, [model.app_label])
+    return reconcile_apps(connection, apps, [book.app_label])
 
 
 def record_lost_apps(connection: BaseDatabaseWrapper) -> tuple[list[Note], list[Refusal]]:

@@ -308,14 +308,23 @@ class TestState28LostRecords:
         assert database.manage("migrate", "--fake").status == 0
         expected.converges(database)
 
-    def test_28_rows_that_get_no_key(self, database: Database, expected: Expectations):
-        """The table was copied with its rows and nothing else, so that none can be added to it."""
-        database.execute(
-            "ALTER TABLE django_migrations RENAME TO django_migrations_before",
-            "CREATE TABLE django_migrations AS TABLE django_migrations_before",
-            "DELETE FROM django_migrations WHERE app = 'medical_records'",
-        )
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            ("ALTER TABLE django_migrations ALTER id DROP IDENTITY",),
+            ("SELECT setval('django_migrations_id_seq', 1)",),
+            (
+                "ALTER TABLE django_migrations RENAME TO django_migrations_before",
+                "CREATE TABLE django_migrations AS TABLE django_migrations_before",
+                "DROP TABLE django_migrations_before",
+            ),
+        ],
+        ids=["without identity", "behind", "a bare copy"],
+    )
+    def test_28_no_row_can_be_added(self, damage: tuple[str, ...], database: Database, expected: Expectations):
+        database.execute("DELETE FROM django_migrations WHERE app = 'medical_records'", *damage)
         expected.converges(database)
+        assert database.value("SELECT count(DISTINCT id) = count(*) FROM django_migrations")
 
 
 class TestState29RestoredDump:
