@@ -13,6 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from .conf import Budgets
 from .engine import Inspection
 from .errors import connection_lost, message, sqlstate
+from .exceptions import ReconciliationError
 from .plan import Note, Refusal, Step
 from .pooling import require_own_session
 from .report import Reporter
@@ -152,7 +153,18 @@ def require_postgresql(connection: BaseDatabaseWrapper) -> None:
         ) from error
 
 
-def database_error_text(error: Error) -> str:
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """End a command with a message, and no traceback, where a person or the server has to see to something."""
+    try:
+        yield
+    except ReconciliationError as error:
+        raise CommandError(str(error)) from error
+    except Error as error:
+        raise CommandError(_database_error_text(error)) from error
+
+
+def _database_error_text(error: Error) -> str:
     """Say what a database error outside of any repair, which would have made a refusal of it, means to who must act."""
     if connection_lost(error):
         return (

@@ -221,6 +221,7 @@ class TestState23Rights:
     def test_23_read_only(self, database: Database, expected: Expectations):
         database.execute(*DAMAGE, f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = on')
         self.refuses_before_the_first_change(database, database, "read_only")
+        assert "read_only" in database.manage("sqlmigrate", "medical_records", "0001").errors
         database.execute("SET default_transaction_read_only = off", f'ALTER DATABASE "{database.name}" RESET ALL')
         expected.converges(database, filled=FILLED)
 

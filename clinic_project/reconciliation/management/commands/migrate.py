@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
-from django.db import Error, connections
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.exceptions import InconsistentMigrationHistory
@@ -16,14 +16,14 @@ from django.db.models.signals import post_migrate, pre_migrate
 from ...console import (
     ConsoleReporter,
     alone,
-    database_error_text,
     differences_text,
+    errors_told,
     notes_lines,
     refusals_text,
     require_postgresql,
 )
 from ...engine import Inspection, expect, inspect, require_server
-from ...exceptions import ReconciliationError, Refused
+from ...exceptions import Refused
 from ...history import (
     expect_declared,
     only_reconciles,
@@ -59,17 +59,13 @@ class Command(DjangoMigrate):
         self.reporter = ConsoleReporter(self.stdout, self.style, options["verbosity"])
         self.run_.reporter = self.reporter
         self.inspection: Inspection | None = None
-        try:
+        with errors_told():
             require_postgresql(connection)
             with without_timeouts(connection):
                 if options["plan"] or options["check_unapplied"] or options["prune"]:
                     self._look(connection, *args, **options)
                 else:
                     self._migrate(connection, *args, **options)
-        except ReconciliationError as error:
-            raise CommandError(str(error)) from error
-        except Error as error:
-            raise CommandError(database_error_text(error)) from error
 
     # Looking
 

@@ -6,21 +6,20 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ...conf import Budgets
 from ...console import (
     ConsoleReporter,
     alone,
-    database_error_text,
     differences_text,
+    errors_told,
     notes_lines,
     refusals_text,
     require_postgresql,
 )
 from ...engine import Inspection, foresee, inspect, reconcile
-from ...exceptions import ReconciliationError
 from ...history import expect_declared
 from ...operations import script
 from ...plan import Plan, Refusal
@@ -41,7 +40,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
-        try:
+        with errors_told():
             require_postgresql(connection)
             reporter = ConsoleReporter(self.stdout, self.style, options["verbosity"])
             with running(Run(reporter=reporter)) as run, without_timeouts(connection):
@@ -49,10 +48,6 @@ class Command(BaseCommand):
                     self._look(connection, options)
                 else:
                     self._repair(connection, run.budgets, reporter)
-        except ReconciliationError as error:
-            raise CommandError(str(error)) from error
-        except Error as error:
-            raise CommandError(database_error_text(error)) from error
 
     def _look(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
         inspection = inspect(connection, *expect_declared(connection))
