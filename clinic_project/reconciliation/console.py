@@ -24,13 +24,12 @@ BETWEEN_LINES = 10.0
 
 
 class ConsoleReporter(Reporter):
-    """Writes below whatever line stands open. `heading` is written before the first step, if there is one."""
+    """Writes below whatever line stands open."""
 
     def __init__(self, stdout: OutputWrapper, style: Style, verbosity: int) -> None:
         self.stdout = stdout
         self.style = style
         self.verbosity = verbosity
-        self.heading = ""
         self._line_open = False
         self._said_at: dict[int, float] = {}
         self._progress_said_at = 0.0

@@ -16,10 +16,11 @@ from django.db.migrations.state import ModelState, ProjectState
 from django.utils.module_loading import module_has_submodule
 
 from .differences import Kind
-from .engine import Inspection, Outcome, expect, inspect
+from .engine import Inspection, expect, inspect
 from .introspection import Server
 from .operations import ReconcileSchema, reconcile_apps
 from .plan import Note, Refusal
+from .run import current_run
 from .schema import Schema
 
 Node = tuple[str, str]
@@ -48,15 +49,17 @@ def expect_declared(connection: BaseDatabaseWrapper, labels: Iterable[str] | Non
     return expect(connection, state.apps, sorted(reconciling_labels() if labels is None else labels))
 
 
-def repair_book(connection: BaseDatabaseWrapper) -> Outcome | None:
+def repair_book(connection: BaseDatabaseWrapper) -> None:
     """Bring the book's own table to what Django makes, where rows can't be added to it for want of a key."""
     book = ModelState.from_model(MigrationRecorder.Migration)
     # The model's own registry lists no models: it has no apps.
     apps = ProjectState(models={(book.app_label, book.name_lower): book}).apps
     inspection = inspect(connection, *expect(connection, apps, [book.app_label]))
     if not inspection.differences.of(book.options["db_table"], Kind.KEY_WITHOUT_GENERATOR, Kind.SEQUENCE_BEHIND):
-        return None
-    return reconcile_apps(connection, apps, [book.app_label])
+        return
+    run = current_run()
+    with run.reporter.under("Repairing the record of migrations:"):
+        run.refusals += reconcile_apps(connection, apps, [book.app_label]).refusals
 
 
 def record_lost_apps(connection: BaseDatabaseWrapper) -> tuple[list[Note], list[Refusal]]:
@@ -148,6 +151,7 @@ def _is_borne_out(connection: BaseDatabaseWrapper, loader: MigrationLoader, node
 def _record(connection: BaseDatabaseWrapper, nodes: Iterable[Node]) -> int:
     recorder = MigrationRecorder(connection)
     recorder.ensure_schema()
+    repair_book(connection)
     count = 0
     for label, name in nodes:
         recorder.record_applied(label, name)

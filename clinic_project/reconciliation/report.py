@@ -1,6 +1,7 @@
 """What a reconciliation tells while it works. The base tells nobody; the commands' reporters write to a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from .plan import Refusal, Step
 from .sessions import Session
@@ -8,6 +9,18 @@ from .sessions import Session
 
 class Reporter:
     """Hears what happens. `rows` is how many a fill changed, None for other steps; `done` and `total` count the same."""
+
+    #: What the next step is part of, to be said before it.
+    heading = ""
+
+    @contextmanager
+    def under(self, heading: str) -> Iterator[None]:
+        """Put the steps that are taken, if any are, under a heading."""
+        self.heading = heading
+        try:
+            yield
+        finally:
+            self.heading = ""
 
     def started(self, step: Step) -> None: ...
 

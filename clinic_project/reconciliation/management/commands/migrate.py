@@ -93,7 +93,6 @@ class Command(DjangoMigrate):
     def _migrate(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
         require_server(connection)
         with alone(connection, self.run_.budgets, self.reporter), self._around_django(options):
-            self._repair_book(connection)
             if not options["fake"] and not options["fake_initial"]:
                 self._complete_history(connection)
             try:
@@ -114,13 +113,6 @@ class Command(DjangoMigrate):
             self.run_.notes += completed
             super().handle(*args, **options)
 
-    def _repair_book(self, connection: BaseDatabaseWrapper) -> None:
-        self.reporter.heading = "Repairing the record of migrations:"
-        outcome = repair_book(connection)
-        self.reporter.heading = ""
-        if outcome is not None:
-            self.run_.refusals += outcome.refusals
-
     def _complete_history(self, connection: BaseDatabaseWrapper) -> None:
         notes, refusals = record_lost_apps(connection)
         self.run_.notes += notes
@@ -133,6 +125,8 @@ class Command(DjangoMigrate):
 
         def heal(apps: Any, plan: Any, using: str, **kwargs: Any) -> None:
             pre_migrate.disconnect(heal)
+            if plan:
+                repair_book(connections[using])
             if not options["fake"]:
                 self._heal(connections[using], apps, plan)
 
@@ -156,9 +150,8 @@ class Command(DjangoMigrate):
         labels = _labels_in(apps) - _left_to_the_plan(plan)
         if not labels:
             return
-        self.reporter.heading = "Repairing what is recorded as applied:"
-        outcome = reconcile_apps(connection, apps, sorted(labels))
-        self.reporter.heading = ""
+        with self.reporter.under("Repairing what is recorded as applied:"):
+            outcome = reconcile_apps(connection, apps, sorted(labels))
         self.run_.refusals += outcome.refusals
         self.inspection = outcome.inspection
 
