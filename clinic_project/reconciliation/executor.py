@@ -29,6 +29,7 @@ from .exceptions import ReconciliationError
 from .plan import Fill, Guard, Inquiry, Note, Plan, Refusal, Repair, Step
 from .report import Reporter
 from .sessions import holders, settings_of_session, without_timeouts
+from .undone import Undone
 from .watch import watching_build
 
 #: Backoff between tries for a lock, in seconds: from the first to the longest, each half of it at random.
@@ -85,10 +86,16 @@ class Executor:
     def run(self, plan: Plan) -> None:
         """Run all repairs. Raises ReconciliationError if the connection is lost; the next run starts from there."""
         with without_timeouts(self.connection):
+            undone = self.undone()
             for repair in plan.repairs:
-                self._repair(repair)
+                if undone.holds_up(repair):
+                    continue
+                refusal = self._repair(repair)
+                if refusal is not None:
+                    undone.lack(refusal, repair.gives)
 
-    def _repair(self, repair: Repair) -> None:
+    def _repair(self, repair: Repair) -> Refusal | None:
+        """Return why the repair was given up, if it was."""
         try:
             if repair.inquiry is not None:
                 self._inquire(repair.inquiry)
@@ -99,6 +106,8 @@ class Executor:
             self.reporter.given_up(given_up.refusal)
             if repair.if_given_up is not None:
                 self._clean_up(repair.if_given_up)
+            return given_up.refusal
+        return None
 
     def _clean_up(self, step: Step) -> None:
         """Try it once. What others don't let us have now is left to the next run."""
@@ -108,6 +117,13 @@ class Executor:
             # Django would connect anew, and the next repair run without the migration lock.
             if connection_lost(error):
                 raise _lost(step, error) from error
+
+    def undone(self) -> Undone:
+        """Return what is lacking since its repairs were given up."""
+        undone = Undone()
+        for repair, refusal in self.given_up:
+            undone.lack(refusal, repair.gives)
+        return undone
 
     @property
     def refusals(self) -> list[Refusal]:

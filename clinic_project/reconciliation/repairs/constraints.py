@@ -5,11 +5,13 @@ from dataclasses import replace
 from functools import partial
 
 from ..differences import Difference
-from ..plan import Draft, Guard, Lock, Note, Phase, Refusal, Repair, Step
+from ..draft import Draft
+from ..footings import Is, needed_by_constraint
+from ..plan import Footing, Guard, Lock, Note, Phase, Refusal, Repair, Step
 from ..schema import Constraint, Table, helper_name, identifier
 from . import guards
 from .columns import validate
-from .indexes import build, name_taken
+from .indexes import build
 from .naming import constraint_renamed, renames
 
 
@@ -26,29 +28,14 @@ def _drop(constraint: Constraint) -> str:
 def rename_constraints(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
     """Give right constraints their declared names, all of a table's at once. Wrong ones of these names go."""
 
-    free = list(items)
-    while taken := [item for item in free if _is_taken(draft, item, items, free)]:
-        draft.refusals += [name_taken(table, item.name, draft.actual.holders[item.name]) for item in taken]
-        free = [item for item in free if item not in taken]
-    if not free:
-        return
-    pairs = [(item.found.name, item.name) for item in free]
+    pairs = [(item.found.name, item.name) for item in items]
     befores = {before for before, _ in pairs}
-    drops = [_drop(item.holder) for item in free if item.holder is not None and item.holder.name not in befores]
+    drops = [_drop(item.holder) for item in items if item.holder is not None and item.holder.name not in befores]
     names = ", ".join(f"{before} to {after}" for before, after in pairs)
     step = _alter(table, Lock.ACCESS_EXCLUSIVE, f"rename {names}", *drops)
     statements = (*step.statements, *renames(table, pairs, (), partial(constraint_renamed, table)))
     step = replace(step, statements=statements)
-    draft.repairs.append(Repair(Phase.KEYS, table.name, tuple(item.name for item in free), (step,)))
-
-
-def _is_taken(draft: Draft, item: Difference, items: Sequence[Difference], free: Sequence[Difference]) -> bool:
-    """Whether the name that a key's index gets with it stays another's: a stranger's, or one's that isn't renamed."""
-    if item.wanted.kind not in "pux" or item.name not in draft.actual.holders:
-        return False
-    if any(other.found.name == item.name for other in free):
-        return False
-    return item.holder is None or any(other.found.name == item.name for other in items)
+    draft.repairs.append(Repair(Phase.KEYS, table.name, tuple(item.name for item in items), (step,)))
 
 
 # Primary keys, unique and exclusion constraints
@@ -56,10 +43,7 @@ def _is_taken(draft: Draft, item: Difference, items: Sequence[Difference], free:
 
 def add_key(draft: Draft, table: Table, item: Difference) -> None:
     wanted = item.wanted
-    holder = draft.actual.holders.get(wanted.name)
-    if holder is not None and item.holder is None and (item.found is None or item.found.name != wanted.name):
-        draft.refusals.append(name_taken(table, wanted.name, holder))
-    elif not _can_use_index(wanted):
+    if not _can_use_index(wanted):
         _add_directly(draft, table, wanted)
     else:
         steps = (*_unique_index(table, item, wanted), _use_index(table, item, wanted))
@@ -159,7 +143,8 @@ def add_rule_at_once(draft: Draft, table: Table, wanted: Constraint) -> None:
     """Add a foreign key to a table that is made by the same plan, and so has no rows to prove it for."""
     clause = f"ADD CONSTRAINT {identifier(wanted.name)} {wanted.text}"
     step = _alter(table, _lock(wanted), f"add {wanted.name}", clause, parent=wanted.target)
-    draft.repairs.append(Repair(Phase.RULES, table.name, (wanted.name,), (step,)))
+    needs = needed_by_constraint(table.name, wanted, draft.actual) | {Footing(Is.A_TABLE, table.name)}
+    draft.repairs.append(Repair(Phase.RULES, table.name, (wanted.name,), (step,), needs=needs))
 
 
 def finish_rule(draft: Draft, table: Table, item: Difference) -> None:
@@ -212,17 +197,8 @@ def replace_constraint(draft: Draft, table: Table, item: Difference) -> None:
 def add_constraint(draft: Draft, table: Table, item: Difference) -> None:
     if item.wanted.kind in "pux":
         add_key(draft, table, item)
-    elif item.wanted.target is None or draft.has_parent(item.wanted):
-        add_missing_rule(draft, table, item)
     else:
-        draft.notes.append(waits_for_parent(table.name, item.name, item.wanted.target[1]))
-
-
-def waits_for_parent(table: str, name: str, parent: str) -> Note:
-    text = (
-        f"waits for {parent}: expected a table, found none, and none is made here. Create it, then run migrate again."
-    )
-    return Note("waits-for-parent", table, name, text)
+        add_missing_rule(draft, table, item)
 
 
 def rebuild_key_index(draft: Draft, table: Table, item: Difference) -> None:

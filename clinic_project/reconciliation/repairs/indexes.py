@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from ..differences import Difference
-from ..plan import Draft, Guard, Lock, Phase, Refusal, Repair, Step
-from ..schema import Index, Relation, Table, helper_name, identifier
+from ..draft import Draft
+from ..plan import Guard, Lock, Phase, Repair, Step
+from ..schema import Index, Table, helper_name, identifier
 from . import guards
 from .naming import renames
 
@@ -47,23 +48,8 @@ def _unique_guard(table: Table, index: Index) -> Guard | None:
 
 def create_index(draft: Draft, table: Table, item: Difference) -> None:
     index = item.wanted
-    if index.name in draft.actual.holders and item.holder is None:
-        draft.refusals.append(name_taken(table, index.name, draft.actual.holders[index.name]))
-        return
     step = build(table, index, index.name, f"build {index.name}", _unique_guard(table, index))
     draft.repairs.append(Repair(Phase.INDEXES, table.name, (index.name,), (step,)))
-
-
-def name_taken(table: Table, name: str, holder: Relation) -> Refusal:
-    of = f" of the table {holder.table}" if holder.table else ""
-    kind = holder.described
-    return Refusal(
-        "name-taken",
-        table.name,
-        name,
-        f"expected an index or constraint of this name, found that {kind}{of} holds it.",
-        f"Rename or drop that one ({identifier(holder.schema, holder.name)}), then run migrate again.",
-    )
 
 
 def rebuild_index(draft: Draft, table: Table, item: Difference) -> None:
@@ -79,9 +65,6 @@ def rebuild_index(draft: Draft, table: Table, item: Difference) -> None:
 def replace_index(draft: Draft, table: Table, item: Difference) -> None:
     """Build the right index beside the wrong one of its name, swap their names, drop the wrong one."""
     index, holder = item.wanted, item.holder
-    if holder.constraint is not None:
-        draft.refusals.append(_held_by_constraint(table, item, holder))
-        return
     helper = helper_name("new", table.name, index.name)
     steps = [
         build(table, index, helper, f"build what {index.name} should be", _unique_guard(table, index)),
@@ -90,34 +73,12 @@ def replace_index(draft: Draft, table: Table, item: Difference) -> None:
     draft.repairs.append(Repair(Phase.INDEXES, table.name, (index.name,), tuple(steps)))
 
 
-def _held_by_constraint(table: Table, item: Difference, holder: Index) -> Refusal:
-    return Refusal(
-        "name-taken",
-        table.name,
-        item.name,
-        f"expected the index {item.expected}, found the index of the constraint {holder.constraint}"
-        f" ({holder.text}), which no model declares.",
-        f"Rename or drop it (ALTER TABLE {table.sql_name} RENAME CONSTRAINT {identifier(holder.constraint or '')}"
-        " TO …), then run migrate again.",
-    )
-
-
 def rename_indexes(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
     """Give right indexes their declared names, all of a table's at once."""
-    taken = [item for item in items if _is_elsewhere(draft, table, item.name)]
-    draft.refusals += [name_taken(table, item.name, draft.actual.holders[item.name]) for item in taken]
-    items = [item for item in items if item not in taken]
-    if not items:
-        return
     pairs = [(item.found.name, item.name) for item in items]
     holders = [item.holder.name for item in items if item.holder is not None]
     steps = tuple(_take_names(table, pairs, holders))
     draft.repairs.append(Repair(Phase.INDEXES, table.name, tuple(item.name for item in items), steps))
-
-
-def _is_elsewhere(draft: Draft, table: Table, name: str) -> bool:
-    holder = draft.actual.holders.get(name)
-    return holder is not None and holder.table != table.name
 
 
 def _take_names(table: Table, pairs: Sequence[tuple[str, str]], holders: Sequence[str]) -> list[Step]:
