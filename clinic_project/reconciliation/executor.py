@@ -167,7 +167,7 @@ class Executor:
         if step.fill is not None:
             return self._fill(step, step.fill)
         if step.transactional:
-            self.until_unlocked(step, lambda: self._in_transaction(*step.statements, first=step.relations[:1]))
+            self.until_unlocked(step, lambda: self._in_transaction(*step.statements, first=step.relations))
         else:
             self._alone(step)
         return None
@@ -183,15 +183,16 @@ class Executor:
     def short_of_locks(self, *tables: str) -> Iterator[Any]:
         """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout, or this try.
 
-        `tables` are held against maintenance first, for which no writer waits. PostgreSQL ends an autovacuum that is in
-        the way, but only for one who has waited for the deadlock timeout, which is longer than ours.
+        `tables` are held against maintenance first, for which no writer waits: all of them before the first statement,
+        which may keep the writers of one out while it waits for another. PostgreSQL ends an autovacuum that is in the
+        way, but only for one who has waited for the deadlock timeout, which is longer than ours.
 
         Whatever the role's default, each statement sees what was committed before it, while it waited for its lock too.
         """
         patience = milliseconds(min(self._patience, self.budgets.lock_timeout))
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            for table in tables:
+            for table in _lockable(cursor, tables):
                 cursor.execute(f"{_WAIT_FOR_AUTOVACUUM}; LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE")
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
             yield cursor
@@ -308,6 +309,17 @@ class Executor:
         with self.connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             return cursor.fetchone()
+
+
+def _lockable(cursor: Any, tables: tuple[str, ...]) -> list[str]:
+    """Return those of `tables` that this role may lock: to point a foreign key at one, REFERENCES on it is enough."""
+    if not tables:
+        return []
+    cursor.execute(
+        "SELECT name FROM unnest(%s) AS name WHERE has_table_privilege(name, 'UPDATE, DELETE, TRUNCATE')",
+        [list(dict.fromkeys(tables))],
+    )
+    return [name for (name,) in cursor.fetchall()]
 
 
 def statement_failed(step: Step, name: str, error: Error) -> Refusal:
