@@ -95,7 +95,7 @@ COLUMNS = """
 # them apart, and hides the index (but not the pid) from roles that may not see the session, hence the lock.
 INDEXES = """
     SELECT x.indrelid AS table_oid, i.oid, i.relname AS name, x.indisunique AS is_unique,
-           pg_get_indexdef(i.oid) AS definition, i.reloptions AS parameters,
+           pg_get_indexdef(i.oid) AS definition, i.reloptions AS parameters, x.indisreplident AS replica_identity,
            x.indisvalid AND x.indisready AND x.indislive AS valid,
            NOT x.indisvalid AND EXISTS (
                SELECT FROM pg_stat_progress_create_index p

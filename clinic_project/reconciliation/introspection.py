@@ -246,6 +246,7 @@ def _index(row: Mapping[str, Any]) -> Index:
         predicate=row["predicate"],
         parameters=tuple(row["parameters"] or ()),
         columns=tuple(row["columns"] or ()),
+        replica_identity=row["replica_identity"],
     )
 
 

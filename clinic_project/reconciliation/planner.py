@@ -12,6 +12,7 @@ from .plan import Note, Plan, Refusal
 from .repairs import columns, constraints, indexes, tables
 from .repairs.names import settle_names
 from .repairs.parents import look_at_parents, not_a_table, unlogged
+from .repairs.replication import refuse_losses
 from .schema import Constraint, Table, identifier
 
 T = TypeVar("T")
@@ -130,6 +131,7 @@ _TOGETHER: dict[Kind, Callable[[Draft, Table, Sequence[Difference]], None]] = {
 
 
 def _plan_items(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
+    items = refuse_losses(draft, table, items)
     one_by_one = [item for item in items if item.kind not in _TOGETHER]
     # What stands on a type is known to wait only when the type is known to be refused.
     types = [item for item in one_by_one if item.kind is Kind.COLUMN_TYPE]

@@ -121,6 +121,7 @@ class Index:
     predicate: str | None = None
     parameters: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    replica_identity: bool = False
 
     @property
     def meaning(self) -> tuple[bool, str]:

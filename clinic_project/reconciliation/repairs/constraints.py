@@ -13,6 +13,7 @@ from . import guards
 from .columns import validate
 from .indexes import build
 from .naming import constraint_renamed, renames
+from .replication import handed_over
 
 
 def _alter(table: Table, lock: str, reason: str, *clauses: str, parent: tuple[str, str] | None = None) -> Step:
@@ -30,11 +31,13 @@ def rename_constraints(draft: Draft, table: Table, items: Sequence[Difference]) 
 
     pairs = [(item.found.name, item.name) for item in items]
     befores = {before for before, _ in pairs}
-    drops = [_drop(item.holder) for item in items if item.holder is not None and item.holder.name not in befores]
+    heirs = [item for item in items if item.holder is not None and item.holder.name not in befores]
+    drops = [_drop(item.holder) for item in heirs]
     names = ", ".join(f"{before} to {after}" for before, after in pairs)
     step = _alter(table, Lock.ACCESS_EXCLUSIVE, f"rename {names}", *drops)
-    statements = (*step.statements, *renames(table, pairs, (), partial(constraint_renamed, table)))
-    step = replace(step, statements=statements)
+    renamed = renames(table, pairs, (), partial(constraint_renamed, table))
+    identity = _alter(table, Lock.ACCESS_EXCLUSIVE, step.reason, *handed_over(table, heirs))
+    step = replace(step, statements=(*step.statements, *renamed, *identity.statements))
     draft.repairs.append(Repair(Phase.KEYS, table.name, tuple(item.name for item in items), (step,)))
 
 
@@ -91,7 +94,7 @@ def _use_index(table: Table, item: Difference, wanted: Constraint, *first: str) 
     kind = "PRIMARY KEY" if wanted.kind == "p" else "UNIQUE"
     timing = f" {wanted.timing}" if wanted.deferrable else ""
     clause = f"ADD CONSTRAINT {identifier(wanted.name)} {kind} USING INDEX {identifier(index)}{timing}"
-    return _alter(table, Lock.ACCESS_EXCLUSIVE, f"make it {wanted.name}", *first, clause)
+    return _alter(table, Lock.ACCESS_EXCLUSIVE, f"make it {wanted.name}", *first, clause, *handed_over(table, [item]))
 
 
 def replace_key(draft: Draft, table: Table, item: Difference) -> None:

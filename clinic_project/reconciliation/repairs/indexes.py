@@ -8,6 +8,7 @@ from ..plan import Guard, Lock, Phase, Repair, Step
 from ..schema import Index, Table, helper_name, identifier
 from . import guards
 from .naming import renames
+from .replication import handed_over
 
 
 def build(table: Table, index: Index, name: str, reason: str, guard: Guard | None) -> Step:
@@ -58,6 +59,7 @@ def rebuild_index(draft: Draft, table: Table, item: Difference) -> None:
     steps = (
         drop(table, holder.name, f"drop {holder.name}, which an interrupted build left INVALID"),
         build(table, index, index.name, f"build {index.name}", _unique_guard(table, index)),
+        *(_identify(table, clause) for clause in handed_over(table, [item])),
     )
     draft.repairs.append(Repair(Phase.INDEXES, table.name, (index.name,), steps))
 
@@ -68,7 +70,7 @@ def replace_index(draft: Draft, table: Table, item: Difference) -> None:
     helper = helper_name("new", table.name, index.name)
     steps = [
         build(table, index, helper, f"build what {index.name} should be", _unique_guard(table, index)),
-        *_take_names(table, [(helper, index.name)], [holder.name]),
+        *_take_names(table, [(helper, index.name)], [holder.name], handed_over(table, [item])),
     ]
     draft.repairs.append(Repair(Phase.INDEXES, table.name, (index.name,), tuple(steps)))
 
@@ -77,21 +79,34 @@ def rename_indexes(draft: Draft, table: Table, items: Sequence[Difference]) -> N
     """Give right indexes their declared names, all of a table's at once."""
     pairs = [(item.found.name, item.name) for item in items]
     holders = [item.holder.name for item in items if item.holder is not None]
-    steps = tuple(_take_names(table, pairs, holders))
+    befores = {before for before, _ in pairs}
+    heirs = [item for item in items if item.holder is not None and item.holder.name not in befores]
+    steps = tuple(_take_names(table, pairs, holders, handed_over(table, heirs)))
     draft.repairs.append(Repair(Phase.INDEXES, table.name, tuple(item.name for item in items), steps))
 
 
-def _take_names(table: Table, pairs: Sequence[tuple[str, str]], holders: Sequence[str]) -> list[Step]:
+def _take_names(
+    table: Table, pairs: Sequence[tuple[str, str]], holders: Sequence[str], clauses: Sequence[str] = ()
+) -> list[Step]:
+    """Rename, with what else belongs into the transaction, and drop what had to step aside."""
+
     def rename(before: str, after: str) -> str:
         return rename_statement(table, before, after)
 
     names = ", ".join(f"{before} to {after}" for before, after in pairs)
-    statements = renames(table, pairs, holders, rename)
-    lock, relations = Lock.SHARE_UPDATE_EXCLUSIVE, (table.sql_name,)
+    alter = tuple(f"ALTER TABLE {table.sql_name} {clause}" for clause in clauses)
+    statements = (*renames(table, pairs, holders, rename), *alter)
+    lock = Lock.ACCESS_EXCLUSIVE if alter else Lock.SHARE_UPDATE_EXCLUSIVE
+    relations = (table.sql_name,)
     steps = [Step(statements, table.name, lock, f"rename {names}", relations=relations)]
     befores = {before for before, _ in pairs}
     aside = [holder for holder in holders if holder not in befores]
     return steps + [drop(table, helper_name("old", table.name, holder), f"drop what {holder} was") for holder in aside]
+
+
+def _identify(table: Table, clause: str) -> Step:
+    sql, reason = f"ALTER TABLE {table.sql_name} {clause}", "make it the table's replica identity again"
+    return Step((sql,), table.name, Lock.ACCESS_EXCLUSIVE, reason, relations=(table.sql_name,))
 
 
 def set_parameters(draft: Draft, table: Table, item: Difference) -> None:
