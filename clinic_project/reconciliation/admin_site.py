@@ -17,6 +17,7 @@ from .errors import LOCK_NOT_AVAILABLE, message, sqlstate
 from .exceptions import ReconciliationError
 from .inspection import inspect
 from .marks import Mark, mark_tables
+from .plan import merged
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,6 @@ def _shown(inspection: Inspection) -> dict[str, Any]:
         "tables": tables,
         "differing": [table for table in tables if table.mark is not Mark.AS_DECLARED],
         "steps": list(inspection.plan.steps),
-        "refusals": list(dict.fromkeys(inspection.plan.refusals)),
+        "refusals": merged(inspection.plan.refusals),
         "notes": list(dict.fromkeys(inspection.plan.notes)),
     }

@@ -95,7 +95,7 @@ COLUMNS = """
 # them apart, and hides the index (but not the pid) from roles that may not see the session, hence the lock.
 INDEXES = """
     SELECT x.indrelid AS table_oid, i.oid, i.relname AS name, x.indisunique AS is_unique,
-           pg_get_indexdef(i.oid) AS definition, i.reloptions AS parameters,
+           pg_get_indexdef(i.oid) AS definition, i.reloptions AS parameters, x.indisreplident AS replica_identity,
            x.indisvalid AND x.indisready AND x.indislive AS valid,
            NOT x.indisvalid AND EXISTS (
                SELECT FROM pg_stat_progress_create_index p
@@ -104,7 +104,11 @@ INDEXES = """
                       SELECT FROM pg_locks l WHERE l.pid = p.pid AND l.relation = x.indrelid AND l.granted))) AS building,
            k.conname AS constraint_name, pg_get_expr(x.indpred, x.indrelid) AS predicate,
            CASE WHEN x.indisunique THEN (SELECT array_agg(pg_get_indexdef(i.oid, n, false) ORDER BY n)
-                                         FROM generate_series(1, x.indnkeyatts) AS n) END AS keys
+                                         FROM generate_series(1, x.indnkeyatts) AS n) END AS keys,
+           (SELECT array_agg(a.attname::text) FROM pg_depend d
+            JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+            WHERE d.classid = 'pg_class'::regclass AND d.objid = i.oid
+              AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0) AS columns
     FROM pg_index x
     JOIN pg_class i ON i.oid = x.indexrelid
     LEFT JOIN pg_constraint k ON k.conindid = i.oid AND k.conrelid = x.indrelid AND k.contype IN ('p', 'u', 'x')

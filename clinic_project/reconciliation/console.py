@@ -14,7 +14,7 @@ from .conf import Budgets
 from .engine import Inspection
 from .errors import connection_lost, message, sqlstate
 from .exceptions import ReconciliationError
-from .plan import Note, Refusal, Step
+from .plan import Note, Refusal, Step, merged, waiting_text, where
 from .pooling import require_own_session
 from .report import Reporter
 from .sessions import Session, migration_lock
@@ -114,14 +114,16 @@ def _duration(seconds: float) -> str:
 
 def refusals_text(refusals: Iterable[Refusal]) -> str:
     """Return refusals for a person to act on: what, and below it what to do."""
-    unique = dict.fromkeys(refusals)
+    unique = merged(refusals)
     count = "one thing needs" if len(unique) == 1 else f"{len(unique)} things need"
     begun = not any(refusal.fatal for refusal in unique)
     then = ". What was safe has been done." if begun else " before repairs can begin."
     lines = [f"The schema is not as declared: {count} a person's decision{then}"]
     for refusal in unique:
-        where = refusal.table if refusal.name == refusal.table else f"{refusal.table}.{refusal.name}"
-        lines += [f"  {where} [{refusal.code}]", f"    {refusal.reason}", f"    To do: {refusal.remedy}"]
+        place = where((refusal.table, refusal.name))
+        lines += [f"  {place} [{refusal.code}]", f"    {refusal.reason}", f"    To do: {refusal.remedy}"]
+        if refusal.waiting:
+            lines.append(f"    {waiting_text(refusal.waiting)}")
     return "\n".join(lines)
 
 

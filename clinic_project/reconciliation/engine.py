@@ -24,6 +24,7 @@ from .planner import make_plan
 from .report import Reporter
 from .schema import Schema
 from .sessions import holders
+from .undone import Undone
 
 #: The oldest supported release, as server_version_num.
 OLDEST = 140000
@@ -90,9 +91,15 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, expected: Schema) -
 
 def foresee(connection: BaseDatabaseWrapper, inspection: Inspection) -> tuple[Refusal, ...]:
     """Return the plan's refusals, and those that the rows would give cause for if it were run now."""
-    guards = {step.guard.sql: step.guard for step in inspection.plan.steps if step.guard is not None}
-    asked = [_ask_ahead(connection, guard) for guard in guards.values()]
-    return (*inspection.plan.refusals, *(refusal for refusal in asked if refusal is not None))
+    undone, foreseen = Undone(), []
+    for repair in inspection.plan.repairs:
+        if undone.holds_up(repair):
+            continue
+        guards = dict.fromkeys(step.guard for step in repair.steps if step.guard is not None)
+        for refusal in filter(None, (_ask_ahead(connection, guard) for guard in guards)):
+            undone.lack(refusal, repair.gives)
+            foreseen.append(refusal)
+    return (*inspection.plan.refusals, *map(undone.told, foreseen))
 
 
 def _ask_ahead(connection: BaseDatabaseWrapper, guard: Guard) -> Refusal | None:
@@ -133,11 +140,19 @@ def reconcile(
 
 
 def _still_to_do(plan: Plan, executor: Executor) -> tuple[Repair, ...]:
-    return tuple(repair for repair in plan.repairs if not executor.has_given_up(repair))
+    return _sorted_out(plan, executor)[0]
+
+
+def _sorted_out(plan: Plan, executor: Executor) -> tuple[tuple[Repair, ...], Undone]:
+    """Return the repairs that can still be tried, and what waits for those that were given up."""
+    undone = executor.undone()
+    left = [repair for repair in plan.repairs if not executor.has_given_up(repair)]
+    return tuple(repair for repair in left if not undone.holds_up(repair)), undone
 
 
 def _outcome(inspection: Inspection, executor: Executor) -> Outcome:
-    refusals = (*inspection.plan.refusals, *executor.refusals)
+    _, undone = _sorted_out(inspection.plan, executor)
+    refusals = (*inspection.plan.refusals, *map(undone.told, executor.refusals))
     notes = dict.fromkeys((*executor.notes, *inspection.plan.notes))
     return Outcome(inspection, refusals, tuple(notes))
 

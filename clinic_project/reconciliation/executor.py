@@ -29,6 +29,7 @@ from .exceptions import ReconciliationError
 from .plan import Fill, Guard, Inquiry, Note, Plan, Refusal, Repair, Step
 from .report import Reporter
 from .sessions import holders, settings_of_session, without_timeouts
+from .undone import Undone
 from .watch import watching_build
 
 #: Backoff between tries for a lock, in seconds: from the first to the longest, each half of it at random.
@@ -85,10 +86,16 @@ class Executor:
     def run(self, plan: Plan) -> None:
         """Run all repairs. Raises ReconciliationError if the connection is lost; the next run starts from there."""
         with without_timeouts(self.connection):
+            undone = self.undone()
             for repair in plan.repairs:
-                self._repair(repair)
+                if undone.holds_up(repair):
+                    continue
+                refusal = self._repair(repair)
+                if refusal is not None:
+                    undone.lack(refusal, repair.gives)
 
-    def _repair(self, repair: Repair) -> None:
+    def _repair(self, repair: Repair) -> Refusal | None:
+        """Return why the repair was given up, if it was."""
         try:
             if repair.inquiry is not None:
                 self._inquire(repair.inquiry)
@@ -99,6 +106,8 @@ class Executor:
             self.reporter.given_up(given_up.refusal)
             if repair.if_given_up is not None:
                 self._clean_up(repair.if_given_up)
+            return given_up.refusal
+        return None
 
     def _clean_up(self, step: Step) -> None:
         """Try it once. What others don't let us have now is left to the next run."""
@@ -108,6 +117,13 @@ class Executor:
             # Django would connect anew, and the next repair run without the migration lock.
             if connection_lost(error):
                 raise _lost(step, error) from error
+
+    def undone(self) -> Undone:
+        """Return what is lacking since its repairs were given up."""
+        undone = Undone()
+        for repair, refusal in self.given_up:
+            undone.lack(refusal, repair.gives)
+        return undone
 
     @property
     def refusals(self) -> list[Refusal]:
@@ -151,7 +167,7 @@ class Executor:
         if step.fill is not None:
             return self._fill(step, step.fill)
         if step.transactional:
-            self.until_unlocked(step, lambda: self._in_transaction(*step.statements, first=step.relations[:1]))
+            self.until_unlocked(step, lambda: self._in_transaction(*step.statements, first=step.relations))
         else:
             self._alone(step)
         return None
@@ -167,15 +183,16 @@ class Executor:
     def short_of_locks(self, *tables: str) -> Iterator[Any]:
         """Give a cursor in a transaction whose statements wait for locks no longer than the lock timeout, or this try.
 
-        `tables` are held against maintenance first, for which no writer waits. PostgreSQL ends an autovacuum that is in
-        the way, but only for one who has waited for the deadlock timeout, which is longer than ours.
+        `tables` are held against maintenance first, for which no writer waits: all of them before the first statement,
+        which may keep the writers of one out while it waits for another. PostgreSQL ends an autovacuum that is in the
+        way, but only for one who has waited for the deadlock timeout, which is longer than ours.
 
         Whatever the role's default, each statement sees what was committed before it, while it waited for its lock too.
         """
         patience = milliseconds(min(self._patience, self.budgets.lock_timeout))
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            for table in tables:
+            for table in _lockable(cursor, tables):
                 cursor.execute(f"{_WAIT_FOR_AUTOVACUUM}; LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE")
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
             yield cursor
@@ -292,6 +309,17 @@ class Executor:
         with self.connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             return cursor.fetchone()
+
+
+def _lockable(cursor: Any, tables: tuple[str, ...]) -> list[str]:
+    """Return those of `tables` that this role may lock: to point a foreign key at one, REFERENCES on it is enough."""
+    if not tables:
+        return []
+    cursor.execute(
+        "SELECT name FROM unnest(%s) AS name WHERE has_table_privilege(name, 'UPDATE, DELETE, TRUNCATE')",
+        [list(dict.fromkeys(tables))],
+    )
+    return [name for (name,) in cursor.fetchall()]
 
 
 def statement_failed(step: Step, name: str, error: Error) -> Refusal:

@@ -245,6 +245,8 @@ def _index(row: Mapping[str, Any]) -> Index:
         keys=tuple(row["keys"] or ()),
         predicate=row["predicate"],
         parameters=tuple(row["parameters"] or ()),
+        columns=tuple(row["columns"] or ()),
+        replica_identity=row["replica_identity"],
     )
 
 

@@ -23,13 +23,15 @@ class Mark(StrEnum):
 class Marked:
     """A column, index, constraint or trigger. `lines` are pairs: what is declared, what was found.
 
-    `refused` says that only a person can decide about it; `remark` what else there is to know.
+    `refused` says that only a person can decide about it, `waiting` that it waits for such a decision about something
+    else; `remark` what else there is to know.
     """
 
     name: str
     mark: Mark
     lines: tuple[tuple[str, str], ...]
     refused: bool = False
+    waiting: bool = False
     remark: str = ""
 
 
@@ -68,6 +70,8 @@ class _TableMarker:
         self.items = [item for item in differences.items if item.table == wanted.name]
         self.extras = [extra for extra in differences.extras if extra.table == wanted.name]
         self.refused = {refusal.name for refusal in plan.refusals if refusal.table == wanted.name}
+        waiting = [place for refusal in plan.refusals for place in refusal.waiting]
+        self.waiting = {name for table, name in waiting if table == wanted.name}
 
     def mark(self) -> MarkedTable:
         parts = (self._itself(), self._columns(), self._indexes(), self._constraints(), self._triggers())
@@ -113,7 +117,8 @@ class _TableMarker:
         lines = tuple((item.expected, _actual(item)) for item in items)
         # What only a person can decide about the whole table goes for each of its parts.
         refused = not self.refused.isdisjoint({name, self.wanted.name})
-        return Marked(name, _mark_of(items[0]), lines, refused)
+        waiting = not self.waiting.isdisjoint({name, self.wanted.name})
+        return Marked(name, _mark_of(items[0]), lines, refused, waiting and not refused)
 
     def _leftovers(self, kind: type[Index] | type[Constraint]) -> Iterator[Marked]:
         for item in self.items:

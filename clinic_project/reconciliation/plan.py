@@ -5,23 +5,22 @@ be taken, and each can be cut off: the next plan starts from what is there. Repa
 there before its columns, and a key before the foreign keys that point to it.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import IntEnum
-
-from .schema import Constraint, Schema
 
 
 class Phase(IntEnum):
     LEFTOVERS = 0
-    TABLES = 1
-    COLUMNS = 2
-    NOT_NULL = 3
-    INDEXES = 4
-    TIMING = 5
-    KEYS = 6
-    GENERATORS = 7
-    RULES = 8
+    NAMES = 1
+    TABLES = 2
+    COLUMNS = 3
+    NOT_NULL = 4
+    INDEXES = 5
+    TIMING = 6
+    KEYS = 7
+    GENERATORS = 8
+    RULES = 9
 
 
 class Lock:
@@ -33,9 +32,21 @@ class Lock:
     ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
 
 
+#: A table and the name of something of it; the table's own name stands for itself.
+Place = tuple[str, str]
+
+
+def where(place: Place) -> str:
+    table, name = place
+    return table if name == table else f"{table}.{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What only a person can decide. `code` is stable, for programs; `fatal` ones stop the whole plan."""
+    """What only a person can decide. `code` is stable, for programs; `fatal` ones stop the whole plan.
+
+    `waiting` is what can't be repaired before.
+    """
 
     code: str
     table: str
@@ -43,23 +54,49 @@ class Refusal:
     reason: str
     remedy: str
     fatal: bool = False
+    waiting: tuple[Place, ...] = ()
 
     def __str__(self) -> str:
-        where = self.table if self.name == self.table else f"{self.table}.{self.name}"
-        return f"{where}: {self.reason} {self.remedy}"
+        return _sentences(f"{where((self.table, self.name))}: {self.reason} {self.remedy}", self.waiting)
+
+
+def merged(refusals: Iterable[Refusal]) -> list[Refusal]:
+    """Return each refusal once, with all that waits for it: several looks at a schema may each have seen a part."""
+    waiting: dict[Refusal, dict[Place, None]] = {}
+    for refusal in refusals:
+        waiting.setdefault(replace(refusal, waiting=()), {}).update(dict.fromkeys(refusal.waiting))
+    return [replace(refusal, waiting=tuple(places)) for refusal, places in waiting.items()]
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a person should know. Nothing waits for it."""
+    """What a person should know. `waiting` is what can't be repaired before others have made what it tells of."""
 
     code: str
     table: str
     name: str
     text: str
+    waiting: tuple[Place, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.table}: {self.text}" if self.name == self.table else f"{self.table}.{self.name}: {self.text}"
+        return _sentences(f"{where((self.table, self.name))}: {self.text}", self.waiting)
+
+
+def _sentences(text: str, waiting: tuple[Place, ...]) -> str:
+    return f"{text} {waiting_text(waiting)}" if waiting else text
+
+
+def waiting_text(waiting: Iterable[Place]) -> str:
+    return f"Waiting for it: {', '.join(where(place) for place in waiting)}."
+
+
+@dataclass(frozen=True, slots=True)
+class Footing:
+    """Something that repairs stand on: that a table, some columns of it, or a name, are `what`."""
+
+    what: str
+    table: str
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +207,8 @@ class Inquiry:
 class Repair:
     """Steps that settle the differences `names` of a table together.
 
-    `if_given_up` is done, once and if it can be, where they don't.
+    `if_given_up` is done, once and if it can be, where they don't. The repair stands on what it `needs`, and others
+    stand on what it `gives`.
     """
 
     phase: Phase
@@ -179,6 +217,8 @@ class Repair:
     steps: tuple[Step, ...]
     inquiry: Inquiry | None = None
     if_given_up: Step | None = None
+    needs: frozenset[Footing] = frozenset()
+    gives: frozenset[Footing] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,28 +235,3 @@ class Plan:
                 if step.mend is not None:
                     yield step.mend
                 yield step
-
-
-@dataclass
-class Draft:
-    """A plan being written, for the real schema `actual`; `created` are the tables that it makes.
-
-    `fills` are the values that NULLs get, by table and column, as far as there are any.
-    """
-
-    actual: Schema
-    repairs: list[Repair] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    created: frozenset[str] = frozenset()
-    fills: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    def has_parent(self, key: Constraint) -> bool:
-        """Whether the table that a foreign key points to is there, or made by this plan."""
-        return key.target is None or key.target[1] in self.actual.tables or key.target[1] in self.created
-
-    def finished(self) -> Plan:
-        in_order = sorted(self.repairs, key=lambda repair: repair.phase)
-        if any(refusal.fatal for refusal in self.refusals):
-            in_order = []
-        return Plan(tuple(in_order), tuple(self.refusals), tuple(self.notes))

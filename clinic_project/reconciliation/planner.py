@@ -2,22 +2,41 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from .differences import Difference, Differences, Extra, Kind
+from .draft import Draft
+from .footings import needed_by
 from .introspection import Server
-from .plan import Draft, Note, Plan, Refusal
+from .plan import Note, Plan, Refusal
 from .repairs import columns, constraints, indexes, tables
+from .repairs.names import settle_names
+from .repairs.parents import look_at_parents, not_a_table, unlogged
+from .repairs.replication import refuse_losses
 from .schema import Constraint, Table, identifier
+
+T = TypeVar("T")
 
 
 def make_plan(differences: Differences, server: Server) -> Plan:
     draft = Draft(differences.actual)
-    tables.create_missing_tables(draft, differences)
-    for name, items in _by_table(differences.items).items():
-        _plan_table(draft, name, items)
+    look_at_parents(draft, differences)
+    items = settle_names(draft, _with_tables(draft, differences.items))
+    tables.create_missing_tables(draft, items)
+    for name, of_table in _by_table(items).items():
+        _plan_table(draft, differences.actual.tables[name], of_table)
+    draft.put_aside_what_waits()
     draft.notes += _surroundings(differences)
     draft.refusals += _beyond_the_role(draft, differences, server)
     return draft.finished()
+
+
+def _with_tables(draft: Draft, items: Iterable[Difference]) -> list[Difference]:
+    """Refuse what has a table's name and is none, and return the other differences."""
+    thieves = [item for item in items if item.kind is Kind.TABLE_NOT_A_TABLE]
+    for item in thieves:
+        draft.refuse(not_a_table(item.table, draft.actual.holders[item.table]), item)
+    return [item for item in items if item.kind is not Kind.TABLE_NOT_A_TABLE]
 
 
 def _by_table(items: Iterable[Difference]) -> dict[str, list[Difference]]:
@@ -28,26 +47,13 @@ def _by_table(items: Iterable[Difference]) -> dict[str, list[Difference]]:
     return result
 
 
-def _plan_table(draft: Draft, name: str, items: list[Difference]) -> None:
-    table = draft.actual.tables.get(name)
-    if table is None:
-        draft.refusals += [_other_relation(item, draft.actual.name) for item in items]
-    elif table.kind == "p":
-        draft.refusals.append(_partitioned(table, items))
+def _plan_table(draft: Draft, table: Table, items: list[Difference]) -> None:
+    if table.kind == "p":
+        draft.refuse(_partitioned(table, items), *items)
     elif table.rows_hidden:
-        draft.refusals.append(_rows_hidden(table, items))
+        draft.refuse(_rows_hidden(table, items), *items)
     else:
         _plan_items(draft, table, items)
-
-
-def _other_relation(item: Difference, schema: str) -> Refusal:
-    return Refusal(
-        "not-a-table",
-        item.table,
-        item.name,
-        f"expected a table, found {item.actual} of that name in the schema {schema}.",
-        f"Rename or drop it ({identifier(schema, item.name)}), then run migrate again.",
-    )
 
 
 def _partitioned(table: Table, items: Sequence[Difference]) -> Refusal:
@@ -82,15 +88,7 @@ _Planner = Callable[[Draft, Table, Difference], None]
 
 
 def _unlogged(draft: Draft, table: Table, item: Difference) -> None:
-    draft.refusals.append(
-        Refusal(
-            "unlogged",
-            table.name,
-            table.name,
-            "expected a table that survives a crash of the server, found an UNLOGGED one, which is emptied by it.",
-            f"Run ALTER TABLE {table.sql_name} SET LOGGED; it rewrites the table under a lock that keeps readers out.",
-        )
-    )
+    draft.refusals.append(unlogged(table))
 
 
 def _leftover(draft: Draft, table: Table, item: Difference) -> None:
@@ -133,32 +131,36 @@ _TOGETHER: dict[Kind, Callable[[Draft, Table, Sequence[Difference]], None]] = {
 
 
 def _plan_items(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
-    unconverted = {item.name for item in items if item.kind is Kind.COLUMN_TYPE and not _is_widening(item)}
-    ready = [item for item in items if not _waits_for_conversion(item, unconverted)]
-    draft.fills[table.name] = {
-        item.name: item.wanted.value_for_nulls
-        for item in ready
-        if item.kind in (Kind.COLUMN_NULLABLE, Kind.COLUMN_NOT_NULL_UNVALIDATED) and item.wanted.value_for_nulls
-    }
+    items = refuse_losses(draft, table, items)
+    one_by_one = [item for item in items if item.kind not in _TOGETHER]
+    # What stands on a type is known to wait only when the type is known to be refused.
+    types = [item for item in one_by_one if item.kind is Kind.COLUMN_TYPE]
+    for item in types:
+        _plan(draft, table, _PLANNERS[item.kind], item, [item])
+    draft.fills[table.name] = dict(_fills(draft, items))
     for kind, rename in _TOGETHER.items():
-        if together := [item for item in ready if item.kind is kind]:
-            rename(draft, table, together)
-    for item in ready:
-        if item.kind not in _TOGETHER:
-            _PLANNERS[item.kind](draft, table, item)
+        if together := [item for item in items if item.kind is kind]:
+            _plan(draft, table, rename, together, together)
+    for item in one_by_one:
+        if item not in types:
+            _plan(draft, table, _PLANNERS[item.kind], item, [item])
 
 
-def _is_widening(item: Difference) -> bool:
-    return columns.is_free_widening(item.found, item.wanted)
+def _fills(draft: Draft, items: Sequence[Difference]) -> Iterator[tuple[str, str]]:
+    nullable = [i for i in items if i.kind in (Kind.COLUMN_NULLABLE, Kind.COLUMN_NOT_NULL_UNVALIDATED)]
+    for item in nullable:
+        value = item.wanted.value_for_nulls
+        if value is not None and not draft.undone.lacks(needed_by(item, draft.actual)):
+            yield item.name, value
 
 
-def _waits_for_conversion(item: Difference, unconverted: set[str]) -> bool:
-    """Whether it stands on a column of a wrong type, so that it means something only once a person has converted that."""
-    if item.kind is Kind.COLUMN_TYPE:
-        return False
-    if isinstance(item.wanted, Constraint):
-        return bool(unconverted.intersection(item.wanted.columns))
-    return item.name in unconverted
+def _plan(
+    draft: Draft, table: Table, planner: Callable[[Draft, Table, T], None], planned: T, items: Sequence[Difference]
+) -> None:
+    """Plan `items` by themselves, so that it is known what was planned for them."""
+    part = draft.part()
+    planner(part, table, planned)
+    draft.take(part, items)
 
 
 # What the role, the server or the surroundings don't allow

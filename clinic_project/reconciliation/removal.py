@@ -10,7 +10,7 @@ from .errors import DEPENDENT_OBJECTS_STILL_EXIST, connection_lost, message, sql
 from .exceptions import Refused
 from .executor import Executor, GivenUp, statement_failed
 from .plan import Lock, Note, Step
-from .schema import Column, Schema, Table, identifier
+from .schema import Column, Constraint, Schema, Table, identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _shrink(table: Table, declared: Table, remaining: Table) -> Iterator[Removal
     for constraint in table.constraints:
         if constraint.name in constraints:
             clause = f"ALTER TABLE {table.sql_name} DROP CONSTRAINT {identifier(constraint.name)}"
-            yield Removal(constraint.name, _step(table, constraint.name, clause))
+            yield Removal(constraint.name, _step(table, constraint.name, clause, [constraint]))
     indexes = {i.name for i in declared.indexes} - {i.name for i in remaining.indexes}
     for index in table.indexes:
         if index.name in indexes and index.constraint is None:
@@ -73,24 +73,31 @@ def _drop_column(table: Table, column: Column) -> Removal:
     name = identifier(column.name)
     return Removal(
         column.name,
-        _step(table, column.name, f"ALTER TABLE {table.sql_name} DROP COLUMN {name}"),
+        _step(
+            table,
+            column.name,
+            f"ALTER TABLE {table.sql_name} DROP COLUMN {name}",
+            [constraint for constraint in table.constraints if column.name in constraint.columns],
+        ),
         f"SELECT EXISTS (SELECT FROM {table.sql_name} WHERE {name} IS DISTINCT FROM {column.default or 'NULL'})",
         "values",
     )
 
 
 def _drop_table(table: Table) -> Removal:
-    step = _step(table, table.name, f"DROP TABLE {table.sql_name}")
+    step = _step(table, table.name, f"DROP TABLE {table.sql_name}", table.constraints)
     return Removal(table.name, step, f"SELECT EXISTS (SELECT FROM {table.sql_name})", "rows")
 
 
-def _step(table: Table, name: str, statement: str) -> Step:
+def _step(table: Table, name: str, statement: str, constraints: Iterable[Constraint] = ()) -> Step:
+    """Return the step that drops `name`, with `constraints`: a foreign key has triggers on its parent, too."""
+    parents = [identifier(*constraint.target) for constraint in constraints if constraint.target is not None]
     return Step(
         (f"LOCK TABLE {table.sql_name} IN ACCESS EXCLUSIVE MODE", statement),
         table.name,
         Lock.ACCESS_EXCLUSIVE,
         f"drop {name}",
-        relations=(table.sql_name,),
+        relations=tuple(dict.fromkeys((table.sql_name, *parents))),
     )
 
 
@@ -133,7 +140,7 @@ class Remover:
 
     def _try(self, removal: Removal) -> bool:
         lock, drop = removal.step.statements
-        with self.executor.short_of_locks() as cursor:
+        with self.executor.short_of_locks(*removal.step.relations) as cursor:
             cursor.execute(lock)
             if removal.holds_something and not self.allow_data_loss:
                 # Rows that policies hide from this role are rows: let PostgreSQL refuse to look, instead of hiding them.

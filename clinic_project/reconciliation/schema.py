@@ -106,7 +106,8 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Index:
     """An index. `body` is its whole definition from USING on, storage parameters left out, since these may be tuned;
-    `definition` has them. `keys` and `predicate` are parts of it, as SQL.
+    `definition` has them. `keys` and `predicate` are parts of it, as SQL; `columns` the names of all that it has to do
+    with, unless it is a constraint's.
     """
 
     name: str
@@ -119,6 +120,8 @@ class Index:
     keys: tuple[str, ...] = ()
     predicate: str | None = None
     parameters: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    replica_identity: bool = False
 
     @property
     def meaning(self) -> tuple[bool, str]:

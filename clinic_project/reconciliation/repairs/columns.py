@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import partial
 
 from ..differences import Difference
-from ..plan import Draft, Fill, Guard, Inquiry, Lock, Phase, Refusal, Repair, Step
+from ..draft import Draft
+from ..plan import Fill, Guard, Inquiry, Lock, Phase, Refusal, Repair, Step
 from ..schema import Column, Table, helper_name, identifier
 from . import guards
 from .naming import constraint_renamed, renames

@@ -5,12 +5,15 @@ from dataclasses import replace
 from functools import partial
 
 from ..differences import Difference
-from ..plan import Draft, Guard, Lock, Note, Phase, Refusal, Repair, Step
+from ..draft import Draft
+from ..footings import Is, needed_by_constraint
+from ..plan import Footing, Guard, Lock, Note, Phase, Refusal, Repair, Step
 from ..schema import Constraint, Table, helper_name, identifier
 from . import guards
 from .columns import validate
-from .indexes import build, name_taken
+from .indexes import build
 from .naming import constraint_renamed, renames
+from .replication import handed_over
 
 
 def _alter(table: Table, lock: str, reason: str, *clauses: str, parent: tuple[str, str] | None = None) -> Step:
@@ -26,29 +29,16 @@ def _drop(constraint: Constraint) -> str:
 def rename_constraints(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
     """Give right constraints their declared names, all of a table's at once. Wrong ones of these names go."""
 
-    free = list(items)
-    while taken := [item for item in free if _is_taken(draft, item, items, free)]:
-        draft.refusals += [name_taken(table, item.name, draft.actual.holders[item.name]) for item in taken]
-        free = [item for item in free if item not in taken]
-    if not free:
-        return
-    pairs = [(item.found.name, item.name) for item in free]
+    pairs = [(item.found.name, item.name) for item in items]
     befores = {before for before, _ in pairs}
-    drops = [_drop(item.holder) for item in free if item.holder is not None and item.holder.name not in befores]
+    heirs = [item for item in items if item.holder is not None and item.holder.name not in befores]
+    drops = [_drop(item.holder) for item in heirs]
     names = ", ".join(f"{before} to {after}" for before, after in pairs)
     step = _alter(table, Lock.ACCESS_EXCLUSIVE, f"rename {names}", *drops)
-    statements = (*step.statements, *renames(table, pairs, (), partial(constraint_renamed, table)))
-    step = replace(step, statements=statements)
-    draft.repairs.append(Repair(Phase.KEYS, table.name, tuple(item.name for item in free), (step,)))
-
-
-def _is_taken(draft: Draft, item: Difference, items: Sequence[Difference], free: Sequence[Difference]) -> bool:
-    """Whether the name that a key's index gets with it stays another's: a stranger's, or one's that isn't renamed."""
-    if item.wanted.kind not in "pux" or item.name not in draft.actual.holders:
-        return False
-    if any(other.found.name == item.name for other in free):
-        return False
-    return item.holder is None or any(other.found.name == item.name for other in items)
+    renamed = renames(table, pairs, (), partial(constraint_renamed, table))
+    identity = _alter(table, Lock.ACCESS_EXCLUSIVE, step.reason, *handed_over(table, heirs))
+    step = replace(step, statements=(*step.statements, *renamed, *identity.statements))
+    draft.repairs.append(Repair(Phase.KEYS, table.name, tuple(item.name for item in items), (step,)))
 
 
 # Primary keys, unique and exclusion constraints
@@ -56,10 +46,7 @@ def _is_taken(draft: Draft, item: Difference, items: Sequence[Difference], free:
 
 def add_key(draft: Draft, table: Table, item: Difference) -> None:
     wanted = item.wanted
-    holder = draft.actual.holders.get(wanted.name)
-    if holder is not None and item.holder is None and (item.found is None or item.found.name != wanted.name):
-        draft.refusals.append(name_taken(table, wanted.name, holder))
-    elif not _can_use_index(wanted):
+    if not _can_use_index(wanted):
         _add_directly(draft, table, wanted)
     else:
         steps = (*_unique_index(table, item, wanted), _use_index(table, item, wanted))
@@ -107,7 +94,7 @@ def _use_index(table: Table, item: Difference, wanted: Constraint, *first: str) 
     kind = "PRIMARY KEY" if wanted.kind == "p" else "UNIQUE"
     timing = f" {wanted.timing}" if wanted.deferrable else ""
     clause = f"ADD CONSTRAINT {identifier(wanted.name)} {kind} USING INDEX {identifier(index)}{timing}"
-    return _alter(table, Lock.ACCESS_EXCLUSIVE, f"make it {wanted.name}", *first, clause)
+    return _alter(table, Lock.ACCESS_EXCLUSIVE, f"make it {wanted.name}", *first, clause, *handed_over(table, [item]))
 
 
 def replace_key(draft: Draft, table: Table, item: Difference) -> None:
@@ -159,7 +146,8 @@ def add_rule_at_once(draft: Draft, table: Table, wanted: Constraint) -> None:
     """Add a foreign key to a table that is made by the same plan, and so has no rows to prove it for."""
     clause = f"ADD CONSTRAINT {identifier(wanted.name)} {wanted.text}"
     step = _alter(table, _lock(wanted), f"add {wanted.name}", clause, parent=wanted.target)
-    draft.repairs.append(Repair(Phase.RULES, table.name, (wanted.name,), (step,)))
+    needs = needed_by_constraint(table.name, wanted, draft.actual) | {Footing(Is.A_TABLE, table.name)}
+    draft.repairs.append(Repair(Phase.RULES, table.name, (wanted.name,), (step,), needs=needs))
 
 
 def finish_rule(draft: Draft, table: Table, item: Difference) -> None:
@@ -212,17 +200,8 @@ def replace_constraint(draft: Draft, table: Table, item: Difference) -> None:
 def add_constraint(draft: Draft, table: Table, item: Difference) -> None:
     if item.wanted.kind in "pux":
         add_key(draft, table, item)
-    elif item.wanted.target is None or draft.has_parent(item.wanted):
-        add_missing_rule(draft, table, item)
     else:
-        draft.notes.append(waits_for_parent(table.name, item.name, item.wanted.target[1]))
-
-
-def waits_for_parent(table: str, name: str, parent: str) -> Note:
-    text = (
-        f"waits for {parent}: expected a table, found none, and none is made here. Create it, then run migrate again."
-    )
-    return Note("waits-for-parent", table, name, text)
+        add_missing_rule(draft, table, item)
 
 
 def rebuild_key_index(draft: Draft, table: Table, item: Difference) -> None:

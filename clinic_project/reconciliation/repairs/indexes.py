@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from ..differences import Difference
-from ..plan import Draft, Guard, Lock, Phase, Refusal, Repair, Step
-from ..schema import Index, Relation, Table, helper_name, identifier
+from ..draft import Draft
+from ..plan import Guard, Lock, Phase, Repair, Step
+from ..schema import Index, Table, helper_name, identifier
 from . import guards
 from .naming import renames
+from .replication import handed_over
 
 
 def build(table: Table, index: Index, name: str, reason: str, guard: Guard | None) -> Step:
@@ -47,23 +49,8 @@ def _unique_guard(table: Table, index: Index) -> Guard | None:
 
 def create_index(draft: Draft, table: Table, item: Difference) -> None:
     index = item.wanted
-    if index.name in draft.actual.holders and item.holder is None:
-        draft.refusals.append(name_taken(table, index.name, draft.actual.holders[index.name]))
-        return
     step = build(table, index, index.name, f"build {index.name}", _unique_guard(table, index))
     draft.repairs.append(Repair(Phase.INDEXES, table.name, (index.name,), (step,)))
-
-
-def name_taken(table: Table, name: str, holder: Relation) -> Refusal:
-    of = f" of the table {holder.table}" if holder.table else ""
-    kind = holder.described
-    return Refusal(
-        "name-taken",
-        table.name,
-        name,
-        f"expected an index or constraint of this name, found that {kind}{of} holds it.",
-        f"Rename or drop that one ({identifier(holder.schema, holder.name)}), then run migrate again.",
-    )
 
 
 def rebuild_index(draft: Draft, table: Table, item: Difference) -> None:
@@ -72,6 +59,7 @@ def rebuild_index(draft: Draft, table: Table, item: Difference) -> None:
     steps = (
         drop(table, holder.name, f"drop {holder.name}, which an interrupted build left INVALID"),
         build(table, index, index.name, f"build {index.name}", _unique_guard(table, index)),
+        *(_identify(table, clause) for clause in handed_over(table, [item])),
     )
     draft.repairs.append(Repair(Phase.INDEXES, table.name, (index.name,), steps))
 
@@ -79,58 +67,46 @@ def rebuild_index(draft: Draft, table: Table, item: Difference) -> None:
 def replace_index(draft: Draft, table: Table, item: Difference) -> None:
     """Build the right index beside the wrong one of its name, swap their names, drop the wrong one."""
     index, holder = item.wanted, item.holder
-    if holder.constraint is not None:
-        draft.refusals.append(_held_by_constraint(table, item, holder))
-        return
     helper = helper_name("new", table.name, index.name)
     steps = [
         build(table, index, helper, f"build what {index.name} should be", _unique_guard(table, index)),
-        *_take_names(table, [(helper, index.name)], [holder.name]),
+        *_take_names(table, [(helper, index.name)], [holder.name], handed_over(table, [item])),
     ]
     draft.repairs.append(Repair(Phase.INDEXES, table.name, (index.name,), tuple(steps)))
 
 
-def _held_by_constraint(table: Table, item: Difference, holder: Index) -> Refusal:
-    return Refusal(
-        "name-taken",
-        table.name,
-        item.name,
-        f"expected the index {item.expected}, found the index of the constraint {holder.constraint}"
-        f" ({holder.text}), which no model declares.",
-        f"Rename or drop it (ALTER TABLE {table.sql_name} RENAME CONSTRAINT {identifier(holder.constraint or '')}"
-        " TO …), then run migrate again.",
-    )
-
-
 def rename_indexes(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
     """Give right indexes their declared names, all of a table's at once."""
-    taken = [item for item in items if _is_elsewhere(draft, table, item.name)]
-    draft.refusals += [name_taken(table, item.name, draft.actual.holders[item.name]) for item in taken]
-    items = [item for item in items if item not in taken]
-    if not items:
-        return
     pairs = [(item.found.name, item.name) for item in items]
     holders = [item.holder.name for item in items if item.holder is not None]
-    steps = tuple(_take_names(table, pairs, holders))
+    befores = {before for before, _ in pairs}
+    heirs = [item for item in items if item.holder is not None and item.holder.name not in befores]
+    steps = tuple(_take_names(table, pairs, holders, handed_over(table, heirs)))
     draft.repairs.append(Repair(Phase.INDEXES, table.name, tuple(item.name for item in items), steps))
 
 
-def _is_elsewhere(draft: Draft, table: Table, name: str) -> bool:
-    holder = draft.actual.holders.get(name)
-    return holder is not None and holder.table != table.name
+def _take_names(
+    table: Table, pairs: Sequence[tuple[str, str]], holders: Sequence[str], clauses: Sequence[str] = ()
+) -> list[Step]:
+    """Rename, with what else belongs into the transaction, and drop what had to step aside."""
 
-
-def _take_names(table: Table, pairs: Sequence[tuple[str, str]], holders: Sequence[str]) -> list[Step]:
     def rename(before: str, after: str) -> str:
         return rename_statement(table, before, after)
 
     names = ", ".join(f"{before} to {after}" for before, after in pairs)
-    statements = renames(table, pairs, holders, rename)
-    lock, relations = Lock.SHARE_UPDATE_EXCLUSIVE, (table.sql_name,)
+    alter = tuple(f"ALTER TABLE {table.sql_name} {clause}" for clause in clauses)
+    statements = (*renames(table, pairs, holders, rename), *alter)
+    lock = Lock.ACCESS_EXCLUSIVE if alter else Lock.SHARE_UPDATE_EXCLUSIVE
+    relations = (table.sql_name,)
     steps = [Step(statements, table.name, lock, f"rename {names}", relations=relations)]
     befores = {before for before, _ in pairs}
     aside = [holder for holder in holders if holder not in befores]
     return steps + [drop(table, helper_name("old", table.name, holder), f"drop what {holder} was") for holder in aside]
+
+
+def _identify(table: Table, clause: str) -> Step:
+    sql, reason = f"ALTER TABLE {table.sql_name} {clause}", "make it the table's replica identity again"
+    return Step((sql,), table.name, Lock.ACCESS_EXCLUSIVE, reason, relations=(table.sql_name,))
 
 
 def set_parameters(draft: Draft, table: Table, item: Difference) -> None:

@@ -1,19 +1,17 @@
 """Tables that are missing: made together, in one transaction, since nobody uses them yet."""
 
-from ..differences import Differences, Kind
-from ..plan import Draft, Lock, Phase, Repair, Step
-from ..schema import Constraint, Index, Schema, Table, identifier
-from .constraints import add_rule_at_once, waits_for_parent
-from .indexes import name_taken
+from collections.abc import Iterable
+
+from ..differences import Difference, Kind
+from ..draft import Draft
+from ..footings import Is, free
+from ..plan import Footing, Lock, Phase, Repair, Step
+from ..schema import Constraint, Index, Table, identifier
+from .constraints import add_rule_at_once
 
 
-def create_missing_tables(draft: Draft, differences: Differences) -> None:
-    missing = {
-        item.table: differences.expected.tables[item.table]
-        for item in differences.items
-        if item.kind is Kind.TABLE_MISSING
-    }
-    creatable = _without_waiting(draft, _without_taken_names(draft, missing))
+def create_missing_tables(draft: Draft, items: Iterable[Difference]) -> None:
+    creatable = _without_waiting(draft, {item.table: item.wanted for item in items if item.kind is Kind.TABLE_MISSING})
     draft.created = frozenset(creatable)
     if not creatable:
         return
@@ -32,39 +30,30 @@ def create_missing_tables(draft: Draft, differences: Differences) -> None:
         Lock.ACCESS_EXCLUSIVE,
         "create the tables" if len(creatable) > 1 else "create the table",
     )
-    draft.repairs.append(Repair(Phase.TABLES, names, tuple(creatable), (step,)))
+    gives = frozenset(Footing(Is.A_TABLE, name) for name in creatable)
+    needs = frozenset(free(index.name) for table in creatable.values() for index in table.indexes)
+    draft.repairs.append(Repair(Phase.TABLES, names, tuple(creatable), (step,), needs=needs, gives=gives))
     for table, key in later:
         # Each in a transaction of its own, so that no lock on a parent in use is held while waiting for another's.
         add_rule_at_once(draft, table, key)
 
 
-def _without_taken_names(draft: Draft, missing: dict[str, Table]) -> dict[str, Table]:
-    """Leave out the tables that would have an index of a name which something else has."""
-    free = {}
-    for table in missing.values():
-        taken = [draft.actual.holders[i.name] for i in table.indexes if i.name in draft.actual.holders]
-        draft.refusals += [name_taken(table, holder.name, holder) for holder in taken]
-        if not taken:
-            free[table.name] = table
-    return free
-
-
 def _without_waiting(draft: Draft, missing: dict[str, Table]) -> dict[str, Table]:
-    """Leave out the tables whose parents are nowhere, and those that need them in turn."""
+    """Leave out the tables whose parents won't be there, and those that need them in turn."""
     creatable = dict(missing)
-    while waiting := _absent_parents(creatable, draft.actual):
-        for name, parents in waiting.items():
+    while waiting := [table.name for table in creatable.values() if _waits(draft, table)]:
+        for name in waiting:
             del creatable[name]
-            draft.notes.append(waits_for_parent(name, name, ", ".join(sorted(parents))))
     return creatable
 
 
-def _absent_parents(creatable: dict[str, Table], actual: Schema) -> dict[str, set[str]]:
-    absent = {
-        table.name: {_target(key) for key in _foreign_keys(table)} - set(creatable) - set(actual.tables)
-        for table in creatable.values()
-    }
-    return {name: parents for name, parents in absent.items() if parents}
+def _waits(draft: Draft, table: Table) -> bool:
+    parents = {_target(key) for key in _foreign_keys(table)} - {table.name}
+    return draft.undone.holds_up_places(
+        [(table.name, table.name)],
+        frozenset(Footing(Is.A_TABLE, parent) for parent in parents),
+        frozenset({Footing(Is.A_TABLE, table.name)}),
+    )
 
 
 def _foreign_keys(table: Table) -> list[Constraint]:

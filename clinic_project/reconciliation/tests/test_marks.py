@@ -14,7 +14,7 @@ SERVER = Server("farm", "18.0", 180000, "farmer", "public", "public", False, Fal
 
 
 def index(name: str, body: str) -> Index:
-    return Index(name, unique=False, body=body, definition=body)
+    return Index(name, unique=False, body=body, definition=body, columns=("name",))
 
 
 ID = Column("id", "integer", not_null=True, identity="d")
@@ -75,6 +75,14 @@ def test_what_is_refused_for_the_whole_table_is_refused_for_its_parts():
     partitioned = replace(COW, kind="p", indexes=())
     (by_name,) = objects(look_at(partitioned), "Indexes")
     assert (by_name.mark, by_name.refused) == (Mark.MISSING, True)
+
+
+def test_what_waits_for_a_refusal_is_not_refused_itself():
+    numbered = replace(COW, columns={"id": ID, "name": replace(NAME, type="integer")}, indexes=())
+    table = look_at(numbered)
+    (_, name), (by_name,) = objects(table, "Columns"), objects(table, "Indexes")
+    assert (name.refused, name.waiting) == (True, False)
+    assert (by_name.mark, by_name.refused, by_name.waiting) == (Mark.MISSING, False, True)
 
 
 def test_a_serial_is_as_good_as_an_identity_and_is_named():

@@ -153,6 +153,24 @@ class TestState3WrongIndexOfTheRightName:
             remedy=("DELETE FROM user_clinic_associations WHERE full_name = 'again'",),
         )
 
+    def test_03_what_replaces_a_replica_identity_becomes_it(self, database: Database, expected: Expectations):
+        """Else the publisher could neither UPDATE nor DELETE. Where it can't be it, the old one stays."""
+        database.execute(
+            "ALTER TABLE user_clinic_associations DROP CONSTRAINT uq_user_clinic, "
+            "ADD CONSTRAINT uq_user_clinic UNIQUE (user_id, clinic_id, title)",
+            "ALTER TABLE user_clinic_associations REPLICA IDENTITY USING INDEX uq_user_clinic",
+            "DROP INDEX idx_medical_records_patient",
+            "CREATE UNIQUE INDEX idx_medical_records_patient ON medical_records (patient_id, id)",
+            "ALTER TABLE medical_records REPLICA IDENTITY USING INDEX idx_medical_records_patient",
+            "CREATE PUBLICATION everything FOR ALL TABLES",
+        )
+        expected.refuses(
+            database,
+            naming=(r"medical_records.idx_medical_records_patient \[replica-identity\]", "one thing needs"),
+            remedy=("ALTER TABLE medical_records REPLICA IDENTITY DEFAULT",),
+        )
+        assert identities(database) == {"uq_user_clinic"}
+
     def test_03_two_indexes_with_each_others_names(self, database: Database, expected: Expectations):
         """Both are right under the wrong name: renamed past each other, none rebuilt."""
         names = ["idx_patient_photos_clinic", "idx_patient_photos_patient"]
@@ -201,6 +219,10 @@ class TestState3WrongIndexOfTheRightName:
             naming=("idx_patient_photos_created",),
             remedy=(f"DROP {thief.split(maxsplit=1)[0]} idx_patient_photos_created",),
         )
+
+
+def identities(database: Database) -> set[str]:
+    return {name for (name,) in database.rows("SELECT indexrelid::regclass::text FROM pg_index WHERE indisreplident")}
 
 
 class TestState4RightObjectOfAWrongName:

@@ -54,7 +54,7 @@ def refused_by_name(database: Database, expected: Expectations, told: str) -> No
     refusals = json.loads(database.manage("reconcile", "--json").output)["refusals"]
     assert refusals
     assert all(refusal[part] for refusal in refusals for part in ("code", "table", "name", "reason", "remedy"))
-    named = {refusal["table"] for refusal in refusals}
+    named = {place["table"] for refusal in refusals for place in (refusal, *refusal["waiting"])}
     assert all(table in told for table in named)
     left = [
         sentence

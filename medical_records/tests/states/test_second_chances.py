@@ -1,7 +1,16 @@
 """Repairs that stand in each other's way, or that can't be finished: nothing of them may harm who writes meanwhile."""
 
+import json
 from collections.abc import Callable
 
+import pytest
+
+from clinic_project.reconciliation.tests.proofs.catalogue import (
+    dropping_constraints,
+    foreign_key,
+    named,
+    object_ids,
+)
 from clinic_project.reconciliation.tests.proofs.databases import Database
 from clinic_project.reconciliation.tests.proofs.interruptions import counted, session_ended
 
@@ -9,21 +18,136 @@ from .outcomes import Expectations
 
 
 def test_two_tables_have_each_others_index_names(database: Database, expected: Expectations):
-    """Somebody swapped the names of two indexes of different tables. Each name is said to be taken, and by what."""
-    database.execute(
-        "ALTER INDEX idx_patient_photos_patient RENAME TO aside",
-        "ALTER INDEX idx_medical_records_patient RENAME TO idx_patient_photos_patient",
-        "ALTER INDEX aside RENAME TO idx_medical_records_patient",
-    )
-    outcome = database.migrate()
-    assert outcome.status != 0
-    for table, name in (
-        ("medical_records", "idx_medical_records_patient"),
-        ("patient_photos", "idx_patient_photos_patient"),
-    ):
-        assert f"{table}.{name} [name-taken]" in outcome.told
-    database.execute("ALTER INDEX idx_patient_photos_patient RENAME TO aside")
+    """Somebody swapped the names of two indexes of different tables: they are swapped back, and none is rebuilt."""
+    names = ["idx_patient_photos_patient", "idx_medical_records_patient"]
+    before = object_ids(database, names)
+    database.execute(*rotated(*names))
     expected.converges(database)
+    assert object_ids(database, names) == before
+
+
+def test_names_that_went_round_three_tables(database: Database, expected: Expectations):
+    """Indexes of keys and others, in a circle; one of them is gone, and is built once its name is free."""
+    names = ["users_pkey", "idx_medical_records_patient", "user_clinic_associations_pkey", "idx_patients_clinic_phone"]
+    before = object_ids(database, names)
+    database.execute(*rotated(*names), "DROP INDEX idx_patient_photos_dedup")
+    database.execute("ALTER INDEX idx_medical_records_clinic RENAME TO idx_patient_photos_dedup")
+    expected.converges(database)
+    assert object_ids(database, names) == before
+
+
+def test_a_name_of_the_circle_is_a_strangers(database: Database, expected: Expectations):
+    """Who wants a name that can't be given up waits for the one that could; the stranger keeps what it has."""
+    names = ["idx_patient_photos_patient", "idx_medical_records_patient"]
+    before = object_ids(database, names)
+    database.execute(
+        f"ALTER INDEX {names[0]} RENAME TO aside",
+        f"ALTER INDEX {names[1]} RENAME TO {names[0]}",
+        f"CREATE VIEW {names[1]} AS SELECT 1 AS one",
+    )
+    expected.refuses(
+        database,
+        naming=(
+            rf"medical_records.{names[1]} \[name-taken\]",
+            "one thing needs",
+            f"Waiting for it: patient_photos.{names[0]}",
+        ),
+        remedy=(f"DROP VIEW {names[1]}",),
+    )
+    assert object_ids(database, names) == before
+
+
+def test_a_strangers_constraint_has_the_name_of_a_right_index(database: Database, expected: Expectations):
+    """What the constraint is for isn't known: it is neither put aside nor dropped."""
+    name = "idx_medical_records_created"
+    database.execute(
+        f"ALTER INDEX {name} RENAME TO ix_created",
+        f"ALTER TABLE medical_records ADD CONSTRAINT {name} UNIQUE (id, created_at)",
+    )
+    expected.refuses(
+        database,
+        naming=(rf"medical_records.{name} \[name-taken\]", "constraint"),
+        remedy=(f"ALTER TABLE medical_records RENAME CONSTRAINT {name} TO theirs",),
+        keeping=named("theirs"),
+    )
+
+
+def rotated(*names: str) -> list[str]:
+    """Return the statements that give each index the name of the next one, and the last that of the first."""
+    moves = [(names[-1], "aside"), *zip(names[-2::-1], names[:0:-1], strict=True), ("aside", names[0])]
+    return [f"ALTER INDEX {before} RENAME TO {after}" for before, after in moves]
+
+
+class TestWaiting:
+    """What stands on a refused thing isn't refused as well: it is said to wait for that one."""
+
+    def waits(self, database: Database, root: str, *waiting: str) -> None:
+        outcome = database.migrate()
+        assert outcome.status == 1
+        assert "one thing needs a person's decision" in outcome.errors
+        assert root in outcome.errors
+        (line,) = [line for line in outcome.errors.splitlines() if "Waiting for it: " in line]
+        for name in waiting:
+            assert name in line
+        (refusal,) = json.loads(database.manage("reconcile", "--json").output)["refusals"]
+        assert {place["name"] for place in refusal["waiting"]} >= set(waiting)
+        assert "Waiting for it: " in database.manage("reconcile", "--plan").told
+
+    def test_for_an_unlogged_parent(self, database: Database, expected: Expectations):
+        keys = [foreign_key(database, table, "patient_id") for table in ("medical_records", "patient_photos")]
+        database.execute(
+            *dropping_constraints(database, ["medical_records", "patient_photos", "appointments"], "f"),
+            "ALTER TABLE patients SET UNLOGGED",
+        )
+        self.waits(database, "patients [unlogged]", *keys)
+        database.execute("ALTER TABLE patients SET LOGGED")
+        expected.converges(database)
+
+    @pytest.mark.parametrize("app", ["", "medical_records"])
+    def test_for_a_key_with_duplicates(self, app: str, database: Database, expected: Expectations):
+        """Also where the parent's app is recorded, and the children's isn't."""
+        key = foreign_key(database, "patient_photos", "patient_id")
+        database.execute(
+            f"DELETE FROM django_migrations WHERE app = '{app}'",
+            "ALTER TABLE patients DROP CONSTRAINT patients_pkey CASCADE",
+            "INSERT INTO patients SELECT * FROM patients WHERE id IN (3, 4)",
+        )
+        self.waits(database, "patients.patients_pkey [duplicates]", key)
+        database.execute("DELETE FROM patients a USING patients b WHERE a.id = b.id AND a.ctid > b.ctid")
+        expected.converges(database)
+
+    def test_for_a_column_of_another_type(self, database: Database):
+        database.execute(
+            "DROP INDEX idx_medical_records_created",
+            "ALTER TABLE medical_records ALTER created_at DROP DEFAULT, ALTER created_at TYPE timestamp",
+        )
+        self.waits(database, "medical_records.created_at [column-type]", "idx_medical_records_created")
+
+    def test_for_a_column_that_nobody_knows_the_values_of(self, database: Database):
+        key = foreign_key(database, "medical_records", "patient_id")
+        database.execute("ALTER TABLE medical_records DROP patient_id")
+        indexes = ("idx_medical_records_patient", "idx_medical_records_deleted")
+        self.waits(database, "medical_records.patient_id [column-without-value]", key, *indexes)
+
+    def test_for_a_parent_in_whose_place_is_a_view(self, database: Database):
+        """One table waits, and what points to that table waits for the same."""
+        key = foreign_key(database, "patient_photos", "medical_record_id")
+        database.execute(
+            "ALTER TABLE medical_record_templates RENAME TO put_aside",
+            "CREATE VIEW medical_record_templates AS SELECT * FROM put_aside",
+            "DROP TABLE medical_records CASCADE",
+        )
+        self.waits(database, "medical_record_templates [not-a-table]", "medical_records", key)
+
+    def test_for_rows_without_a_key(self, database: Database):
+        """The key waits for its column to be NOT NULL, and the foreign keys wait for the key."""
+        key = foreign_key(database, "patient_photos", "patient_id")
+        database.execute(
+            "ALTER TABLE patients DROP CONSTRAINT patients_pkey CASCADE",
+            "ALTER TABLE patients ALTER id DROP IDENTITY, ALTER id DROP NOT NULL",
+            "UPDATE patients SET id = NULL WHERE id = 7",
+        )
+        self.waits(database, "patients.id [nulls-without-default]", "patients_pkey", key)
 
 
 def test_a_published_table_has_no_key_and_rows_to_fill(database: Database, expected: Expectations):

@@ -3,12 +3,14 @@
 import contextlib
 import time
 
+import pytest
 from django.db import connections
 
 from clinic_project.reconciliation.conf import Budgets
 from clinic_project.reconciliation.engine import reconcile
 from clinic_project.reconciliation.history import expect_declared
 from clinic_project.reconciliation.report import Reporter
+from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key
 from clinic_project.reconciliation.tests.proofs.databases import Database, default_connection_to
 
 
@@ -43,17 +45,29 @@ def test_05_a_null_is_written_after_the_fill(database):
     assert database.rows("SELECT is_deleted, version FROM medical_records WHERE id = 7") == [(False, 99)]
 
 
-def test_22_no_writer_waits_while_maintenance_holds_the_table(database):
+@pytest.mark.parametrize(
+    ("command", "table"),
+    [
+        pytest.param(("migrate",), "medical_records", id="table"),
+        pytest.param(("migrate",), "patients", id="parent"),
+        pytest.param(("migrate", "medical_records", "zero"), "medical_records", id="way back"),
+        pytest.param(("migrate", "medical_records", "zero"), "patients", id="way back, parent"),
+    ],
+)
+def test_22_no_writer_waits_while_maintenance_holds_a_table(command, table, database):
     """What holds off an ALTER, and lets rows be written, is waited for in a way that lets rows be written, too."""
-    database.execute("ALTER TABLE medical_records ALTER is_deleted DROP DEFAULT")
+    if command == ("migrate",):
+        name = foreign_key(database, "medical_records", "patient_id")
+        database.execute(f"ALTER TABLE medical_records ALTER is_deleted DROP DEFAULT, DROP CONSTRAINT {name}")
     with contextlib.closing(database.connect()) as maintenance:
         maintenance.autocommit = False
-        maintenance.cursor().execute("LOCK TABLE medical_records IN SHARE UPDATE EXCLUSIVE MODE")
-        migrate = database.start("migrate")
-        waiting = _first_waiting_lock(database)
+        maintenance.cursor().execute(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")
+        migrate = database.start(*command)
+        waiting = _first_waiting_lock(database, table)
         with database.cursor() as writer:
             writer.execute("SET lock_timeout = '30ms'")
             writer.execute("UPDATE medical_records SET version = version + 1 WHERE id = 1")
+            writer.execute("UPDATE patients SET notes = notes WHERE id = 1")
         maintenance.rollback()
     output, errors = migrate.communicate(timeout=60)
 
@@ -61,12 +75,13 @@ def test_22_no_writer_waits_while_maintenance_holds_the_table(database):
     assert migrate.returncode == 0, output + errors
 
 
-def _first_waiting_lock(database: Database) -> str:
+def _first_waiting_lock(database: Database, table: str) -> str:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         found = database.rows(
-            "SELECT mode FROM pg_locks WHERE NOT granted AND relation = 'medical_records'::regclass"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            "SELECT mode FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            [table],
         )
         if found:
             return str(found[0][0])

@@ -59,6 +59,7 @@ class Command(DjangoMigrate):
         self.reporter = ConsoleReporter(self.stdout, self.style, options["verbosity"])
         self.run_.reporter = self.reporter
         self.inspection: Inspection | None = None
+        self.taking_back = False
         with errors_told():
             require_postgresql(connection)
             with without_timeouts(connection):
@@ -125,6 +126,7 @@ class Command(DjangoMigrate):
 
         def heal(apps: Any, plan: Any, using: str, **kwargs: Any) -> None:
             pre_migrate.disconnect(heal)
+            self.taking_back = any(is_backwards for _, is_backwards in plan)
             if plan:
                 repair_book(connections[using])
             if not options["fake"]:
@@ -171,6 +173,9 @@ class Command(DjangoMigrate):
             if only_reconciles(migration for migration in pending if migration.app_label == label)
         }
         outcome = reconcile_apps(connection, loader.project_state().apps, sorted(labels))
+        if labels == reconciling_labels() and not self.taking_back:
+            # Seen together, what one app's tables wait for is known to be refused in another's.
+            self.run_.refusals.clear()
         self.run_.refusals += outcome.refusals
 
     def _conclude(self, options: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from ...console import (
 from ...engine import Inspection, foresee, inspect, reconcile
 from ...history import expect_declared
 from ...operations import script
-from ...plan import Plan, Refusal
+from ...plan import Note, Plan, Refusal
 from ...run import Run, running
 from ...sessions import without_timeouts
 
@@ -112,6 +112,13 @@ def as_json(connection: BaseDatabaseWrapper, inspection: Inspection) -> dict[str
             {"sql": step.script, "lock": step.lock, "online": step.online, "reason": step.reason}
             for step in inspection.plan.steps
         ],
-        "refusals": [{part: getattr(refusal, part) for part in parts} for refusal in foresee(connection, inspection)],
-        "notes": [asdict(note) for note in inspection.plan.notes],
+        "refusals": [
+            {**{part: getattr(refusal, part) for part in parts}, "waiting": _waiting(refusal)}
+            for refusal in foresee(connection, inspection)
+        ],
+        "notes": [{**asdict(note), "waiting": _waiting(note)} for note in inspection.plan.notes],
     }
+
+
+def _waiting(root: Refusal | Note) -> list[dict[str, str]]:
+    return [{"table": table, "name": name} for table, name in root.waiting]
