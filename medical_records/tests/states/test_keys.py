@@ -48,6 +48,16 @@ class TestState12NoGenerator:
         database.execute(f"ALTER TABLE {table} ALTER id DROP IDENTITY")
         expected.converges(database)
 
+    def test_12_a_function_generates_keys(self, database: Database, expected: Expectations):
+        """It gives way to the declared generator, and whoever wrote it is told."""
+        database.execute(
+            "CREATE FUNCTION next_key() RETURNS integer LANGUAGE sql AS 'SELECT max(id) + 1 FROM patients'",
+            "ALTER TABLE patients ALTER id DROP IDENTITY",
+            "ALTER TABLE patients ALTER id SET DEFAULT next_key()",
+        )
+        outcome = expected.converges(database)
+        assert "patients.id: an identity takes the place of its default public.next_key()" in outcome.told
+
     def test_12_no_generator_and_no_rows(self, hollow_database: Database, expected: Expectations):
         hollow_database.execute("ALTER TABLE medical_records ALTER id DROP IDENTITY")
         expected.converges(hollow_database)
