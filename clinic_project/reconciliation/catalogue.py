@@ -24,7 +24,11 @@ RELATIONS = """
            c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'SELECT') AS may_select,
            c.relrowsecurity AND row_security_active(c.oid) AS rows_hidden,
            (SELECT array_agg(tgname::text ORDER BY tgname) FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal)
-               AS triggers
+               AS triggers,
+           (SELECT array_agg(rulename::text ORDER BY rulename) FROM pg_rewrite
+            WHERE ev_class = c.oid AND c.relkind = 'r') AS rules,
+           (SELECT array_agg(inhrelid::regclass::text ORDER BY inhrelid) FROM pg_inherits
+            WHERE inhparent = c.oid AND c.relkind = 'r') AS children
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relname = ANY (%s)

@@ -15,7 +15,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ModelState, ProjectState
 from django.utils.module_loading import module_has_submodule
 
-from .differences import Kind
+from .differences import Extra, Kind
 from .engine import Inspection, expect, inspect
 from .introspection import Server
 from .operations import ReconcileSchema, reconcile_apps
@@ -82,13 +82,18 @@ def record_lost_apps(connection: BaseDatabaseWrapper) -> tuple[list[Note], list[
 
 
 def _is_whole(inspection: Inspection) -> bool:
-    return inspection.in_sync and not any(extra.warning for extra in inspection.differences.extras)
+    return inspection.in_sync and not any(_spoils(extra) for extra in inspection.differences.extras)
+
+
+def _spoils(extra: Extra) -> bool:
+    """Whether a table isn't what its migrations make of it for this; what only hangs on it leaves it what it is."""
+    return bool(extra.warning) and extra.kind not in ("rule", "child")
 
 
 def _unlike_its_history(label: str, inspection: Inspection) -> Refusal:
     differences = inspection.differences
     found = [f"{d.table}.{d.name}: expected {d.expected}, found {d.actual}" for d in differences.items]
-    found += [f"{e.table}.{e.name}: {e.warning}" for e in differences.extras if e.warning]
+    found += [f"{e.table}.{e.name}: {e.warning}" for e in differences.extras if _spoils(e)]
     return Refusal(
         "history-lost",
         label,

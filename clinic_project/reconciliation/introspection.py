@@ -191,6 +191,8 @@ def _table(
         shadowed_by=resolved_schema if resolved_oid not in (None, row["oid"]) else None,
         rows=max(row["rows"], 0),
         triggers=tuple(row["triggers"] or ()),
+        rules=tuple(row["rules"] or ()),
+        children=tuple(row["children"] or ()),
     )
 
 

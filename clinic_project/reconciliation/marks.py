@@ -21,7 +21,7 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A column, index, constraint or trigger. `lines` are pairs: what is declared, what was found.
+    """A column, index, constraint, or what hangs on a table. `lines` are pairs: what is declared, what was found.
 
     `refused` says that only a person can decide about it, `waiting` that it waits for such a decision about something
     else; `remark` what else there is to know.
@@ -74,7 +74,7 @@ class _TableMarker:
         self.waiting = {name for table, name in waiting if table == wanted.name}
 
     def mark(self) -> MarkedTable:
-        parts = (self._itself(), self._columns(), self._indexes(), self._constraints(), self._triggers())
+        parts = (self._itself(), self._columns(), self._indexes(), self._constraints(), *self._hangers_on())
         return MarkedTable(self.wanted.name, self._mark(), tuple(part for part in parts if part.objects))
 
     def _mark(self) -> Mark:
@@ -102,8 +102,9 @@ class _TableMarker:
         declared = [self._declared(constraint, constraint.text) for constraint in self.wanted.constraints]
         return Part("Constraints", (*declared, *self._leftovers(Constraint), *self._undeclared("constraint")))
 
-    def _triggers(self) -> Part:
-        return Part("Triggers", tuple(self._undeclared("trigger")))
+    def _hangers_on(self) -> Iterator[Part]:
+        for kind, title in (("trigger", "Triggers"), ("rule", "Rules"), ("child", "Tables that inherit")):
+            yield Part(title, tuple(self._undeclared(kind)))
 
     def _declared(self, wanted: Column | Index | Constraint, text: str, remark: str = "") -> Marked:
         if self.absent:
@@ -134,13 +135,16 @@ class _TableMarker:
         if extra.kind == "column":
             return self.found.columns[extra.name].definition
         found = self.found.index(extra.name) if extra.kind == "index" else self.found.constraint(extra.name)
-        return found.text if found is not None else "a trigger"
+        return found.text if found is not None else _HANGERS_ON[extra.kind]
 
     def _serial(self, name: str) -> str:
         column = self.found.columns.get(name)
         if column is None or column.identity or column.sequence is None:
             return ""
         return f"as the equivalent serial, fed by {column.sequence.name}"
+
+
+_HANGERS_ON = {"trigger": "a trigger", "rule": "a rule", "child": "a table that inherits"}
 
 
 def _subject(item: Difference) -> object:

@@ -172,7 +172,8 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Table:
-    """A table, and what decides how it may be changed. `kind` is PostgreSQL's relkind; `rows` is the planner's estimate.
+    """A table, and what decides how it may be changed. `kind` is PostgreSQL's relkind; `rows` is the planner's estimate;
+    `children` are the tables that inherit from it.
 
     `next_keys` has, for a key fed by a sequence, the highest value in the rows plus one.
     """
@@ -191,6 +192,8 @@ class Table:
     shadowed_by: str | None = None
     rows: int = 0
     triggers: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
     next_keys: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property

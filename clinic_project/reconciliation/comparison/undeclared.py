@@ -51,8 +51,24 @@ def undeclared(wanted: Table, found: Table) -> Iterator[Extra]:
     for constraint in found.constraints:
         if constraint.name not in claimed | names and not is_helper_name(constraint.name):
             yield Extra(found.name, "constraint", constraint.name)
+    yield from _hanging_on(found)
+
+
+_INHERITS = (
+    "it inherits from this table. Its rows are read and filled with this one's, and columns are added and made NOT NULL"
+    " there as well; this one's keys, foreign keys and indexes don't hold for them"
+)
+
+
+def _hanging_on(found: Table) -> Iterator[Extra]:
     for trigger in found.triggers:
         yield Extra(found.name, "trigger", trigger)
+    for rule in found.rules:
+        yield Extra(
+            found.name, "rule", rule, "it rewrites statements, a repair's too, whose rows it may send elsewhere"
+        )
+    for child in found.children:
+        yield Extra(found.name, "child", child, _INHERITS)
 
 
 def _warning_of(column: Column) -> str:

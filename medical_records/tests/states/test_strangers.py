@@ -42,6 +42,17 @@ class TestInheritance:
         )
         expected.converges(database, filled={**FILLED, "archive.is_deleted": "false"}, inserts=False)
 
+    def test_they_are_told(self, database: Database):
+        """With what they may break; and so are rules, which rewrite what a repair writes."""
+        database.execute(
+            *self.CHILD[:1],
+            "CREATE RULE keep AS ON DELETE TO medical_records DO INSTEAD NOTHING",
+        )
+        outcome = database.migrate()
+        assert outcome.status == 0
+        assert "medical_records.public.archive: isn't declared, and is left alone: it inherits" in outcome.told
+        assert "medical_records.keep: isn't declared, and is left alone: it rewrites statements" in outcome.told
+
 
 class TestTriggers:
     KEEP_NULL = (
