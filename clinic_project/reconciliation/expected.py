@@ -16,6 +16,7 @@ from django.db import Error, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .errors import connection_lost
+from .event_triggers import CAN_BE_PASSED_BY, SILENCE, blame_event_trigger
 from .introspection import read_temporary_schema, rolled_back
 from .schema import Column, Schema, Table
 
@@ -49,7 +50,12 @@ def _read_lot(connection: BaseDatabaseWrapper, declared: list[type[models.Model]
     except Error as error:
         if connection_lost(error):
             raise
+    try:
         return read_as_temporary(connection, declared, schema, stored=True)
+    except Error as error:
+        if not connection_lost(error):
+            blame_event_trigger(connection, error)
+        raise
 
 
 def read_as_temporary(
@@ -57,6 +63,8 @@ def read_as_temporary(
 ) -> Schema:
     with rolled_back(connection) as cursor:
         with _script_editor(connection, cursor, stored) as editor:
+            if connection.pg_version >= CAN_BE_PASSED_BY:  # type: ignore[attr-defined]
+                editor.execute(SILENCE)
             editor.execute("SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)")
             _create(editor, declared)
             fills = dict(_fills(editor, cursor, declared))
