@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from django.db import Error, transaction
@@ -44,6 +45,9 @@ FIRST_PATIENCE = 0.05
 
 #: A fill looks at so many blocks at first, and at up to so many while it finds little to do.
 FIRST_WINDOW, WIDEST_WINDOW = 32, 4096
+
+#: The part of a batch that a window should hold: with more, many would hold more than one, and be looked at twice.
+ALMOST_FULL = 0.9
 
 #: The most blocks that a table has, or one of those that inherit from it, which a fill reaches as well.
 _BLOCKS = """
@@ -236,30 +240,43 @@ class Executor:
             cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")
 
     def _fill(self, step: Step, fill: Fill) -> int:
-        """Fill a column by windows of blocks, a commit each, and return how many rows it was.
+        """Fill a column and return how many rows it was.
 
-        A window in which much of a batch was found is looked at again, by halves if it was a whole one; one with less
-        is done, and the next is wider if there was little to do. So memory stays flat, no batch is longer than another,
-        no block is looked at more than a few times, and blocks without NULLs are passed over fast.
+        Rows that others change meanwhile may move to blocks that are added, so these are looked at as well, until some
+        were added that hold none.
         """
-        (blocks,) = self._one_row(_BLOCKS, [fill.table])
-        first, width, rows = 0, FIRST_WINDOW, 0
-        while first < blocks:
-            sql = fill.batch(first, first + width, self.budgets.batch_rows)
-            filled = self.until_unlocked(step, lambda sql=sql: self._fill_batch(sql))  # type: ignore[misc]
+        first, rows = 0, 0
+        while True:
+            (end,) = self._one_row(_BLOCKS, [fill.table])
+            filled = self._fill_blocks(step, fill, first, end)
             rows += filled
-            fullness = filled / self.budgets.batch_rows
-            # Some that were found may have got a value from a writer, so that it is fewer than a batch.
-            if fullness < 0.5:
+            if end == first or (first > 0 and not filled):
+                return rows
+            first = end
+
+    def _fill_blocks(self, step: Step, fill: Fill, first: int, end: int) -> int:
+        """Fill by windows of blocks, a commit each.
+
+        A window in which a whole batch was found is looked at again, by halves; the next one is wider if there was little
+        to do. So memory stays flat, no batch is longer than another, and blocks without NULLs are passed over fast.
+        """
+        width, rows = FIRST_WINDOW, 0
+        while first < end:
+            batch = fill.batch(first, first + width, self.budgets.batch_rows)
+            found, filled = self.until_unlocked(step, partial(self._fill_batch, batch))
+            rows += filled
+            # Where none was, a trigger takes the values back.
+            if found < self.budgets.batch_rows or not filled:
                 first += width
-            width = _next_window(width, fullness)
-            self.reporter.progressed(step, min(first, blocks), blocks)
+            width = _next_window(width, found / self.budgets.batch_rows)
+            self.reporter.progressed(step, min(first, end), end)
         return rows
 
-    def _fill_batch(self, sql: str) -> int:
+    def _fill_batch(self, batch: str) -> tuple[int, int]:
         with self.short_of_locks() as cursor:
-            cursor.execute(sql)
-            return sum(has_value for (has_value,) in cursor.fetchall())
+            cursor.execute(batch)
+            found, filled = cursor.fetchone()
+            return found, filled
 
     # Waiting, and giving up
 
@@ -347,10 +364,11 @@ def _mend(step: Step, error: Error) -> Step | None:
 
 
 def _next_window(width: int, fullness: float) -> int:
-    """Return how many blocks to look at next, after so many held that part of a batch."""
+    """Return how many blocks to look at next, to find nearly a batch, after so many held that part of one."""
     if fullness >= 1:
         return max(1, width // 2)
-    return width if fullness > 0.5 else min(width * 2, WIDEST_WINDOW)
+    wider = min(2.0, ALMOST_FULL / fullness) if fullness else 2.0
+    return min(max(1, round(width * wider)), WIDEST_WINDOW)
 
 
 def _lost(step: Step, error: Error) -> ReconciliationError:

@@ -140,16 +140,18 @@ class Fill:
         return ", ".join((f"{self.column} = {self.value}", *others))
 
     def batch(self, first_block: int, end_block: int, rows: int) -> str:
-        """Return the UPDATE of some `rows` rows in the blocks from `first_block` up to `end_block`.
+        """Return the UPDATE of at most `rows` rows in the blocks from `first_block` up to `end_block`.
 
-        It returns, for each, whether it has a value now: a trigger may have taken that away again. The condition stands
-        twice, since a place is one row's in this table, another's in each that inherits from it, and since a writer may
-        have given a value meanwhile.
+        It returns how many were found, and how many have a value now: a trigger may have taken that away again. The
+        condition stands twice, since a place is one row's in this table, another's in each that inherits from it, and since
+        a writer may have given a value meanwhile.
         """
         return (
-            f"UPDATE {self.table} SET {self.assignments} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {self.table}"
-            f" WHERE ctid >= '({first_block},0)' AND ctid < '({end_block},0)' AND {self.column} IS NULL LIMIT {rows}))"
-            f" AND {self.column} IS NULL RETURNING {self.column} IS NOT NULL"
+            f"WITH found AS MATERIALIZED (SELECT ctid FROM {self.table} WHERE ctid >= '({first_block},0)'"
+            f" AND ctid < '({end_block},0)' AND {self.column} IS NULL LIMIT {rows}),"
+            f" filled AS (UPDATE {self.table} SET {self.assignments} WHERE ctid = ANY (ARRAY(SELECT ctid FROM found))"
+            f" AND {self.column} IS NULL RETURNING {self.column} IS NOT NULL AS has_value)"
+            " SELECT (SELECT count(*) FROM found), count(*) FILTER (WHERE has_value) FROM filled"
         )
 
 
