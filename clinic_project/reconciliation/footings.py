@@ -15,6 +15,7 @@ class Is(StrEnum):
     LOGGED = "logged"
     THERE = "there, of the declared type"
     NOT_NULL = "not null"
+    OUTSIDE_KEY = "outside of the primary key"
     A_KEY = "a key"
     FREE = "free"
 
@@ -36,10 +37,16 @@ def given_by(item: Difference) -> frozenset[Footing]:
     if item.kind in _OF_COLUMNS:
         return frozenset(Footing(what, item.table, (item.name,)) for what in _OF_COLUMNS[item.kind])
     if item.kind in _OF_KEYS and item.wanted.kind in "pu":
-        return frozenset({Footing(Is.A_KEY, item.table, item.wanted.columns)})
+        return frozenset({Footing(Is.A_KEY, item.table, item.wanted.columns), *_outside_key(item)})
     if item.kind is Kind.INDEX_NAME or (item.kind is Kind.CONSTRAINT_NAME and item.found.index is not None):
         return frozenset({free(item.found.name)})
     return frozenset()
+
+
+def _outside_key(item: Difference) -> Iterator[Footing]:
+    """Yield what becomes of the columns of another primary key: only then may they be NULL."""
+    if item.holder is not None and item.holder.kind == "p":
+        yield from (Footing(Is.OUTSIDE_KEY, item.table, (column,)) for column in item.holder.columns)
 
 
 def needed_by(item: Difference, actual: Schema) -> frozenset[Footing]:
@@ -55,8 +62,8 @@ def needed_by(item: Difference, actual: Schema) -> frozenset[Footing]:
 
 
 def _needed_by_column(item: Difference) -> frozenset[Footing]:
-    whats = (Is.THERE, Is.NOT_NULL) if item.kind is Kind.KEY_WITHOUT_GENERATOR else (Is.THERE,)
-    return frozenset(Footing(what, item.table, (item.name,)) for what in whats)
+    also = {Kind.KEY_WITHOUT_GENERATOR: (Is.NOT_NULL,), Kind.COLUMN_NOT_NULL: (Is.OUTSIDE_KEY,)}
+    return frozenset(Footing(what, item.table, (item.name,)) for what in (Is.THERE, *also.get(item.kind, ())))
 
 
 def _needed_by_index(item: Difference) -> frozenset[Footing]:
@@ -95,9 +102,15 @@ def has_key(table: Table | None, columns: tuple[str, ...]) -> bool:
         index.valid
         and index.unique
         and index.predicate is None
+        and not _is_deferrable(table, index)
         and {_unquoted(key) for key in index.keys} == set(columns)
         for index in table.indexes
     )
+
+
+def _is_deferrable(table: Table, index: Index) -> bool:
+    constraint = table.constraint(index.constraint) if index.constraint is not None else None
+    return constraint is not None and constraint.deferrable
 
 
 def _unquoted(key: str) -> str:

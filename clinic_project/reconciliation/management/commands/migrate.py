@@ -102,6 +102,9 @@ class Command(DjangoMigrate):
                 self.reporter.close_line()
                 self.run_.refusals += refused.refusals
                 self._do_what_else_is_safe(connection)
+                if not self.run_.refusals:
+                    # What one app alone was refused has been settled with another's: the migrations go through now.
+                    self._run_django(connection, *args, **options)
         self._conclude(options)
 
     def _run_django(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
