@@ -10,6 +10,7 @@ from .footings import needed_by
 from .introspection import Server
 from .plan import Note, Plan, Refusal
 from .repairs import columns, constraints, indexes, tables
+from .repairs.constraint_names import refuse_taken_names, rename_constraints
 from .repairs.names import settle_names
 from .repairs.parents import look_at_parents, not_a_table, unlogged
 from .repairs.replication import refuse_losses
@@ -123,23 +124,22 @@ _PLANNERS: dict[Kind, _Planner] = {
 }
 
 #: Names are given together, since they may have to be swapped.
-_TOGETHER: dict[Kind, Callable[[Draft, Table, Sequence[Difference]], None]] = {
-    Kind.COLUMN_NOT_NULL_NAME: columns.rename_not_nulls,
-    Kind.INDEX_NAME: indexes.rename_indexes,
-    Kind.CONSTRAINT_NAME: constraints.rename_constraints,
+_TOGETHER: dict[tuple[Kind, ...], Callable[[Draft, Table, Sequence[Difference]], None]] = {
+    (Kind.INDEX_NAME,): indexes.rename_indexes,
+    (Kind.COLUMN_NOT_NULL_NAME, Kind.CONSTRAINT_NAME): rename_constraints,
 }
 
 
 def _plan_items(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
-    items = refuse_losses(draft, table, items)
-    one_by_one = [item for item in items if item.kind not in _TOGETHER]
+    items = refuse_taken_names(draft, table, refuse_losses(draft, table, items))
+    one_by_one = [item for item in items if item.kind in _PLANNERS]
     # What stands on a type is known to wait only when the type is known to be refused.
     types = [item for item in one_by_one if item.kind is Kind.COLUMN_TYPE]
     for item in types:
         _plan(draft, table, _PLANNERS[item.kind], item, [item])
     draft.fills[table.name] = dict(_fills(draft, items))
-    for kind, rename in _TOGETHER.items():
-        if together := [item for item in items if item.kind is kind]:
+    for kinds, rename in _TOGETHER.items():
+        if together := [item for item in items if item.kind in kinds]:
             _plan(draft, table, rename, together, together)
     for item in one_by_one:
         if item not in types:

@@ -6,21 +6,31 @@ from ..differences import Difference, Kind
 from ..schema import Constraint, Index, Table, is_helper_name
 from .matching import match
 
+
+def _claimed(wanted: Table, found: Table) -> set[str]:
+    """Return the names of the real constraints that are declared ones: if they are wrong, they are given up for others."""
+    matched = (_matching_keys(wanted, found), _matching_rules(wanted, found, "f"), _matching_rules(wanted, found, "c"))
+    return {real.name for each in matched for real in each.values()}
+
+
+def _of_kinds(table: Table, kinds: str) -> list[Constraint]:
+    return [constraint for constraint in table.constraints if constraint.kind in kinds]
+
+
 # Primary keys, unique and exclusion constraints
 
 
 def key_differences(wanted: Table, found: Table) -> Iterator[Difference]:
-    declared = [c for c in wanted.constraints if c.kind in "pux"]
-    real = [c for c in found.constraints if c.kind in "pux"]
-    # Deferrability belongs to the meaning here: it can't be altered in place.
-    matched = {
-        name: constraint
-        for name, constraint in match(declared, real).items()
-        if constraint.timing == _named(declared, name).timing
-    }
-    claimed = {constraint.name for constraint in matched.values()}
-    for constraint in declared:
+    matched, claimed = _matching_keys(wanted, found), _claimed(wanted, found)
+    for constraint in _of_kinds(wanted, "pux"):
         yield from _one_key(found, constraint, matched.get(constraint.name), claimed)
+
+
+def _matching_keys(wanted: Table, found: Table) -> dict[str, Constraint]:
+    declared = _of_kinds(wanted, "pux")
+    matched = match(declared, _of_kinds(found, "pux"))
+    # Deferrability belongs to the meaning here: it can't be altered in place.
+    return {name: real for name, real in matched.items() if real.timing == _named(declared, name).timing}
 
 
 def adoptable_index(table: Table, wanted: Constraint) -> Index | None:
@@ -50,6 +60,8 @@ def _one_key(
         kind, actual = Kind.KEY_INDEX_INVALID, f"{match.text} with an INVALID index"
         yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match)
     holder = table.constraint(wanted.name)
+    if holder is not None and holder.kind not in "pux" and holder.name in claimed:
+        holder = None  # it is renamed, too
     if match.name != wanted.name and holder is not None and holder.kind not in "pux":
         # Somebody's rule, of another kind, has the name.
         kind, actual = Kind.CONSTRAINT_DEFINITION, _as_found(holder)
@@ -80,19 +92,22 @@ _Finding = Callable[[Table, Constraint, Constraint | None], Constraint | None]
 
 
 def _rule_differences(wanted: Table, found: Table, kind: str, find_holder: _Finding) -> Iterator[Difference]:
-    declared = [c for c in wanted.constraints if c.kind == kind]
-    # Validated ones go first: `match` takes what it can get from the front of equal names.
-    usable = [c for c in found.constraints if c.kind == kind and c.enforced]
-    matched = match(declared, [c for c in usable if c.validated])
-    rest = [c for c in declared if c.name not in matched]
-    matched |= match(rest, [c for c in usable if not c.validated])
-    claimed = {constraint.name for constraint in matched.values()}
-    for constraint in declared:
+    matched, claimed = _matching_rules(wanted, found, kind), _claimed(wanted, found)
+    for constraint in _of_kinds(wanted, kind):
         match_found = matched.get(constraint.name)
         holder = find_holder(found, constraint, match_found)
         if holder is not None and holder.name in claimed:
             holder = None
         yield from _one_rule(found, constraint, match_found, holder)
+
+
+def _matching_rules(wanted: Table, found: Table, kind: str) -> dict[str, Constraint]:
+    declared = _of_kinds(wanted, kind)
+    # Validated ones go first: `match` takes what it can get from the front of equal names.
+    usable = [c for c in _of_kinds(found, kind) if c.enforced]
+    matched = match(declared, [c for c in usable if c.validated])
+    rest = [c for c in declared if c.name not in matched]
+    return matched | match(rest, [c for c in usable if not c.validated])
 
 
 def _holder_of_name(table: Table, wanted: Constraint, match: Constraint | None) -> Constraint | None:

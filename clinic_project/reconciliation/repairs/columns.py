@@ -1,16 +1,13 @@
 """Columns: missing ones, types, defaults, nullability, and what generates their keys."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from ..differences import Difference
 from ..draft import Draft
 from ..plan import Fill, Guard, Inquiry, Lock, Note, Phase, Refusal, Repair, Step
 from ..schema import Column, Table, helper_name, identifier
 from . import guards
-from .naming import constraint_renamed, renames
 
 
 def _alter(table: Table, reason: str, *clauses: str, guard: Guard | None = None, check_first: bool = False) -> Step:
@@ -258,40 +255,6 @@ def inherit_not_null(draft: Draft, table: Table, item: Difference) -> None:
     clause = f"ALTER CONSTRAINT {identifier(found.not_null_name)} INHERIT"
     step = _alter(table, f"let tables that inherit {column.name} inherit its NOT NULL", clause)
     _repair(draft, Phase.NOT_NULL, table, column, step)
-
-
-def rename_not_nulls(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
-    """Give the columns' NOT NULLs their declared names, all of a table's at once, after all else is settled by name."""
-    free = list(items)
-    while taken := [item for item in free if _is_taken(table, item, free)]:
-        draft.refusals += [_not_null_name_taken(table, item) for item in taken]
-        free = [item for item in free if item not in taken]
-    if not free:
-        return
-    pairs = [(item.found.not_null_name, item.wanted.not_null_name) for item in free]
-    names = tuple(item.name for item in free)
-    statements = renames(table, pairs, (), partial(constraint_renamed, table))
-    reason = f"name the NOT NULL of {', '.join(names)}"
-    step = Step(statements, table.name, Lock.ACCESS_EXCLUSIVE, reason, relations=(table.sql_name,))
-    draft.repairs.append(Repair(Phase.KEYS, table.name, names, (step,)))
-
-
-def _is_taken(table: Table, item: Difference, renamed: Sequence[Difference]) -> bool:
-    name = item.wanted.not_null_name
-    return table.holder_of_constraint_name(name) is not None and all(o.found.not_null_name != name for o in renamed)
-
-
-def _not_null_name_taken(table: Table, item: Difference) -> Refusal:
-    name = item.wanted.not_null_name
-    return Refusal(
-        "name-taken",
-        table.name,
-        item.name,
-        f"expected its NOT NULL, {item.actual}, to be named {name}, found that another constraint of this table"
-        f" ({table.holder_of_constraint_name(name)}) has that name.",
-        f"Rename that one (ALTER TABLE {table.sql_name} RENAME CONSTRAINT {identifier(name)} TO …), then run migrate"
-        " again.",
-    )
 
 
 def drop_not_null(draft: Draft, table: Table, item: Difference) -> None:

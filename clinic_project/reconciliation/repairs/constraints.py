@@ -1,9 +1,5 @@
 """Constraints: keys from indexes that were built concurrently; foreign keys and checks NOT VALID first, then validated."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
-
 from ..differences import Difference
 from ..draft import Draft
 from ..footings import Is, needed_by_constraint
@@ -12,7 +8,6 @@ from ..schema import Constraint, Table, helper_name, identifier
 from . import guards
 from .columns import validate
 from .indexes import build
-from .naming import constraint_renamed, renames
 from .replication import handed_over
 
 
@@ -24,21 +19,6 @@ def _alter(table: Table, lock: str, reason: str, *clauses: str, parent: tuple[st
 
 def _drop(constraint: Constraint) -> str:
     return f"DROP CONSTRAINT {identifier(constraint.name)}"
-
-
-def rename_constraints(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
-    """Give right constraints their declared names, all of a table's at once. Wrong ones of these names go."""
-
-    pairs = [(item.found.name, item.name) for item in items]
-    befores = {before for before, _ in pairs}
-    heirs = [item for item in items if item.holder is not None and item.holder.name not in befores]
-    drops = [_drop(item.holder) for item in heirs]
-    names = ", ".join(f"{before} to {after}" for before, after in pairs)
-    step = _alter(table, Lock.ACCESS_EXCLUSIVE, f"rename {names}", *drops)
-    renamed = renames(table, pairs, (), partial(constraint_renamed, table))
-    identity = _alter(table, Lock.ACCESS_EXCLUSIVE, step.reason, *handed_over(table, heirs))
-    step = replace(step, statements=(*step.statements, *renamed, *identity.statements))
-    draft.repairs.append(Repair(Phase.KEYS, table.name, tuple(item.name for item in items), (step,)))
 
 
 # Primary keys, unique and exclusion constraints

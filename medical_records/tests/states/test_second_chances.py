@@ -57,6 +57,19 @@ def test_a_name_of_the_circle_is_a_strangers(database: Database, expected: Expec
     assert object_ids(database, names) == before
 
 
+def test_a_key_and_a_foreign_key_have_each_others_names(database: Database, expected: Expectations):
+    key = foreign_key(database, "patient_photos", "patient_id")
+    moves = (("patient_photos_pkey", "aside"), (key, "patient_photos_pkey"), ("aside", key))
+    database.execute(*(f"ALTER TABLE patient_photos RENAME CONSTRAINT {before} TO {after}" for before, after in moves))
+    expected.converges(database)
+
+
+def test_names_were_swapped_between_apps_and_the_history_is_lost(database: Database, expected: Expectations):
+    """One app alone can't have its names back; once both have been seen, the migrations go through."""
+    database.execute(*rotated("appointments_pkey", "patient_photos_pkey"), "DELETE FROM django_migrations")
+    expected.converges(database)
+
+
 def test_a_strangers_constraint_has_the_name_of_a_right_index(database: Database, expected: Expectations):
     """What the constraint is for isn't known: it is neither put aside nor dropped."""
     name = "idx_medical_records_created"
@@ -102,6 +115,19 @@ class TestWaiting:
         self.waits(database, "patients [unlogged]", *keys)
         database.execute("ALTER TABLE patients SET LOGGED")
         expected.converges(database)
+
+    def test_for_another_primary_key(self, database: Database, expected: Expectations):
+        """A unique constraint that is deferrable is no key for others, and a key's columns can't be NULL."""
+        key = foreign_key(database, "patient_photos", "patient_id")
+        database.execute(
+            "ALTER TABLE patients DROP CONSTRAINT patients_pkey CASCADE",
+            "ALTER TABLE patients ADD CONSTRAINT theirs UNIQUE (id) DEFERRABLE",
+            "UPDATE patients SET phone_number = id",
+            "ALTER TABLE patients ADD PRIMARY KEY (id, phone_number)",
+        )
+        self.waits(database, "patients.patients_pkey [other-key]", key, "phone_number")
+        database.execute("ALTER TABLE patients DROP CONSTRAINT patients_pkey")
+        assert database.migrate().status == 0
 
     @pytest.mark.parametrize("app", ["", "medical_records"])
     def test_for_a_key_with_duplicates(self, app: str, database: Database, expected: Expectations):
