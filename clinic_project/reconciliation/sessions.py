@@ -11,6 +11,7 @@ from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .errors import connection_lost
+from .exceptions import ReconciliationError
 
 #: The advisory lock that a migrating session holds. The numbers only have to be this project's own.
 MIGRATION_LOCK = (0x636C696E, 0x6D696772)
@@ -110,9 +111,13 @@ def settings_of_session(connection: BaseDatabaseWrapper, **values: str) -> Itera
         try:
             yield
         finally:
-            # A session that is gone took its settings with it.
-            if connection.connection is not None and not connection.connection.closed:
+            if not _is_gone(connection):
                 _set(connection, before)
+
+
+def _is_gone(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the session is known to have ended; it took its settings and locks with it."""
+    return connection.connection is None or bool(connection.connection.closed)
 
 
 def _set(connection: BaseDatabaseWrapper, values: dict[str, str]) -> None:
@@ -148,9 +153,30 @@ def migration_lock(
                 waiting(session)
         time.sleep(random.uniform(0.1, 0.4))  # noqa: S311
     try:
-        yield
+        with _never_replaced(connection):
+            yield
     finally:
         _unlock(connection)
+
+
+@contextmanager
+def _never_replaced(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Raise ReconciliationError where Django would connect anew: the lock went with the session that is gone.
+
+    Django does so without a word after a ROLLBACK that found nobody to talk to.
+    """
+
+    def refuse() -> None:
+        raise ReconciliationError(
+            "The connection to the database was lost, and with it the lock by which one session migrates at a time."
+            " Nothing is lost; run it again: it starts from what is there."
+        )
+
+    connection.connect = refuse  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del connection.connect
 
 
 def _try_lock(connection: BaseDatabaseWrapper) -> bool:
@@ -160,6 +186,8 @@ def _try_lock(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _unlock(connection: BaseDatabaseWrapper) -> None:
+    if _is_gone(connection):
+        return
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s, %s)", MIGRATION_LOCK)

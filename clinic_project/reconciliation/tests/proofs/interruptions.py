@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.backends.signals import connection_created
 from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
+
+from clinic_project.reconciliation.errors import LOCK_NOT_AVAILABLE, sqlstate
 
 from .databases import Database
 
@@ -105,12 +107,34 @@ def session_ended(before: int) -> Iterator[list[str]]:
     def end(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         if not deaths and is_a_step(sql) and next(count) == before:
             deaths.append(str(sql))
-            pid = context["connection"].connection.info.backend_pid
-            Database(connection.settings_dict["NAME"]).value("SELECT pg_terminate_backend(%s, 5000)", [pid])
+            _end_session(context)
         return execute(sql, params, many, context)
 
     with wrapped_statements(end):
         yield deaths
+
+
+@contextlib.contextmanager
+def session_ended_by_refusal() -> Iterator[list[str]]:
+    """Let the server end the session as soon as it was refused a lock, before that can be rolled back."""
+    deaths: list[str] = []
+
+    def end(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        try:
+            return execute(sql, params, many, context)
+        except OperationalError as error:
+            if not deaths and sqlstate(error) == LOCK_NOT_AVAILABLE:
+                deaths.append(str(sql))
+                _end_session(context)
+            raise
+
+    with wrapped_statements(end):
+        yield deaths
+
+
+def _end_session(context: dict[str, Any]) -> None:
+    pid = context["connection"].connection.info.backend_pid
+    Database(connection.settings_dict["NAME"]).value("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
 
 def _die(moment: str, execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:

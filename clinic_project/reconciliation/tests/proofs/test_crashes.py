@@ -12,7 +12,7 @@ from .conftest import ZOO_TABLES
 from .databases import Database, create_database, drop_database
 from .fingerprints import fingerprints, lost_or_changed
 from .idempotence import assert_changes_nothing
-from .interruptions import Killed, Statement, counted, dying_at, session_ended
+from .interruptions import Killed, Statement, counted, dying_at, session_ended, session_ended_by_refusal
 from .profiles import LONG
 from .test_zoo import is_declared
 
@@ -164,6 +164,25 @@ def test_the_server_ends_the_session(
     assert deaths
     assert outcome.status != 0
     assert "connection" in outcome.errors
+    assert database.migrate("zoo").status == 0
+    is_declared(database, declared)
+    assert lost_or_changed(database, before, FILLED) == []
+
+
+def test_the_server_ends_the_session_while_it_waits_for_a_lock(
+    broken_zoo: Database, copy_of: Callable[[Database], Database], declared: Catalogue
+):
+    """The migration lock is gone with it: whatever was to be tried again is left to the next run."""
+    database = copy_of(broken_zoo)
+    before = fingerprints(database, FILLED)
+    with contextlib.closing(database.connect()) as reader, reader.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE zoo_keeper IN ACCESS SHARE MODE")
+        with session_ended_by_refusal() as deaths:
+            outcome = database.migrate("zoo")
+        assert deaths
+        assert outcome.status == 1
+        assert "run it again" in outcome.errors
+        cursor.execute("ROLLBACK")
     assert database.migrate("zoo").status == 0
     is_declared(database, declared)
     assert lost_or_changed(database, before, FILLED) == []
