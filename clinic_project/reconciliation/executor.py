@@ -90,19 +90,22 @@ class Executor:
     def run(self, plan: Plan) -> None:
         """Run all repairs. Raises ReconciliationError if the connection is lost; the next run starts from there."""
         with without_timeouts(self.connection):
-            undone = self.undone()
+            undone, inquiries = self.undone(), []
             for repair in plan.repairs:
                 if undone.holds_up(repair):
                     continue
                 refusal = self._repair(repair)
                 if refusal is not None:
                     undone.lack(refusal, repair.gives)
+                elif repair.inquiry is not None:
+                    inquiries.append(repair.inquiry)
+            # Only now: an index that was built meanwhile may answer, where all rows had to be read before.
+            for inquiry in inquiries:
+                self._inquire(inquiry)
 
     def _repair(self, repair: Repair) -> Refusal | None:
         """Return why the repair was given up, if it was."""
         try:
-            if repair.inquiry is not None:
-                self._inquire(repair.inquiry)
             for step in repair.steps:
                 self._step(repair, step)
         except GivenUp as given_up:
