@@ -17,6 +17,7 @@ class Is(StrEnum):
     NOT_NULL = "not null"
     OUTSIDE_KEY = "outside of the primary key"
     A_KEY = "a key"
+    PROVED = "proved for all rows"
     FREE = "free"
 
 
@@ -38,6 +39,8 @@ def given_by(item: Difference) -> frozenset[Footing]:
         return frozenset(Footing(what, item.table, (item.name,)) for what in _OF_COLUMNS[item.kind])
     if item.kind in _OF_KEYS and item.wanted.kind in "pu":
         return frozenset({Footing(Is.A_KEY, item.table, item.wanted.columns), *_outside_key(item)})
+    if item.kind is Kind.CONSTRAINT_UNVALIDATED:
+        return frozenset({Footing(Is.PROVED, item.table, (item.name,))})
     if item.kind is Kind.INDEX_NAME or (item.kind is Kind.CONSTRAINT_NAME and item.found.index is not None):
         return frozenset({free(item.found.name)})
     return frozenset()
@@ -73,7 +76,13 @@ def _needed_by_index(item: Difference) -> frozenset[Footing]:
 
 def _needed_by_constraint(item: Difference, actual: Schema) -> frozenset[Footing]:
     name = frozenset() if item.wanted.index is None else frozenset({free(item.name)})
-    return name if item.kind is Kind.CONSTRAINT_NAME else name | needed_by_constraint(item.table, item.wanted, actual)
+    if item.kind is Kind.CONSTRAINT_NAME:
+        return name
+    needed = name | needed_by_constraint(item.table, item.wanted, actual)
+    if item.kind is Kind.CONSTRAINT_DEFINITION:
+        # What it replaces guards the rows until then.
+        needed |= {Footing(Is.PROVED, item.table, (item.name,))}
+    return needed
 
 
 def needed_by_constraint(table: str, wanted: Constraint, actual: Schema) -> frozenset[Footing]:

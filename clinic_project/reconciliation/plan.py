@@ -18,9 +18,10 @@ class Phase(IntEnum):
     NOT_NULL = 4
     INDEXES = 5
     TIMING = 6
-    KEYS = 7
-    GENERATORS = 8
-    RULES = 9
+    PROOFS = 7
+    KEYS = 8
+    GENERATORS = 9
+    RULES = 10
 
 
 class Lock:
@@ -193,7 +194,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """A question to the rows whose answer makes a note: `text` has {count} to fill in, and 0 makes none."""
+    """A question to the rows whose answer makes a note: `text` has {count} to fill in, and 0 makes none.
+
+    It is asked when all repairs are done, and so about what they leave as it is.
+    """
 
     sql: str
     code: str

@@ -118,7 +118,7 @@ _PLANNERS: dict[Kind, _Planner] = {
     Kind.CONSTRAINT_MISSING: constraints.add_constraint,
     Kind.KEY_INDEX_INVALID: constraints.rebuild_key_index,
     Kind.CONSTRAINT_DEFINITION: constraints.replace_constraint,
-    Kind.CONSTRAINT_UNVALIDATED: constraints.finish_rule,
+    Kind.CONSTRAINT_UNVALIDATED: constraints.prove_rule,
     Kind.CONSTRAINT_DEFERRABILITY: constraints.alter_timing,
     Kind.LEFTOVER: _leftover,
 }

@@ -149,8 +149,8 @@ def _one_rule(
         yield Difference(table.name, kind, wanted.name, wanted.timing, match.timing, wanted, match)
     if not match.validated:
         kind, actual = Kind.CONSTRAINT_UNVALIDATED, f"{match.text} NOT VALID"
-        yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match, holder)
-    elif holder is not None:
+        yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match)
+    if holder is not None:
         kind, actual = Kind.CONSTRAINT_DEFINITION, f"also {_as_found(holder)}"
         yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match, holder)
     elif match.name != wanted.name:

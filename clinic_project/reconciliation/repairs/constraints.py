@@ -130,15 +130,18 @@ def add_rule_at_once(draft: Draft, table: Table, wanted: Constraint) -> None:
     draft.repairs.append(Repair(Phase.RULES, table.name, (wanted.name,), (step,), needs=needs))
 
 
-def finish_rule(draft: Draft, table: Table, item: Difference) -> None:
-    """Take on a right one that is there, from where it stands: validate it, put its contradiction away, name it."""
+def prove_rule(draft: Draft, table: Table, item: Difference) -> None:
+    """Validate a right one that is there, under the name that it has now."""
     wanted, found = item.wanted, item.found
-    steps = []
-    if not found.validated:
-        reason = f"prove {wanted.name} for the rows that are there"
-        steps.append(validate(table, found.name, reason, _guard(table, wanted)))
-    steps += _settle(table, wanted, found.name, item.holder)
-    draft.repairs.append(Repair(Phase.RULES, table.name, (wanted.name,), tuple(steps)))
+    reason = f"prove {wanted.name} for the rows that are there"
+    step = validate(table, found.name, reason, _guard(table, wanted))
+    draft.repairs.append(Repair(Phase.PROOFS, table.name, (wanted.name,), (step,)))
+
+
+def finish_rule(draft: Draft, table: Table, item: Difference) -> None:
+    """Put away what contradicts a right one that is there, or has its name, and give it that."""
+    steps = _settle(table, item.wanted, item.found.name, item.holder)
+    draft.repairs.append(Repair(Phase.RULES, table.name, (item.name,), tuple(steps)))
 
 
 def _settle(table: Table, wanted: Constraint, name: str, holder: Constraint | None) -> list[Step]:

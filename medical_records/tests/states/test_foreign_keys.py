@@ -201,8 +201,15 @@ class TestState9OtherForeignKeys:
         expected.converges(database)
         assert database.value("SELECT oid FROM pg_constraint WHERE conname = %s", [clinic]) == before
 
-    def test_09_two_with_each_others_names(self, database: Database, expected: Expectations):
+    @pytest.mark.parametrize("more", ["", " NOT VALID"])
+    def test_09_two_with_each_others_names(self, more: str, database: Database, expected: Expectations):
         names = [foreign_key(database, "patient_photos", column) for column in ("patient_id", "clinic_id")]
+        replace(
+            database,
+            "patient_photos",
+            "clinic_id",
+            f"FOREIGN KEY (clinic_id) REFERENCES clinics DEFERRABLE INITIALLY DEFERRED{more}",
+        )
         database.execute(
             f'ALTER TABLE patient_photos RENAME CONSTRAINT "{names[0]}" TO aside',
             f'ALTER TABLE patient_photos RENAME CONSTRAINT "{names[1]}" TO "{names[0]}"',
@@ -218,6 +225,23 @@ class TestState9OtherForeignKeys:
             naming=("medical_records", name),
             remedy=(f'ALTER TABLE medical_records RENAME CONSTRAINT "{name}" TO positive_patient',),
             keeping=named("positive_patient"),
+        )
+
+    def test_09_a_strangers_constraint_has_the_name_of_an_unvalidated_one(
+        self, database: Database, expected: Expectations
+    ):
+        """It is proved, since that harms nobody; the stranger keeps its name."""
+        key = "FOREIGN KEY (patient_id) REFERENCES patients DEFERRABLE INITIALLY DEFERRED NOT VALID"
+        name = replace(database, "medical_records", "patient_id", "UNIQUE (id, patient_id)")
+        database.execute(f"ALTER TABLE medical_records ADD CONSTRAINT fk_patient {key}")
+        expected.refuses(
+            database,
+            naming=("medical_records", rf"{name} \[other-key\]"),
+            remedy=(
+                "DO $$ BEGIN ASSERT (SELECT convalidated FROM pg_constraint WHERE conname = 'fk_patient'); END $$",
+                f'ALTER TABLE medical_records RENAME CONSTRAINT "{name}" TO theirs',
+            ),
+            keeping=named("theirs"),
         )
 
     def test_09_an_old_one_beside_the_declared_one(self, database: Database, expected: Expectations):
