@@ -6,13 +6,16 @@ a table that exists fails. So an unrecorded app whose tables are all as its last
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from django.apps import apps
+from django.core.signals import setting_changed
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ModelState, ProjectState
+from django.dispatch import receiver
 from django.utils.module_loading import module_has_submodule
 
 from .differences import Extra, Kind
@@ -32,6 +35,13 @@ def reconciling_labels() -> frozenset[str]:
     loader = MigrationLoader(None, load=False)  # their graph takes longer to build, and says nothing more about this
     loader.load_disk()
     return frozenset(label for (label, _), migration in loader.disk_migrations.items() if _reconciles(migration))
+
+
+@receiver(setting_changed)
+def _forget_labels(*, setting: str, **kwargs: Any) -> None:
+    """Look again where settings are overridden, as tests do, that say which migrations there are."""
+    if setting in ("INSTALLED_APPS", "MIGRATION_MODULES"):
+        reconciling_labels.cache_clear()
 
 
 def _reconciles(migration: Migration) -> bool:

@@ -7,8 +7,6 @@ from django.apps import apps
 from django.db import connection
 from django.test import modify_settings
 
-from clinic_project.reconciliation.history import reconciling_labels
-
 from .catalogue import Catalogue, read_catalogue
 from .databases import Database, create_database, default_connection_to, drop_database
 from .fixtures import copy_of, empty_database, unblocked
@@ -23,9 +21,7 @@ ZOO_TABLES = ("zoo_keeper", "Gehege im Süden", "Pfleger & Gehege", "zoo_animal"
 def zoo(unblocked: None) -> Iterator[None]:
     """The zoo's app is installed."""
     with modify_settings(INSTALLED_APPS={"append": "clinic_project.reconciliation.tests.proofs.zoo"}):
-        reconciling_labels.cache_clear()
         yield
-    reconciling_labels.cache_clear()
 
 
 @pytest.fixture(scope="package")
