@@ -28,6 +28,9 @@ from .schema import Schema
 
 Node = tuple[str, str]
 
+#: The refusal's code where an app's tables don't bear out what its migrations should have made.
+HISTORY_LOST = "history-lost"
+
 
 @cache
 def reconciling_labels() -> frozenset[str]:
@@ -101,17 +104,21 @@ def _spoils(extra: Extra) -> bool:
 
 
 def _unlike_its_history(label: str, inspection: Inspection) -> Refusal:
+    return Refusal(
+        HISTORY_LOST,
+        label,
+        label,
+        "none of its migrations are recorded, tables of it are there, and differ from what they make"
+        f" ({_unlike(inspection)}).",
+        f"Bring them to the state of one of its migrations and record that: manage.py migrate {label} NAME --fake.",
+    )
+
+
+def _unlike(inspection: Inspection) -> str:
     differences = inspection.differences
     found = [f"{d.table}.{d.name}: expected {d.expected}, found {d.actual}" for d in differences.items]
     found += [f"{e.table}.{e.name}: {e.warning}" for e in differences.extras if _spoils(e)]
-    return Refusal(
-        "history-lost",
-        label,
-        label,
-        f"none of its migrations are recorded, tables of it are there, and differ from what they make ({'; '.join(found)}).",
-        f"Bring them to the state of one of its migrations and record that: manage.py migrate {label} NAME --fake.",
-        fatal=True,
-    )
+    return "; ".join(found)
 
 
 def _unrecorded_apps_with_tables(connection: BaseDatabaseWrapper) -> list[str]:
@@ -134,10 +141,11 @@ def _unrecorded_apps_with_tables(connection: BaseDatabaseWrapper) -> list[str]:
         return sorted({tables[name] for (name,) in cursor.fetchall()})
 
 
-def record_missing_parents(connection: BaseDatabaseWrapper) -> list[Note]:
+def record_missing_parents(connection: BaseDatabaseWrapper) -> tuple[list[Note], list[Refusal]]:
     """Record the migrations without which others couldn't have been recorded, as far as their tables bear it out.
 
-    Reconciling apps' are simply recorded: what they claim is made true afterwards.
+    Reconciling apps' are simply recorded: what they claim is made true afterwards. Returns a note for each that was
+    recorded, and a refusal for each app whose tables say otherwise.
     """
     loader = MigrationLoader(connection)
     missing = {
@@ -150,7 +158,22 @@ def record_missing_parents(connection: BaseDatabaseWrapper) -> list[Note]:
     borne_out = [node for node in sorted(missing) if _is_borne_out(connection, loader, node)]
     _record(connection, borne_out)
     text = "others that are recorded rest on it, and its tables are there; recorded."
-    return [Note("history-completed", label, name, text) for label, name in borne_out]
+    others = sorted({label for label, _ in missing.difference(borne_out)})
+    return (
+        [Note("history-completed", label, name, text) for label, name in borne_out],
+        [_not_borne_out(connection, label) for label in others],
+    )
+
+
+def _not_borne_out(connection: BaseDatabaseWrapper, label: str) -> Refusal:
+    return Refusal(
+        HISTORY_LOST,
+        label,
+        label,
+        "migrations that are recorded rest on its own, which aren't, and its tables differ from what these make"
+        f" ({_unlike(inspect(connection, *expect_declared(connection, [label])))}).",
+        "Restore its tables, from a backup perhaps, then run migrate again, which records them.",
+    )
 
 
 def _is_borne_out(connection: BaseDatabaseWrapper, loader: MigrationLoader, node: Node) -> bool:

@@ -309,6 +309,30 @@ class TestState28LostRecords:
         expected.converges(database)
 
     @pytest.mark.parametrize(
+        ("lost", "remedy"),
+        [
+            (
+                ("ALTER TABLE django_content_type RENAME TO aside",),
+                ("ALTER TABLE aside RENAME TO django_content_type",),
+            ),
+            (
+                (
+                    "ALTER TABLE django_content_type ADD more int DEFAULT 1 NOT NULL",
+                    "ALTER TABLE django_content_type ALTER more DROP DEFAULT",
+                ),
+                ("ALTER TABLE django_content_type DROP more",),
+            ),
+        ],
+        ids=["gone", "otherwise"],
+    )
+    def test_28_another_apps_tables_say_otherwise(
+        self, lost: tuple[str, ...], remedy: tuple[str, ...], database: Database, expected: Expectations
+    ):
+        """Others that are recorded rest on it: a person has to see to that. Our own tables are repaired meanwhile."""
+        database.execute("DELETE FROM django_migrations WHERE app = 'contenttypes'", *lost)
+        expected.refuses(database, naming=(r"contenttypes \[history-lost\]", "django_content_type"), remedy=remedy)
+
+    @pytest.mark.parametrize(
         "damage",
         [
             ("ALTER TABLE django_migrations ALTER id DROP IDENTITY",),

@@ -25,6 +25,7 @@ from ...console import (
 from ...engine import Inspection, expect, inspect, require_server
 from ...exceptions import Refused
 from ...history import (
+    HISTORY_LOST,
     expect_declared,
     only_reconciles,
     reconciling_labels,
@@ -33,6 +34,7 @@ from ...history import (
     repair_book,
 )
 from ...operations import reconcile_apps
+from ...plan import Note, Refusal
 from ...run import Run, running
 from ...sessions import without_timeouts
 
@@ -94,9 +96,9 @@ class Command(DjangoMigrate):
     def _migrate(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
         require_server(connection)
         with alone(connection, self.run_.budgets, self.reporter), self._around_django(options):
-            if not options["fake"] and not options["fake_initial"]:
-                self._complete_history(connection)
             try:
+                if not options["fake"] and not options["fake_initial"]:
+                    self._complete_history(*record_lost_apps(connection))
                 self._run_django(connection, *args, **options)
             except Refused as refused:
                 self.reporter.close_line()
@@ -110,18 +112,14 @@ class Command(DjangoMigrate):
     def _run_django(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
         try:
             super().handle(*args, **options)
-        except InconsistentMigrationHistory as error:
-            completed = record_missing_parents(connection)
-            if not completed:
-                raise CommandError(str(error)) from error
-            self.run_.notes += completed
+        except InconsistentMigrationHistory:
+            self._complete_history(*record_missing_parents(connection))
             super().handle(*args, **options)
 
-    def _complete_history(self, connection: BaseDatabaseWrapper) -> None:
-        notes, refusals = record_lost_apps(connection)
+    def _complete_history(self, notes: list[Note], refusals: list[Refusal]) -> None:
         self.run_.notes += notes
         if refusals:
-            raise CommandError(refusals_text(refusals))
+            raise Refused(refusals)
 
     @contextmanager
     def _around_django(self, options: dict[str, Any]) -> Iterator[None]:
@@ -178,7 +176,7 @@ class Command(DjangoMigrate):
         outcome = reconcile_apps(connection, loader.project_state().apps, sorted(labels))
         if labels == reconciling_labels() and not self.taking_back:
             # Seen together, what one app's tables wait for is known to be refused in another's.
-            self.run_.refusals.clear()
+            self.run_.refusals[:] = [refusal for refusal in self.run_.refusals if refusal.code == HISTORY_LOST]
         self.run_.refusals += outcome.refusals
 
     def _conclude(self, options: dict[str, Any]) -> None:
