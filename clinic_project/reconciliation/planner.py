@@ -22,10 +22,10 @@ T = TypeVar("T")
 def make_plan(differences: Differences, server: Server) -> Plan:
     draft = Draft(differences.actual)
     look_at_parents(draft, differences)
-    items = settle_names(draft, _with_tables(draft, differences.items))
+    items = settle_names(draft, _of_repairable(draft, _with_tables(draft, differences.items)))
     tables.create_missing_tables(draft, items)
     for name, of_table in _by_table(items).items():
-        _plan_table(draft, differences.actual.tables[name], of_table)
+        _plan_items(draft, differences.actual.tables[name], of_table)
     draft.put_aside_what_waits()
     draft.notes += _surroundings(differences)
     draft.refusals += _beyond_the_role(draft, differences, server)
@@ -40,21 +40,24 @@ def _with_tables(draft: Draft, items: Iterable[Difference]) -> list[Difference]:
     return [item for item in items if item.kind is not Kind.TABLE_NOT_A_TABLE]
 
 
+def _of_repairable(draft: Draft, items: Sequence[Difference]) -> list[Difference]:
+    """Refuse what differs in tables of which nothing can be repaired here, and return the other differences."""
+    refused = set()
+    for name, of_table in _by_table(items).items():
+        table = draft.actual.tables[name]
+        if table.kind == "p" or table.rows_hidden:
+            refusal = _partitioned(table, of_table) if table.kind == "p" else _rows_hidden(table, of_table)
+            draft.refuse(refusal, *of_table)
+            refused.add(name)
+    return [item for item in items if item.table not in refused]
+
+
 def _by_table(items: Iterable[Difference]) -> dict[str, list[Difference]]:
     result = defaultdict(list)
     for item in items:
         if item.kind is not Kind.TABLE_MISSING:
             result[item.table].append(item)
     return result
-
-
-def _plan_table(draft: Draft, table: Table, items: list[Difference]) -> None:
-    if table.kind == "p":
-        draft.refuse(_partitioned(table, items), *items)
-    elif table.rows_hidden:
-        draft.refuse(_rows_hidden(table, items), *items)
-    else:
-        _plan_items(draft, table, items)
 
 
 def _partitioned(table: Table, items: Sequence[Difference]) -> Refusal:

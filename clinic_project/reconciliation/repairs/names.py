@@ -34,7 +34,7 @@ def settle_names(draft: Draft, items: Sequence[Difference]) -> list[Difference]:
     """Refuse the names that are somebody else's, let those step aside that move, and return what is left to plan."""
     movers = {item.found.name: item for item in items if _wants_index_name(item) and _is_renamed(item)}
     wishes = [wish for item in items for wish in _wishes(item, draft.actual.holders, movers)]
-    stuck = [wish for wish in wishes if _refuse(draft, wish)]
+    stuck = [wish for wish in wishes if _is_held_up(draft, wish) or _refuse(draft, wish)]
     while held := [wish for wish in wishes if wish not in stuck and _is_held_up(draft, wish)]:
         stuck += held
     hopeless = {id(wish.item) for wish in stuck}

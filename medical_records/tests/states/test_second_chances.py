@@ -85,6 +85,28 @@ def test_a_strangers_constraint_has_the_name_of_a_right_index(database: Database
     )
 
 
+def test_who_has_the_name_is_on_a_table_that_is_not_repaired(
+    owner: Database, database: Database, expected: Expectations
+):
+    """It keeps what it has, instead of being put aside; who wants that waits."""
+    names = ["idx_patient_photos_dedup", "clinics_pkey"]
+    before = object_ids(database, names)
+    database.execute(
+        *rotated(*names),
+        "ALTER TABLE clinics ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE clinics FORCE ROW LEVEL SECURITY",
+    )
+    outcome = owner.migrate()
+    assert outcome.status == 1
+    assert "clinics [row-level-security]" in outcome.errors
+    assert f"Waiting for it: patient_photos.{names[0]}" in outcome.errors
+    assert object_ids(database, names) == {names[0]: before[names[1]], names[1]: before[names[0]]}
+    database.execute("ALTER TABLE clinics NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY")
+    assert owner.migrate().status == 0
+    assert object_ids(database, names) == before
+    expected.is_declared(database)
+
+
 def rotated(*names: str) -> list[str]:
     """Return the statements that give each index the name of the next one, and the last that of the first."""
     moves = [(names[-1], "aside"), *zip(names[-2::-1], names[:0:-1], strict=True), ("aside", names[0])]
