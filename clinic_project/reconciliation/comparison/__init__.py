@@ -21,8 +21,9 @@ def compare(expected: Schema, actual: Schema) -> Differences:
         if found is None:
             items.append(_absent_table(wanted, actual.holders.get(name)))
             continue
-        items += _table_differences(wanted, found)
-        extras += undeclared(wanted, found)
+        of_table = list(_table_differences(wanted, found))
+        items += of_table
+        extras += undeclared(wanted, found, in_the_way={item.holder.name for item in of_table if item.holder})
     return Differences(expected, actual, tuple(items), tuple(extras))
 
 

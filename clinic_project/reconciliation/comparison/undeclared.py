@@ -1,7 +1,7 @@
 """What is there and isn't declared: what interrupted repairs left, and what is somebody else's."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ..differences import Difference, Extra, Kind
 from ..schema import Column, Constraint, Index, Table, helper_name, is_helper_name
@@ -39,8 +39,9 @@ def _matched_constraints(wanted: Table, found: Table) -> list[Constraint]:
     return list(match(wanted.constraints, [c for c in found.constraints if c.enforced]).values())
 
 
-def undeclared(wanted: Table, found: Table) -> Iterator[Extra]:
-    names = {c.name for c in wanted.constraints} | {i.name for i in wanted.indexes}
+def undeclared(wanted: Table, found: Table, in_the_way: Collection[str]) -> Iterator[Extra]:
+    """Find what no model declares, apart from what is `in_the_way` of a declared thing and is told with that."""
+    names = {*in_the_way} | {c.name for c in wanted.constraints} | {i.name for i in wanted.indexes}
     for column in found.columns.values():
         if column.name not in wanted.columns:
             yield Extra(found.name, "column", column.name, _warning_of(column))

@@ -91,7 +91,7 @@ def _other_key(table: Table, item: Difference, wanted: Constraint, holder: Const
         "other-key",
         table.name,
         wanted.name,
-        f"expected {item.expected}, found {holder.name}: {item.actual}. What relies on that one is not known here.",
+        f"expected {item.expected}, found {holder.name}: {holder.text}. What relies on that one is not known here.",
         f"If nothing does, drop it (ALTER TABLE {table.sql_name} {_drop(holder)}), or give it another name, then run"
         " migrate again.",
     )

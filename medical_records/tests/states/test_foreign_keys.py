@@ -190,6 +190,14 @@ class TestState9OtherForeignKeys:
         replace(database, "medical_records", column, definition)
         expected.converges(database)
 
+    def test_09_what_is_replaced_is_not_said_to_be_left_alone(self, database: Database, expected: Expectations):
+        drop(database, "patient_photos", "patient_id")
+        database.execute(
+            "ALTER TABLE patient_photos ADD CONSTRAINT theirs FOREIGN KEY (patient_id) REFERENCES patients"
+            " ON DELETE CASCADE"
+        )
+        assert "left alone" not in expected.converges(database).told
+
     def test_09_another_declared_one_has_its_name(self, database: Database, expected: Expectations):
         """One foreign key is gone, another took its name: it isn't dropped for that."""
         patient, clinic = (foreign_key(database, "medical_records", column) for column in ("patient_id", "clinic_id"))
