@@ -10,7 +10,7 @@ from .footings import needed_by
 from .introspection import Server
 from .plan import Note, Plan, Refusal
 from .repairs import columns, constraints, indexes, tables
-from .repairs.constraint_names import refuse_taken_names, rename_constraints
+from .repairs.constraint_names import let_step_aside, refuse_taken_names, rename_constraints
 from .repairs.names import settle_names
 from .repairs.parents import look_at_parents, not_a_table, unlogged
 from .repairs.replication import refuse_losses
@@ -134,7 +134,8 @@ _TOGETHER: dict[tuple[Kind, ...], Callable[[Draft, Table, Sequence[Difference]],
 
 
 def _plan_items(draft: Draft, table: Table, items: Sequence[Difference]) -> None:
-    items = refuse_taken_names(draft, table, refuse_losses(draft, table, items))
+    table, items = let_step_aside(draft, table, refuse_losses(draft, table, items))
+    items = refuse_taken_names(draft, table, items)
     one_by_one = [item for item in items if item.kind in _PLANNERS]
     # What stands on a type is known to wait only when the type is known to be refused.
     types = [item for item in one_by_one if item.kind is Kind.COLUMN_TYPE]

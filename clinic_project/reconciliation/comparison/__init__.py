@@ -22,8 +22,9 @@ def compare(expected: Schema, actual: Schema) -> Differences:
             items.append(_absent_table(wanted, actual.holders.get(name)))
             continue
         of_table = list(_table_differences(wanted, found))
-        items += of_table
-        extras += undeclared(wanted, found, in_the_way={item.holder.name for item in of_table if item.holder})
+        in_the_way = {item.holder.name for item in of_table if item.holder}
+        items += [*of_table, *leftovers(wanted, found, in_the_way)]
+        extras += undeclared(wanted, found, in_the_way)
     return Differences(expected, actual, tuple(items), tuple(extras))
 
 
@@ -41,4 +42,3 @@ def _table_differences(wanted: Table, found: Table) -> Iterator[Difference]:
     yield from index_differences(wanted, found)
     for compared in (key_differences, foreign_key_differences, check_differences):
         yield from compared(wanted, found)
-    yield from leftovers(wanted, found)

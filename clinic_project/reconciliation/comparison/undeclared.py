@@ -9,12 +9,15 @@ from .constraints import key_differences
 from .matching import match
 
 
-def leftovers(wanted: Table, found: Table) -> Iterator[Difference]:
-    """Find what interrupted repairs left, ours and REINDEX CONCURRENTLY's, apart from what can still be used."""
+def leftovers(wanted: Table, found: Table, in_the_way: Collection[str]) -> Iterator[Difference]:
+    """Find what interrupted repairs left, ours and REINDEX CONCURRENTLY's.
+
+    Apart from what can still be used, and what is `in_the_way` of a declared thing and goes with that.
+    """
     for index in _unclaimed_indexes(wanted, found):
         if is_helper_name(index.name) or (not index.valid and re.search(r"_cc(new|old)\d*$", index.name)):
             yield Difference(found.name, Kind.LEFTOVER, index.name, "nothing", f"index {index.text}", found=index)
-    in_use = {c.name for c in _matched_constraints(wanted, found)} | _helping_checks(wanted, found)
+    in_use = {*in_the_way, *_helping_checks(wanted, found), *(c.name for c in _matched_constraints(wanted, found))}
     for constraint in found.constraints:
         if is_helper_name(constraint.name) and constraint.name not in in_use:
             actual = f"constraint {constraint.text}"

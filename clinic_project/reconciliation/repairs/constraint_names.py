@@ -3,17 +3,67 @@
 https://www.postgresql.org/docs/current/catalog-pg-constraint.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from ..differences import Difference, Kind
 from ..draft import Draft
 from ..plan import Lock, Phase, Refusal, Repair, Step
-from ..schema import Table, identifier
+from ..schema import Constraint, Table, helper_name, identifier
 from .naming import constraint_renamed, renames
 from .replication import handed_over
 
 _OF_CONSTRAINTS = (Kind.COLUMN_NOT_NULL_NAME, Kind.CONSTRAINT_NAME)
+_MAKING = (Kind.CONSTRAINT_MISSING, Kind.CONSTRAINT_DEFINITION)
+
+#: Of pg_constraint.contype, foreign keys and checks: no index of a key goes with their names.
+_RULES = "fc"
+
+
+def let_step_aside(draft: Draft, table: Table, items: Sequence[Difference]) -> tuple[Table, list[Difference]]:
+    """Let wrong constraints step aside, to be dropped later, where another than what replaces them wants their names.
+
+    Returns the table and the differences as they are then. Cut off there, the next run knows them by their helper names.
+    """
+    aside = {name: helper_name("old", table.name, name) for name in dict.fromkeys(_in_others_way(table, items))}
+    if not aside:
+        return table, list(items)
+    statements = tuple(constraint_renamed(table, before, after) for before, after in aside.items())
+    reason = f"let {', '.join(aside)} step aside, since others are to have these names"
+    step = Step(statements, table.name, Lock.ACCESS_EXCLUSIVE, reason, relations=(table.sql_name,))
+    draft.repairs.append(Repair(Phase.NAMES, table.name, tuple(aside), (step,)))
+    constraints = tuple(replace(c, name=aside.get(c.name, c.name)) for c in table.constraints)
+    return replace(table, constraints=constraints), [_after_it_stepped_aside(item, aside) for item in items]
+
+
+def _in_others_way(table: Table, items: Sequence[Difference]) -> Iterator[str]:
+    wishes = [(item, _names(item)[1]) for item in items if item.kind in (*_OF_CONSTRAINTS, *_MAKING)]
+    moving = {_names(item)[0] for item in items if item.kind in _OF_CONSTRAINTS}
+    going = {item.holder.name for item in items if item.kind in _MAKING and _replaces(item)}
+    for item, name in wishes:
+        found = table.constraint(name)
+        if found is None or found.kind not in _RULES or name in moving:
+            continue
+        is_its_own = _replaces(item) and item.holder.name == name
+        # One that has the name goes, even if another contradicts the declared one and goes as well.
+        if not is_its_own and (name in going or (_replaces(item) and found.kind == item.wanted.kind)):
+            yield name
+
+
+def _replaces(item: Difference) -> bool:
+    """Whether the repair drops the rule that is in the way."""
+    holder = item.holder
+    return isinstance(holder, Constraint) and holder.kind in _RULES and holder.kind == getattr(item.wanted, "kind", "")
+
+
+def _after_it_stepped_aside(item: Difference, aside: Mapping[str, str]) -> Difference:
+    if not isinstance(item.holder, Constraint) or item.holder.name not in aside:
+        return item
+    if _replaces(item):
+        return replace(item, holder=replace(item.holder, name=aside[item.holder.name]))
+    kind = Kind.CONSTRAINT_NAME if isinstance(item.found, Constraint) else Kind.CONSTRAINT_MISSING
+    return replace(item, kind=kind, holder=None)
 
 
 def refuse_taken_names(draft: Draft, table: Table, items: Sequence[Difference]) -> list[Difference]:
@@ -37,9 +87,10 @@ def _is_taken(table: Table, item: Difference, renamed: Sequence[Difference]) -> 
 
 
 def _names(item: Difference) -> tuple[str, str]:
+    """Return the name that a constraint has, if it is there, and the one that it is to have."""
     if item.kind is Kind.COLUMN_NOT_NULL_NAME:
         return item.found.not_null_name, item.wanted.not_null_name
-    return item.found.name, item.name
+    return getattr(item.found, "name", ""), item.name
 
 
 def _name_taken(table: Table, item: Difference) -> Refusal:
