@@ -249,6 +249,7 @@ def _index(row: Mapping[str, Any]) -> Index:
         parameters=tuple(row["parameters"] or ()),
         columns=tuple(row["columns"] or ()),
         replica_identity=row["replica_identity"],
+        needed_by=row["needed_by"] or "",
     )
 
 

@@ -22,6 +22,9 @@ class Undone:
     def lack(self, root: Refusal | Note, footings: frozenset[Footing]) -> None:
         self.lacking.append((root, footings))
 
+    def wait(self, root: Refusal | Note, place: Place) -> None:
+        self.waiting.append((root, place))
+
     def holds_up(self, repair: Repair) -> bool:
         """Return whether the repair has to wait; then what stands on it waits for the same."""
         places = [(repair.table, name) for name in repair.names]

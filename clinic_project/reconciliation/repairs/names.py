@@ -6,7 +6,7 @@ knows it for what it is, so it can be cut off there, and chains and circles of a
 a name keeps it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,9 +37,23 @@ def settle_names(draft: Draft, items: Sequence[Difference]) -> list[Difference]:
     stuck = [wish for wish in wishes if _is_held_up(draft, wish) or _refuse(draft, wish)]
     while held := [wish for wish in wishes if wish not in stuck and _is_held_up(draft, wish)]:
         stuck += held
-    hopeless = {id(wish.item) for wish in stuck}
-    parked = _park(draft, [wish for wish in wishes if id(wish.item) not in hopeless])
-    return [_after_parking(item, parked) for item in items if id(item) not in hopeless]
+    hopeless = {id(wish.item) for wish in stuck if not _can_do_without(wish)}
+    parked = _park(draft, [wish for wish in wishes if wish not in stuck and id(wish.item) not in hopeless])
+    lacking = {wish.name for wish in stuck}
+    return [_after_parking(_without(item, lacking), parked) for item in items if id(item) not in hopeless]
+
+
+def _can_do_without(wish: _Wish) -> bool:
+    """Whether it is an index that a missing table can be made without: a table without one serves, none at all doesn't."""
+    item = wish.item
+    return item.kind is Kind.TABLE_MISSING and item.wanted.index(wish.name).constraint is None
+
+
+def _without(item: Difference, lacking: Collection[str]) -> Difference:
+    if item.kind is not Kind.TABLE_MISSING:
+        return item
+    indexes = tuple(index for index in item.wanted.indexes if index.name not in lacking)
+    return replace(item, wanted=replace(item.wanted, indexes=indexes))
 
 
 def _is_renamed(item: Difference) -> bool:
@@ -67,9 +81,15 @@ def _refuse(draft: Draft, wish: _Wish) -> bool:
     if wish.mover is not None or _is_to_be_used(item, wish.name):
         return False
     in_the_way = getattr(holder, "name", None) == wish.name and wish.holder.table == item.table
-    if in_the_way and (item.kind in _OF_KEYS or holder.constraint is None):
+    if in_the_way and (item.kind in _OF_KEYS or not (holder.constraint or holder.needed_by)):
         return False  # the repair replaces it
-    draft.refuse(_held_by_constraint(wish) if in_the_way else _name_taken(wish), item)
+    refusal = _held_by_needed(wish) if in_the_way else _name_taken(wish)
+    if _can_do_without(wish):
+        draft.refuse(refusal)
+        return True
+    draft.refuse(refusal, item)
+    if item.kind is Kind.TABLE_MISSING:
+        draft.undone.wait(refusal, (item.table, item.table))
     return True
 
 
@@ -79,8 +99,9 @@ def _is_to_be_used(item: Difference, name: str) -> bool:
 
 
 def _is_held_up(draft: Draft, wish: _Wish) -> bool:
-    place = (wish.item.table, wish.item.name)
-    return draft.undone.holds_up_places([place], frozenset({free(wish.name)}), given_by(wish.item))
+    item = wish.item
+    name, gives = (wish.name, frozenset()) if _can_do_without(wish) else (item.name, given_by(item))
+    return draft.undone.holds_up_places([(item.table, name)], frozenset({free(wish.name)}), gives)
 
 
 def _name_taken(wish: _Wish) -> Refusal:
@@ -94,17 +115,21 @@ def _name_taken(wish: _Wish) -> Refusal:
     )
 
 
-def _held_by_constraint(wish: _Wish) -> Refusal:
+def _held_by_needed(wish: _Wish) -> Refusal:
     item, constraint = wish.item, wish.item.holder.constraint
-    table = identifier(wish.holder.schema, item.table)
+    if constraint:
+        found = f"the index of the constraint {constraint} ({item.holder.text}), which no model declares"
+        table = identifier(wish.holder.schema, item.table)
+        rename = f"ALTER TABLE {table} RENAME CONSTRAINT {identifier(constraint)} TO …"
+    else:
+        found = f"another ({item.holder.text}), without which there can't be: {item.holder.needed_by}"
+        rename = f"ALTER INDEX {identifier(wish.holder.schema, item.name)} RENAME TO …"
     return Refusal(
         "name-taken",
         item.table,
         item.name,
-        f"expected the index {item.expected}, found the index of the constraint {constraint}"
-        f" ({item.holder.text}), which no model declares.",
-        f"Rename or drop it (ALTER TABLE {table} RENAME CONSTRAINT {identifier(constraint)} TO …), then run"
-        " migrate again.",
+        f"expected the index {item.expected}, found {found}.",
+        f"Rename or drop it ({rename}), then run migrate again.",
     )
 
 

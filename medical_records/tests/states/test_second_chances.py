@@ -1,9 +1,11 @@
 """Repairs that stand in each other's way, or that can't be finished: nothing of them may harm who writes meanwhile."""
 
+import contextlib
 import json
 from collections.abc import Callable
 
 import pytest
+from django.db import DatabaseError
 
 from clinic_project.reconciliation.tests.proofs.catalogue import (
     dropping_constraints,
@@ -12,7 +14,7 @@ from clinic_project.reconciliation.tests.proofs.catalogue import (
     object_ids,
 )
 from clinic_project.reconciliation.tests.proofs.databases import Database
-from clinic_project.reconciliation.tests.proofs.interruptions import counted, session_ended
+from clinic_project.reconciliation.tests.proofs.interruptions import Killed, counted, dying, session_ended
 
 from .outcomes import Expectations
 
@@ -105,6 +107,124 @@ def test_who_has_the_name_is_on_a_table_that_is_not_repaired(
     assert owner.migrate().status == 0
     assert object_ids(database, names) == before
     expected.is_declared(database)
+
+
+class TestWrongConstraintsInEachOthersWay:
+    """Each is to be dropped for another, and has the name that a third is to have."""
+
+    def foreign_keys(self, database: Database) -> tuple[str, str]:
+        patient, template = (foreign_key(database, "medical_records", f"{of}_id") for of in ("patient", "template"))
+        return patient, template
+
+    @pytest.mark.parametrize("more", ["ON DELETE CASCADE", "ON DELETE CASCADE NOT VALID", "NOT DEFERRABLE"])
+    def test_two_foreign_keys(self, more: str, database: Database, expected: Expectations):
+        patient, template = self.foreign_keys(database)
+        database.execute(
+            f"ALTER TABLE medical_records DROP CONSTRAINT {patient}, DROP CONSTRAINT {template}",
+            f"ALTER TABLE medical_records ADD CONSTRAINT {template} FOREIGN KEY (patient_id) REFERENCES patients {more}",
+            f"ALTER TABLE medical_records ADD CONSTRAINT {patient} FOREIGN KEY (template_id)"
+            f" REFERENCES medical_record_templates {more}",
+        )
+        assert "refused" not in expected.converges(database).told
+
+    def test_two_right_ones_whose_triggers_are_off(self, database: Database, expected: Expectations):
+        patient, template = self.foreign_keys(database)
+        moves = ((patient, "aside"), (template, patient), ("aside", template))
+        database.execute(
+            *(f"ALTER TABLE medical_records RENAME CONSTRAINT {before} TO {after}" for before, after in moves),
+            "ALTER TABLE medical_records DISABLE TRIGGER ALL",
+        )
+        # The triggers of others' foreign keys stay off on this side, so what is seen is the end of these two.
+        told = database.migrate().told
+        assert "statement-failed" not in told
+        database.execute("ALTER TABLE medical_records ENABLE TRIGGER ALL")
+        expected.converges(database)
+
+    @pytest.mark.parametrize(
+        ("table", "key", "column", "parent"),
+        [
+            ("user_clinic_associations", "uq_user_clinic", "user_id", "users"),
+            ("medical_records", "medical_records_pkey", "patient_id", "patients"),
+        ],
+    )
+    def test_a_key_and_a_foreign_key(
+        self, table: str, key: str, column: str, parent: str, database: Database, expected: Expectations
+    ):
+        """The right key has the foreign key's name, and a wrong foreign key the key's."""
+        name = foreign_key(database, table, column)
+        database.execute(
+            f"ALTER TABLE {table} DROP CONSTRAINT {name}",
+            f"ALTER TABLE {table} RENAME CONSTRAINT {key} TO {name}",
+            f"ALTER TABLE {table} ADD CONSTRAINT {key} FOREIGN KEY ({column}) REFERENCES {parent} ON DELETE CASCADE",
+        )
+        expected.converges(database)
+
+    def test_one_has_the_name_and_another_contradicts(self, database: Database, expected: Expectations):
+        patient, _ = self.foreign_keys(database)
+        database.execute(
+            f"ALTER TABLE medical_records DROP CONSTRAINT {patient}",
+            "ALTER TABLE medical_records ADD CONSTRAINT theirs FOREIGN KEY (patient_id) REFERENCES patients"
+            " ON DELETE CASCADE",
+            f"ALTER TABLE medical_records ADD CONSTRAINT {patient} FOREIGN KEY (clinic_id) REFERENCES clinics"
+            " ON UPDATE CASCADE",
+        )
+        expected.converges(database)
+
+    def test_killed_when_they_have_stepped_aside(self, database: Database, expected: Expectations):
+        patient, template = self.foreign_keys(database)
+        database.execute(
+            f"ALTER TABLE medical_records DROP CONSTRAINT {patient}, DROP CONSTRAINT {template}",
+            f"ALTER TABLE medical_records ADD CONSTRAINT {template} FOREIGN KEY (patient_id) REFERENCES patients"
+            " ON DELETE CASCADE",
+            f"ALTER TABLE medical_records ADD CONSTRAINT {patient} FOREIGN KEY (template_id)"
+            " REFERENCES medical_record_templates ON DELETE CASCADE",
+        )
+        with dying("VALIDATE CONSTRAINT", "before") as deaths, contextlib.suppress(Killed, DatabaseError):
+            database.migrate()
+        assert deaths
+        expected.converges(database)
+
+
+def test_a_missing_table_is_made_without_an_index_whose_name_is_taken(database: Database, expected: Expectations):
+    """Programs need the table more than that index."""
+    before = database.rows("SELECT count(*) FROM medical_records")
+    database.execute("DROP TABLE patient_photos", "CREATE VIEW idx_patient_photos_created AS SELECT 1 AS one")
+    outcome = database.migrate()
+    assert outcome.status == 1
+    assert "patient_photos.idx_patient_photos_created [name-taken]" in outcome.errors
+    assert database.value("SELECT count(*) FROM patient_photos") == 0
+    assert database.rows("SELECT count(*) FROM medical_records") == before
+    database.execute("DROP VIEW idx_patient_photos_created")
+    expected.converges(database)
+
+
+def test_a_missing_table_waits_for_the_name_of_its_key(database: Database, expected: Expectations):
+    """Somebody renamed the table: what waits for its name is told, the table first of all."""
+    database.execute("ALTER TABLE patient_photos RENAME TO photos_before")
+    outcome = database.migrate()
+    assert outcome.status == 1
+    assert "patient_photos.patient_photos_pkey [name-taken]" in outcome.errors
+    assert "Waiting for it: patient_photos." in outcome.errors
+    database.execute("ALTER TABLE photos_before RENAME TO patient_photos")
+    expected.converges(database)
+
+
+def test_a_wrong_index_that_somebody_needs(database: Database, expected: Expectations):
+    """A stranger's foreign key stands on it: nothing is touched before a person gives it another name."""
+    name = "idx_medical_records_created"
+    database.execute(
+        f"DROP INDEX {name}",
+        f"CREATE UNIQUE INDEX {name} ON medical_records (id, created_at)",
+        "CREATE TABLE theirs (a int, b timestamptz, FOREIGN KEY (a, b) REFERENCES medical_records (id, created_at))",
+    )
+    before = object_ids(database, [name])
+    outcome = database.migrate()
+    assert outcome.status == 1
+    assert f"medical_records.{name} [name-taken]" in outcome.errors
+    assert "theirs" in outcome.errors
+    assert object_ids(database, [name]) == before
+    database.execute(f"ALTER INDEX {name} RENAME TO needed_by_theirs")
+    expected.converges(database, keeping=named("needed_by_theirs"))
 
 
 def rotated(*names: str) -> list[str]:
