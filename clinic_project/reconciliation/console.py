@@ -33,6 +33,7 @@ class ConsoleReporter(Reporter):
         self._line_open = False
         self._said_at: dict[int, float] = {}
         self._progress_said_at = 0.0
+        self._given_up: set[Refusal] = set()
         self._bar: Any = None
 
     def write(self, text: str, style: Any = None) -> None:
@@ -88,6 +89,9 @@ class ConsoleReporter(Reporter):
         self.write(f"    {step.table}: {step.reason} ({_duration(seconds)}{changed})")
 
     def given_up(self, refusal: Refusal) -> None:
+        if refusal in self._given_up:
+            return  # it was tried once more
+        self._given_up.add(refusal)
         self.write(f"    {refusal.table}.{refusal.name}: refused, see below", self.style.WARNING)
 
     def _end_progress(self) -> None:

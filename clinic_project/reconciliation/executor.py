@@ -307,7 +307,8 @@ class Executor:
             step.table,
             step.table,
             f"to {step.reason}, expected a {step.lock} lock within {budget:g} s, found others in the way: {who}.",
-            "Let these end, or end them (SELECT pg_terminate_backend(pid)), then run migrate again.",
+            "Let these end, or end them (SELECT pg_terminate_backend(pid); a prepared transaction as is said of it), then"
+            " run migrate again.",
         )
 
     def _give_up(self, repair: Repair, step: Step, error: Error) -> NoReturn:

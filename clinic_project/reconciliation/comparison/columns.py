@@ -82,6 +82,7 @@ def _position_differences(table: Table, found: Column, difference: _Making) -> I
     sequence, next_key = found.sequence, table.next_keys.get(found.name)
     if sequence is None or sequence.next_value is None or next_key is None:
         return
-    # One that counts down has gone past the keys that are there when it is below them.
-    if sequence.increment > 0 and sequence.next_value < next_key:
+    # One that counts down has gone past the keys that are there when it is below them; and past the highest key of all,
+    # which somebody gave by hand, there would be none left.
+    if sequence.increment > 0 and sequence.next_value < next_key <= _HIGHEST.get(found.type, next_key):
         yield difference(Kind.SEQUENCE_BEHIND, f"next value at least {next_key}", f"{sequence.next_value}")

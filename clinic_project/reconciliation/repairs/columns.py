@@ -134,10 +134,10 @@ def _conversion(table: Table, wanted: Column, found: Column) -> str:
     if found.generated.startswith("s") and not wanted.generated:
         return f"ALTER TABLE {table.sql_name} ALTER COLUMN {name} DROP EXPRESSION; (it keeps the column's values)"
     if wanted.generated or found.generated:
-        return (
-            f"ALTER TABLE {table.sql_name} DROP COLUMN {name},"
-            f" ADD COLUMN {name} {wanted.definition}; (it loses the column's values)"
-        )
+        dropped = f"ALTER TABLE {table.sql_name} DROP COLUMN {name}, ADD COLUMN {name}"
+        if wanted.not_null and not wanted.generated and wanted.default is None:
+            return f"{dropped} {wanted.stored_as}; UPDATE …; (it loses the column's values: give it new ones)"
+        return f"{dropped} {wanted.definition}; (it loses the column's values)"
     collate = f" COLLATE {wanted.collation}" if wanted.collation else ""
     using = f"{name}::{wanted.type}"
     if {found.type, wanted.type} == {"timestamp without time zone", "timestamp with time zone"}:
@@ -253,8 +253,11 @@ def validate_not_null(draft: Draft, table: Table, item: Difference) -> None:
 def inherit_not_null(draft: Draft, table: Table, item: Difference) -> None:
     column, found = item.wanted, item.found
     clause = f"ALTER CONSTRAINT {identifier(found.not_null_name)} INHERIT"
-    step = _alter(table, f"let tables that inherit {column.name} inherit its NOT NULL", clause)
-    _repair(draft, Phase.NOT_NULL, table, column, step)
+    reason = f"let tables that inherit {column.name} inherit its NOT NULL"
+    value = column.value_for_nulls
+    steps = [] if value is None else [_fill(draft, table, column, value)]
+    steps.append(_alter(table, reason, clause, guard=guards.nulls(table, column)))
+    _repair(draft, Phase.NOT_NULL, table, column, *steps)
 
 
 def drop_not_null(draft: Draft, table: Table, item: Difference) -> None:

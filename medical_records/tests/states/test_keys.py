@@ -143,6 +143,18 @@ class TestState12NoGenerator:
         expected.converges(database)
 
 
+class TestTheHighestKeyOfAll:
+    """Somebody gave it by hand, as a mark: a sequence that was moved past it would have no key left."""
+
+    def test_12_keys_go_on_coming(self, database: Database, expected: Expectations):
+        database.execute("INSERT INTO clinics (id, name) VALUES (2147483647, 'Nobody')")
+        outcome = database.migrate()
+        assert outcome.status == 0
+        assert outcome.told.count("clinics_id_seq") == 0
+        database.execute("INSERT INTO clinics (name) VALUES ('One more')", "DELETE FROM clinics WHERE id = 2147483647")
+        expected.converges(database)
+
+
 class TestState13MissingPrimaryKey:
     """A table has no primary key."""
 
