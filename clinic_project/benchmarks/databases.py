@@ -70,6 +70,25 @@ def temporary_database(name: str, template: Database | None = None) -> Iterator[
         server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(quoted))
 
 
+@contextlib.contextmanager
+def seldom_checkpoints() -> Iterator[None]:
+    """Keep the embedded server from writing checkpoints: who commits while it syncs large files waits for the disk.
+
+    A server that DATABASE_URL names is somebody's, and its settings stay as they are.
+    """
+    if os.environ.get("DATABASE_URL"):
+        yield
+        return
+    server = Database(embedded_server_url())
+    wanted = {"max_wal_size": "16GB", "checkpoint_timeout": "1d"}
+    reload = "SELECT pg_reload_conf()"
+    server.execute(*(f"ALTER SYSTEM SET {name} = '{value}'" for name, value in wanted.items()), reload)
+    try:
+        yield
+    finally:
+        server.execute(*(f"ALTER SYSTEM RESET {name}" for name in wanted), reload)
+
+
 def _creation(server: Database, quoted: sql.Identifier, template: Database | None) -> sql.Composed:
     creation = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
     if template is not None and int(server.rows("SHOW server_version_num")[0][0]) >= FILE_COPY:

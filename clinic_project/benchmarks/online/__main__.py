@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..databases import temporary_database
+from ..databases import seldom_checkpoints, temporary_database
 from ..processes import run
 from .contenders import CONTENDERS, Round, contend
 from .start import starting_database
@@ -63,7 +63,7 @@ def _arguments() -> argparse.Namespace:
 def _rounds(rows: int, runs: int) -> Rounds:
     names = list(CONTENDERS)
     rounds: Rounds = {name: [] for name in names}
-    with starting_database(rows) as start:
+    with seldom_checkpoints(), starting_database(rows) as start:
         for number in range(runs):
             for name in names[number % 3 :] + names[: number % 3]:
                 one = contend(name, start, rows)
