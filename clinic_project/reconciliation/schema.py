@@ -122,7 +122,7 @@ class Index:
     parameters: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     replica_identity: bool = False
-    needed_by: str = ""
+    needed_by: str = field(default="", compare=False)
 
     @property
     def meaning(self) -> tuple[bool, str]:
