@@ -113,11 +113,12 @@ INDEXES = """
             JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
             WHERE d.classid = 'pg_class'::regclass AND d.objid = i.oid
               AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0) AS columns,
-           (SELECT string_agg(pg_describe_object(need.classid, need.objid, 0), ', ') FROM (
-                SELECT d.classid, d.objid FROM pg_depend d
-                WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = i.oid AND d.classid = 'pg_constraint'::regclass
-                UNION ALL SELECT 'pg_class'::regclass, inhparent FROM pg_inherits WHERE inhrelid = i.oid) AS need)
-               AS needed_by
+           CASE WHEN k.oid IS NULL THEN (
+               SELECT string_agg(pg_describe_object(need.classid, need.objid, 0), ', ') FROM (
+                   SELECT d.classid, d.objid FROM pg_depend d WHERE d.refclassid = 'pg_class'::regclass
+                   AND d.refobjid = i.oid AND d.classid = 'pg_constraint'::regclass
+                   UNION ALL SELECT 'pg_class'::regclass, inhparent FROM pg_inherits WHERE inhrelid = i.oid) AS need)
+           END AS needed_by
     FROM pg_index x
     JOIN pg_class i ON i.oid = x.indexrelid
     LEFT JOIN pg_constraint k ON k.conindid = i.oid AND k.conrelid = x.indrelid AND k.contype IN ('p', 'u', 'x')

@@ -104,21 +104,16 @@ def _spoils(extra: Extra) -> bool:
 
 
 def _unlike_its_history(label: str, inspection: Inspection) -> Refusal:
-    return Refusal(
-        HISTORY_LOST,
-        label,
-        label,
-        "none of its migrations are recorded, tables of it are there, and differ from what they make"
-        f" ({_unlike(inspection)}).",
-        f"Bring them to the state of one of its migrations and record that: manage.py migrate {label} NAME --fake.",
-    )
+    what = "none of its migrations are recorded, tables of it are there, and differ from what they make"
+    remedy = f"Bring them to the state of one of its migrations and record that: manage.py migrate {label} NAME --fake."
+    return _history_lost(label, what, inspection, remedy)
 
 
-def _unlike(inspection: Inspection) -> str:
+def _history_lost(label: str, what: str, inspection: Inspection, remedy: str) -> Refusal:
     differences = inspection.differences
     found = [f"{d.table}.{d.name}: expected {d.expected}, found {d.actual}" for d in differences.items]
     found += [f"{e.table}.{e.name}: {e.warning}" for e in differences.extras if _spoils(e)]
-    return "; ".join(found)
+    return Refusal(HISTORY_LOST, label, label, f"{what} ({'; '.join(found)}).", remedy)
 
 
 def _unrecorded_apps_with_tables(connection: BaseDatabaseWrapper) -> list[str]:
@@ -166,14 +161,9 @@ def record_missing_parents(connection: BaseDatabaseWrapper) -> tuple[list[Note],
 
 
 def _not_borne_out(connection: BaseDatabaseWrapper, label: str) -> Refusal:
-    return Refusal(
-        HISTORY_LOST,
-        label,
-        label,
-        "migrations that are recorded rest on its own, which aren't, and its tables differ from what these make"
-        f" ({_unlike(inspect(connection, *expect_declared(connection, [label])))}).",
-        "Restore its tables, from a backup perhaps, then run migrate again, which records them.",
-    )
+    what = "migrations that are recorded rest on its own, which aren't, and its tables differ from what these make"
+    remedy = "Restore its tables, from a backup perhaps, then run migrate again, which records them."
+    return _history_lost(label, what, inspect(connection, *expect_declared(connection, [label])), remedy)
 
 
 def _is_borne_out(connection: BaseDatabaseWrapper, loader: MigrationLoader, node: Node) -> bool:

@@ -107,7 +107,7 @@ class Column:
 class Index:
     """An index. `body` is its whole definition from USING on, storage parameters left out, since these may be tuned;
     `definition` has them. `keys` and `predicate` are parts of it, as SQL; `columns` the names of all that it has to do
-    with, unless it is a constraint's. `needed_by` says in PostgreSQL's words what can't be without it.
+    with, and `needed_by` what can't be without it, in PostgreSQL's words, unless it is a constraint's.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Index:
     parameters: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     replica_identity: bool = False
-    needed_by: str = field(default="", compare=False)
+    needed_by: str = ""
 
     @property
     def meaning(self) -> tuple[bool, str]:

@@ -61,8 +61,9 @@ def test_a_name_of_the_circle_is_a_strangers(database: Database, expected: Expec
 
 def test_a_key_and_a_foreign_key_have_each_others_names(database: Database, expected: Expectations):
     key = foreign_key(database, "patient_photos", "patient_id")
-    moves = (("patient_photos_pkey", "aside"), (key, "patient_photos_pkey"), ("aside", key))
-    database.execute(*(f"ALTER TABLE patient_photos RENAME CONSTRAINT {before} TO {after}" for before, after in moves))
+    database.execute(
+        *rotated("patient_photos_pkey", key, rename="ALTER TABLE patient_photos RENAME CONSTRAINT {} TO {}")
+    )
     expected.converges(database)
 
 
@@ -116,8 +117,8 @@ class TestWrongConstraintsInEachOthersWay:
         patient, template = (foreign_key(database, "medical_records", f"{of}_id") for of in ("patient", "template"))
         return patient, template
 
-    @pytest.mark.parametrize("more", ["ON DELETE CASCADE", "ON DELETE CASCADE NOT VALID", "NOT DEFERRABLE"])
-    def test_two_foreign_keys(self, more: str, database: Database, expected: Expectations):
+    def cross(self, database: Database, more: str) -> None:
+        """Put wrong foreign keys, with `more` in their definitions, in the place of two, each by the other's name."""
         patient, template = self.foreign_keys(database)
         database.execute(
             f"ALTER TABLE medical_records DROP CONSTRAINT {patient}, DROP CONSTRAINT {template}",
@@ -125,13 +126,16 @@ class TestWrongConstraintsInEachOthersWay:
             f"ALTER TABLE medical_records ADD CONSTRAINT {patient} FOREIGN KEY (template_id)"
             f" REFERENCES medical_record_templates {more}",
         )
+
+    @pytest.mark.parametrize("more", ["ON DELETE CASCADE", "ON DELETE CASCADE NOT VALID", "NOT DEFERRABLE"])
+    def test_two_foreign_keys(self, more: str, database: Database, expected: Expectations):
+        self.cross(database, more)
         assert "refused" not in expected.converges(database).told
 
     def test_two_right_ones_whose_triggers_are_off(self, database: Database, expected: Expectations):
-        patient, template = self.foreign_keys(database)
-        moves = ((patient, "aside"), (template, patient), ("aside", template))
+        names = self.foreign_keys(database)
         database.execute(
-            *(f"ALTER TABLE medical_records RENAME CONSTRAINT {before} TO {after}" for before, after in moves),
+            *rotated(*names, rename="ALTER TABLE medical_records RENAME CONSTRAINT {} TO {}"),
             "ALTER TABLE medical_records DISABLE TRIGGER ALL",
         )
         # The triggers of others' foreign keys stay off on this side, so what is seen is the end of these two.
@@ -171,14 +175,7 @@ class TestWrongConstraintsInEachOthersWay:
         expected.converges(database)
 
     def test_killed_when_they_have_stepped_aside(self, database: Database, expected: Expectations):
-        patient, template = self.foreign_keys(database)
-        database.execute(
-            f"ALTER TABLE medical_records DROP CONSTRAINT {patient}, DROP CONSTRAINT {template}",
-            f"ALTER TABLE medical_records ADD CONSTRAINT {template} FOREIGN KEY (patient_id) REFERENCES patients"
-            " ON DELETE CASCADE",
-            f"ALTER TABLE medical_records ADD CONSTRAINT {patient} FOREIGN KEY (template_id)"
-            " REFERENCES medical_record_templates ON DELETE CASCADE",
-        )
+        self.cross(database, "ON DELETE CASCADE")
         with dying("VALIDATE CONSTRAINT", "before") as deaths, contextlib.suppress(Killed, DatabaseError):
             database.migrate()
         assert deaths
@@ -227,10 +224,10 @@ def test_a_wrong_index_that_somebody_needs(database: Database, expected: Expecta
     expected.converges(database, keeping=named("needed_by_theirs"))
 
 
-def rotated(*names: str) -> list[str]:
+def rotated(*names: str, rename: str = "ALTER INDEX {} RENAME TO {}") -> list[str]:
     """Return the statements that give each index the name of the next one, and the last that of the first."""
     moves = [(names[-1], "aside"), *zip(names[-2::-1], names[:0:-1], strict=True), ("aside", names[0])]
-    return [f"ALTER INDEX {before} RENAME TO {after}" for before, after in moves]
+    return [rename.format(before, after) for before, after in moves]
 
 
 class TestWaiting:

@@ -176,7 +176,7 @@ class Command(DjangoMigrate):
         outcome = reconcile_apps(connection, loader.project_state().apps, sorted(labels))
         if labels == reconciling_labels() and not self.taking_back:
             # Seen together, what one app's tables wait for is known to be refused in another's.
-            self.run_.refusals[:] = [refusal for refusal in self.run_.refusals if refusal.code == HISTORY_LOST]
+            self.run_.refusals = [refusal for refusal in self.run_.refusals if refusal.code == HISTORY_LOST]
         self.run_.refusals += outcome.refusals
 
     def _conclude(self, options: dict[str, Any]) -> None:
