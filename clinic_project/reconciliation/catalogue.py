@@ -109,7 +109,7 @@ INDEXES = """
            k.conname AS constraint_name, pg_get_expr(x.indpred, x.indrelid) AS predicate,
            CASE WHEN x.indisunique THEN (SELECT array_agg(pg_get_indexdef(i.oid, n, false) ORDER BY n)
                                          FROM generate_series(1, x.indnkeyatts) AS n) END AS keys,
-           (SELECT array_agg(a.attname::text) FROM pg_depend d
+           (SELECT array_agg(a.attname::text ORDER BY a.attname) FROM pg_depend d
             JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
             WHERE d.classid = 'pg_class'::regclass AND d.objid = i.oid
               AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0) AS columns,
@@ -136,7 +136,7 @@ CONSTRAINTS = """
            (SELECT array_agg(a.attname::text ORDER BY c.position) FROM unnest(k.conkey) WITH ORDINALITY c(number, position)
             JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.number) AS columns,
            k.convalidated AS validated, k.condeferrable AS deferrable, k.condeferred AS deferred,
-           k.conindid AS index_oid,
+           CASE WHEN k.contype <> 'f' THEN k.conindid END AS index_oid,
            fn.name AS target_schema, f.relname AS target_table,
            (SELECT array_agg(a.attname::text ORDER BY c.position)
             FROM unnest(k.confkey) WITH ORDINALITY c(number, position)

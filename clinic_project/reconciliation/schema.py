@@ -18,6 +18,15 @@ def identifier(*names: str) -> str:
     return ".".join('"{}"'.format(name.replace('"', '""')) for name in names)
 
 
+#: NAMEDATALEN - 1: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+LONGEST_NAME = 63
+
+
+def as_stored(name: str) -> str:
+    """Return the name that PostgreSQL makes of `name`: as many of its characters as fit."""
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore")
+
+
 def helper_name(role: str, table: str, name: str) -> str:
     """Return the name of the object that stands in for `name` of `table` during a repair.
 
