@@ -47,6 +47,9 @@ def _is_stored(drawing: Drawing) -> bool:
     )
 
 
+_Drawn = tuple[str, tuple[tuple[str, str], ...], str | None]
+
+
 @dataclass
 class Sheet:
     """A temporary table, and what is drawn on it: drawings of one `frame` that don't contradict each other, or, without
@@ -59,7 +62,7 @@ class Sheet:
     frame: _Frame | None
     drawings: list[Drawing] = field(default_factory=list)
     columns: dict[str, str] = field(default_factory=dict)
-    names: dict[tuple[Element, str | None], str] = field(default_factory=dict)
+    names: dict[_Drawn, str] = field(default_factory=dict)
 
     @property
     def creation(self) -> str:
@@ -133,9 +136,9 @@ class Sheets:
         cutters = {name: _Cutter(self, sheet, read.tables[name], quoted) for name, sheet in self.by_name.items()}
         return {drawing.table: cutters[self.of_table[drawing.table].name].cut(drawing) for drawing in drawings}
 
-    def drawn(self, element: Element) -> tuple[Element, str | None]:
+    def drawn(self, element: Element) -> _Drawn:
         """Return what makes elements of a sheet alike: foreign keys to one sheet are, whichever table there is meant."""
-        return replace(element, target=None), self._target(element)
+        return element.template, element.parts, self._target(element)
 
 
 #: What PostgreSQL calls a constraint without a name, by the words in a column's definition that make one: the table, the

@@ -10,7 +10,8 @@ from ..schema import Relation, Schema, Table
 from .columns import column_differences
 from .constraints import check_differences, foreign_key_differences, key_differences
 from .indexes import index_differences
-from .undeclared import leftovers, undeclared
+from .matching import Matches
+from .undeclared import Unclaimed, leftovers, undeclared
 
 
 def compare(expected: Schema, actual: Schema) -> Differences:
@@ -21,10 +22,11 @@ def compare(expected: Schema, actual: Schema) -> Differences:
         if found is None:
             items.append(_absent_table(wanted, actual.holders.get(name)))
             continue
-        of_table = list(_table_differences(wanted, found))
-        in_the_way = {item.holder.name for item in of_table if item.holder}
-        items += [*of_table, *leftovers(wanted, found, in_the_way)]
-        extras += undeclared(wanted, found, in_the_way)
+        matches = Matches.of(wanted, found)
+        of_table = list(_table_differences(wanted, found, matches))
+        unclaimed = Unclaimed.of(wanted, found, matches, of_table)
+        items += [*of_table, *leftovers(unclaimed)]
+        extras += undeclared(unclaimed)
     return Differences(expected, actual, tuple(items), tuple(extras))
 
 
@@ -34,11 +36,10 @@ def _absent_table(wanted: Table, holder: Relation | None) -> Difference:
     return Difference(wanted.name, Kind.TABLE_NOT_A_TABLE, wanted.name, "a table", holder.described, wanted)
 
 
-def _table_differences(wanted: Table, found: Table) -> Iterator[Difference]:
+def _table_differences(wanted: Table, found: Table, matches: Matches) -> Iterator[Difference]:
     if wanted.logged and not found.logged:
         yield Difference(wanted.name, Kind.TABLE_UNLOGGED, wanted.name, "LOGGED", "UNLOGGED")
     for column in wanted.columns.values():
         yield from column_differences(wanted, found, column)
-    yield from index_differences(wanted, found)
-    for compared in (key_differences, foreign_key_differences, check_differences):
-        yield from compared(wanted, found)
+    for compared in (index_differences, key_differences, foreign_key_differences, check_differences):
+        yield from compared(wanted, found, matches)

@@ -1,36 +1,17 @@
 """Declared constraints and real ones: keys, which an index stands behind, and rules, which can be added NOT VALID."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from ..differences import Difference, Kind
 from ..schema import Constraint, Index, Table, is_helper_name
-from .matching import match
-
-
-def _claimed(wanted: Table, found: Table) -> set[str]:
-    """Return the names of the real constraints that are declared ones: if they are wrong, they are given up for others."""
-    matched = (_matching_keys(wanted, found), _matching_rules(wanted, found, "f"), _matching_rules(wanted, found, "c"))
-    return {real.name for each in matched for real in each.values()}
-
-
-def _of_kinds(table: Table, kinds: str) -> list[Constraint]:
-    return [constraint for constraint in table.constraints if constraint.kind in kinds]
-
+from .matching import Matches, match, of_kinds
 
 # Primary keys, unique and exclusion constraints
 
 
-def key_differences(wanted: Table, found: Table) -> Iterator[Difference]:
-    matched, claimed = _matching_keys(wanted, found), _claimed(wanted, found)
-    for constraint in _of_kinds(wanted, "pux"):
-        yield from _one_key(found, constraint, matched.get(constraint.name), claimed)
-
-
-def _matching_keys(wanted: Table, found: Table) -> dict[str, Constraint]:
-    declared = _of_kinds(wanted, "pux")
-    matched = match(declared, _of_kinds(found, "pux"))
-    # Deferrability belongs to the meaning here: it can't be altered in place.
-    return {name: real for name, real in matched.items() if real.timing == _named(declared, name).timing}
+def key_differences(wanted: Table, found: Table, matches: Matches) -> Iterator[Difference]:
+    for constraint in of_kinds(wanted, "pux"):
+        yield from _one_key(found, constraint, matches.keys.get(constraint.name), matches.claimed_constraints)
 
 
 def adoptable_index(table: Table, wanted: Constraint) -> Index | None:
@@ -39,10 +20,6 @@ def adoptable_index(table: Table, wanted: Constraint) -> Index | None:
         return None
     real = [index for index in table.indexes if index.constraint is None and index.valid]
     return match([wanted.index], real).get(wanted.index.name)
-
-
-def _named(constraints: Iterable[Constraint], name: str) -> Constraint:
-    return next(c for c in constraints if c.name == name)
 
 
 def _one_key(
@@ -80,34 +57,22 @@ def _constraint_name(
 # Foreign keys and checks
 
 
-def foreign_key_differences(wanted: Table, found: Table) -> Iterator[Difference]:
-    yield from _rule_differences(wanted, found, "f", _contradiction)
+def foreign_key_differences(wanted: Table, found: Table, matches: Matches) -> Iterator[Difference]:
+    for constraint in of_kinds(wanted, "f"):
+        match = matches.foreign_keys.get(constraint.name)
+        holder = _contradiction(found, constraint, match)
+        yield from _one_rule(found, constraint, match, _unclaimed(holder, matches))
 
 
-def check_differences(wanted: Table, found: Table) -> Iterator[Difference]:
-    yield from _rule_differences(wanted, found, "c", _holder_of_name)
+def check_differences(wanted: Table, found: Table, matches: Matches) -> Iterator[Difference]:
+    for constraint in of_kinds(wanted, "c"):
+        match = matches.checks.get(constraint.name)
+        holder = _holder_of_name(found, constraint, match)
+        yield from _one_rule(found, constraint, match, _unclaimed(holder, matches))
 
 
-_Finding = Callable[[Table, Constraint, Constraint | None], Constraint | None]
-
-
-def _rule_differences(wanted: Table, found: Table, kind: str, find_holder: _Finding) -> Iterator[Difference]:
-    matched, claimed = _matching_rules(wanted, found, kind), _claimed(wanted, found)
-    for constraint in _of_kinds(wanted, kind):
-        match_found = matched.get(constraint.name)
-        holder = find_holder(found, constraint, match_found)
-        if holder is not None and holder.name in claimed:
-            holder = None
-        yield from _one_rule(found, constraint, match_found, holder)
-
-
-def _matching_rules(wanted: Table, found: Table, kind: str) -> dict[str, Constraint]:
-    declared = _of_kinds(wanted, kind)
-    # Validated ones go first: `match` takes what it can get from the front of equal names.
-    usable = [c for c in _of_kinds(found, kind) if c.enforced]
-    matched = match(declared, [c for c in usable if c.validated])
-    rest = [c for c in declared if c.name not in matched]
-    return matched | match(rest, [c for c in usable if not c.validated])
+def _unclaimed(holder: Constraint | None, matches: Matches) -> Constraint | None:
+    return None if holder is None or holder.name in matches.claimed_constraints else holder
 
 
 def _holder_of_name(table: Table, wanted: Constraint, match: Constraint | None) -> Constraint | None:

@@ -4,16 +4,13 @@ from collections.abc import Collection, Iterator
 
 from ..differences import Difference, Kind
 from ..schema import Index, Table
-from .matching import match
+from .matching import Matches
 
 
-def index_differences(wanted: Table, found: Table) -> Iterator[Difference]:
-    declared = [index for index in wanted.indexes if index.constraint is None]
-    usable = [index for index in found.indexes if index.constraint is None and index.valid]
-    matched = match(declared, usable)
-    claimed = {index.name for index in matched.values()}
-    for index in declared:
-        yield from _one_index(found, index, matched.get(index.name), claimed)
+def index_differences(wanted: Table, found: Table, matches: Matches) -> Iterator[Difference]:
+    for index in wanted.indexes:
+        if index.constraint is None:
+            yield from _one_index(found, index, matches.indexes.get(index.name), matches.claimed_indexes)
 
 
 def _one_index(table: Table, wanted: Index, match: Index | None, claimed: Collection[str]) -> Iterator[Difference]:

@@ -1,27 +1,52 @@
 """What is there and isn't declared: what interrupted repairs left, and what is somebody else's."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ..differences import Difference, Extra, Kind
 from ..schema import Column, Constraint, Index, Table, helper_name, is_helper_name
-from .constraints import key_differences
-from .matching import match
+from .matching import Matches, match
 
 
-def leftovers(wanted: Table, found: Table, in_the_way: Collection[str]) -> Iterator[Difference]:
-    """Find what interrupted repairs left, ours and REINDEX CONCURRENTLY's.
-
-    Apart from what can still be used, and what is `in_the_way` of a declared thing and goes with that.
+@dataclass(frozen=True)
+class Unclaimed:
+    """What a real table has beside what is declared. `in_the_way` are the names of what is in the way of a declared thing,
+    and goes with that.
     """
-    for index in _unclaimed_indexes(wanted, found):
+
+    wanted: Table
+    found: Table
+    indexes: Sequence[Index]
+    constraints: Sequence[Constraint]
+    in_the_way: Collection[str]
+
+    @classmethod
+    def of(cls, wanted: Table, found: Table, matches: Matches, differences: Iterable[Difference]) -> "Unclaimed":
+        differences = list(differences)
+        used = matches.claimed_indexes | {item.found.name for item in differences if isinstance(item.found, Index)}
+        matched = match(wanted.constraints, [c for c in found.constraints if c.enforced]).values()
+        claimed = {constraint.name for constraint in matched}
+        return cls(
+            wanted,
+            found,
+            [index for index in found.indexes if index.constraint is None and index.name not in used],
+            [constraint for constraint in found.constraints if constraint.name not in claimed],
+            {item.holder.name for item in differences if item.holder},
+        )
+
+
+def leftovers(there: Unclaimed) -> Iterator[Difference]:
+    """Find what interrupted repairs left, ours and REINDEX CONCURRENTLY's, apart from what can still be used."""
+    table = there.found.name
+    for index in there.indexes:
         if is_helper_name(index.name) or (not index.valid and re.search(r"_cc(new|old)\d*$", index.name)):
-            yield Difference(found.name, Kind.LEFTOVER, index.name, "nothing", f"index {index.text}", found=index)
-    in_use = {*in_the_way, *_helping_checks(wanted, found), *(c.name for c in _matched_constraints(wanted, found))}
-    for constraint in found.constraints:
+            yield Difference(table, Kind.LEFTOVER, index.name, "nothing", f"index {index.text}", found=index)
+    in_use = {*there.in_the_way, *_helping_checks(there.wanted, there.found)}
+    for constraint in there.constraints:
         if is_helper_name(constraint.name) and constraint.name not in in_use:
             actual = f"constraint {constraint.text}"
-            yield Difference(found.name, Kind.LEFTOVER, constraint.name, "nothing", actual, found=constraint)
+            yield Difference(table, Kind.LEFTOVER, constraint.name, "nothing", actual, found=constraint)
 
 
 def _helping_checks(wanted: Table, found: Table) -> set[str]:
@@ -30,30 +55,18 @@ def _helping_checks(wanted: Table, found: Table) -> set[str]:
     return {helper_name("check", found.name, c.name) for c in columns if not found.columns[c.name].not_null}
 
 
-def _unclaimed_indexes(wanted: Table, found: Table) -> list[Index]:
-    declared = [index for index in wanted.indexes if index.constraint is None]
-    usable = [index for index in found.indexes if index.constraint is None]
-    claimed = {index.name for index in match(declared, [i for i in usable if i.valid]).values()}
-    claimed |= {item.found.name for item in key_differences(wanted, found) if item.found is not None}
-    return [index for index in usable if index.name not in claimed]
-
-
-def _matched_constraints(wanted: Table, found: Table) -> list[Constraint]:
-    return list(match(wanted.constraints, [c for c in found.constraints if c.enforced]).values())
-
-
-def undeclared(wanted: Table, found: Table, in_the_way: Collection[str]) -> Iterator[Extra]:
-    """Find what no model declares, apart from what is `in_the_way` of a declared thing and is told with that."""
-    names = {*in_the_way} | {c.name for c in wanted.constraints} | {i.name for i in wanted.indexes}
+def undeclared(there: Unclaimed) -> Iterator[Extra]:
+    """Find what no model declares, apart from what is told with a declared thing."""
+    wanted, found = there.wanted, there.found
     for column in found.columns.values():
         if column.name not in wanted.columns:
             yield Extra(found.name, "column", column.name, _warning_of(column))
-    for index in _unclaimed_indexes(wanted, found):
+    names = {*there.in_the_way} | {c.name for c in wanted.constraints} | {i.name for i in wanted.indexes}
+    for index in there.indexes:
         if index.name not in names and not is_helper_name(index.name):
             yield Extra(found.name, "index", index.name, _repetition(found, index))
-    claimed = {c.name for c in _matched_constraints(wanted, found)}
-    for constraint in found.constraints:
-        if constraint.name not in claimed | names and not is_helper_name(constraint.name):
+    for constraint in there.constraints:
+        if constraint.name not in names and not is_helper_name(constraint.name):
             yield Extra(found.name, "constraint", constraint.name)
     yield from _hanging_on(found)
 
