@@ -77,6 +77,7 @@ COLUMNS = """
     )
     SELECT a.attrelid AS table_oid, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
            a.attnotnull AS not_null, nn.conname AS not_null_name, pg_get_constraintdef(nn.oid) AS not_null_definition,
+           coalesce(nn.coninhcount, 0) > 0 AS not_null_inherited,
            d.expression,
            EXISTS (SELECT FROM regexp_matches(d.expression, '([[:alnum:]_]+)"?[(]', 'g') AS f(name)
                    JOIN pg_proc p ON p.proname = f.name[1] AND p.provolatile = 'v') AS volatile,

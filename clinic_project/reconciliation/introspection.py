@@ -222,6 +222,7 @@ def _column(row: Mapping[str, Any]) -> Column:
         not_null_name=row["not_null_name"],
         not_null_validated="NOT VALID" not in not_null,
         not_null_inherits="NO INHERIT" not in not_null,
+        not_null_inherited=row["not_null_inherited"],
         default=None if row["generated"] else row["expression"],
         default_volatile=row["volatile"],
         identity=row["identity"],

@@ -58,7 +58,10 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `fill` is the SQL value that rows without one get, where the declared default has none in SQL."""
+    """A column. `fill` is the SQL value that rows without one get, where the declared default has none in SQL.
+
+    Its NOT NULL, a constraint on PostgreSQL 18, may be inherited, from a parent table, and be so by the table's children.
+    """
 
     name: str
     type: str
@@ -66,6 +69,7 @@ class Column:
     not_null_name: str | None = None
     not_null_validated: bool = True
     not_null_inherits: bool = True
+    not_null_inherited: bool = False
     default: str | None = None
     default_volatile: bool = False
     identity: str = ""

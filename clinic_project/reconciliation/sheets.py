@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from .drawings import Drawing, Element
 from .schema import HELPER_PREFIX, LONGEST_NAME, Column, Constraint, Index, Schema, Table, identifier
 
-#: Making an index takes the longer the wider its table is, which the session then reads anew.
+#: How wide a sheet may get by sharing. A table can have 1,600: https://www.postgresql.org/docs/current/limits.html
 MOST_COLUMNS = 100
 
 

@@ -57,7 +57,8 @@ def _not_null_constraint_differences(column: Column, found: Column, difference: 
         yield difference(Kind.COLUMN_NOT_NULL_UNVALIDATED, "NOT NULL", "NOT NULL NOT VALID")
     if column.not_null_inherits and not found.not_null_inherits:
         yield difference(Kind.COLUMN_NOT_NULL_NO_INHERIT, "NOT NULL", "NOT NULL NO INHERIT")
-    if column.not_null_name != found.not_null_name:
+    # An inherited one has its parent's name, and can't be given another.
+    if column.not_null_name != found.not_null_name and not found.not_null_inherited:
         actual = f"named {found.not_null_name}"
         yield difference(Kind.COLUMN_NOT_NULL_NAME, f"NOT NULL named {column.not_null_name}", actual)
 

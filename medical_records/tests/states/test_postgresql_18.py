@@ -110,6 +110,15 @@ class TestState21NamedNotNull:
             keeping=lambda key: "stranger_pending" in key.name or "NOT NULL" in key.name,
         )
 
+    def test_21_the_name_that_a_parent_gave(self, database: Database, expected: Expectations):
+        """An inherited constraint can't be renamed, and works under any name."""
+        database.execute(
+            "ALTER TABLE medical_records RENAME CONSTRAINT medical_records_version_not_null TO is_counted",
+            "CREATE TABLE stranger_versioned (version integer CONSTRAINT is_counted NOT NULL)",
+            "ALTER TABLE medical_records INHERIT stranger_versioned",
+        )
+        expected.converges(database, keeping=lambda key: "stranger" in key.table or "is_counted" in key.name)
+
     def test_21_not_inherited(self, database: Database, expected: Expectations):
         database.execute("ALTER TABLE medical_records ALTER CONSTRAINT medical_records_version_not_null NO INHERIT")
         expected.converges(database)
