@@ -4,9 +4,9 @@ What two tables have alike, a column or an index, is then the same text, and can
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import models
@@ -33,10 +33,14 @@ class Element:
     inline: bool = False
 
     @property
+    def text(self) -> str:
+        """What is known of the statement, in upper case."""
+        return " ".join([self.template, *(part for _, part in self.parts)]).upper()
+
+    @property
     def is_unique(self) -> bool:
         """Whether it lets no two rows be alike in some way."""
-        text = " ".join([self.template, *(part for _, part in self.parts)]).upper()
-        return "UNIQUE" in text or "EXCLUDE" in text
+        return "UNIQUE" in self.text or "EXCLUDE" in self.text
 
     def sql(self, table: str, name: str, target: str | None) -> str:
         names = {"table": identifier(table), "name": identifier(name), "to_table": identifier(target or "")}
@@ -49,6 +53,8 @@ class Drawing:
 
     `key` has the columns of its primary key; `columns` the definitions as CREATE TABLE takes them, by name, and `rules` what
     it takes beside them and has no name; `elements` are by name; `others` are whole statements, of which nothing is known.
+    It is `understood` if the parts are all of it, and such as Django itself makes: a field of somebody's own may write
+    whatever PostgreSQL takes.
     """
 
     table: str
@@ -58,10 +64,11 @@ class Drawing:
     rules: tuple[str, ...] = ()
     elements: Mapping[str, Element] = field(default_factory=dict)
     others: tuple[str, ...] = ()
+    understood: bool = True
 
 
 class Draughtsman:
-    """Draws models with Django's schema editor for this connection. Nothing is executed.
+    """Draws models with Django's schema editor for this connection. Nothing is created.
 
     Identity columns are drawn as plain ones: making and unlinking their sequences would take longer than all the rest.
     """
@@ -71,16 +78,26 @@ class Draughtsman:
         self.cursor = cursor
 
     def draw(self, model: type[models.Model], *, bare: bool = False) -> Drawing:
-        """Draw a model; a `bare` one without the indexes and foreign keys that Django adds once all tables are made."""
+        """Draw a model; a `bare` one with no more than what foreign keys may point to."""
         self.editor.deferred_sql = []
         created = self.cursor.mogrify(*_with_parameters(*self.editor.table_sql(model))).decode()
-        added = [] if bare else [*self.editor.deferred_sql, *self.editor._model_indexes_sql(model)]
-        columns, elements, rules = _taken_apart(created)
-        named = [statement for statement in added if _has_names(statement)]
-        elements |= {_name(str(statement.parts["name"])): _element(statement) for statement in named}
+        added = [*self.editor.deferred_sql, *self.editor._model_indexes_sql(model)]
+        named = {_name(str(each.parts["name"])): _element(each) for each in added if _has_names(each)}
         others = tuple(str(statement) for statement in added if not _has_names(statement))
-        key = tuple(part.column for part in model._meta.pk_fields)
-        return Drawing(model._meta.db_table, created, key, columns, tuple(rules), elements, others)
+        if bare:
+            named = {name: element for name, element in named.items() if element.is_unique and not element.target}
+            others = ()
+        columns, elements, rules = _taken_apart(created)
+        drawing = Drawing(
+            as_stored(model._meta.db_table),
+            created,
+            tuple(as_stored(part.column) for part in model._meta.pk_fields),
+            columns,
+            tuple(rules),
+            elements | named,
+            others,
+        )
+        return replace(drawing, understood=_is_understood(drawing, model))
 
     def fill(self, model_field: Any) -> str | None:
         """Return the SQL value that AddField would write into existing rows, None where it would write none."""
@@ -110,7 +127,7 @@ def _has_names(statement: Any) -> bool:
 def _element(statement: Statement) -> Element:
     parts = {key: str(part) for key, part in statement.parts.items() if key not in ("table", "name", "to_table")}
     target = statement.parts.get("to_table")
-    return Element(statement.template, tuple(parts.items()), _unquoted(str(target)) if target else None)
+    return Element(statement.template, tuple(parts.items()), _name(str(target)) if target else None)
 
 
 _ADD_CONSTRAINT = "ALTER TABLE %(table)s ADD CONSTRAINT %(name)s %(constraint)s"
@@ -125,7 +142,7 @@ def _taken_apart(created: str) -> tuple[dict[str, str], dict[str, Element], list
     columns, elements, rules = {}, {}, []
     for item in _items(created):
         if column := _COLUMN.fullmatch(item):
-            columns[_unquoted(column[1])] = column[2]
+            columns[_name(column[1])] = column[2]
         elif constraint := _NAMED_CONSTRAINT.fullmatch(item):
             elements[_name(constraint[1])] = Element(_ADD_CONSTRAINT, (("constraint", constraint[2]),), inline=True)
         else:
@@ -133,7 +150,7 @@ def _taken_apart(created: str) -> tuple[dict[str, str], dict[str, Element], list
     return columns, elements, rules
 
 
-_MARKS = re.compile(rf"'(?:[^']|'')*'|{_QUOTED}|[(),]")
+_MARKS = re.compile(rf"'(?:[^']|'')*'|{_QUOTED}|[][(),]")
 
 
 def _items(created: str) -> list[str]:
@@ -141,10 +158,10 @@ def _items(created: str) -> list[str]:
     items: list[str] = []
     depth = start = 0
     for mark in _MARKS.finditer(created):
-        if mark[0] == "(":
+        if mark[0] in "([":
             depth += 1
             start = mark.end() if depth == 1 else start
-        elif mark[0] == ")":
+        elif mark[0] in ")]":
             depth -= 1
         if (mark[0], depth) in ((",", 1), (")", 0)):
             items.append(created[start : mark.start()].strip())
@@ -153,8 +170,40 @@ def _items(created: str) -> list[str]:
 
 
 def _name(quoted: str) -> str:
-    return as_stored(_unquoted(quoted))
+    return as_stored(quoted[1:-1])
 
 
-def _unquoted(name: str) -> str:
-    return name[1:-1]
+#: What Django's own fields and constraints don't say, and what may give names, refer to other tables, or be said in vain.
+_UNCOMMON = re.compile("CHECK|CONSTRAINT|IDENTITY|INHERIT|REFERENCES|TABLESPACE", re.IGNORECASE)
+
+
+def _is_understood(drawing: Drawing, model: type[models.Model]) -> bool:
+    fields: list[Any] = list(model._meta.local_concrete_fields)
+    key = f"PRIMARY KEY ({', '.join(identifier(name) for name in drawing.key)})"
+    parts = [part for element in drawing.elements.values() for _, part in element.parts]
+    inline = [element.parts[0][1] for element in drawing.elements.values() if element.inline]
+    return (
+        drawing.columns.keys() == {as_stored(field.column) for field in fields}
+        and all(_is_common_column(name, definition) for name, definition in drawing.columns.items())
+        and set(drawing.rules) <= {key}
+        and all(map(_is_common_constraint, inline))
+        and not any(f'"{drawing.table}"' in part for part in parts)
+        and not _is_repetitive(drawing.columns, key, inline)
+    )
+
+
+def _is_common_column(name: str, definition: str) -> bool:
+    # The check of a positive integer.
+    return not _UNCOMMON.search(definition.removesuffix(f' CHECK ("{name}" >= 0)'))
+
+
+def _is_common_constraint(constraint: str) -> bool:
+    kind = re.match(r"(CHECK|UNIQUE|EXCLUDE)\b", constraint)
+    return kind is not None and not _UNCOMMON.search(constraint, kind.end())
+
+
+def _is_repetitive(columns: Mapping[str, str], key: str, constraints: Iterable[str]) -> bool:
+    """Whether CREATE TABLE declares the same columns unique twice, of which PostgreSQL makes one constraint."""
+    unique = [f"UNIQUE ({identifier(name)})" for name, definition in columns.items() if "UNIQUE" in definition.upper()]
+    unique += [key.replace("PRIMARY KEY", "UNIQUE", 1), *(text for text in constraints if text.startswith("UNIQUE"))]
+    return len(set(unique)) < len(unique)

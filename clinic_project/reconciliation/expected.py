@@ -18,7 +18,7 @@ from .drawings import IDENTITY, Draughtsman
 from .errors import connection_lost
 from .event_triggers import CAN_BE_PASSED_BY, SILENCE, blame_event_trigger
 from .introspection import quoted_names, read_temporary_schema, rolled_back
-from .schema import Column, Schema, Table
+from .schema import Column, Schema, Table, as_stored
 from .sheets import Sheets
 
 #: How many models are made in one transaction: each table, index and sequence holds a lock to its end, and a server that
@@ -49,19 +49,28 @@ def _is_managed(connection: BaseDatabaseWrapper, model: type[models.Model]) -> b
 
 
 def _read_lot(connection: BaseDatabaseWrapper, declared: Iterable[type[models.Model]], schema: str) -> dict[str, Table]:
+    made = list(_with_through(declared))
     try:
-        return _draw_and_read(connection, list(_with_through(declared)), schema)
+        return _draw_and_read(connection, made, schema, shared=True)
+    except Error as error:
+        if connection_lost(error):
+            raise
+    # Something in them is such that only Django's own way serves, or not even that.
+    try:
+        return _draw_and_read(connection, made, schema, shared=False)
     except Error as error:
         if not connection_lost(error):
             blame_event_trigger(connection, error)
         raise
 
 
-def _draw_and_read(connection: BaseDatabaseWrapper, made: list[type[models.Model]], schema: str) -> dict[str, Table]:
+def _draw_and_read(
+    connection: BaseDatabaseWrapper, made: list[type[models.Model]], schema: str, *, shared: bool
+) -> dict[str, Table]:
     with rolled_back(connection) as cursor:
         draughtsman = Draughtsman(connection, cursor)
         drawings = [draughtsman.draw(model) for model in made]
-        sheets = Sheets([*drawings, *(draughtsman.draw(parent, bare=True) for parent in _parents(made))])
+        sheets = Sheets([*drawings, *(draughtsman.draw(parent, bare=True) for parent in _parents(made))], shared=shared)
         silence = [SILENCE] if connection.pg_version >= CAN_BE_PASSED_BY else []  # type: ignore[attr-defined]
         cursor.execute(";\n".join([*silence, _TEMPORARY_FIRST, *sheets.script()]))
         quoted = quoted_names(cursor, [schema, *sheets.by_name, *sheets.of_table])
@@ -98,7 +107,7 @@ def _fills(draughtsman: Draughtsman, made: Iterable[type[models.Model]]) -> Iter
                 continue
             value = draughtsman.fill(field)
             if value is not None:
-                yield (model._meta.db_table, field.column), value
+                yield (as_stored(model._meta.db_table), as_stored(field.column)), value
 
 
 def _identities(connection: Any, made: Iterable[type[models.Model]]) -> Iterator[tuple[str, str]]:
@@ -107,7 +116,7 @@ def _identities(connection: Any, made: Iterable[type[models.Model]]) -> Iterator
         fields: list[Any] = list(model._meta.local_concrete_fields)
         for field in fields:
             if field.db_type_suffix(connection) == IDENTITY:
-                yield model._meta.db_table, field.column
+                yield as_stored(model._meta.db_table), as_stored(field.column)
 
 
 def _completed(

@@ -5,6 +5,8 @@ are made once. That is what makes a thousand tables quick to draw: most of them 
 itself gives names to is called after the sheet, and gets the table's name instead.
 """
 
+import itertools
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -33,6 +35,9 @@ class _Frame:
         return "" if self.stored else f" PARTITION BY RANGE ({', '.join(identifier(name) for name, _ in self.key)})"
 
 
+_NEEDS_STORAGE = re.compile("UNIQUE|EXCLUDE|TABLESPACE|INHERIT")
+
+
 def _is_stored(drawing: Drawing) -> bool:
     """Whether it can't be drawn on a table without storage: a partitioned one that has no partitions.
 
@@ -42,9 +47,8 @@ def _is_stored(drawing: Drawing) -> bool:
     """
     if any("GENERATED" in drawing.columns[name].upper() for name in drawing.key):
         return True
-    return any("UNIQUE" in definition.upper() for definition in drawing.columns.values()) or any(
-        element.is_unique for element in drawing.elements.values()
-    )
+    texts = [*map(str.upper, drawing.columns.values()), *(element.text for element in drawing.elements.values())]
+    return any(_NEEDS_STORAGE.search(text) for text in texts)
 
 
 _Drawn = tuple[str, tuple[tuple[str, str], ...], str | None]
@@ -83,14 +87,17 @@ class Sheet:
 
 
 class Sheets:
-    """The sheets that hold all of some drawings."""
+    """The sheets that hold all of some drawings: `shared` ones as far as that can be."""
 
-    def __init__(self, drawings: Collection[Drawing]) -> None:
+    def __init__(self, drawings: Collection[Drawing], *, shared: bool) -> None:
         doubtful = _doubtful_names(drawings)
+        tables = {drawing.table for drawing in drawings}
+        numbered = (f"{HELPER_PREFIX}{number}" for number in itertools.count())
+        self._names = (name for name in numbered if name not in tables)
         self.of_table: dict[str, Sheet] = {}
         self._framed: dict[_Frame, list[Sheet]] = defaultdict(list)
         for drawing in drawings:
-            sheet = self._sheet_for(drawing) if _can_share(drawing, doubtful) else Sheet(drawing.table, None)
+            sheet = self._sheet_for(drawing) if shared and _can_share(drawing, doubtful) else Sheet(drawing.table, None)
             sheet.add(drawing)
             self.of_table[drawing.table] = sheet
         self.by_name = {sheet.name: sheet for sheet in self.of_table.values()}
@@ -100,8 +107,7 @@ class Sheets:
         alike = self._framed[frame]
         found = next((sheet for sheet in alike if sheet.takes(drawing)), None)
         if found is None:
-            number = sum(map(len, self._framed.values()))
-            found = Sheet(f"{HELPER_PREFIX}{number}", frame)
+            found = Sheet(next(self._names), frame)
             alike.append(found)
         return found
 
@@ -146,18 +152,18 @@ class Sheets:
 _SUFFIXES = {"NOT NULL": "_not_null", "UNIQUE": "_key", "CHECK": "_check"}
 
 
-#: How many bytes a name must be short of the longest for PostgreSQL not to have cut it, nor to have made another one the
-#: same by cutting: it cuts whole characters, of up to four bytes, off the names of the table and of the column.
+#: How many bytes a name must be short of the longest, so that PostgreSQL neither cut it nor made the same of another one by
+#: cutting: it cuts whole characters, and so up to three bytes more than it must off the table's name, and off the column's.
 _MARGIN = 6
 
 
-def _can_share(drawing: Drawing, doubtful: Collection[str]) -> bool:
+def _can_share(drawing: Drawing, doubtful: set[str]) -> bool:
     """Whether whatever is made of it has the name that it was given, or is called after the table or a column of it."""
     made_up = _made_up_names(drawing, drawing.table)
     longest = max(len(name.encode()) for name in made_up | _made_up_names(drawing, f"{HELPER_PREFIX}123456"))
-    if drawing.others or longest + _MARGIN > LONGEST_NAME:
+    if not drawing.understood or drawing.others or longest + _MARGIN > LONGEST_NAME:
         return False
-    return made_up.isdisjoint(doubtful) and drawing.elements.keys().isdisjoint(doubtful)
+    return doubtful.isdisjoint({drawing.table, *drawing.elements, *made_up})
 
 
 def _doubtful_names(drawings: Iterable[Drawing]) -> set[str]:
@@ -166,7 +172,7 @@ def _doubtful_names(drawings: Iterable[Drawing]) -> set[str]:
     A constraint's that it makes up is one of its own in the schema, though those that are given need not be.
     """
     made_up = Counter(name for drawing in drawings for name in _made_up_names(drawing, drawing.table))
-    given = {name for drawing in drawings for name in drawing.elements}
+    given = {name for drawing in drawings for name in (drawing.table, *drawing.elements)}
     return {name for name, times in made_up.items() if times > 1 or name in given}
 
 
@@ -175,7 +181,7 @@ def _made_up_names(drawing: Drawing, table: str) -> set[str]:
         f"{table}_{name}{suffix}"
         for name, definition in drawing.columns.items()
         for words, suffix in _SUFFIXES.items()
-        if words in definition
+        if words in definition.upper()
     }
     return {f"{table}_pkey", f"{table}_check", *made_up}
 
@@ -221,7 +227,7 @@ class _Cutter:
         return drawing.table + name.removeprefix(self.sheet.name)
 
     def _column(self, drawing: Drawing, column: Column) -> Column:
-        if column.not_null_name is None:
+        if self.sheet.frame is None or column.not_null_name is None:
             return column
         return replace(column, not_null_name=self._made_up(drawing, column.not_null_name))
 
