@@ -236,7 +236,8 @@ class _Cutter:
         if constraint.target is None:
             return replace(constraint, name=name, index=index)
         schema, on_sheet = constraint.target
-        target = drawing.elements[name].target or on_sheet
+        element = drawing.elements.get(name)
+        target = (element and element.target) or on_sheet
         printed, meant = (f"REFERENCES {self.quoted[schema]}.{self.quoted[table]}(" for table in (on_sheet, target))
         definition = constraint.definition.replace(printed, meant, 1)
         return replace(constraint, name=name, definition=definition, target=(schema, target))

@@ -217,6 +217,30 @@ def test_a_condition_that_names_its_table():
     _require_the_same(_state(("hats", [], {"constraints": [rule]}), ("shirts", [], {})), "shop")
 
 
+class _Written(models.constraints.BaseConstraint):
+    """A constraint of somebody's own, in their own words."""
+
+    def __init__(self, *, name, sql):
+        super().__init__(name=name)
+        self.sql = sql
+
+    def deconstruct(self):
+        path, arguments, options = super().deconstruct()
+        return path, arguments, {**options, "sql": self.sql}
+
+    def constraint_sql(self, model, schema_editor):
+        return self.sql
+
+
+@pytest.mark.parametrize("name", ["", 'CONSTRAINT "pair" '])
+def test_a_constraint_of_somebodys_own(name):
+    pair = [("size", models.IntegerField()), ("code", models.IntegerField())]
+    unique = models.UniqueConstraint(fields=["size", "code"], name="one")
+    written = _Written(name="pair", sql=f'{name}FOREIGN KEY ("size", "code") REFERENCES "hats" ("size", "code")')
+    state = _state(("hats", pair, {"constraints": [unique]}), ("shirts", pair, {"constraints": [written]}))
+    assert any(c.kind == "f" for c in _require_the_same(state, "shop")["shirts"].constraints)
+
+
 def test_a_parent_in_another_app_that_is_unique_in_its_own_way():
     state = ProjectState()
     columns = [("id", models.AutoField(primary_key=True)), ("code", models.IntegerField(db_default=1))]
