@@ -18,6 +18,7 @@ from pathlib import Path
 from ..databases import seldom_checkpoints, temporary_database
 from ..processes import run
 from .contenders import CONTENDERS, Round, contend
+from .many_tables import KINDS
 from .start import starting_database
 
 OURS, _, BY_HAND = CONTENDERS
@@ -119,20 +120,18 @@ def _scale(measured: Rounds, rows_measured: int, folder: Path | None) -> None:
         rounds = measured if rows == rows_measured else _rounds(rows, runs=1)
         for name, ones in rounds.items():
             by_rows[name].append((rows, _median(ones, lambda one: one.finished.seconds)))
-    by_tables = _check_many_tables()
-    _print("\n" + "\n".join(f"{count:>6} tables checked in {seconds:.2f} s" for count, seconds in by_tables))
+    by_tables = {f"{kind} tables": [(count, _check_tables(count, kind)) for count in TABLES] for kind in KINDS}
+    _print("\nmedians of three checks")
+    for name, points in by_tables.items():
+        _print("\n".join(f"{count:>6} {name}: {seconds:.2f} s" for count, seconds in points))
     if folder:
         from .plots import draw_scale
 
         draw_scale(by_rows, by_tables, folder / "online_scale.png")
 
 
-def _check_many_tables() -> list[tuple[int, float]]:
-    return [(count, _check_tables(count)) for count in TABLES]
-
-
-def _check_tables(count: int) -> float:
-    command = (sys.executable, "-m", "clinic_project.benchmarks.online.many_tables", str(count))
+def _check_tables(count: int, kind: str) -> float:
+    command = (sys.executable, "-m", "clinic_project.benchmarks.online.many_tables", str(count), kind)
     with temporary_database("tables") as database:
         return float(run(command, database.environment).output)
 

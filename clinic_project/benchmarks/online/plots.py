@@ -41,13 +41,15 @@ def _slowest(one: Round, began: float) -> list[tuple[float, float]]:
     return [max(group, key=lambda point: point[1]) for _, group in groupby(wanted, key=lambda point: point[0] // BIN)]
 
 
-def draw_scale(by_rows: Mapping[str, Points], by_tables: Points, path: Path) -> None:
+def draw_scale(by_rows: Mapping[str, Points], by_tables: Mapping[str, Points], path: Path) -> None:
     """Draw the time of a repair against rows, and that of a check against tables."""
     figure, (left, right) = _figure(1, 2, (9, 3.8))
     for colour, (name, points) in zip(COLOURS, by_rows.items(), strict=True):
         left.plot([x for x, _ in points], [y for _, y in points], "o-", color=colour, label=name)
+    for colour, (name, points) in zip(COLOURS, by_tables.items(), strict=False):
+        right.plot([x for x, _ in points], [y for _, y in points], "o-", color=colour, label=name)
     left.legend(fontsize=8)
-    right.plot([x for x, _ in by_tables], [y for _, y in by_tables], "o-", color=COLOURS[0])
+    right.legend(fontsize=8)
     for axes, title, unit in ((left, "Repairing a table", "rows"), (right, "Checking, with nothing to do", "tables")):
         axes.set(title=title, xlabel=unit, ylabel="seconds", xscale="log", yscale="log")
         axes.grid(alpha=0.3)
