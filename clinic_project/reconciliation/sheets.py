@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from .drawings import Drawing, Element
 from .schema import HELPER_PREFIX, LONGEST_NAME, Column, Constraint, Index, Schema, Table, identifier
 
-#: How wide a sheet may get by sharing. A table can have 1,600: https://www.postgresql.org/docs/current/limits.html
-MOST_COLUMNS = 100
+#: How wide a sheet may get by sharing. Wider ones, though a table can have 1,600, made a thousand unlike tables take longer.
+MOST_COLUMNS = 50
 
 
 @dataclass(frozen=True, slots=True)
