@@ -80,7 +80,9 @@ class Draughtsman:
     def draw(self, model: type[models.Model], *, bare: bool = False) -> Drawing:
         """Draw a model; a `bare` one with no more than what foreign keys may point to."""
         self.editor.deferred_sql = []
-        created = self.cursor.mogrify(*_with_parameters(*self.editor.table_sql(model))).decode()
+        sql, parameters = self.editor.table_sql(model)
+        # As Django does: without any parameters, per cent signs aren't doubled.
+        created = self.cursor.mogrify(sql, parameters or None).decode()
         added = [*self.editor.deferred_sql, *self.editor._model_indexes_sql(model)]
         named = {_name(str(each.parts["name"])): _element(each) for each in added if _has_names(each)}
         others = tuple(str(statement) for statement in added if not _has_names(statement))
@@ -113,11 +115,6 @@ def _without_identities(connection: Any) -> Any:
     suffixes = connection.data_types_suffix
     seen.data_types_suffix = {name: suffix for name, suffix in suffixes.items() if suffix != IDENTITY}
     return seen
-
-
-def _with_parameters(sql: str, parameters: Any) -> tuple[str, Any]:
-    # As Django does: without any, per cent signs aren't doubled.
-    return sql, parameters or None
 
 
 def _has_names(statement: Any) -> bool:
@@ -183,7 +180,8 @@ def _is_understood(drawing: Drawing, model: type[models.Model]) -> bool:
     parts = [part for element in drawing.elements.values() for _, part in element.parts]
     inline = [element.parts[0][1] for element in drawing.elements.values() if element.inline]
     return (
-        drawing.columns.keys() == {as_stored(field.column) for field in fields}
+        not drawing.others
+        and drawing.columns.keys() == {as_stored(field.column) for field in fields}
         and all(_is_common_column(name, definition) for name, definition in drawing.columns.items())
         and set(drawing.rules) <= {key}
         and all(map(_is_common_constraint, inline))

@@ -2,12 +2,14 @@
 
 from django.db import models
 
+from .schema import LONGEST_NAME
+
 
 class LongNameIndex(models.Index):
     """An index whose name may have PostgreSQL's 63 bytes instead of Django's 30 characters.
 
     Django keeps names portable to Oracle; existing databases of ours have longer ones, and a name is part of what is
-    declared. 63 is NAMEDATALEN - 1: https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+    declared.
     """
 
-    max_name_length = 63
+    max_name_length = LONGEST_NAME

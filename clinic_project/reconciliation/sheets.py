@@ -90,14 +90,15 @@ class Sheets:
     """The sheets that hold all of some drawings: `shared` ones as far as that can be."""
 
     def __init__(self, drawings: Collection[Drawing], *, shared: bool) -> None:
-        doubtful = _doubtful_names(drawings)
-        tables = {drawing.table for drawing in drawings}
+        made_up = {drawing.table: _made_up_names(drawing) for drawing in drawings}
+        doubtful = _doubtful_names(drawings, made_up)
         numbered = (f"{HELPER_PREFIX}{number}" for number in itertools.count())
-        self._names = (name for name in numbered if name not in tables)
+        self._names = (name for name in numbered if name not in made_up)
         self.of_table: dict[str, Sheet] = {}
         self._framed: dict[_Frame, list[Sheet]] = defaultdict(list)
         for drawing in drawings:
-            sheet = self._sheet_for(drawing) if shared and _can_share(drawing, doubtful) else Sheet(drawing.table, None)
+            can_share = shared and _can_share(drawing, made_up[drawing.table], doubtful)
+            sheet = self._sheet_for(drawing) if can_share else Sheet(drawing.table, None)
             sheet.add(drawing)
             self.of_table[drawing.table] = sheet
         self.by_name = {sheet.name: sheet for sheet in self.of_table.values()}
@@ -157,33 +158,36 @@ _SUFFIXES = {"NOT NULL": "_not_null", "UNIQUE": "_key", "CHECK": "_check"}
 _MARGIN = 6
 
 
-def _can_share(drawing: Drawing, doubtful: set[str]) -> bool:
+#: How long the name of a sheet may get.
+_LONGEST_SHEET = len(f"{HELPER_PREFIX}123456")
+
+
+def _can_share(drawing: Drawing, made_up: set[str], doubtful: set[str]) -> bool:
     """Whether whatever is made of it has the name that it was given, or is called after the table or a column of it."""
-    made_up = _made_up_names(drawing, drawing.table)
-    longest = max(len(name.encode()) for name in made_up | _made_up_names(drawing, f"{HELPER_PREFIX}123456"))
-    if not drawing.understood or drawing.others or longest + _MARGIN > LONGEST_NAME:
+    longer_on_sheet = max(0, _LONGEST_SHEET - len(drawing.table.encode()))
+    longest = max(len(name.encode()) for name in made_up) + longer_on_sheet
+    if not drawing.understood or longest + _MARGIN > LONGEST_NAME:
         return False
     return doubtful.isdisjoint({drawing.table, *drawing.elements, *made_up})
 
 
-def _doubtful_names(drawings: Iterable[Drawing]) -> set[str]:
+def _doubtful_names(drawings: Iterable[Drawing], made_up: Mapping[str, set[str]]) -> set[str]:
     """Return the names that PostgreSQL would make up twice, or that something else has: then it appends a number.
 
     A constraint's that it makes up is one of its own in the schema, though those that are given need not be.
     """
-    made_up = Counter(name for drawing in drawings for name in _made_up_names(drawing, drawing.table))
     given = {name for drawing in drawings for name in (drawing.table, *drawing.elements)}
-    return {name for name, times in made_up.items() if times > 1 or name in given}
+    counted = Counter(itertools.chain.from_iterable(made_up.values()))
+    return {name for name, times in counted.items() if times > 1 or name in given}
 
 
-def _made_up_names(drawing: Drawing, table: str) -> set[str]:
-    made_up = {
-        f"{table}_{name}{suffix}"
-        for name, definition in drawing.columns.items()
-        for words, suffix in _SUFFIXES.items()
-        if words in definition.upper()
-    }
-    return {f"{table}_pkey", f"{table}_check", *made_up}
+def _made_up_names(drawing: Drawing) -> set[str]:
+    table = drawing.table
+    made_up = {f"{table}_pkey", f"{table}_check"}
+    for name, definition in drawing.columns.items():
+        text = definition.upper()
+        made_up |= {f"{table}_{name}{suffix}" for words, suffix in _SUFFIXES.items() if words in text}
+    return made_up
 
 
 class _Cutter:
@@ -197,13 +201,15 @@ class _Cutter:
         self.made_up = [constraint for constraint in self.read.constraints if constraint.name not in known]
 
     def cut(self, drawing: Drawing) -> Table:
+        if self.sheet.frame is None:
+            own = tuple(self._constraint(drawing, constraint, name) for name, constraint in self.constraints.items())
+            return replace(self.read, constraints=own)
         names = sorted(self._names(drawing))
-        columns = drawing.columns if self.sheet.frame else self.read.columns
         return replace(
             self.read,
             kind="r",
             name=drawing.table,
-            columns={name: self._column(drawing, self.read.columns[name]) for name in columns},
+            columns={name: self._column(drawing, self.read.columns[name]) for name in drawing.columns},
             indexes=tuple(_renamed(self.indexes[there], name) for name, there in names if there in self.indexes),
             constraints=tuple(
                 self._constraint(drawing, self.constraints[there], name)
@@ -214,9 +220,6 @@ class _Cutter:
 
     def _names(self, drawing: Drawing) -> Iterator[tuple[str, str]]:
         """Give each of the table's indexes and constraints by its name, and by the one that it has on the sheet."""
-        if self.sheet.frame is None:
-            yield from ((name, name) for name in self.indexes | self.constraints)
-            return
         for name, element in drawing.elements.items():
             yield name, self.sheet.names[self.sheets.drawn(element)]
         for constraint in self.made_up:
@@ -227,7 +230,7 @@ class _Cutter:
         return drawing.table + name.removeprefix(self.sheet.name)
 
     def _column(self, drawing: Drawing, column: Column) -> Column:
-        if self.sheet.frame is None or column.not_null_name is None:
+        if column.not_null_name is None:
             return column
         return replace(column, not_null_name=self._made_up(drawing, column.not_null_name))
 

@@ -44,13 +44,13 @@ def _slowest(one: Round, began: float) -> list[tuple[float, float]]:
 def draw_scale(by_rows: Mapping[str, Points], by_tables: Mapping[str, Points], path: Path) -> None:
     """Draw the time of a repair against rows, and that of a check against tables."""
     figure, (left, right) = _figure(1, 2, (9, 3.8))
-    for colour, (name, points) in zip(COLOURS, by_rows.items(), strict=True):
-        left.plot([x for x, _ in points], [y for _, y in points], "o-", color=colour, label=name)
-    for colour, (name, points) in zip(COLOURS, by_tables.items(), strict=False):
-        right.plot([x for x, _ in points], [y for _, y in points], "o-", color=colour, label=name)
-    left.legend(fontsize=8)
-    right.legend(fontsize=8)
-    for axes, title, unit in ((left, "Repairing a table", "rows"), (right, "Checking, with nothing to do", "tables")):
+    for axes, lines, title, unit in (
+        (left, by_rows, "Repairing a table", "rows"),
+        (right, by_tables, "Checking, with nothing to do", "tables"),
+    ):
+        for colour, (name, points) in zip(COLOURS[: len(lines)], lines.items(), strict=True):
+            axes.plot([x for x, _ in points], [y for _, y in points], "o-", color=colour, label=name)
+        axes.legend(fontsize=8)
         axes.set(title=title, xlabel=unit, ylabel="seconds", xscale="log", yscale="log")
         axes.grid(alpha=0.3)
     _save(figure, path)

@@ -1,7 +1,7 @@
 """What is there and isn't declared: what interrupted repairs left, and what is somebody else's."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..differences import Difference, Extra, Kind
@@ -22,8 +22,7 @@ class Unclaimed:
     in_the_way: Collection[str]
 
     @classmethod
-    def of(cls, wanted: Table, found: Table, matches: Matches, differences: Iterable[Difference]) -> "Unclaimed":
-        differences = list(differences)
+    def of(cls, wanted: Table, found: Table, matches: Matches, differences: Sequence[Difference]) -> "Unclaimed":
         used = matches.claimed_indexes | {item.found.name for item in differences if isinstance(item.found, Index)}
         matched = match(wanted.constraints, [c for c in found.constraints if c.enforced]).values()
         claimed = {constraint.name for constraint in matched}

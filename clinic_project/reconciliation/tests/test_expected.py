@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Lower, Now, Upper
 from django.test.utils import isolate_apps
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .. import expected, sheets
@@ -23,6 +23,7 @@ from ..expected import expected_schema
 from ..history import reconciling_labels
 from ..introspection import read_schema, rolled_back
 from ..schema import Schema
+from .proofs.profiles import PROFILE
 
 pytestmark = pytest.mark.django_db
 
@@ -270,7 +271,7 @@ def _names(letter):
     return st.one_of(short, st.integers(20, 50).map(lambda length: letter * length))
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(PROFILE, max_examples=max(25, PROFILE.max_examples), derandomize=False)
 @given(
     st.dictionaries(
         _names("t"),
