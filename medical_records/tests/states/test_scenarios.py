@@ -1,9 +1,11 @@
 """The four scenarios that a deployment meets first."""
 
 import pytest
+from django.core.management import call_command
+from django.test import override_settings
 
 from clinic_project.reconciliation.tests.proofs.catalogue import dropping_constraints, object_ids
-from clinic_project.reconciliation.tests.proofs.databases import Database
+from clinic_project.reconciliation.tests.proofs.databases import Database, default_connection_to
 from clinic_project.reconciliation.tests.proofs.idempotence import assert_changes_nothing
 
 from .outcomes import MIGRATIONS, Expectations, assert_defaults_live, recorded
@@ -148,3 +150,9 @@ class TestS4RecordedButMissing:
         assert outcome.status == 0, outcome.told
         expected.is_declared(database)
         assert database.run("reconcile", "--check").status == 0
+
+    def test_s4_while_no_page_can_be_imported(self, database: Database, expected: Expectations):
+        database.execute(f"DROP TABLE {', '.join(MEDICAL_TABLES)}")
+        with default_connection_to(database), override_settings(ROOT_URLCONF="no_such_pages"):
+            call_command("migrate", skip_checks=False, verbosity=0)
+        expected.is_declared(database)

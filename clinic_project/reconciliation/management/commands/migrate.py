@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from django.core.checks import Tags
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db import connections
@@ -41,6 +42,9 @@ from ...sessions import without_timeouts
 
 class Command(DjangoMigrate):
     help = DjangoMigrate.help + " Repairs, first, what is recorded as applied but isn't there."
+    # A page that can't be imported is no reason to leave a schema broken; `check --deploy`, the next command of a deploy,
+    # tells of it. To look at every page takes as long as to look at the schema.
+    requires_system_checks = (Tags.models, Tags.database)
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
