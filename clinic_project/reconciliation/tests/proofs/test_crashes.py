@@ -68,7 +68,11 @@ def broken_zoo(zoo_template: Database) -> Iterator[Database]:
 
 @pytest.fixture(scope="package")
 def steps(broken_zoo: Database) -> list[Statement]:
-    """The statements of the whole repair."""
+    """The statements of the whole repair: of two, since one may have had to try again for a lock, the shorter."""
+    return min(_recorded(broken_zoo), _recorded(broken_zoo), key=len)
+
+
+def _recorded(broken_zoo: Database) -> list[Statement]:
     database = create_database(broken_zoo.name)
     try:
         with counted() as statements:
@@ -127,7 +131,7 @@ def test_killed_at_every_statement(
         database = copy_of(broken_zoo)
         with dying_at(number, moment) as deaths, contextlib.suppress(Killed, DatabaseError):
             database.migrate("zoo")
-        assert deaths
+        assert deaths, f"it ended before the {number}th of {len(steps)} statements"
         outcome = database.migrate("zoo")
         assert outcome.status == 0, (moment, deaths, outcome.told)
         assert lost_or_changed(database, before, FILLED) == [], deaths
