@@ -36,11 +36,11 @@ def database_config(url: str | None) -> dict[str, Any]:
     return config
 
 
-def embedded_server_url(temporary: Path | None = None) -> str:
+def embedded_server_url(folder: Path = STATE_FOLDER, purpose: str = "") -> str:
     """Start the embedded PostgreSQL unless it runs already, and return its URL.
 
-    Any number of processes may call this at once. The server stops with the last of them. `temporary` begins the path
-    of another one's data, to which the version is added, and which are gone when it stops.
+    Any number of processes may call this at once. The server stops with the last of them. Each `purpose` has a server
+    of its own, whose data in `folder` are gone when it stops.
     """
     version = os.environ.get("EMBEDDED_POSTGRES_VERSION", EMBEDDED_VERSIONS[0])
     if version not in EMBEDDED_VERSIONS:
@@ -48,10 +48,8 @@ def embedded_server_url(temporary: Path | None = None) -> str:
             f"EMBEDDED_POSTGRES_VERSION is {version!r}; the embedded servers are {' and '.join(EMBEDDED_VERSIONS)}. "
             "Set one of them, or name a server of another version in DATABASE_URL."
         )
-    if temporary is not None:
-        return _start(temporary.with_name(f"{temporary.name}{version}"), int(version), cleanup_mode="delete")
-    STATE_FOLDER.mkdir(exist_ok=True)
-    return _start(STATE_FOLDER / version, int(version))
+    folder.mkdir(exist_ok=True)
+    return _start(folder / f"{version}{purpose}", int(version), "delete" if purpose else "stop")
 
 
 def development_secret_key() -> str:
@@ -88,7 +86,7 @@ _EXPECTED = (
 
 
 @cache
-def _start(folder: Path, version: int, cleanup_mode: str = "stop") -> str:
+def _start(folder: Path, version: int, cleanup_mode: str) -> str:
     # The package takes its runtime folder (a lock file, and sockets whose own folder has too long a path) from the
     # environment when it is imported, and warns where that isn't set; initdb refuses a locale that isn't installed.
     with _environment(XDG_RUNTIME_DIR=_runtime_folder(), LC_ALL=_server_locale()), warnings.catch_warnings():

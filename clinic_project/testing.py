@@ -18,22 +18,20 @@ def use_test_server() -> None:
     """Point Django's default connection to an embedded server of the tests, unless DATABASE_URL names one."""
     if os.environ.get("DATABASE_URL"):
         return
-    url = embedded_server_url(_data_folder())
+    checkout = hashlib.sha256(bytes(STATE_FOLDER)).hexdigest()[:12]
+    url = embedded_server_url(_roomy_folder(), f"-clinic-tests-{os.getuid()}-{checkout}")
     _stop_waiting_for_the_disk(url)
     connection.settings_dict.update(database_config(url))
 
 
-def _data_folder() -> Path:
+def _roomy_folder() -> Path:
     """Return where the server's data go: into memory if there is room.
 
     Each test has a database of its own, of some 300 files. Where those of the last minutes' tests were deleted, ext4 looks
     at each of them before it makes one: "recently_deleted" in https://github.com/torvalds/linux/blob/master/fs/ext4/ialloc.c
     """
-    if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ENOUGH:
-        STATE_FOLDER.mkdir(exist_ok=True)
-        return STATE_FOLDER / "tests-"
-    checkout = hashlib.sha256(bytes(STATE_FOLDER)).hexdigest()[:12]
-    return MEMORY / f"clinic-tests-{os.getuid()}-{checkout}-"
+    has_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ENOUGH
+    return MEMORY if has_room else STATE_FOLDER
 
 
 def _stop_waiting_for_the_disk(url: str) -> None:

@@ -282,7 +282,7 @@ class Executor:
         return rows
 
     def _fill_batch(self, batch: str) -> tuple[int, int]:
-        """Fill in one message, whose statements are a transaction: of five, a batch spends a tenth of its time on the way.
+        """Fill in one message, whose statements are a transaction: in five, a tenth of a batch's time goes into messages.
 
         https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
         """
