@@ -28,10 +28,10 @@ from .filters import PlaceFilter, TemplateFilter
 from .forms import TemplateForm
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from .patient_overview import patient_overview, record_photos
-from .photo_responses import FileIsMissingError, picture_response
+from .photos.responses import FileIsMissingError, photo_response
 
-#: Nothing runs in a picture. The styles are the browser's own: it centres a picture that is looked at by itself.
-PICTURE_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; sandbox"
+#: Nothing runs in an image. The styles are the browser's own: it centres an image that is looked at by itself.
+IMAGE_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; sandbox"
 
 
 def _when(moment: datetime | None) -> str:
@@ -181,10 +181,10 @@ class PhotoAdmin(ClinicalAdmin):
     search_fields = ["patient__full_name", "patient__phone_number"]
     search_help_text = "Part of the patient's name or phone number."
     fieldsets = [
-        (None, {"fields": ["picture", "description", "patient", "place"]}),
+        (None, {"fields": ["image", "description", "patient", "place"]}),
         ("About this photo", {"fields": ["filename", "content_type", "size", "clinic", "created", "updated"]}),
     ]
-    readonly_fields = ["picture", "patient", "place", *fieldsets[1][1]["fields"]]
+    readonly_fields = ["image", "patient", "place", *fieldsets[1][1]["fields"]]
 
     def trash_one(self, request: HttpRequest, obj: PatientPhoto) -> None:
         PatientPhoto.objects.move_to_trash(obj.pk, scope_of(request).user)
@@ -203,18 +203,18 @@ class PhotoAdmin(ClinicalAdmin):
         return [*own, *super().get_urls()]
 
     def file_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        return self._picture(request, pk, thumbnail=False)
+        return self._image(request, pk, thumbnail=False)
 
     def thumbnail_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        return self._picture(request, pk, thumbnail=True)
+        return self._image(request, pk, thumbnail=True)
 
-    def _picture(self, request: HttpRequest, pk: int, *, thumbnail: bool) -> HttpResponseBase:
+    def _image(self, request: HttpRequest, pk: int, *, thumbnail: bool) -> HttpResponseBase:
         photo = get_object_or_404(self.get_queryset(request), pk=pk)
         try:
-            response = picture_response(request, photo, thumbnail=thumbnail)
+            response = photo_response(request, photo, thumbnail=thumbnail)
         except FileIsMissingError as error:
             raise Http404("The file of this photo is missing from the storage.") from error
-        response["Content-Security-Policy"] = PICTURE_POLICY
+        response["Content-Security-Policy"] = IMAGE_POLICY
         return response
 
     @admin.display(description="photo")
@@ -223,12 +223,12 @@ class PhotoAdmin(ClinicalAdmin):
             '<a class="thumbnail" href="{}"><img src="{}" alt="{}" width="64" height="64" loading="lazy"></a>',
             reverse("admin:medical_records_patientphoto_file", args=[photo.pk]),
             reverse("admin:medical_records_patientphoto_thumbnail", args=[photo.pk]),
-            f"{photo.description or photo.filename}: the full picture",
+            f"{photo.description or photo.filename}: the full image",
         )
 
-    @admin.display(description="picture")
-    def picture(self, photo: PatientPhoto) -> str:
-        return render_to_string("admin/medical_records/picture.html", {"photo": photo})
+    @admin.display(description="image")
+    def image(self, photo: PatientPhoto) -> str:
+        return render_to_string("admin/medical_records/image.html", {"photo": photo})
 
     @admin.display(description="caption")
     def caption(self, photo: PatientPhoto) -> str:

@@ -92,9 +92,9 @@ class MedicalRecord(models.Model):
 
 
 class PatientPhoto(models.Model):
-    """A picture of a patient; pending until the record it was uploaded for is saved with it.
+    """An image of a patient; pending until the record it was uploaded for is saved with it.
 
-    `storage_key` and `thumbnail_key` name files in the storage; `size_bytes` is the size of the kept picture.
+    `storage_key` and `thumbnail_key` name files in the storage; `size_bytes` is the size of the kept image.
     """
 
     clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="patient_photos")

@@ -19,9 +19,9 @@ from django.utils import timezone
 from clinic_project.clinics.api.models import IdempotencyKey
 from clinic_project.reconciliation.errors import message
 
-from . import photo_files
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
-from .photo_files import PhotoFile
+from .photos import storage
+from .photos.storage import PhotoFile
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Trash:
         protect. Answers that are kept for their Idempotency-Key repeat what a record said: they outlive it by a day.
         """
         return [
-            Step("files without a photo", lambda: len(photo_files.folders()), self._purge_files),
+            Step("files without a photo", lambda: len(storage.folders()), self._purge_files),
             Step("records", self.records().count, self._purge_records),
             Step("photos", self.photos().count, self._purge_photos),
             Step("templates", self.templates().count, self._purge_templates),
@@ -68,7 +68,7 @@ class Trash:
         """Count what the steps would remove, removing nothing."""
         of_records = PatientPhoto.objects.filter(medical_record__in=self.records())
         return Counter(
-            files=sum(len(self._unwanted(folder)) for folder in photo_files.folders()),
+            files=sum(len(self._unwanted(folder)) for folder in storage.folders()),
             records=self.records().count(),
             photos=(self.photos() | of_records).count(),
             templates=self.templates().count(),
@@ -89,13 +89,13 @@ class Trash:
         return Q(is_deleted=True, deleted_at__lte=self.cutoff)
 
     def _purge_files(self) -> Iterator[int]:
-        for folder in photo_files.folders():
-            self.removed["files"] += photo_files.discard(self._unwanted(folder))
+        for folder in storage.folders():
+            self.removed["files"] += storage.delete_unreferenced(self._unwanted(folder))
             yield 1
 
     def _unwanted(self, folder: str) -> list[PhotoFile]:
         """Return the files of `folder` that no photo refers to, and that are old enough."""
-        unused = photo_files.without_photo(list(photo_files.files_in(folder)))
+        unused = storage.unreferenced(list(storage.files_in(folder)))
         return [file for file in unused if file.modified_at() <= self.file_cutoff]
 
     def _purge_records(self) -> Iterator[int]:
@@ -133,9 +133,9 @@ class Trash:
         self._count("photos", photos)
         keys = {key for photo in photos for key in (photo.storage_key, photo.thumbnail_key) if key}
         if foreign := {key for key in keys if PhotoFile.of_key(key) is None}:
-            photo_files.discard_foreign(foreign)
+            storage.delete_foreign(foreign)
         due = (photo for photo in photos if _unwanted_since(photo) <= self.file_cutoff)
-        photo_files.discard({file for photo in due if (file := PhotoFile.of_key(photo.storage_key))})
+        storage.delete_unreferenced({file for photo in due if (file := PhotoFile.of_key(photo.storage_key))})
 
     def _count(self, name: str, gone: Iterable[object]) -> None:
         self.removed[name] += sum(1 for _ in gone)

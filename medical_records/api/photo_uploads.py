@@ -16,7 +16,7 @@ from clinic_project.clinics.api.converters import MAX_ID
 from clinic_project.clinics.api.fields import RowId, Text
 from clinic_project.clinics.api.parsers import drop
 from clinic_project.clinics.api.problems import Problem
-from medical_records.pictures import MAX_BYTES, TooManyBytes
+from medical_records.photos.decoding import MAX_BYTES, TooManyBytes
 
 from .serializers import MAX_PHOTO_DESCRIPTION
 

@@ -17,10 +17,11 @@ from clinic_project.clinics.api.idempotency import idempotent
 from clinic_project.clinics.api.problems import InvalidInput, Problem
 from clinic_project.clinics.models import Patient
 from medical_records.models import MedicalRecord, PatientPhoto
-from medical_records.photo_responses import FileIsMissingError, picture_response
-from medical_records.pictures import CONTENT_TYPE, PictureError, TooManyBytes, clean_picture
+from medical_records.photos.decoding import ImageError, TooManyBytes
+from medical_records.photos.processing import CONTENT_TYPE, process_image
+from medical_records.photos.responses import FileIsMissingError, photo_response
+from medical_records.photos.uploads import add_photo, check_usable
 from medical_records.querysets import PhotoQuerySet
-from medical_records.uploads import add_photo, check_usable
 
 from . import representations
 from .filters import PhotoFilters, filtered
@@ -57,7 +58,7 @@ class PhotoList(PhotoView):
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, TooManyBytes):
             exc = too_large()
-        elif isinstance(exc, PictureError):
+        elif isinstance(exc, ImageError):
             exc = InvalidInput({"file": [str(exc)]})
         return super().handle_exception(exc)
 
@@ -76,7 +77,7 @@ class PhotoList(PhotoView):
         record = self._record(given.get("medical_record_id"))
         check_usable(patient, record)
         photo = add_photo(
-            clean_picture(given["file"].read()),
+            process_image(given["file"].read()),
             patient,
             filename=given["file"].name,
             description=given.get("description"),
@@ -125,7 +126,7 @@ class PhotoFileView(PhotoView):
         """Send the picture."""
         photo = self.photos.get(pk=pk)
         try:
-            response = picture_response(request, photo, thumbnail=self.thumbnail)
+            response = photo_response(request, photo, thumbnail=self.thumbnail)
         except FileIsMissingError as error:
             detail = "The photo is known, but its file is missing from the storage. Tell whoever runs the server."
             raise Problem(404, "file-missing", "The file is missing", detail) from error

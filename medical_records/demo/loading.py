@@ -25,8 +25,8 @@ from medical_records.factories import (
     snapshot_of,
 )
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
-from medical_records.photo_files import PhotoFile
-from medical_records.pictures import CONTENT_TYPE, Picture, clean_picture
+from medical_records.photos.processing import CONTENT_TYPE, ProcessedImage, process_image
+from medical_records.photos.storage import PhotoFile
 
 from .copies import copy_patients
 from .paintings import PAINTERS, paint
@@ -37,8 +37,8 @@ from .specialties import FORMS, Form
 BATCH, BATCH_OF_COPIES = 200, 5_000
 #: How many times scale 1 is made here; beyond, patients are copied.
 ORIGINALS = 5
-#: Different pictures of each kind; more photos share their files.
-PICTURES = 6
+#: Different images of each kind; more photos share their files.
+IMAGES = 6
 
 _TABLES = (CalendarEvent, Appointment, Patient, MedicalRecordTemplate, MedicalRecord, PatientPhoto)
 
@@ -102,7 +102,7 @@ class Desk:
         self.authors = _practitioners(clinic)
         self.templates = {form.name: self._template(form) for form in FORMS}
         self.now = timezone.now()
-        self._pictures: dict[tuple[str, int], Picture] = {}
+        self._images: dict[tuple[str, int], ProcessedImage] = {}
 
     def _template(self, form: Form) -> MedicalRecordTemplate:
         found = MedicalRecordTemplate.objects.for_clinic(self.clinic).filter(name=form.name).first()
@@ -147,10 +147,10 @@ class Desk:
         rows.events.append(event)
         rows.appointments.append(appointment)
         rows.records.append(record)
-        if form.pictures and random.random() < 0.7:
+        if form.images and random.random() < 0.7:
             captions = random.sample(form.captions, k=random.randint(1, min(3, len(form.captions))))
             rows.photos.extend(
-                self._photo(patient, form.pictures, caption, random, medical_record=record) for caption in captions
+                self._photo(patient, form.images, caption, random, medical_record=record) for caption in captions
             )
 
     def _record(self, patient: Patient, form: Form, appointment: Appointment, random: Random) -> MedicalRecord:
@@ -172,8 +172,8 @@ class Desk:
         return record
 
     def _photo(self, patient: Patient, kind: str, caption: str, random: Random, **more: Any) -> PatientPhoto:
-        picture = self._kept_picture(kind, random.randrange(PICTURES))
-        file = PhotoFile(self.clinic.pk, picture.sha256)
+        image = self._kept_image(kind, random.randrange(IMAGES))
+        file = PhotoFile(self.clinic.pk, image.sha256)
         record = more.get("medical_record")
         gone = {"is_deleted": record.is_deleted, "deleted_at": record.deleted_at} if record else {}
         photo: PatientPhoto = PatientPhotoFactory.build(
@@ -183,7 +183,7 @@ class Desk:
             thumbnail_key=file.thumbnail_key,
             content_hash=file.sha256,
             content_type=CONTENT_TYPE,
-            size_bytes=len(picture.jpeg),
+            size_bytes=len(image.jpeg),
             description=caption,
             created_at=record.created_at if record else self._moment(random),
             uploaded_by_user=record.created_by_user if record else random.choice(self.authors),
@@ -191,14 +191,14 @@ class Desk:
         )
         return photo
 
-    def _kept_picture(self, kind: str, number: int) -> Picture:
-        if (kind, number) not in self._pictures:
-            picture = _picture(kind, number)
-            file = PhotoFile(self.clinic.pk, picture.sha256)
+    def _kept_image(self, kind: str, number: int) -> ProcessedImage:
+        if (kind, number) not in self._images:
+            image = _image(kind, number)
+            file = PhotoFile(self.clinic.pk, image.sha256)
             file.lock()
-            file.keep(picture)
-            self._pictures[kind, number] = picture
-        return self._pictures[kind, number]
+            file.save(image)
+            self._images[kind, number] = image
+        return self._images[kind, number]
 
     def _moment(self, random: Random) -> datetime.datetime:
         """Return a time in the last three years, in opening hours."""
@@ -239,5 +239,5 @@ def _practitioners(clinic: Clinic) -> list[User]:
 
 
 @cache
-def _picture(kind: str, number: int) -> Picture:
-    return clean_picture(paint(kind, number + 10 * sorted(PAINTERS).index(kind)))
+def _image(kind: str, number: int) -> ProcessedImage:
+    return process_image(paint(kind, number + 10 * sorted(PAINTERS).index(kind)))

@@ -55,12 +55,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Form:
-    """A template. `pictures` names the painter of its records' photos, see `paintings`."""
+    """A template. `images` names the painter of its records' photos, see `paintings`."""
 
     name: str
     description: str
     questions: Sequence[Question]
-    pictures: str = ""
+    images: str = ""
     captions: Sequence[str] = field(default_factory=tuple)
 
     def fields(self) -> list[dict[str, Any]]:
@@ -148,7 +148,7 @@ FORMS: Sequence[Form] = (
             ),
             Question("What to do", "dropdown", options=("Nothing", "Look again in 3 months", "Excise", "Refer")),
         ),
-        pictures="skin",
+        images="skin",
         captions=("Overview", "With the ruler", "After three months", "Before the excision"),
     ),
     Form(
@@ -167,7 +167,7 @@ FORMS: Sequence[Form] = (
                 samples=("Shown how to use the small brushes.", "Grinds at night; splint offered.", "All well."),
             ),
         ),
-        pictures="x-ray",
+        images="x-ray",
         captions=("Bitewing, left", "Bitewing, right", "Tooth 36"),
     ),
     Form(
@@ -204,7 +204,7 @@ FORMS: Sequence[Form] = (
             Question("Wears", "checkbox", options=("Glasses", "Contact lenses")),
             Question("Glaucoma in the family", "radio", options=YES_NO),
         ),
-        pictures="retina",
+        images="retina",
         captions=("Right fundus", "Left fundus"),
     ),
     Form(

@@ -9,8 +9,8 @@ from clinic_project.clinics.tests.browser import needs_chromium
 from medical_records.demo.paintings import paint
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord
-from medical_records.photo_files import PhotoFile
-from medical_records.pictures import clean_picture
+from medical_records.photos.processing import process_image
+from medical_records.photos.storage import PhotoFile
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium]
 
@@ -27,9 +27,9 @@ def patient(practitioner):
 
 def put_photo(record: MedicalRecord, description: str):
     """A photo of `record`, with its files in the storage."""
-    picture = clean_picture(paint("skin", 1))
-    file = PhotoFile(record.clinic_id, picture.sha256)
-    file.keep(picture)
+    image = process_image(paint("skin", 1))
+    file = PhotoFile(record.clinic_id, image.sha256)
+    file.save(image)
     return PatientPhotoFactory(
         patient=record.patient,
         medical_record=record,
@@ -88,12 +88,12 @@ def test_looking_at_a_photo_from_the_patients_page(staff, practitioner, patient)
 
     staff.open("clinics_patient_change", patient.pk)
     assert staff.texts(".overview-record h3") == [record.template_name]
-    assert staff.picture_width(".overview-record img") in range(100, 301)
+    assert staff.image_width(".overview-record img") in range(100, 301)
     staff.shoot("patient")
 
     staff.click(".overview-record a.thumbnail")
-    assert staff.picture_width("img") == 900
-    staff.shoot("full-picture")
+    assert staff.image_width("img") == 900
+    staff.shoot("full-image")
 
 
 def test_restoring_a_record_with_its_photo(staff, practitioner, patient):

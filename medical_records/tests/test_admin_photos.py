@@ -30,14 +30,14 @@ def staff_member(client):
 @pytest.fixture
 def photo(staff_member):
     photo = PatientPhotoFactory(patient__clinic=staff_member.clinic, filename="knee.jpg")
-    default_storage.save(photo.storage_key, ContentFile(b"the picture"))
+    default_storage.save(photo.storage_key, ContentFile(b"the image"))
     default_storage.save(photo.thumbnail_key, ContentFile(b"the thumbnail"))
     return photo
 
 
 def test_the_staff_of_its_clinic_see_a_photo(client, photo):
     response = client.get(file_url(photo))
-    assert b"".join(response.streaming_content) == b"the picture"
+    assert b"".join(response.streaming_content) == b"the image"
     assert response["Content-Type"] == "image/jpeg"
     assert response["Content-Disposition"] == 'inline; filename="knee.jpg"'
     assert response["X-Content-Type-Options"] == "nosniff"
@@ -49,7 +49,7 @@ def test_the_staff_of_its_clinic_see_a_photo(client, photo):
 def test_a_photo_without_thumbnail_is_its_own(client, photo):
     photo.thumbnail_key = None
     photo.save()
-    assert b"".join(client.get(file_url(photo, "thumbnail")).streaming_content) == b"the picture"
+    assert b"".join(client.get(file_url(photo, "thumbnail")).streaming_content) == b"the image"
 
 
 @pytest.mark.parametrize("kind", ["file", "thumbnail"])

@@ -18,7 +18,7 @@ from clinic_project.clinics.models import Patient
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.tests.conftest import client_of
-from medical_records.tests.picture_files import plain
+from medical_records.tests.photos.image_files import plain
 
 TEMPLATES = "clinic/medical-record-templates"
 RECORDS = "clinic/medical-records"

@@ -13,12 +13,12 @@ from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from medical_records.api.photo_uploads import MAX_BODY
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import PatientPhoto
-from medical_records.pictures import MAX_BYTES
+from medical_records.photos.decoding import MAX_BYTES
 from medical_records.tests.conftest import client_of
 
-from . import picture_files
 from .concurrency import in_parallel
-from .test_uploads import files_in
+from .photos import image_files
+from .photos.test_uploads import files_in
 
 URL = "/api/clinic/patient-photos"
 
@@ -34,7 +34,7 @@ def record(patient):
 
 
 def upload(api, patient, data=None, name="knee.jpg", content_type="image/jpeg", **fields):
-    data = picture_files.from_a_phone() if data is None else data
+    data = image_files.from_a_phone() if data is None else data
     headers = fields.pop("headers", None)
     body = {"patient_id": patient.pk, "file": SimpleUploadedFile(name, data, content_type), **fields}
     return api.post(URL, body, format="multipart", headers=headers)
@@ -57,7 +57,7 @@ def content(answer) -> bytes:
 
 
 class TestUploading:
-    def test_a_picture_comes_into_the_gallery(self, api, patient, member):
+    def test_an_image_comes_into_the_gallery(self, api, patient, member):
         photo = uploaded(api, patient, description="before")
         assert photo["patient_id"] == patient.pk
         assert photo["medical_record_id"] is None
@@ -70,7 +70,7 @@ class TestUploading:
         answer = upload(api, patient)
         assert api.get(answer["Location"]).json() == answer.json()
 
-    def test_a_picture_for_a_record_is_pending(self, api, patient, record):
+    def test_an_image_for_a_record_is_pending(self, api, patient, record):
         photo = uploaded(api, patient, medical_record_id=record.pk)
         assert photo["is_pending"] is True
         assert photo["medical_record_id"] == record.pk
@@ -104,7 +104,7 @@ class TestUploading:
         ],
     )
     def test_fields_that_make_no_sense(self, api, patient, media, fields, path):
-        body = {"patient_id": patient.pk, "file": SimpleUploadedFile("a.jpg", picture_files.plain()), **fields}
+        body = {"patient_id": patient.pk, "file": SimpleUploadedFile("a.jpg", image_files.plain()), **fields}
         answer = api.post(URL, body, format="multipart")
         assert answer.status_code == 400
         assert list(answer.json()["errors"]) == [path]
@@ -145,16 +145,16 @@ class TestHostileUploads:
             b"<!doctype html><script>alert(1)</script>",
             b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
             b"\xff\xd8\xff\xe0<script>alert(1)</script>",
-            picture_files.plain()[:400],
-            picture_files.animated("WEBP"),
-            picture_files.animated("PNG"),
-            picture_files.png_claiming(100_000, 100_000),
-            picture_files.png_claiming(100_000, 1),
-            picture_files.jpeg_of_many_scans(200),
+            image_files.plain()[:400],
+            image_files.animated("WEBP"),
+            image_files.animated("PNG"),
+            image_files.png_claiming(100_000, 100_000),
+            image_files.png_claiming(100_000, 1),
+            image_files.jpeg_of_many_scans(200),
         ],
         ids=lambda data: f"{len(data)} bytes",
     )
-    def test_what_isnt_a_good_picture_is_400_and_leaves_nothing(self, api, patient, media, data):
+    def test_what_isnt_a_good_image_is_400_and_leaves_nothing(self, api, patient, media, data):
         answer = upload(api, patient, data)
         assert answer.status_code == 400
         assert answer["Content-Type"] == "application/problem+json"
@@ -164,7 +164,7 @@ class TestHostileUploads:
 
     @pytest.mark.parametrize("content_type", ["text/html", "image/svg+xml", "nonsense", ""])
     def test_what_the_sender_says_of_the_type_counts_for_nothing(self, api, patient, content_type):
-        photo = uploaded(api, patient, picture_files.plain("PNG"), name="page.html", content_type=content_type)
+        photo = uploaded(api, patient, image_files.plain("PNG"), name="page.html", content_type=content_type)
         assert photo["content_type"] == "image/jpeg"
         answer = api.get(photo["file"])
         assert answer["Content-Type"] == "image/jpeg"
@@ -184,14 +184,14 @@ class TestHostileUploads:
         assert answer["Content-Disposition"].startswith("inline; filename")
 
     def test_a_phones_gps_isnt_served(self, api, patient):
-        photo = uploaded(api, patient, picture_files.from_a_phone())
+        photo = uploaded(api, patient, image_files.from_a_phone())
         for url in (photo["file"], photo["thumbnail"]):
             jpeg = content(api.get(url))
             assert not Image.open(io.BytesIO(jpeg)).getexif()
             assert b"PhoneMaker" not in jpeg
 
     def test_a_file_of_more_than_10_mb_is_413(self, api, patient, media):
-        answer = upload(api, patient, picture_files.plain() + b"\0" * MAX_BYTES)
+        answer = upload(api, patient, image_files.plain() + b"\0" * MAX_BYTES)
         assert answer.status_code == 413
         assert answer["Content-Type"] == "application/problem+json"
         assert "10 MB" in answer.json()["detail"]
@@ -211,7 +211,7 @@ class TestHostileUploads:
 
     def test_nothing_of_an_upload_is_ever_written_to_a_temporary_file(self, api, patient, monkeypatch):
         monkeypatch.setattr(tempfile, "NamedTemporaryFile", lambda *_args, **_options: pytest.fail("written to disk"))
-        uploaded(api, patient, picture_files.plain() + b"\0" * 5_000_000)
+        uploaded(api, patient, image_files.plain() + b"\0" * 5_000_000)
 
     @pytest.mark.parametrize(
         ("content_type", "body", "status"),
@@ -293,12 +293,12 @@ class TestListing:
 
 
 class TestServing:
-    def test_the_picture_and_its_thumbnail(self, api, patient):
-        photo = uploaded(api, patient, picture_files.plain(size=(3000, 1500)), name="left knee.png")
+    def test_the_image_and_its_thumbnail(self, api, patient):
+        photo = uploaded(api, patient, image_files.plain(size=(3000, 1500)), name="left knee.png")
         assert Image.open(io.BytesIO(content(api.get(photo["file"])))).size == (2048, 1024)
         assert Image.open(io.BytesIO(content(api.get(photo["thumbnail"])))).size == (300, 150)
 
-    def test_headers_let_a_browser_show_a_picture_and_nothing_else(self, api, patient):
+    def test_headers_let_a_browser_show_an_image_and_nothing_else(self, api, patient):
         photo = uploaded(api, patient, name="left knee.png")
         answer = api.get(photo["file"])
         assert answer["Content-Type"] == "image/jpeg"
@@ -345,7 +345,7 @@ class TestServing:
         assert answer.status_code == 404
         assert answer.json()["type"] == "/problems/file-missing"
 
-    def test_what_another_system_kept_under_a_pictures_name_is_never_shown_as_a_page(self, api, patient):
+    def test_what_another_system_kept_under_an_images_name_is_never_shown_as_a_page(self, api, patient):
         key = default_storage.save("old.html", SimpleUploadedFile("a", b"<script>alert(1)</script>"))
         page = PatientPhotoFactory(patient=patient, storage_key=key, thumbnail_key=None, content_type="text/html")
         answer = api.get(f"{URL}/{page.pk}/file")
@@ -354,10 +354,10 @@ class TestServing:
         assert answer["X-Content-Type-Options"] == "nosniff"
         assert "sandbox" in answer["Content-Security-Policy"]
 
-    def test_without_a_thumbnail_the_whole_picture_is_shown(self, api, patient):
-        key = default_storage.save("old.jpg", SimpleUploadedFile("a", picture_files.plain()))
+    def test_without_a_thumbnail_the_whole_image_is_shown(self, api, patient):
+        key = default_storage.save("old.jpg", SimpleUploadedFile("a", image_files.plain()))
         photo = PatientPhotoFactory(patient=patient, storage_key=key, thumbnail_key=None)
-        assert content(api.get(f"{URL}/{photo.pk}/thumbnail")) == picture_files.plain()
+        assert content(api.get(f"{URL}/{photo.pk}/thumbnail")) == image_files.plain()
 
     @pytest.mark.parametrize("path", ["", "/file", "/thumbnail"])
     def test_three_queries(self, api, patient, path, django_assert_num_queries):
@@ -523,7 +523,7 @@ class TestIsolation:
         assert {**answer.json(), "instance": ""} == {**unknown.json(), "instance": ""}
         assert PatientPhoto.objects.values().get(pk=theirs["id"]) == before
 
-    def test_equal_pictures_of_two_clinics_are_two_files(self, api, patient, media):
+    def test_equal_images_of_two_clinics_are_two_files(self, api, patient, media):
         theirs = MembershipFactory()
         uploaded(api, patient)
         uploaded(client_of(theirs), PatientFactory(clinic=theirs.clinic))
@@ -544,9 +544,9 @@ class TestSentTwice:
         assert first.json() == second.json()
         assert PatientPhoto.objects.count() == 1
 
-    def test_the_same_key_for_another_picture_is_409(self, api, patient):
+    def test_the_same_key_for_another_image_is_409(self, api, patient):
         upload(api, patient, headers={"Idempotency-Key": "k1"})
-        other = upload(api, patient, picture_files.plain(), headers={"Idempotency-Key": "k1"})
+        other = upload(api, patient, image_files.plain(), headers={"Idempotency-Key": "k1"})
         assert other.status_code == 409
 
     def test_a_failed_upload_may_be_repeated_with_its_key(self, api, patient, media):

@@ -20,10 +20,10 @@ from medical_records import trash
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 from medical_records.management.commands import purge_trash
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
-from medical_records.photo_files import PhotoFile, discard
+from medical_records.photos.storage import PhotoFile, delete_unreferenced
 
 from .concurrency import in_parallel, wait_until_another_waits_for_us
-from .test_uploads import OTHER, PICTURE, add, files_in
+from .photos.test_uploads import IMAGE, OTHER, add, files_in
 
 pytestmark = pytest.mark.django_db
 
@@ -97,8 +97,8 @@ def test_files_that_another_photo_shares_stay(patient, media):
     age(media, 400)
     purge()
     assert not exists(gone)
-    assert default_storage.open(kept.storage_key).read() == PICTURE.jpeg
-    assert default_storage.open(kept.thumbnail_key).read() == PICTURE.thumbnail
+    assert default_storage.open(kept.storage_key).read() == IMAGE.jpeg
+    assert default_storage.open(kept.thumbnail_key).read() == IMAGE.thumbnail
 
 
 def test_photos_that_stayed_pending_for_30_days_go(patient):
@@ -113,7 +113,7 @@ def test_photos_that_stayed_pending_for_30_days_go(patient):
 
 def test_a_record_goes_with_its_photos_and_their_files(patient, media):
     record = MedicalRecordFactory(patient=patient)
-    photos = [trashed(add(patient, picture, record=record), 31.1) for picture in (PICTURE, OTHER)]
+    photos = [trashed(add(patient, image, record=record), 31.1) for image in (IMAGE, OTHER)]
     trashed(record, 31.1)
     assert "records: 1, photos: 2," in purge()
     assert not any(exists(row) for row in (record, *photos))
@@ -132,8 +132,8 @@ def test_a_template_stays_while_any_record_refers_to_it():
 
 
 def test_files_that_a_crash_left_without_a_row_go_after_31_days(patient, media):
-    PhotoFile(patient.clinic_id, PICTURE.sha256).keep(PICTURE)
-    # Died between the thumbnail and the picture.
+    PhotoFile(patient.clinic_id, IMAGE.sha256).save(IMAGE)
+    # Died between the thumbnail and the image.
     default_storage.save(PhotoFile(patient.clinic_id, OTHER.sha256).thumbnail_key, ContentFile(OTHER.thumbnail))
     age(media, 30.9)
     assert "photo: 0." in purge()
@@ -174,7 +174,7 @@ def test_files_that_are_not_photos_are_left_alone(patient, media):
 
 
 def test_the_files_of_photos_that_another_system_made_go_with_the_last_of_them(media):
-    default_storage.save("old/1.jpg", ContentFile(PICTURE.jpeg))
+    default_storage.save("old/1.jpg", ContentFile(IMAGE.jpeg))
     first, second = PatientPhotoFactory.create_batch(2, storage_key="old/1.jpg", thumbnail_key=None)
     trashed(first, 30.1)
     purge()
@@ -202,7 +202,7 @@ def test_a_dry_run_counts_and_removes_nothing(patient, media):
     trashed(record, 40)
     trashed(record.template, 40)
     trashed(add(patient), 40)
-    PhotoFile(patient.clinic_id, OTHER.sha256).keep(OTHER)
+    PhotoFile(patient.clinic_id, OTHER.sha256).save(OTHER)
     age(media, 40)
     counts = "records: 1, photos: 2, templates: 1, files without a photo: 1."
     assert purge("--dry-run") == f"Would remove {counts}"
@@ -283,8 +283,8 @@ def test_what_is_restored_while_the_purge_waits_for_it_stays():
 @pytest.mark.django_db(transaction=True)
 def test_the_purge_waits_for_an_upload_of_the_same_bytes_and_leaves_its_file(media):
     patient = PatientFactory()
-    file = PhotoFile(patient.clinic_id, PICTURE.sha256)
-    file.keep(PICTURE)
+    file = PhotoFile(patient.clinic_id, IMAGE.sha256)
+    file.save(IMAGE)
     age(media, 40)
 
     written = Event()
@@ -301,13 +301,13 @@ def test_the_purge_waits_for_an_upload_of_the_same_bytes_and_leaves_its_file(med
 
     photo, purged = in_parallel(work, 2)
     assert "photo: 0." in purged
-    assert default_storage.open(photo.storage_key).read() == PICTURE.jpeg
+    assert default_storage.open(photo.storage_key).read() == IMAGE.jpeg
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_upload_waits_for_the_purge_of_the_same_bytes_and_writes_its_file_anew(media, monkeypatch):
     patient = PatientFactory()
-    PhotoFile(patient.clinic_id, PICTURE.sha256).keep(PICTURE)
+    PhotoFile(patient.clinic_id, IMAGE.sha256).save(IMAGE)
     age(media, 40)
     delete = default_storage.delete
     deleting = Event()
@@ -328,8 +328,8 @@ def test_an_upload_waits_for_the_purge_of_the_same_bytes_and_writes_its_file_ane
 
     purged, photo = in_parallel(work, 2)
     assert "photo: 1." in purged
-    assert default_storage.open(photo.storage_key).read() == PICTURE.jpeg
-    assert default_storage.open(photo.thumbnail_key).read() == PICTURE.thumbnail
+    assert default_storage.open(photo.storage_key).read() == IMAGE.jpeg
+    assert default_storage.open(photo.thumbnail_key).read() == IMAGE.thumbnail
 
 
 @pytest.mark.django_db(transaction=True)
@@ -340,14 +340,14 @@ def test_uploads_and_purges_of_the_same_bytes_at_once_never_lose_a_photos_file(m
         if number % 2:
             for _ in range(10):
                 purge("--days", "0")
-                discard([PhotoFile(patient.clinic_id, PICTURE.sha256)])
+                delete_unreferenced([PhotoFile(patient.clinic_id, IMAGE.sha256)])
             return []
         photos = []
         for _ in range(10):
             photos.append(add(patient))
             PatientPhoto.objects.filter(pk=photos[-1].pk).update(is_deleted=True, deleted_at=ago(2))
             photos.append(add(patient))
-            assert default_storage.open(photos[-1].storage_key).read() == PICTURE.jpeg
+            assert default_storage.open(photos[-1].storage_key).read() == IMAGE.jpeg
             PatientPhoto.objects.filter(pk=photos[-1].pk).update(is_deleted=True, deleted_at=ago(2))
         return photos
 

@@ -98,7 +98,7 @@ class Staff:
         )
         return page <= screen
 
-    def picture_width(self, selector: str) -> int:
+    def image_width(self, selector: str) -> int:
         """Return how many pixels wide the picture is that the browser has decoded: 0 if it has not."""
         from selenium.webdriver.support.ui import WebDriverWait
 

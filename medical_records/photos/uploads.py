@@ -1,4 +1,4 @@
-"""Adding a picture to a patient's photos: its file, then its row, or neither."""
+"""Adding an image to a patient's photos: its file, then its row, or neither."""
 
 import logging
 
@@ -7,17 +7,17 @@ from django.utils import timezone
 
 from clinic_project.clinics.models import Patient, User
 
-from .exceptions import Unusable
+from ..exceptions import Unusable
+from ..models import MedicalRecord, PatientPhoto
 from .file_names import clean_file_name
-from .models import MedicalRecord, PatientPhoto
-from .photo_files import PhotoFile, discard
-from .pictures import CONTENT_TYPE, Picture
+from .processing import CONTENT_TYPE, ProcessedImage
+from .storage import PhotoFile, delete_unreferenced
 
 logger = logging.getLogger(__name__)
 
 
 def add_photo(
-    picture: Picture,
+    image: ProcessedImage,
     patient: Patient,
     *,
     filename: str,
@@ -25,11 +25,11 @@ def add_photo(
     record: MedicalRecord | None = None,
     uploaded_by: User | None = None,
 ) -> PatientPhoto:
-    """Keep `picture` and return its new row: in the patient's gallery, or pending for `record`.
+    """Keep `image` and return its new row: in the patient's gallery, or pending for `record`.
 
     Raises Unusable for a patient who is deleted, a record in the trash, or another patient's.
     """
-    file = PhotoFile(patient.clinic_id, picture.sha256)
+    file = PhotoFile(patient.clinic_id, image.sha256)
     photo = PatientPhoto(
         clinic_id=patient.clinic_id,
         patient=patient,
@@ -39,14 +39,14 @@ def add_photo(
         thumbnail_key=file.thumbnail_key,
         content_hash=file.sha256,
         content_type=CONTENT_TYPE,
-        size_bytes=len(picture.jpeg),
+        size_bytes=len(image.jpeg),
         description=description,
         is_pending=record is not None,
         is_deleted=False,
         created_at=timezone.now(),
         uploaded_by_user=uploaded_by,
     )
-    _save(photo, file, picture)
+    _save(photo, file, image)
     return photo
 
 
@@ -60,16 +60,16 @@ def check_usable(patient: Patient, record: MedicalRecord | None) -> None:
         raise Unusable("medical_record_id", "This record is in the trash.")
 
 
-def _save(photo: PatientPhoto, file: PhotoFile, picture: Picture) -> None:
+def _save(photo: PatientPhoto, file: PhotoFile, image: ProcessedImage) -> None:
     try:
         with transaction.atomic():
             file.lock()
-            file.keep(picture)
+            file.save(image)
             # The last lock taken: whoever saves or deletes the record waits for one INSERT, not for the storage.
             check_usable(photo.patient, _locked_record(photo))
             photo.save(force_insert=True)
     except BaseException:  # a worker that is told to stop must clean up as well
-        _discard_quietly(file)
+        _delete_quietly(file)
         raise
 
 
@@ -82,8 +82,8 @@ def _locked_record(photo: PatientPhoto) -> MedicalRecord | None:
     return record
 
 
-def _discard_quietly(file: PhotoFile) -> None:
+def _delete_quietly(file: PhotoFile) -> None:
     try:
-        discard([file])
+        delete_unreferenced([file])
     except Exception:  # the error that led here is the one to report
         logger.exception("The file of a failed upload is left to purge_trash: %s", file.key)

@@ -1,4 +1,4 @@
-"""Where pictures are kept: in Django's default storage, one file and its thumbnail for equal bytes in a clinic.
+"""Where images are kept: in Django's default storage, one file and its thumbnail for equal bytes in a clinic.
 
 Uploads and the purge of the trash keep out of each other's way so:
 
@@ -8,7 +8,7 @@ Uploads and the purge of the trash keep out of each other's way so:
 3. An upload holds it until its row is committed. Whoever deletes, and got the lock, sees that row and leaves the file;
    an upload that got the lock after a deletion sees no file and writes it.
 
-This wants READ COMMITTED, Django's default: under REPEATABLE READ the look could be older than the lock.
+This requires READ COMMITTED, Django's default: under REPEATABLE READ the look could be older than the lock.
 """
 
 import logging
@@ -24,8 +24,8 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from .models import PatientPhoto
-from .pictures import Picture
+from ..models import PatientPhoto
+from .processing import ProcessedImage
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ _KEY = re.compile(rf"{FOLDER}/(?P<clinic>\d{{1,10}})/[0-9a-f]{{2}}/{_NAME.patter
 
 @dataclass(frozen=True, order=True)
 class PhotoFile:
-    """A kept picture and its thumbnail, by the clinic they belong to and the SHA-256 of the picture."""
+    """A kept image and its thumbnail, by the clinic they belong to and the SHA-256 of the image."""
 
     clinic_id: int
     sha256: str
@@ -67,10 +67,10 @@ class PhotoFile:
         """Wait for the file's lock and hold it until the transaction ends."""
         _lock([self])
 
-    def keep(self, picture: Picture) -> None:
+    def save(self, image: ProcessedImage) -> None:
         """Write the two files, unless they are there already. The caller holds the lock."""
-        _write(self.thumbnail_key, picture.thumbnail)
-        _write(self.key, picture.jpeg)
+        _write(self.thumbnail_key, image.thumbnail)
+        _write(self.key, image.jpeg)
 
     def modified_at(self) -> datetime:
         """When the younger of the two files was written; the year 1 if neither is there."""
@@ -104,7 +104,7 @@ def _modified_at(key: str) -> datetime:
     return found if timezone.is_aware(found) else timezone.make_aware(found)
 
 
-def discard_foreign(keys: set[str]) -> None:
+def delete_foreign(keys: set[str]) -> None:
     """Delete files that another system's photos had, unless a photo still refers to them.
 
     Uploads never refer to them, so there is no lock; and keys have no index, so all are looked for at once.
@@ -129,7 +129,7 @@ def files_in(folder: str) -> Iterator[PhotoFile]:
     yield from sorted({file for key in keys if (file := PhotoFile.of_key(key))})
 
 
-def without_photo(files: Collection[PhotoFile]) -> list[PhotoFile]:
+def unreferenced(files: Collection[PhotoFile]) -> list[PhotoFile]:
     """Return those of `files` that no photo refers to, in the trash or not."""
     photos = PatientPhoto.objects.filter(
         clinic__in={file.clinic_id for file in files}, content_hash__in={file.sha256 for file in files}
@@ -138,17 +138,17 @@ def without_photo(files: Collection[PhotoFile]) -> list[PhotoFile]:
     return [file for file in files if (file.clinic_id, file.sha256) not in used]
 
 
-def discard(files: Iterable[PhotoFile]) -> int:
+def delete_unreferenced(files: Iterable[PhotoFile]) -> int:
     """Delete those of `files` that no photo refers to, and return how many they were."""
     ordered = sorted(files)
     starts = range(0, len(ordered), LOCKED_AT_ONCE)
-    return sum(_discard(ordered[start : start + LOCKED_AT_ONCE]) for start in starts)
+    return sum(_delete_unreferenced(ordered[start : start + LOCKED_AT_ONCE]) for start in starts)
 
 
-def _discard(files: list[PhotoFile]) -> int:
+def _delete_unreferenced(files: list[PhotoFile]) -> int:
     with transaction.atomic():
         _lock(files)
-        unused = without_photo(files)
+        unused = unreferenced(files)
         for file in unused:
             default_storage.delete(file.key)
             default_storage.delete(file.thumbnail_key)

@@ -1,6 +1,6 @@
 import pytest
 
-from medical_records.file_names import clean_file_name, jpeg_name
+from medical_records.photos.file_names import clean_file_name, jpeg_name
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Telling files that were made to keep a decoder busy: small ones that take seconds or minutes of it.
+"""Recognises decompression bombs: small files that would keep a decoder busy for seconds or minutes.
 
 Pillow reads the parts of a file one by one, and libjpeg passes over every pixel again for each scan of a progressive
 JPEG; both parts and scans can be a few bytes long, so that millions fit into an upload. On the scans:
@@ -24,14 +24,14 @@ _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def is_decoder_trap(data: bytes) -> bool:
+def is_decompression_bomb(data: bytes) -> bool:
     """Whether decoding `data` would take much longer than its pixels are worth."""
     if data.startswith(_START_OF_IMAGE):
-        return _is_jpeg_trap(data)
-    return data.startswith(_PNG_SIGNATURE) and _is_png_trap(data)
+        return _is_jpeg_bomb(data)
+    return data.startswith(_PNG_SIGNATURE) and _is_png_bomb(data)
 
 
-def _is_jpeg_trap(jpeg: bytes) -> bool:
+def _is_jpeg_bomb(jpeg: bytes) -> bool:
     segments, scans, stray, position = 0, 0, 0, len(_START_OF_IMAGE)
     while (marker := _MARKER.search(jpeg, position)) and marker[0] != _END_OF_IMAGE:
         segments += 1
@@ -45,7 +45,7 @@ def _is_jpeg_trap(jpeg: bytes) -> bool:
     return False
 
 
-def _is_png_trap(png: bytes) -> bool:
+def _is_png_bomb(png: bytes) -> bool:
     chunks, position = 0, len(_PNG_SIGNATURE)
     while position < len(png) and chunks <= MAX_CHUNKS:
         chunks += 1

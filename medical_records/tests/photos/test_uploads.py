@@ -1,4 +1,4 @@
-"""Keeping uploaded pictures: file and row, or neither, and equal bytes once a clinic."""
+"""Keeping uploaded images: file and row, or neither, and equal bytes once a clinic."""
 
 import pytest
 from django.core.files.storage import default_storage
@@ -9,15 +9,15 @@ from clinic_project.clinics.models import Patient
 from medical_records.exceptions import Unusable
 from medical_records.factories import MedicalRecordFactory
 from medical_records.models import MedicalRecord, PatientPhoto
-from medical_records.photo_files import PhotoFile
-from medical_records.pictures import clean_picture
-from medical_records.uploads import add_photo
+from medical_records.photos.processing import process_image
+from medical_records.photos.storage import PhotoFile
+from medical_records.photos.uploads import add_photo
 
-from . import picture_files
-from .concurrency import in_parallel
+from ..concurrency import in_parallel
+from . import image_files
 
-PICTURE = clean_picture(picture_files.plain())
-OTHER = clean_picture(picture_files.plain(colour=picture_files.BLUE))
+IMAGE = process_image(image_files.plain())
+OTHER = process_image(image_files.plain(colour=image_files.BLUE))
 
 
 @pytest.fixture
@@ -29,18 +29,18 @@ def files_in(media) -> list:
     return sorted(path for path in media.rglob("*") if path.is_file())
 
 
-def add(patient, picture=PICTURE, **options):
-    return add_photo(picture, patient, **{"filename": "knee.png", **options})
+def add(patient, image=IMAGE, **options):
+    return add_photo(image, patient, **{"filename": "knee.png", **options})
 
 
 def test_a_photo_is_kept_with_its_thumbnail_in_the_gallery(patient, media):
     photo = PatientPhoto.objects.get(pk=add(patient, description="before").pk)
     assert (photo.clinic, photo.patient, photo.medical_record) == (patient.clinic, patient, None)
     assert (photo.filename, photo.description, photo.is_pending) == ("knee.png", "before", False)
-    assert (photo.content_type, photo.size_bytes) == ("image/jpeg", len(PICTURE.jpeg))
-    assert photo.content_hash == PICTURE.sha256
-    assert default_storage.open(photo.storage_key).read() == PICTURE.jpeg
-    assert (media / photo.thumbnail_key).read_bytes() == PICTURE.thumbnail
+    assert (photo.content_type, photo.size_bytes) == ("image/jpeg", len(IMAGE.jpeg))
+    assert photo.content_hash == IMAGE.sha256
+    assert default_storage.open(photo.storage_key).read() == IMAGE.jpeg
+    assert (media / photo.thumbnail_key).read_bytes() == IMAGE.thumbnail
 
 
 def test_nobody_else_on_the_machine_can_read_the_files(patient, media):
@@ -59,7 +59,7 @@ def test_equal_bytes_in_a_clinic_share_one_file(patient, media):
     first, second = add(patient), add(PatientFactory(clinic=patient.clinic))
     assert first.pk != second.pk
     assert first.storage_key == second.storage_key
-    assert len(files_in(media)) == 2  # the picture and its thumbnail
+    assert len(files_in(media)) == 2  # the image and its thumbnail
 
 
 def test_clinics_share_nothing(patient, media):
@@ -73,7 +73,7 @@ def test_a_file_that_a_crash_cut_short_is_written_again(patient, media):
     path.write_bytes(path.read_bytes()[:100])
     again = add(patient)
     assert again.storage_key == photo.storage_key
-    assert path.read_bytes() == PICTURE.jpeg
+    assert path.read_bytes() == IMAGE.jpeg
     assert len(files_in(media)) == 2
 
 
@@ -91,19 +91,19 @@ def test_a_row_that_cant_be_saved_leaves_the_file_that_another_shares(patient, m
     record = MedicalRecordFactory(patient=patient, is_deleted=True)
     with pytest.raises(Unusable):
         add(patient, record=record)
-    assert default_storage.open(kept.storage_key).read() == PICTURE.jpeg
+    assert default_storage.open(kept.storage_key).read() == IMAGE.jpeg
     assert len(files_in(media)) == 2
 
 
 def test_a_storage_that_fails_leaves_neither_row_nor_file(patient, media, monkeypatch):
     save = default_storage.save
 
-    def fail_at_the_picture(name, content):
+    def fail_at_the_image(name, content):
         if name.endswith(".thumbnail.jpg"):
             return save(name, content)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(default_storage, "save", fail_at_the_picture)
+    monkeypatch.setattr(default_storage, "save", fail_at_the_image)
     with pytest.raises(OSError, match="No space left"):
         add(patient)
     assert not files_in(media)
@@ -124,8 +124,8 @@ def test_equal_bytes_uploaded_at_once_share_one_whole_file(media):
     patient = PatientFactory()
     photos = in_parallel(lambda _number: add(patient), 8)
     assert len({photo.pk for photo in photos}) == 8
-    assert {photo.storage_key for photo in photos} == {PhotoFile(patient.clinic_id, PICTURE.sha256).key}
-    assert [path.read_bytes() for path in files_in(media)] == [PICTURE.jpeg, PICTURE.thumbnail]
+    assert {photo.storage_key for photo in photos} == {PhotoFile(patient.clinic_id, IMAGE.sha256).key}
+    assert [path.read_bytes() for path in files_in(media)] == [IMAGE.jpeg, IMAGE.thumbnail]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -134,4 +134,4 @@ def test_uploads_that_fail_dont_take_the_file_from_those_that_succeed(media):
     gone = MedicalRecordFactory(patient=patient, is_deleted=True)
     results = in_parallel(lambda number: add(patient, record=gone if number % 2 else None), 8)
     assert sum(isinstance(result, Unusable) for result in results) == 4
-    assert [path.read_bytes() for path in files_in(media)] == [PICTURE.jpeg, PICTURE.thumbnail]
+    assert [path.read_bytes() for path in files_in(media)] == [IMAGE.jpeg, IMAGE.thumbnail]

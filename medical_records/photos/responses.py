@@ -1,6 +1,6 @@
-"""Photos' files as answers to a browser, which must never take one for anything but a picture.
+"""HTTP responses with a photo's file, which a browser must never take for anything but an image.
 
-Who may see a photo is decided before; `picture_response` asks nobody.
+Who may see the photo has been decided before: `photo_response` doesn't check it.
 """
 
 import logging
@@ -11,14 +11,14 @@ from django.http import FileResponse, HttpRequest, HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, quote_etag
 
+from ..models import PatientPhoto
 from .file_names import clean_file_name, jpeg_name
-from .models import PatientPhoto
-from .pictures import CONTENT_TYPE
+from .processing import CONTENT_TYPE
 
 logger = logging.getLogger(__name__)
 
 #: What photos of other systems may be served as. Ours are all JPEG.
-PICTURE_TYPES = frozenset({CONTENT_TYPE, "image/png", "image/webp"})
+IMAGE_TYPES = frozenset({CONTENT_TYPE, "image/png", "image/webp"})
 _ANY_BYTES = "application/octet-stream"
 
 
@@ -26,8 +26,8 @@ class FileIsMissingError(Exception):
     """The photo is there, and its file isn't."""
 
 
-def picture_response(request: HttpRequest, photo: PatientPhoto, *, thumbnail: bool = False) -> HttpResponseBase:
-    """Answer with the picture of `photo` or its thumbnail, or with 304 where the browser has it already.
+def photo_response(request: HttpRequest, photo: PatientPhoto, *, thumbnail: bool = False) -> HttpResponseBase:
+    """Answer with the image of `photo` or its thumbnail, or with 304 where the browser has it already.
 
     Raises FileIsMissingError.
     """
@@ -44,14 +44,14 @@ def picture_response(request: HttpRequest, photo: PatientPhoto, *, thumbnail: bo
 
 
 def _file_response(photo: PatientPhoto, key: str) -> FileResponse:
-    is_picture = photo.content_type in PICTURE_TYPES
+    is_image = photo.content_type in IMAGE_TYPES
     name = clean_file_name(photo.filename)
     try:
         file = default_storage.open(key)
     except (FileNotFoundError, IsADirectoryError, SuspiciousFileOperation) as error:
         logger.exception("Photo %s has no file in the storage.", photo.pk)
         raise FileIsMissingError from error
-    response = FileResponse(file, content_type=photo.content_type if is_picture else _ANY_BYTES)
+    response = FileResponse(file, content_type=photo.content_type if is_image else _ANY_BYTES)
     shown_name = jpeg_name(name) if photo.content_type == CONTENT_TYPE else name
-    response["Content-Disposition"] = content_disposition_header(not is_picture, shown_name) or "inline"
+    response["Content-Disposition"] = content_disposition_header(not is_image, shown_name) or "inline"
     return response

@@ -1,4 +1,4 @@
-"""Pictures for the tests, good and hostile, made by Pillow or byte by byte."""
+"""Images for the tests, good and hostile, made by Pillow or byte by byte."""
 
 import struct
 import zlib
@@ -72,7 +72,7 @@ def jpeg_of_many_scans(count: int) -> bytes:
 
 
 def jpeg_segments(jpeg: bytes) -> list[int]:
-    """Return the markers of the segments up to the picture's data."""
+    """Return the markers of the segments up to the image's data."""
     markers, position = [], 2
     while jpeg[position + 1] != 0xDA:
         markers.append(jpeg[position + 1])
