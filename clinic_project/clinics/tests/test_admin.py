@@ -14,6 +14,8 @@ from clinic_project.clinics.factories import (
 )
 from clinic_project.clinics.models import Membership, Patient, User
 
+from .admin_site import rows_of
+
 pytestmark = pytest.mark.django_db
 
 MODELS = ["user", "clinic", "membership", "patient"]
@@ -25,24 +27,6 @@ def list_url(model: str) -> str:
 
 def change_url(obj) -> str:
     return reverse(f"admin:clinics_{obj._meta.model_name}_change", args=[obj.pk])
-
-
-def rows_of(response) -> list:
-    return list(response.context["cl"].result_list)
-
-
-@pytest.fixture
-def superuser(client):
-    user = UserFactory(superuser=True)
-    client.force_login(user)
-    return user
-
-
-@pytest.fixture
-def member(client):
-    membership = MembershipFactory(user__staff=True)
-    client.force_login(membership.user)
-    return membership
 
 
 def test_staff_log_in_by_email_in_any_case(client):
@@ -90,28 +74,28 @@ def test_a_list_of_fifty_costs_as_many_queries_as_a_list_of_one(
         assert len(rows_of(client.get(list_url(model)))) == 50
 
 
-def test_staff_see_their_colleagues_clinics_and_patients_and_no_others(client, member):
-    colleague = MembershipFactory(clinic=member.clinic)
-    patient = PatientFactory(clinic=member.clinic)
+def test_staff_see_their_colleagues_clinics_and_patients_and_no_others(client, staff_member):
+    colleague = MembershipFactory(clinic=staff_member.clinic)
+    patient = PatientFactory(clinic=staff_member.clinic)
     MembershipFactory()
     PatientFactory()
-    assert set(rows_of(client.get(list_url("user")))) == {member.user, colleague.user}
-    assert rows_of(client.get(list_url("clinic"))) == [member.clinic]
-    assert set(rows_of(client.get(list_url("membership")))) == {member, colleague}
+    assert set(rows_of(client.get(list_url("user")))) == {staff_member.user, colleague.user}
+    assert rows_of(client.get(list_url("clinic"))) == [staff_member.clinic]
+    assert set(rows_of(client.get(list_url("membership")))) == {staff_member, colleague}
     assert rows_of(client.get(list_url("patient"))) == [patient]
 
 
 @pytest.mark.parametrize("model", ["user", "clinic", "membership"])
-def test_who_may_log_in_where_and_as_what_is_up_to_superusers(model, client, member):
-    own = {"user": member.user, "clinic": member.clinic, "membership": member}[model]
+def test_who_may_log_in_where_and_as_what_is_up_to_superusers(model, client, staff_member):
+    own = {"user": staff_member.user, "clinic": staff_member.clinic, "membership": staff_member}[model]
     assert client.get(change_url(own)).status_code == 200
     assert client.post(change_url(own), {"email": "x@y.example", "is_superuser": "on"}).status_code == 403
     assert client.get(reverse(f"admin:clinics_{model}_add")).status_code == 403
     assert not User.objects.filter(is_superuser=True).exists()
 
 
-def test_staff_cannot_set_another_persons_password(client, member):
-    colleague = MembershipFactory(clinic=member.clinic, user__superuser=True)
+def test_staff_cannot_set_another_persons_password(client, staff_member):
+    colleague = MembershipFactory(clinic=staff_member.clinic, user__superuser=True)
     url = reverse("admin:auth_user_password_change", args=[colleague.user_id])
     assert client.post(url, {"password1": "another-long-one", "password2": "another-long-one"}).status_code == 403
 
@@ -177,20 +161,20 @@ def test_roles_that_are_no_list_of_names_can_be_looked_at_and_repaired(client, s
     assert Membership.objects.get(pk=membership.pk).roles == ["practitioner"]
 
 
-def test_a_patient_is_added_to_ones_own_clinic_alone(client, member):
+def test_a_patient_is_added_to_ones_own_clinic_alone(client, staff_member):
     other = ClinicFactory()
     url = reverse("admin:clinics_patient_add")
     client.post(url, {"clinic": other.pk, "full_name": "Grace Hopper"})
     assert not Patient.objects.filter(full_name="Grace Hopper").exists()
-    client.post(url, {"clinic": member.clinic_id, "full_name": "Grace Hopper"})
-    assert Patient.objects.get(full_name="Grace Hopper").clinic == member.clinic
+    client.post(url, {"clinic": staff_member.clinic_id, "full_name": "Grace Hopper"})
+    assert Patient.objects.get(full_name="Grace Hopper").clinic == staff_member.clinic
 
 
-def test_autocomplete_offers_ones_own_clinics_alone(client, member):
+def test_autocomplete_offers_ones_own_clinics_alone(client, staff_member):
     ClinicFactory()
     query = {"app_label": "clinics", "model_name": "patient", "field_name": "clinic"}
     answer = client.get(reverse("admin:autocomplete"), query).json()
-    assert [row["id"] for row in answer["results"]] == [str(member.clinic_id)]
+    assert [row["id"] for row in answer["results"]] == [str(staff_member.clinic_id)]
 
 
 def test_a_patient_does_not_move_to_another_clinic(client, superuser):
@@ -214,7 +198,7 @@ def test_the_login_page_of_an_unmigrated_database_says_so(client):
 PAGES = ["changelist", "add", "change", "history", "delete"]
 
 
-@pytest.mark.parametrize("who", ["superuser", "member", "reader"])
+@pytest.mark.parametrize("who", ["superuser", "staff_member", "reader"])
 def test_no_page_of_the_admin_fails(who, client):
     """Every view of every model, for each kind of person: shown, refused or sent elsewhere, but no error of ours."""
     membership = MembershipFactory(user__staff=True, user__is_superuser=who == "superuser", reader=who == "reader")
@@ -278,6 +262,6 @@ def test_no_key_makes_an_error_of_ours(key, client, superuser):
 
 
 @pytest.mark.parametrize("lookup", ["password__startswith", "memberships__user__password__startswith"])
-def test_a_password_hash_is_not_found_by_filtering(lookup, client, member):
+def test_a_password_hash_is_not_found_by_filtering(lookup, client, staff_member):
     assert client.get(list_url("user"), {lookup: "pbkdf2"}).status_code == 400
     assert client.get(list_url("membership"), {"user__password__startswith": "pbkdf2"}).status_code == 400

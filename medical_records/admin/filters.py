@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from clinic_project.clinics.administration.filters import MOST_CHOICES
 
-from .models import MedicalRecordTemplate
+from ..models import MedicalRecordTemplate
 
 
 class TemplateFilter(admin.SimpleListFilter):

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from .models import MedicalRecordTemplate
+from ..models import MedicalRecordTemplate
 
 
 class TemplateForm(forms.ModelForm):

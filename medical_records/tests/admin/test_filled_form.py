@@ -2,8 +2,8 @@
 
 import pytest
 
+from medical_records.admin.filled_form import as_text, filled_form, questions
 from medical_records.factories import make_field
-from medical_records.filled_form import as_text, filled_form, questions
 
 
 def answer_of(value, field_type="text", **extra):

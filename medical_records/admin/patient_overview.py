@@ -7,8 +7,8 @@ from django.db.models import Count, Q
 
 from clinic_project.clinics.models import Patient
 
-from .models import MedicalRecord, PatientPhoto
-from .querysets import PhotoQuerySet
+from ..models import MedicalRecord, PatientPhoto
+from ..querysets import PhotoQuerySet
 
 #: How many of each are shown; the lists have the others.
 LATEST_RECORDS = 20

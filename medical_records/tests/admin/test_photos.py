@@ -1,30 +1,22 @@
-"""Photos in the admin: who gets their files, and a patient's records and photos together."""
+"""Photos in the admin: who gets their files, and what is changed of them."""
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
-from clinic_project.clinics.factories import MembershipFactory, PatientFactory
+from clinic_project.clinics.factories import MembershipFactory
+from clinic_project.clinics.tests.admin_site import rows_of
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import PatientPhoto
+
+from .pages import change_url, list_url
 
 pytestmark = pytest.mark.django_db
 
 
 def file_url(photo: PatientPhoto, kind: str = "file") -> str:
     return reverse(f"admin:medical_records_patientphoto_{kind}", args=[photo.pk])
-
-
-def patient_url(patient) -> str:
-    return reverse("admin:clinics_patient_change", args=[patient.pk])
-
-
-@pytest.fixture
-def staff_member(client):
-    membership = MembershipFactory(user__staff=True)
-    client.force_login(membership.user)
-    return membership
 
 
 @pytest.fixture
@@ -87,7 +79,7 @@ def test_a_photo_does_not_come_back_without_its_record(client, staff_member):
 
 
 def test_what_somebody_trashes_while_it_is_edited_is_told(client, photo, monkeypatch):
-    from medical_records.admin import PhotoAdmin
+    from medical_records.admin.photos import PhotoAdmin
 
     def trashed_meanwhile(model_admin, request, form, change):
         PatientPhoto.objects.move_to_trash(photo.pk, request.user)
@@ -101,49 +93,6 @@ def test_what_somebody_trashes_while_it_is_edited_is_told(client, photo, monkeyp
     assert photo.description is None
 
 
-def test_a_patients_page_shows_records_with_their_photos_and_the_gallery(client, staff_member):
-    patient = PatientFactory(clinic=staff_member.clinic)
-    record = MedicalRecordFactory(patient=patient, template__name="First visit")
-    on_record = PatientPhotoFactory(patient=patient, medical_record=record)
-    in_gallery = PatientPhotoFactory(patient=patient)
-    trashed = PatientPhotoFactory(patient=patient, in_trash=True)
-    overview = client.get(patient_url(patient)).context["overview"]
-    ((shown, photos),) = [(item.record, item.photos) for item in overview.records]
-    assert (shown, photos, overview.gallery) == (record, [on_record], [in_gallery])
-    assert (overview.record_count, overview.photo_count, overview.photos_in_trash) == (1, 2, 1)
-    page = client.get(patient_url(patient)).content.decode()
-    assert "First visit" in page
-    assert file_url(on_record, "thumbnail") in page
-    assert file_url(trashed, "thumbnail") not in page
-
-
-def test_a_patients_page_costs_the_same_with_many_records_and_photos(
-    client, staff_member, django_assert_num_queries, django_assert_max_num_queries
-):
-    patient = PatientFactory(clinic=staff_member.clinic)
-
-    def add(count: int) -> None:
-        for record in MedicalRecordFactory.create_batch(count, patient=patient):
-            PatientPhotoFactory.create_batch(2, patient=patient, medical_record=record)
-            PatientPhotoFactory(patient=patient)
-
-    add(1)
-    with django_assert_max_num_queries(12) as one:
-        client.get(patient_url(patient))
-    add(30)
-    with django_assert_num_queries(len(one.captured_queries)):
-        client.get(patient_url(patient))
-
-
-def test_another_clinics_rows_about_the_patient_are_not_shown(client, staff_member):
-    patient = PatientFactory(clinic=staff_member.clinic)
-    foreign = MedicalRecordFactory()
-    type(foreign).objects.filter(pk=foreign.pk).update(patient=patient)
-    PatientPhotoFactory(patient=patient, clinic=foreign.clinic)
-    overview = client.get(patient_url(patient)).context["overview"]
-    assert (overview.records, overview.gallery, overview.record_count, overview.photo_count) == ([], [], 0, 0)
-
-
 def test_of_a_photo_on_another_clinics_record_that_is_all_that_is_said(client, photo):
     foreign = MedicalRecordFactory(template__name="Secret form")
     PatientPhoto.objects.filter(pk=photo.pk).update(medical_record=foreign)
@@ -152,7 +101,22 @@ def test_of_a_photo_on_another_clinics_record_that_is_all_that_is_said(client, p
     assert "Secret form" not in page
 
 
-def test_new_patients_have_no_overview(client, staff_member):
-    response = client.get(reverse("admin:clinics_patient_add"))
-    assert response.status_code == 200
-    assert "overview" not in response.context
+def test_of_a_photo_only_the_description_is_edited(client, superuser):
+    photo = PatientPhotoFactory()
+    assert list(client.get(change_url(photo)).context["adminform"].form.fields) == ["description"]
+    client.post(change_url(photo), {"description": "Left knee", "uploaded_by_user": superuser.pk, "storage_key": "x"})
+    same = PatientPhoto.objects.get(pk=photo.pk)
+    assert same.description == "Left knee"
+    assert same.storage_key == photo.storage_key
+    assert same.uploaded_by_user is None
+    assert same.updated_by_user == superuser
+
+
+def test_photos_are_filtered_by_their_place(client, superuser):
+    record = MedicalRecordFactory()
+    linked = PatientPhotoFactory(patient=record.patient, medical_record=record)
+    in_gallery = PatientPhotoFactory()
+    pending = PatientPhotoFactory(pending=True)
+    found = {place: rows_of(client.get(list_url("patientphoto"), {"place": place})) for place in ("record", "gallery")}
+    assert found == {"record": [linked], "gallery": [in_gallery]}
+    assert rows_of(client.get(list_url("patientphoto"), {"place": "pending"})) == [pending]

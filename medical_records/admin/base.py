@@ -1,0 +1,74 @@
+"""What templates, records and photos have in common in the admin."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+
+from clinic_project.clinics.administration.filters import ClinicFilter, TrashFilter
+from clinic_project.clinics.administration.scope import scope_of
+from clinic_project.clinics.administration.trash import TrashMixin
+from clinic_project.clinics.models import User
+
+from ..exceptions import ChangeRefused
+
+
+class ClinicalAdmin(TrashMixin):
+    """Made and filled in by the clinic's own program: here they are read, put in the trash and restored."""
+
+    refusals = (ChangeRefused,)
+    list_filter: ClassVar[Any] = [TrashFilter, ClinicFilter]
+    date_hierarchy = "created_at"
+    ordering = ["-created_at", "-pk"]
+    sortable_by: ClassVar[Any] = ["created_on"]
+
+    class Media:
+        css = {"all": ["medical_records/admin.css"]}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @admin.display(description="created", ordering="created_at")
+    def created_on(self, obj: Any) -> str:
+        return _when(obj.created_at)
+
+    @admin.display(description="changed", ordering="updated_at")
+    def updated_on(self, obj: Any) -> str:
+        return _when(obj.updated_at)
+
+    @admin.display(description="created")
+    def created(self, obj: Any) -> str:
+        return when_and_who(obj.created_at, obj.created_by_user)
+
+    @admin.display(description="author")
+    def author(self, obj: Any) -> User | None:
+        author: User | None = obj.created_by_user
+        return author
+
+    @admin.display(description="last change")
+    def updated(self, obj: Any) -> str:
+        return when_and_who(obj.updated_at, obj.updated_by_user)
+
+
+class VersionedAdmin(ClinicalAdmin):
+    """Trashed and restored by the rules of the model's queryset, which raise the version and keep a record's photos."""
+
+    def trash_one(self, request: HttpRequest, obj: Any) -> None:
+        rows: Any = self.model._default_manager
+        rows.move_to_trash(obj.pk, [obj.version], scope_of(request).user)
+
+    def restore_one(self, request: HttpRequest, obj: Any) -> None:
+        rows: Any = self.model._default_manager
+        rows.restore(obj.pk, [obj.version], scope_of(request).user)
+
+
+def _when(moment: datetime | None) -> str:
+    """Short enough for a column, and the same to read in every country."""
+    return date_format(localtime(moment), "j M Y, H:i") if moment else "-"
+
+
+def when_and_who(moment: datetime | None, user: User | None) -> str:
+    return f"{_when(moment)} by {user}" if user else _when(moment)

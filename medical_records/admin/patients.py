@@ -1,0 +1,30 @@
+"""A patient's page in the admin, with the records and photos of that patient."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+
+from clinic_project.clinics.admin import PatientAdmin
+from clinic_project.clinics.models import Patient
+
+from .patient_overview import patient_overview
+
+admin.site.unregister(Patient)
+
+
+@admin.register(Patient)
+class PatientWithRecordsAdmin(PatientAdmin):
+    """The patient's page, with the records and photos that the app of the patients knows nothing of."""
+
+    change_form_template = "admin/medical_records/patient_change_form.html"
+
+    class Media:
+        css = {"all": ["medical_records/admin.css"]}
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if context.get("original") is not None:
+            context["overview"] = patient_overview(context["original"])
+        return super().render_change_form(request, context, *args, **kwargs)

@@ -1,0 +1,107 @@
+"""Photos in the admin, with the views that send their files."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import filesizeformat
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+
+from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
+from clinic_project.clinics.administration.scope import scope_of
+
+from ..models import PatientPhoto
+from ..photos.responses import FileIsMissingError, photo_response
+from .base import ClinicalAdmin, when_and_who
+from .filters import PlaceFilter
+
+#: Nothing runs in an image. The styles are the browser's own: it centres an image that is looked at by itself.
+IMAGE_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; sandbox"
+
+
+@admin.register(PatientPhoto)
+class PhotoAdmin(ClinicalAdmin):
+    """A photo is looked at and described; the clinic's app uploads it and puts it on a record."""
+
+    list_display = ["thumbnail", "caption", "patient", "place", "created_on", "clinic"]
+    list_display_links = ["caption"]
+    list_filter = [TrashFilter, PatientFilter, ClinicFilter, PlaceFilter]
+    list_select_related = ["patient", "clinic", "medical_record"]
+    list_defer = ["medical_record__template_snapshot", "medical_record__values"]
+    search_fields = ["patient__full_name", "patient__phone_number"]
+    search_help_text = "Part of the patient's name or phone number."
+    fieldsets = [
+        (None, {"fields": ["image", "description", "patient", "place"]}),
+        ("About this photo", {"fields": ["filename", "content_type", "size", "clinic", "created", "updated"]}),
+    ]
+    readonly_fields = ["image", "patient", "place", *fieldsets[1][1]["fields"]]
+
+    def trash_one(self, request: HttpRequest, obj: PatientPhoto) -> None:
+        PatientPhoto.objects.move_to_trash(obj.pk, scope_of(request).user)
+
+    def restore_one(self, request: HttpRequest, obj: PatientPhoto) -> None:
+        PatientPhoto.objects.restore(obj.pk, scope_of(request).user)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        PatientPhoto.objects.change(obj.pk, scope_of(request).user, description=obj.description)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path(f"<int:pk>/{kind}/", self.admin_site.admin_view(view), name=f"medical_records_patientphoto_{kind}")
+            for kind, view in (("file", self.file_view), ("thumbnail", self.thumbnail_view))
+        ]
+        return [*own, *super().get_urls()]
+
+    def file_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        return self._image(request, pk, thumbnail=False)
+
+    def thumbnail_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        return self._image(request, pk, thumbnail=True)
+
+    def _image(self, request: HttpRequest, pk: int, *, thumbnail: bool) -> HttpResponseBase:
+        photo = get_object_or_404(self.get_queryset(request), pk=pk)
+        try:
+            response = photo_response(request, photo, thumbnail=thumbnail)
+        except FileIsMissingError as error:
+            raise Http404("The file of this photo is missing from the storage.") from error
+        response["Content-Security-Policy"] = IMAGE_POLICY
+        return response
+
+    @admin.display(description="photo")
+    def thumbnail(self, photo: PatientPhoto) -> str:
+        return format_html(
+            '<a class="thumbnail" href="{}"><img src="{}" alt="{}" width="64" height="64" loading="lazy"></a>',
+            reverse("admin:medical_records_patientphoto_file", args=[photo.pk]),
+            reverse("admin:medical_records_patientphoto_thumbnail", args=[photo.pk]),
+            f"{photo.description or photo.filename}: the full image",
+        )
+
+    @admin.display(description="image")
+    def image(self, photo: PatientPhoto) -> str:
+        return render_to_string("admin/medical_records/image.html", {"photo": photo})
+
+    @admin.display(description="caption")
+    def caption(self, photo: PatientPhoto) -> str:
+        return photo.description or photo.filename
+
+    @admin.display(description="place")
+    def place(self, photo: PatientPhoto) -> str:
+        record = photo.medical_record
+        if record is None:
+            return "In the gallery"
+        link = reverse("admin:medical_records_medicalrecord_change", args=[record.pk])
+        if record.clinic_id != photo.clinic_id:  # as another program may have left it
+            return "On a record of another clinic"
+        waits = ", pending until that is saved" if photo.is_pending else ""
+        return format_html('<a href="{}">{}</a>{}', link, record, waits)
+
+    @admin.display(description="uploaded")
+    def created(self, photo: PatientPhoto) -> str:
+        return when_and_who(photo.created_at, photo.uploaded_by_user)
+
+    @admin.display(description="size", ordering="size_bytes")
+    def size(self, photo: PatientPhoto) -> str:
+        return filesizeformat(photo.size_bytes)

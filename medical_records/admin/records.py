@@ -1,0 +1,54 @@
+"""Records in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.formats import date_format
+
+from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
+
+from ..models import MedicalRecord
+from .base import VersionedAdmin
+from .filled_form import filled_form
+from .filters import TemplateFilter
+from .patient_overview import record_photos
+
+
+@admin.register(MedicalRecord)
+class RecordAdmin(VersionedAdmin):
+    """A record is read as its filled-in form; the clinic's app changes it, with its versions."""
+
+    list_display = ["template_name", "patient", "created_on", "author", "clinic", "updated_on"]
+    list_filter = [TrashFilter, PatientFilter, ClinicFilter, TemplateFilter]
+    list_select_related = ["patient", "clinic", "created_by_user"]
+    list_defer = ["template_snapshot", "values"]
+    search_fields = ["patient__full_name", "patient__phone_number"]
+    search_help_text = "Part of the patient's name or phone number."
+    fieldsets = [
+        (None, {"fields": ["patient", "filled_in", "photos"]}),
+        ("About this record", {"fields": ["template", "visit", "clinic", "version", "created", "updated"]}),
+    ]
+    readonly_fields = [*fieldsets[0][1]["fields"], *fieldsets[1][1]["fields"]]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return False
+
+    @admin.display(description="form")
+    def filled_in(self, record: MedicalRecord) -> str:
+        form = filled_form(record.template_snapshot, record.values)
+        return render_to_string("admin/medical_records/filled_form.html", {"form": form})
+
+    @admin.display(description="appointment")
+    def visit(self, record: MedicalRecord) -> str:
+        if record.appointment is None:
+            return "None"
+        event = record.appointment.calendar_event
+        start = f", {event.start_time:%H:%M}" if event.start_time else ""
+        return f"{date_format(event.date, 'j M Y')}{start} ({record.appointment.status})"
+
+    @admin.display(description="photos")
+    def photos(self, record: MedicalRecord) -> str:
+        photos = record_photos(record)
+        return render_to_string("admin/medical_records/thumbnails.html", {"photos": photos}) if photos else "None"

@@ -1,0 +1,23 @@
+"""Addresses of the admin's pages, and what becomes of what is done there."""
+
+from django.urls import reverse
+
+
+def list_url(model: str) -> str:
+    return reverse(f"admin:medical_records_{model}_changelist")
+
+
+def change_url(obj) -> str:
+    return reverse(f"admin:medical_records_{obj._meta.model_name}_change", args=[obj.pk])
+
+
+def delete_url(obj) -> str:
+    return reverse(f"admin:medical_records_{obj._meta.model_name}_delete", args=[obj.pk])
+
+
+def restore_url(obj) -> str:
+    return reverse(f"admin:medical_records_{obj._meta.model_name}_restore", args=[obj.pk])
+
+
+def in_trash(obj) -> bool:
+    return type(obj)._default_manager.get(pk=obj.pk).is_deleted

@@ -1,0 +1,80 @@
+"""Records in the admin: read as filled-in forms, found and filtered, and trashed with their photos."""
+
+import pytest
+
+from clinic_project.clinics.tests.admin_site import rows_of
+from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
+from medical_records.models import MedicalRecord
+
+from .pages import change_url, delete_url, in_trash, list_url, restore_url
+
+pytestmark = pytest.mark.django_db
+
+
+def test_deleting_a_record_takes_its_photos_and_restoring_brings_back_those_alone(client, staff_member):
+    record = MedicalRecordFactory(patient__clinic=staff_member.clinic)
+    earlier = PatientPhotoFactory(patient=record.patient, medical_record=record, in_trash=True)
+    photo = PatientPhotoFactory(patient=record.patient, medical_record=record)
+
+    client.post(delete_url(record), {"post": "yes"})
+    assert in_trash(photo)
+
+    client.post(restore_url(record))
+    assert not in_trash(photo)
+    assert in_trash(earlier)
+
+
+def test_nobody_edits_a_snapshot_an_answer_or_an_author(client, superuser):
+    record = MedicalRecordFactory()
+    form = client.get(change_url(record)).context["adminform"].form
+    assert list(form.fields) == []
+    client.post(
+        change_url(record),
+        {
+            "template_snapshot": "{}",
+            "values": "{}",
+            "created_by_user": superuser.pk,
+            "template_name": "x",
+            "version": 7,
+        },
+    )
+    same = MedicalRecord.objects.get(pk=record.pk)
+    assert same.template_snapshot == record.template_snapshot
+    assert same.values == record.values
+    assert same.created_by_user is None
+    assert same.template_name == record.template_name
+
+
+def test_a_record_is_shown_as_its_filled_in_form(client, staff_member):
+    record = MedicalRecordFactory(patient__clinic=staff_member.clinic)
+    page = client.get(change_url(record)).content.decode()
+    assert "Chief complaint: nothing unusual" in page
+    assert "March 14, 2026" in page
+    assert "Penicillin" in page
+    assert "&quot;fields&quot;" not in page
+
+
+@pytest.mark.parametrize("broken", [None, [], "text", 7, {"fields": None}, {"fields": [{"options": 3}, "x"]}])
+def test_a_record_whose_json_is_no_form_is_shown_as_it_is(broken, client, superuser):
+    record = MedicalRecordFactory(template_snapshot=broken or {}, values=broken or {})
+    assert client.get(change_url(record)).status_code == 200
+
+
+def test_records_are_found_by_their_patients_name(client, staff_member):
+    wanted = MedicalRecordFactory(patient__clinic=staff_member.clinic, patient__full_name="Ada Lovelace")
+    MedicalRecordFactory(patient__clinic=staff_member.clinic, patient__full_name="Charles Babbage")
+    assert rows_of(client.get(list_url("medicalrecord"), {"q": "lovel"})) == [wanted]
+
+
+def test_records_are_filtered_by_patient_template_clinic_and_date(client, staff_member):
+    wanted = MedicalRecordFactory(patient__clinic=staff_member.clinic)
+    MedicalRecordFactory(patient__clinic=staff_member.clinic)
+    day = wanted.created_at
+    for query in (
+        {"patient": wanted.patient_id},
+        {"template": wanted.template_id},
+        {"patient": wanted.patient_id, "created_at__year": day.year, "created_at__month": day.month},
+    ):
+        assert rows_of(client.get(list_url("medicalrecord"), query)) == [wanted]
+    assert rows_of(client.get(list_url("medicalrecord"), {"clinic": staff_member.clinic_id + 1})) == []
+    assert rows_of(client.get(list_url("medicalrecord"), {"created_at__year": day.year - 1})) == []

@@ -1,0 +1,41 @@
+"""Templates in the admin: who changes them, and how they are shown."""
+
+import pytest
+
+from medical_records.factories import MedicalRecordTemplateFactory
+from medical_records.models import MedicalRecordTemplate
+
+from .pages import change_url, delete_url, list_url
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_clinics_administrator_renames_a_template_and_its_version_grows(client, clinic_admin):
+    template = MedicalRecordTemplateFactory(clinic=clinic_admin.clinic)
+    client.post(change_url(template), {"name": "First visit", "description": "", "version": 1})
+    same = MedicalRecordTemplate.objects.get(pk=template.pk)
+    assert (same.name, same.version, same.updated_by_user) == ("First visit", 2, clinic_admin.user)
+    assert same.fields == template.fields
+
+
+def test_a_template_that_has_changed_meanwhile_is_not_overwritten(client, clinic_admin):
+    template = MedicalRecordTemplateFactory(clinic=clinic_admin.clinic, version=4)
+    page = client.post(change_url(template), {"name": "Mine", "description": "", "version": 3})
+    assert "changed this template meanwhile" in page.content.decode()
+    template.refresh_from_db()
+    assert template.name != "Mine"
+    assert template.version == 4
+
+
+def test_a_practitioner_only_reads_templates(client, staff_member):
+    template = MedicalRecordTemplateFactory(clinic=staff_member.clinic)
+    assert client.get(change_url(template)).status_code == 200
+    assert client.post(change_url(template), {"name": "x", "version": 1}).status_code == 403
+    assert client.post(delete_url(template), {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize("broken", [{}, "text", 7, {"a": 1}, [1, {"label": None, "order": "x"}]])
+def test_a_template_whose_fields_are_no_questions_is_shown_as_it_is(broken, client, superuser):
+    template = MedicalRecordTemplateFactory(fields=broken)
+    assert client.get(list_url("medicalrecordtemplate")).status_code == 200
+    assert client.get(change_url(template)).status_code == 200
