@@ -16,12 +16,12 @@ from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 
 
 def make_field(label: str, field_type: str = "text", *, order: int = 0, **extra: Any) -> dict[str, Any]:
-    """Return one question of a template, with a new id; `options` in `extra` for dropdown, radio and checkbox."""
+    """Return one field of a template, with a new id; `options` in `extra` for dropdown, radio and checkbox."""
     return {"id": str(uuid.uuid4()), "label": label, "type": field_type, "required": False, "order": order, **extra}
 
 
 def every_field_type() -> list[dict[str, Any]]:
-    """Return one question of each type that a template may have."""
+    """Return one field of each type that a template may have."""
     return [
         make_field("Chief complaint", "text", order=0, required=True),
         make_field("History", "textarea", order=1),

@@ -16,7 +16,7 @@ from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
 
 
 class MedicalRecordTemplate(models.Model):
-    """A form that a clinic fills in for its patients; `fields` is the list of its questions."""
+    """A form that a clinic fills in for its patients; see `template_fields` for its `fields`."""
 
     clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="medical_record_templates")
     name = models.CharField(max_length=255)

@@ -16,7 +16,7 @@ from clinic_project.clinics.models import Appointment, Clinic, Patient, User
 from clinic_project.clinics.querysets import TrashQuerySet
 
 from .exceptions import ChangeRefused, InTrash, NotInTrash, StaleVersion, Unusable
-from .questions import check_values, prepared_fields
+from .template_fields import check_values, prepared_fields
 
 if TYPE_CHECKING:
     from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto

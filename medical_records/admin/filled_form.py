@@ -5,13 +5,14 @@ Records of another program may hold anything in their JSON: what isn't a form is
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 
 from django.utils.dateparse import parse_date
 from django.utils.formats import date_format
 
-CHOICES = frozenset({"dropdown", "radio", "checkbox"})
+from ..template_fields import CHOICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +23,14 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One question and what was answered: `text`, or `options` for a question that has them."""
+    """One field and what was answered in it: `text`, or `options` for a field that has them."""
 
     label: str
     type: str
     required: bool = False
     hint: str = ""
     text: str = ""
-    options: list[Option] = field(default_factory=list)
+    options: list[Option] = dataclass_field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
@@ -47,7 +48,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class FilledForm:
-    """`rest` is what no question asks for, as indented JSON; empty where there is nothing."""
+    """`rest` is what was answered in no field of the form, as indented JSON; empty where there is nothing."""
 
     name: str
     description: str
@@ -59,20 +60,20 @@ def filled_form(snapshot: Any, values: Any) -> FilledForm:
     """Return the form of `snapshot` with `values` filled in."""
     snapshot = snapshot if isinstance(snapshot, dict) else {"fields": snapshot}
     answered = values if isinstance(values, dict) else {}
-    asked = list(questions(snapshot.get("fields")))
-    answers = [_answer(question, answered.get(str(question.get("id")))) for question in asked]
+    fields = fields_in_order(snapshot.get("fields"))
+    answers = [_answer(field, answered.get(str(field.get("id")))) for field in fields]
     return FilledForm(
         name=as_text(snapshot.get("name")),
         description=as_text(snapshot.get("description")),
         answers=answers,
-        rest=_rest(values, {str(question.get("id")) for question in asked}),
+        rest=_rest(values, {str(field.get("id")) for field in fields}),
     )
 
 
-def questions(fields: Any) -> Iterator[dict[str, Any]]:
-    """Yield the questions of a template's or a snapshot's `fields`, in the order in which they are asked."""
-    found = [question for question in fields if isinstance(question, dict)] if isinstance(fields, list) else []
-    yield from sorted(found, key=lambda question: _order(question.get("order")))
+def fields_in_order(fields: Any) -> list[dict[str, Any]]:
+    """Return the fields of a template or a snapshot, in the order of the form; what isn't one is left out."""
+    found = [field for field in fields if isinstance(field, dict)] if isinstance(fields, list) else []
+    return sorted(found, key=lambda field: _order(field.get("order")))
 
 
 def as_text(value: Any) -> str:
@@ -94,14 +95,14 @@ def _order(order: Any) -> float:
     return order if isinstance(order, int | float) else float("inf")
 
 
-def _answer(question: dict[str, Any], value: Any) -> Answer:
-    kind = as_text(question.get("type"))
-    options = list(_options(question.get("options"), value)) if kind in CHOICES else []
+def _answer(field: dict[str, Any], value: Any) -> Answer:
+    kind = as_text(field.get("type"))
+    options = list(_options(field.get("options"), value)) if kind in CHOICES else []
     return Answer(
-        label=as_text(question.get("label")) or "(no label)",
+        label=as_text(field.get("label")) or "(no label)",
         type=kind,
-        required=question.get("required") is True,
-        hint=as_text(question.get("description")),
+        required=field.get("required") is True,
+        hint=as_text(field.get("description")),
         text="" if options else _text(kind, value),
         options=options,
     )
@@ -125,7 +126,7 @@ def _text(kind: str, value: Any) -> str:
     return as_text(value)
 
 
-def _rest(values: Any, asked: set[str]) -> str:
+def _rest(values: Any, field_ids: set[str]) -> str:
     if isinstance(values, dict):
-        values = {key: value for key, value in values.items() if key not in asked}
+        values = {key: value for key, value in values.items() if key not in field_ids}
     return as_json(values) if values else ""

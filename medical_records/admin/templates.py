@@ -13,41 +13,41 @@ from clinic_project.clinics.api.access import ADMINISTRATIVE
 
 from ..models import MedicalRecordTemplate
 from .base import VersionedAdmin
-from .filled_form import as_json, questions
+from .filled_form import as_json, fields_in_order
 from .forms import TemplateForm
 
 
 @admin.register(MedicalRecordTemplate)
 class TemplateAdmin(VersionedAdmin):
-    """Only the clinic's administrators change templates; the questions are read here and edited in the clinic's app."""
+    """Only the clinic's administrators change templates; the fields are read here and edited in the clinic's app."""
 
     roles = ADMINISTRATIVE
     form = TemplateForm
-    list_display = ["name", "question_count", "version", "created_on", "author", "clinic", "updated_on"]
+    list_display = ["name", "field_count", "version", "created_on", "author", "clinic", "updated_on"]
     list_select_related = ["clinic", "created_by_user"]
     list_defer = ["fields", "description"]
     search_fields = ["name", "description"]
     ordering = ["name", "pk"]
     sortable_by = ["name", "created_on"]
-    fields = ["name", "description", "clinic", "questions_asked", "version", "created", "updated"]
-    readonly_fields = ["clinic", "questions_asked", "created", "updated"]
+    fields = ["name", "description", "clinic", "template_fields", "version", "created", "updated"]
+    readonly_fields = ["clinic", "template_fields", "created", "updated"]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[MedicalRecordTemplate]:
-        # The length alone: a list of templates needn't carry all their questions.
+        # The length alone: a list of templates needn't carry all their fields.
         kind = models.Func("fields", function="jsonb_typeof", output_field=models.CharField())
         length = models.Func("fields", function="jsonb_array_length", output_field=models.IntegerField())
         count = models.Case(models.When(Exact(kind, "array"), then=length), default=0)
-        return super().get_queryset(request).annotate(questions_in_all=count)
+        return super().get_queryset(request).annotate(number_of_fields=count)
 
-    @admin.display(description="questions")
-    def question_count(self, template: Any) -> int:
-        return int(template.questions_in_all)
+    @admin.display(description="fields")
+    def field_count(self, template: Any) -> int:
+        return int(template.number_of_fields)
 
-    @admin.display(description="questions")
-    def questions_asked(self, template: MedicalRecordTemplate) -> str:
-        asked = list(questions(template.fields))
-        raw = "" if asked else as_json(template.fields)
-        return render_to_string("admin/medical_records/questions.html", {"questions": asked, "raw": raw})
+    @admin.display(description="fields")
+    def template_fields(self, template: MedicalRecordTemplate) -> str:
+        found = fields_in_order(template.fields)
+        raw = "" if found else as_json(template.fields)
+        return render_to_string("admin/medical_records/template_fields.html", {"fields": found, "raw": raw})
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         # The form has locked the row and seen that its version is the one that was read.

@@ -17,7 +17,7 @@ from clinic_project.clinics.api.pagination import paginate
 from clinic_project.clinics.models import Clinic, Membership
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
-from medical_records.questions import missing_required
+from medical_records.template_fields import missing_required
 
 Row = dict[str, Any]
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from clinic_project.clinics.api.documentation import STORABLE
 from clinic_project.clinics.api.fields import Choice, Flag, RowId, Text, UuidText, WholeNumber
-from medical_records.questions import (
+from medical_records.template_fields import (
     CHOICES,
     MAX_ANSWER,
     MAX_FIELDS,

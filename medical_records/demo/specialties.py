@@ -1,18 +1,18 @@
-"""The demo's templates: what a practice of each specialty asks, and what its people write."""
+"""The demo's templates: the fields that a practice of each specialty fills in, and with what."""
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-#: The ids of the demo's questions follow from this and their words, so that they are the same at every run.
+#: The ids of the demo's fields follow from this and their words, so that they are the same at every run.
 NAMESPACE = uuid.UUID("7f0c9a52-6a55-4c41-9a53-0d1e5c3f1f5a")
 
 
 @dataclass(frozen=True)
-class Question:
-    """A question and how the demo answers it: one of `samples`, a number in `between`, or from `options`."""
+class SampleField:
+    """A field and how the demo answers it: one of `samples`, a number in `between`, or from `options`."""
 
     label: str
     type: str = "text"
@@ -23,8 +23,8 @@ class Question:
     decimals: int = 0
     hint: str = ""
 
-    def as_field(self, template: str, order: int) -> dict[str, Any]:
-        """Return the question as a template's `fields` have it."""
+    def as_json(self, template: str, order: int) -> dict[str, Any]:
+        """Return the field as a template's `fields` have it."""
         described = {"description": self.hint} if self.hint else {}
         chosen = {"options": list(self.options)} if self.options else {}
         return {
@@ -38,7 +38,7 @@ class Question:
         }
 
     def answer(self, random: Random, day: str) -> Any:
-        """Return an answer that fits the question; `day`, an ISO date, where it asks for one."""
+        """Return an answer that fits the field; `day`, an ISO date, where that is its type."""
         match self.type:
             case "number":
                 value = random.uniform(*self.between)
@@ -59,19 +59,19 @@ class Form:
 
     name: str
     description: str
-    questions: Sequence[Question]
+    sample_fields: Sequence[SampleField]
     images: str = ""
-    captions: Sequence[str] = field(default_factory=tuple)
+    captions: Sequence[str] = ()
 
     def fields(self) -> list[dict[str, Any]]:
-        return [question.as_field(self.name, order) for order, question in enumerate(self.questions)]
+        return [field.as_json(self.name, order) for order, field in enumerate(self.sample_fields)]
 
     def values(self, random: Random, day: str) -> dict[str, Any]:
-        """Fill the form in. An optional question now and then has no answer, as in life."""
+        """Fill the form in. An optional field now and then has no answer, as in life."""
         answered = [
-            (asked["id"], question.answer(random, day))
-            for asked, question in zip(self.fields(), self.questions, strict=True)
-            if question.required or random.random() < 0.9
+            (field["id"], sample.answer(random, day))
+            for field, sample in zip(self.fields(), self.sample_fields, strict=True)
+            if sample.required or random.random() < 0.9
         ]
         return dict(answered)
 
@@ -83,7 +83,7 @@ FORMS: Sequence[Form] = (
         "General consultation",
         "For every visit that has no form of its own.",
         (
-            Question(
+            SampleField(
                 "Reason for the visit",
                 required=True,
                 samples=(
@@ -95,7 +95,7 @@ FORMS: Sequence[Form] = (
                     "Renewal of a prescription",
                 ),
             ),
-            Question(
+            SampleField(
                 "History",
                 "textarea",
                 samples=(
@@ -104,12 +104,12 @@ FORMS: Sequence[Form] = (
                     "No earlier illness of note. Works at a desk, runs twice a week.",
                 ),
             ),
-            Question("Blood pressure, systolic", "number", between=(105, 158), hint="mmHg, sitting"),
-            Question("Blood pressure, diastolic", "number", between=(62, 96), hint="mmHg, sitting"),
-            Question("Temperature", "number", between=(36.1, 38.9), decimals=1, hint="°C, in the ear"),
-            Question("Allergies", "checkbox", options=("Penicillin", "Latex", "Pollen", "Nuts", "Iodine")),
-            Question("Smokes", "radio", options=("Never", "Stopped", "Yes")),
-            Question(
+            SampleField("Blood pressure, systolic", "number", between=(105, 158), hint="mmHg, sitting"),
+            SampleField("Blood pressure, diastolic", "number", between=(62, 96), hint="mmHg, sitting"),
+            SampleField("Temperature", "number", between=(36.1, 38.9), decimals=1, hint="°C, in the ear"),
+            SampleField("Allergies", "checkbox", options=("Penicillin", "Latex", "Pollen", "Nuts", "Iodine")),
+            SampleField("Smokes", "radio", options=("Never", "Stopped", "Yes")),
+            SampleField(
                 "Assessment and plan",
                 "textarea",
                 required=True,
@@ -120,24 +120,24 @@ FORMS: Sequence[Form] = (
                     "Blood pressure above target: dose raised, measured again in four weeks.",
                 ),
             ),
-            Question("Next visit", "date"),
+            SampleField("Next visit", "date"),
         ),
     ),
     Form(
         "Skin examination",
         "One form for each lesion. Photograph it with the ruler.",
         (
-            Question(
+            SampleField(
                 "Where",
                 required=True,
                 samples=("Left forearm", "Back, below the right shoulder", "Right calf", "Neck, left", "Scalp"),
             ),
-            Question("Longest diameter", "number", required=True, between=(2, 14), decimals=1, hint="mm"),
-            Question("Colour", "checkbox", options=("Light brown", "Dark brown", "Black", "Red", "Blue-grey")),
-            Question("Border", "radio", options=("Regular", "Irregular", "Blurred")),
-            Question("Has changed", "radio", options=("No", "Size", "Colour", "Both")),
-            Question("Skin type", "dropdown", options=("I", "II", "III", "IV", "V", "VI"), hint="Fitzpatrick"),
-            Question(
+            SampleField("Longest diameter", "number", required=True, between=(2, 14), decimals=1, hint="mm"),
+            SampleField("Colour", "checkbox", options=("Light brown", "Dark brown", "Black", "Red", "Blue-grey")),
+            SampleField("Border", "radio", options=("Regular", "Irregular", "Blurred")),
+            SampleField("Has changed", "radio", options=("No", "Size", "Colour", "Both")),
+            SampleField("Skin type", "dropdown", options=("I", "II", "III", "IV", "V", "VI"), hint="Fitzpatrick"),
+            SampleField(
                 "Dermatoscopy",
                 "textarea",
                 samples=(
@@ -146,7 +146,7 @@ FORMS: Sequence[Form] = (
                     "Globules in the middle, regular.",
                 ),
             ),
-            Question("What to do", "dropdown", options=("Nothing", "Look again in 3 months", "Excise", "Refer")),
+            SampleField("What to do", "dropdown", options=("Nothing", "Look again in 3 months", "Excise", "Refer")),
         ),
         images="skin",
         captions=("Overview", "With the ruler", "After three months", "Before the excision"),
@@ -155,13 +155,15 @@ FORMS: Sequence[Form] = (
         "Dental check-up",
         "Twice a year.",
         (
-            Question("Complaints", samples=("None", "Sensitive to cold, lower left", "Bleeding gums when brushing")),
-            Question("Teeth to treat", samples=("None", "36", "16, 17", "24", "46 and 47"), hint="Two-digit notation"),
-            Question("Gums", "radio", required=True, options=("Healthy", "Inflamed", "Receding")),
-            Question("Done today", "checkbox", options=("Scaling", "Polishing", "Fluoride", "X-ray", "Filling")),
-            Question("Plaque index", "number", between=(0, 60), hint="%"),
-            Question("Next check-up", "date"),
-            Question(
+            SampleField("Complaints", samples=("None", "Sensitive to cold, lower left", "Bleeding gums when brushing")),
+            SampleField(
+                "Teeth to treat", samples=("None", "36", "16, 17", "24", "46 and 47"), hint="Two-digit notation"
+            ),
+            SampleField("Gums", "radio", required=True, options=("Healthy", "Inflamed", "Receding")),
+            SampleField("Done today", "checkbox", options=("Scaling", "Polishing", "Fluoride", "X-ray", "Filling")),
+            SampleField("Plaque index", "number", between=(0, 60), hint="%"),
+            SampleField("Next check-up", "date"),
+            SampleField(
                 "Remarks",
                 "textarea",
                 samples=("Shown how to use the small brushes.", "Grinds at night; splint offered.", "All well."),
@@ -174,12 +176,12 @@ FORMS: Sequence[Form] = (
         "Physiotherapy session",
         "Filled in after each session.",
         (
-            Question("Region", "dropdown", required=True, options=("Neck", "Shoulder", "Lower back", "Hip", "Knee")),
-            Question("Side", "radio", options=("Left", "Right", "Both")),
-            Question("Pain before", "number", between=(3, 8), hint="0 to 10"),
-            Question("Pain after", "number", between=(0, 5), hint="0 to 10"),
-            Question("Treatment", "checkbox", options=("Mobilisation", "Massage", "Exercises", "Heat", "Tape")),
-            Question(
+            SampleField("Region", "dropdown", required=True, options=("Neck", "Shoulder", "Lower back", "Hip", "Knee")),
+            SampleField("Side", "radio", options=("Left", "Right", "Both")),
+            SampleField("Pain before", "number", between=(3, 8), hint="0 to 10"),
+            SampleField("Pain after", "number", between=(0, 5), hint="0 to 10"),
+            SampleField("Treatment", "checkbox", options=("Mobilisation", "Massage", "Exercises", "Heat", "Tape")),
+            SampleField(
                 "Exercises for home",
                 "textarea",
                 samples=(
@@ -187,22 +189,22 @@ FORMS: Sequence[Form] = (
                     "Rows with the band, three times 15.",
                 ),
             ),
-            Question("Session", "number", required=True, between=(1, 9)),
+            SampleField("Session", "number", required=True, between=(1, 9)),
         ),
     ),
     Form(
         "Eye examination",
         "With dilated pupils where the fundus is photographed.",
         (
-            Question("Visual acuity, right", samples=("1.0", "0.8", "0.63", "1.25"), required=True),
-            Question("Visual acuity, left", samples=("1.0", "0.8", "0.5", "1.25"), required=True),
-            Question("Pressure, right", "number", between=(10, 23), hint="mmHg"),
-            Question("Pressure, left", "number", between=(10, 23), hint="mmHg"),
-            Question(
+            SampleField("Visual acuity, right", samples=("1.0", "0.8", "0.63", "1.25"), required=True),
+            SampleField("Visual acuity, left", samples=("1.0", "0.8", "0.5", "1.25"), required=True),
+            SampleField("Pressure, right", "number", between=(10, 23), hint="mmHg"),
+            SampleField("Pressure, left", "number", between=(10, 23), hint="mmHg"),
+            SampleField(
                 "Fundus", "textarea", samples=("Disc with sharp edge, macula normal.", "A few drusen, both eyes.")
             ),
-            Question("Wears", "checkbox", options=("Glasses", "Contact lenses")),
-            Question("Glaucoma in the family", "radio", options=YES_NO),
+            SampleField("Wears", "checkbox", options=("Glasses", "Contact lenses")),
+            SampleField("Glaucoma in the family", "radio", options=YES_NO),
         ),
         images="retina",
         captions=("Right fundus", "Left fundus"),
@@ -211,12 +213,12 @@ FORMS: Sequence[Form] = (
         "Child check-up",
         "At the ages that the vaccination plan names.",
         (
-            Question("Height", "number", required=True, between=(62, 145), hint="cm"),
-            Question("Weight", "number", required=True, between=(6, 40), decimals=1, hint="kg"),
-            Question("Development", "dropdown", options=("As expected", "To be watched", "Referred")),
-            Question("Vaccinated today", "checkbox", options=("MMR", "DTaP", "Polio", "Varicella", "Influenza")),
-            Question("Came with", samples=("Mother", "Father", "Both parents", "Grandmother")),
-            Question(
+            SampleField("Height", "number", required=True, between=(62, 145), hint="cm"),
+            SampleField("Weight", "number", required=True, between=(6, 40), decimals=1, hint="kg"),
+            SampleField("Development", "dropdown", options=("As expected", "To be watched", "Referred")),
+            SampleField("Vaccinated today", "checkbox", options=("MMR", "DTaP", "Polio", "Varicella", "Influenza")),
+            SampleField("Came with", samples=("Mother", "Father", "Both parents", "Grandmother")),
+            SampleField(
                 "Remarks", "textarea", samples=("Lively, speaks in sentences.", "Sleeps through since May.", "None")
             ),
         ),
@@ -225,13 +227,13 @@ FORMS: Sequence[Form] = (
         "Cardiology follow-up",
         "With ECG.",
         (
-            Question("Heart rate", "number", required=True, between=(48, 104), hint="per minute"),
-            Question("Rhythm", "radio", required=True, options=("Sinus", "Atrial fibrillation", "Paced")),
-            Question("Breathless", "dropdown", options=("Never", "On effort", "Climbing one floor", "At rest")),
-            Question("Ejection fraction", "number", between=(38, 66), hint="%"),
-            Question("Takes", "checkbox", options=("Beta blocker", "ACE inhibitor", "Statin", "Anticoagulant")),
-            Question("Plan", "textarea", samples=("Goes on unchanged.", "Statin doubled; lipids in six weeks.")),
-            Question("Since", "date"),
+            SampleField("Heart rate", "number", required=True, between=(48, 104), hint="per minute"),
+            SampleField("Rhythm", "radio", required=True, options=("Sinus", "Atrial fibrillation", "Paced")),
+            SampleField("Breathless", "dropdown", options=("Never", "On effort", "Climbing one floor", "At rest")),
+            SampleField("Ejection fraction", "number", between=(38, 66), hint="%"),
+            SampleField("Takes", "checkbox", options=("Beta blocker", "ACE inhibitor", "Statin", "Anticoagulant")),
+            SampleField("Plan", "textarea", samples=("Goes on unchanged.", "Statin doubled; lipids in six weeks.")),
+            SampleField("Since", "date"),
         ),
     ),
 )

@@ -13,7 +13,7 @@ def test_a_record_belongs_to_its_patients_clinic_and_so_does_its_template():
     assert record.clinic == record.patient.clinic == record.template.clinic
 
 
-def test_a_record_answers_the_questions_of_its_snapshot():
+def test_a_record_answers_the_fields_of_its_snapshot():
     record = MedicalRecordFactory()
     assert record.template_snapshot["fields"] == record.template.fields
     assert set(record.values) == {field["id"] for field in record.template.fields}

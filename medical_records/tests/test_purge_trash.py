@@ -16,11 +16,11 @@ from rich.console import Console
 
 from clinic_project.clinics.api.models import IdempotencyKey
 from clinic_project.clinics.factories import PatientFactory
-from medical_records import trash
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 from medical_records.management.commands import purge_trash
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.photos.storage import PhotoFile, delete_unreferenced
+from medical_records.purge import Purge
 
 from .concurrency import in_parallel, wait_until_another_waits_for_us
 from .photos.test_uploads import IMAGE, OTHER, add, files_in
@@ -227,7 +227,7 @@ def test_days_that_make_no_sense_are_refused(days):
 
 
 def test_more_than_a_batch(patient, monkeypatch, django_assert_max_num_queries):
-    monkeypatch.setattr(trash, "BATCH", 10)
+    monkeypatch.setattr("medical_records.purge.BATCH", 10)
     PatientPhotoFactory.create_batch(35, patient=patient, is_deleted=True, deleted_at=ago(31))
     with django_assert_max_num_queries(200):
         assert "photos: 35," in purge()
@@ -362,7 +362,7 @@ def test_uploads_and_purges_of_the_same_bytes_at_once_never_lose_a_photos_file(m
 
 def test_a_terminal_gets_a_bar():
     trashed(PatientPhotoFactory(), 31)
-    [step] = [step for step in trash.Trash(30).steps() if step.name == "photos"]
+    [step] = [step for step in Purge(30).steps() if step.name == "photos"]
     screen = StringIO()
     with purge_trash.bars(Console(file=screen, force_terminal=True, width=80)) as progress:
         assert list(purge_trash.with_bar(progress, step)) == [1]
@@ -372,7 +372,7 @@ def test_a_terminal_gets_a_bar():
 
 def test_without_a_terminal_a_long_purge_tells_how_far_it_is(monkeypatch):
     monkeypatch.setattr(purge_trash, "SECONDS_BETWEEN_LINES", 0)
-    monkeypatch.setattr(trash, "BATCH", 2)
+    monkeypatch.setattr("medical_records.purge.BATCH", 2)
     for _ in range(3):
         trashed(PatientPhotoFactory(), 31)
     assert purge().splitlines()[:2] == ["photos: 2 of 3", "photos: 3 of 3"]

@@ -117,7 +117,7 @@ def test_missing_required_answers_are_listed_and_no_error(api, url, clinic):
         ("checkbox", {"Latex": True}),
     ],
 )
-def test_an_answer_that_doesnt_fit_its_question_is_400_by_its_id(api, url, template, kind, value):
+def test_an_answer_that_doesnt_fit_its_field_is_400_by_its_id(api, url, template, kind, value):
     body = json.dumps({"template_id": template.pk, "values": {ids(template)[kind]: value}})
     answer = api.post(url, body, content_type="application/json")
     assert answer.status_code == 400, answer.content
@@ -181,7 +181,7 @@ def record(patient):
 
 
 def test_answers_are_replaced_and_checked_against_the_records_own_snapshot(api, record):
-    # The template has been changed since; the record knows the old questions only.
+    # The template has been changed since; the record knows the old fields only.
     record.template.fields = every_field_type()
     record.template.save()
     old, new = record.template_snapshot["fields"][0]["id"], record.template.fields[0]["id"]

@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 "them here all the same, choose a password: load_demo --in-production --password ..."
             )
         if options["in_production"] and not options["password"]:
-            raise CommandError("In production the demo wants a password of your own: add --password ...")
+            raise CommandError("In production the demo requires a password of your own: add --password ...")
         try:
             with self._progress(options["scale"]) as advance:
                 load_demo(options["scale"], password, advance)

@@ -1,4 +1,4 @@
-"""`manage.py purge_trash`: see `medical_records.trash`."""
+"""`manage.py purge_trash`: see `medical_records.purge`."""
 
 import argparse
 import time
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand
 
-from medical_records.trash import Step, Trash
+from medical_records.purge import Purge, Step
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,16 +34,16 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        trash = Trash(options["days"])
+        purge = Purge(options["days"])
         if options["dry_run"]:
-            self._tell("Would remove", trash.find())
+            self._tell("Would remove", purge.find())
             return
         with self._progress(options["verbosity"]) as shown:
-            for step in trash.steps():
+            for step in purge.steps():
                 for _ in shown(step):
                     pass
         if options["verbosity"] > 0:
-            self._tell("Removed", trash.removed)
+            self._tell("Removed", purge.removed)
 
     def _tell(self, verb: str, counts: Counter[str]) -> None:
         rows = ", ".join(f"{name}: {counts[name]}" for name in ("records", "photos", "templates"))

@@ -2,12 +2,12 @@
 
 import pytest
 
-from medical_records.admin.filled_form import as_text, filled_form, questions
+from medical_records.admin.filled_form import as_text, fields_in_order, filled_form
 from medical_records.factories import make_field
 
 
 def answer_of(value, field_type="text", **extra):
-    field = make_field("Question", field_type, **extra)
+    field = make_field("Field", field_type, **extra)
     (answer,) = filled_form({"fields": [field]}, {field["id"]: value}).answers
     return answer
 
@@ -42,7 +42,7 @@ def test_an_answer_that_is_no_option_any_more_is_shown_beside_them():
     assert [(option.label, option.is_chosen) for option in answer.options] == [("a", False), ("gone", True)]
 
 
-def test_a_required_question_without_answer_is_missing():
+def test_a_required_field_without_an_answer_is_missing():
     assert answer_of("", required=True).is_missing
     assert answer_of([], "checkbox", options=["a"], required=True).is_missing
     assert not answer_of(0, "number", required=True).is_missing
@@ -54,12 +54,12 @@ def test_that_no_box_is_ticked_needs_no_words():
     assert answer_of(None, "radio", options=["a"]).is_unanswered
 
 
-def test_questions_come_in_their_order_those_without_one_last():
+def test_fields_come_in_their_order_those_without_one_last():
     fields = [{"label": "c"}, {"label": "b", "order": 2}, {"label": "a", "order": 1}]
-    assert [question["label"] for question in questions(fields)] == ["a", "b", "c"]
+    assert [field["label"] for field in fields_in_order(fields)] == ["a", "b", "c"]
 
 
-def test_values_that_no_question_asks_for_are_kept():
+def test_values_that_belong_to_no_field_are_shown():
     assert '"x": 1' in filled_form({"fields": []}, {"x": 1}).rest
     assert filled_form({"fields": []}, {}).rest == ""
     assert filled_form({"fields": []}, ["odd"]).rest == '[\n  "odd"\n]'

@@ -35,7 +35,7 @@ def test_a_practitioner_only_reads_templates(client, staff_member):
 
 
 @pytest.mark.parametrize("broken", [{}, "text", 7, {"a": 1}, [1, {"label": None, "order": "x"}]])
-def test_a_template_whose_fields_are_no_questions_is_shown_as_it_is(broken, client, superuser):
+def test_a_template_whose_fields_are_malformed_is_shown_as_it_is(broken, client, superuser):
     template = MedicalRecordTemplateFactory(fields=broken)
     assert client.get(list_url("medicalrecordtemplate")).status_code == 200
     assert client.get(change_url(template)).status_code == 200

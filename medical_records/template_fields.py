@@ -1,7 +1,7 @@
-"""The questions of a template, and what may be answered to them.
+"""The fields of a template, and what may be answered in them.
 
-A question is an object {id, label, type, required, placeholder?, description?, options?, order}. Templates keep a list
-of them, records a copy in their snapshot, with the answers by question id. Rows of older systems may hold anything, so
+A field is an object {id, label, type, required, placeholder?, description?, options?, order}. Templates keep a list
+of them, records a copy in their snapshot, with the answers by field id. Rows of older systems may hold anything, so
 what is read from the database is never trusted to have this shape.
 """
 
@@ -81,7 +81,7 @@ def _field_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def snapshot_fields(snapshot: Any) -> dict[str, dict[str, Any]]:
-    """Return the questions of a record's snapshot by their id; what has no id is left out."""
+    """Return the fields of a record's snapshot by their id; what has no id is left out."""
     fields = snapshot.get("fields") if isinstance(snapshot, dict) else None
     if not isinstance(fields, list):
         return {}
@@ -89,7 +89,7 @@ def snapshot_fields(snapshot: Any) -> dict[str, dict[str, Any]]:
 
 
 def check_values(snapshot: Any, values: Mapping[str, Any]) -> None:
-    """Raise ValidationError, by ``values.<id>``, for answers that don't fit the questions of `snapshot`."""
+    """Raise ValidationError, by ``values.<id>``, for answers that don't fit the fields of `snapshot`."""
     fields = snapshot_fields(snapshot)
     errors: Errors = {}
     for key, value in values.items():
@@ -101,7 +101,7 @@ def check_values(snapshot: Any, values: Mapping[str, Any]) -> None:
 
 
 def missing_required(snapshot: Any, values: Any) -> list[str]:
-    """Return the ids of the required questions that `values` leaves unanswered, in the form's order."""
+    """Return the ids of the required fields that `values` leaves unanswered, in the form's order."""
     answers = values if isinstance(values, dict) else {}
     fields = snapshot_fields(snapshot).items()
     return [key for key, field in fields if field.get("required") is True and _is_blank(answers.get(key))]

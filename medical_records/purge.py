@@ -1,4 +1,4 @@
-"""Removing for good what nobody wants any more: records, photos and templates long in the trash, photos long pending,
+"""Removing for good what is no longer needed: records, photos and templates long in the trash, photos long pending,
 and files that no photo refers to.
 
 Everything goes in batches, each committed on its own, and rows always before their files: a purge that is killed in
@@ -41,8 +41,8 @@ class Step:
     run: Callable[[], Iterator[int]]
 
 
-class Trash:
-    """What has been in the trash, or pending, for `days` days. `removed` counts what a run of the steps removed."""
+class Purge:
+    """What has been in the trash, or pending, for `days` days. `removed` counts what its steps have removed."""
 
     def __init__(self, days: int) -> None:
         self.cutoff = timezone.now() - timedelta(days=days)
