@@ -9,7 +9,6 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
 from clinic_project.clinics.administration.filters import ClinicFilter, TrashFilter
-from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.administration.trash import TrashMixin
 from clinic_project.clinics.models import User
 
@@ -51,18 +50,6 @@ class ClinicalAdmin(TrashMixin):
     @admin.display(description="last change")
     def updated(self, obj: Any) -> str:
         return when_and_who(obj.updated_at, obj.updated_by_user)
-
-
-class VersionedAdmin(ClinicalAdmin):
-    """Trashed and restored by the rules of the model's queryset, which raise the version and keep a record's photos."""
-
-    def trash_one(self, request: HttpRequest, obj: Any) -> None:
-        rows: Any = self.model._default_manager
-        rows.move_to_trash(obj.pk, [obj.version], scope_of(request).user)
-
-    def restore_one(self, request: HttpRequest, obj: Any) -> None:
-        rows: Any = self.model._default_manager
-        rows.restore(obj.pk, [obj.version], scope_of(request).user)
 
 
 def _when(moment: datetime | None) -> str:

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
 from clinic_project.clinics.administration.scope import scope_of
 
+from .. import services
 from ..models import PatientPhoto
 from ..photos.responses import FileIsMissingError, photo_response
 from .base import ClinicalAdmin, when_and_who
@@ -43,7 +44,7 @@ class PhotoAdmin(ClinicalAdmin):
         PatientPhoto.objects.move_to_trash(obj.pk, scope_of(request).user)
 
     def restore_one(self, request: HttpRequest, obj: PatientPhoto) -> None:
-        PatientPhoto.objects.restore(obj.pk, scope_of(request).user)
+        services.restore_photo(PatientPhoto.objects.all(), obj.pk, scope_of(request).user)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         PatientPhoto.objects.change(obj.pk, scope_of(request).user, description=obj.description)

@@ -8,16 +8,18 @@ from django.template.loader import render_to_string
 from django.utils.formats import date_format
 
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
+from clinic_project.clinics.administration.scope import scope_of
 
+from .. import services
 from ..models import MedicalRecord
-from .base import VersionedAdmin
+from .base import ClinicalAdmin
 from .filled_form import filled_form
 from .filters import TemplateFilter
 from .patient_overview import record_photos
 
 
 @admin.register(MedicalRecord)
-class RecordAdmin(VersionedAdmin):
+class RecordAdmin(ClinicalAdmin):
     """A record is read as its filled-in form; the clinic's app changes it, with its versions."""
 
     list_display = ["template_name", "patient", "created_on", "author", "clinic", "updated_on"]
@@ -34,6 +36,12 @@ class RecordAdmin(VersionedAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
         return False
+
+    def trash_one(self, request: HttpRequest, obj: MedicalRecord) -> None:
+        services.move_record_to_trash(MedicalRecord.objects.all(), obj.pk, [obj.version], scope_of(request).user)
+
+    def restore_one(self, request: HttpRequest, obj: MedicalRecord) -> None:
+        services.restore_record(MedicalRecord.objects.all(), obj.pk, [obj.version], scope_of(request).user)
 
     @admin.display(description="form")
     def filled_in(self, record: MedicalRecord) -> str:

@@ -12,13 +12,13 @@ from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.api.access import ADMINISTRATIVE
 
 from ..models import MedicalRecordTemplate
-from .base import VersionedAdmin
+from .base import ClinicalAdmin
 from .filled_form import as_json, fields_in_order
 from .forms import TemplateForm
 
 
 @admin.register(MedicalRecordTemplate)
-class TemplateAdmin(VersionedAdmin):
+class TemplateAdmin(ClinicalAdmin):
     """Only the clinic's administrators change templates; the fields are read here and edited in the clinic's app."""
 
     roles = ADMINISTRATIVE
@@ -48,6 +48,12 @@ class TemplateAdmin(VersionedAdmin):
         found = fields_in_order(template.fields)
         raw = "" if found else as_json(template.fields)
         return render_to_string("admin/medical_records/template_fields.html", {"fields": found, "raw": raw})
+
+    def trash_one(self, request: HttpRequest, obj: MedicalRecordTemplate) -> None:
+        MedicalRecordTemplate.objects.move_to_trash(obj.pk, [obj.version], scope_of(request).user)
+
+    def restore_one(self, request: HttpRequest, obj: MedicalRecordTemplate) -> None:
+        MedicalRecordTemplate.objects.restore(obj.pk, [obj.version], scope_of(request).user)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         # The form has locked the row and seen that its version is the one that was read.

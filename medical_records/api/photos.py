@@ -16,6 +16,7 @@ from clinic_project.clinics.api.documentation import CREATING, READING, endpoint
 from clinic_project.clinics.api.idempotency import idempotent
 from clinic_project.clinics.api.problems import InvalidInput, Problem
 from clinic_project.clinics.models import Patient
+from medical_records import services
 from medical_records.models import MedicalRecord, PatientPhoto
 from medical_records.photos.decoding import ImageError, TooManyBytes
 from medical_records.photos.processing import CONTENT_TYPE, process_image
@@ -114,7 +115,7 @@ class PhotoRestore(PhotoView):
     @endpoint(PhotoOutput, problems=(*READING, 409), parameters=[_ID])
     def post(self, request: Request, pk: int) -> Response:
         """Take a photo out of the trash, unless its record is there too."""
-        self.photos.restore(pk, self.access.user)
+        services.restore_photo(self.photos, pk, self.access.user)
         return self.shown(pk)
 
 
@@ -145,6 +146,6 @@ class PhotoAttach(PhotoView):
         given = self.valid(PhotoAttachment)
         record_id = given["record_id"]
         records = MedicalRecord.objects.for_clinic(self.clinic)
-        records.attach_photos(record_id, given["photo_ids"], self.access.user)
+        services.attach_photos(records, record_id, given["photo_ids"], self.access.user)
         photos = self.photos.active().filter(medical_record_id=record_id)
         return Response({"record_id": record_id, "photos": representations.photo_rows(photos)})

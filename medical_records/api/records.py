@@ -13,6 +13,7 @@ from clinic_project.clinics.api.documentation import CHANGING, CREATING, endpoin
 from clinic_project.clinics.api.idempotency import idempotent
 from clinic_project.clinics.api.models import IdempotencyKey
 from clinic_project.clinics.models import Patient
+from medical_records import services
 from medical_records.models import MedicalRecord, MedicalRecordTemplate
 from medical_records.querysets import RecordQuerySet
 
@@ -83,7 +84,7 @@ class PatientRecordList(RecordView):
         patient = self._patient(patient_id)
         given = self.valid(RecordInput)
         template = MedicalRecordTemplate.objects.for_clinic(self.clinic).get(pk=given.pop("template_id"))
-        return self.shown(self.records.make(template, patient, self.access.user, **given), status=201)
+        return self.shown(services.create_record(template, patient, self.access.user, **given).pk, status=201)
 
     def _patient(self, pk: int) -> Patient:
         return Patient.objects.for_clinic(self.clinic).get(pk=pk)
@@ -108,12 +109,12 @@ class RecordDetail(RecordView):
     @endpoint(None, status=204, takes=VersionInput, problems=CHANGING, parameters=[_ID])
     def delete(self, request: Request, pk: int) -> Response:
         """Put a record into the trash, and its photos with it."""
-        self.records.move_to_trash(pk, self.seen(), self.access.user)
+        services.move_record_to_trash(self.records, pk, self.seen(), self.access.user)
         return Response(status=204)
 
     def _change(self, pk: int, shape: type[VersionInput]) -> Response:
         versions = self.seen()
-        self.records.change(pk, versions, self.access.user, **self.valid_change(shape))
+        services.change_record(self.records, pk, versions, self.access.user, **self.valid_change(shape))
         return self.shown(pk)
 
 
@@ -121,7 +122,7 @@ class RecordRestore(RecordView):
     @endpoint(RecordDetailOutput, takes=VersionInput, problems=CHANGING, parameters=[_ID], versioned=True)
     def post(self, request: Request, pk: int) -> Response:
         """Take a record out of the trash, with the photos that went there with it."""
-        self.records.restore(pk, self.seen(), self.access.user)
+        services.restore_record(self.records, pk, self.seen(), self.access.user)
         return self.shown(pk)
 
 
@@ -132,6 +133,6 @@ class RecordPermanently(RecordView):
     def delete(self, request: Request, pk: int) -> Response:
         """Remove a record that is in the trash for good, and its photos with it."""
         with transaction.atomic():
-            self.records.remove(pk, self.seen())
+            services.remove_record(self.records, pk, self.seen())
             IdempotencyKey.objects.forget(self.clinic, reverse("medical_records:record", args=[pk]))
         return Response(status=204)

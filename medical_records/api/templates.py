@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from clinic_project.clinics.api.access import ADMINISTRATIVE
 from clinic_project.clinics.api.documentation import CHANGING, CREATING, endpoint, page_of, row_id
 from clinic_project.clinics.api.idempotency import idempotent
+from medical_records import services
 from medical_records.models import MedicalRecordTemplate
 from medical_records.querysets import TemplateQuerySet
 
@@ -45,8 +46,8 @@ class TemplateList(TemplateView):
     @idempotent
     def post(self, request: Request) -> Response:
         """Make a template."""
-        pk = self.templates.make(self.clinic, self.access.user, **self.valid(TemplateInput))
-        return self.shown(pk, status=201)
+        template = services.create_template(self.clinic, self.access.user, **self.valid(TemplateInput))
+        return self.shown(template.pk, status=201)
 
 
 class TemplateDetail(TemplateView):
@@ -73,7 +74,7 @@ class TemplateDetail(TemplateView):
 
     def _change(self, pk: int, shape: type[VersionInput]) -> Response:
         versions = self.seen()
-        self.templates.change(pk, versions, self.access.user, **self.valid_change(shape))
+        services.change_template(self.templates, pk, versions, self.access.user, **self.valid_change(shape))
         return self.shown(pk)
 
 

@@ -1,0 +1,176 @@
+"""What is done to several rows together, or by the rules of a template: a record and its photos change as one.
+
+Each function is one transaction, and has changed nothing where it raises. Those that change a row take the queryset that
+it is looked for in, `for_clinic`, and raise the model's DoesNotExist where it isn't there; `versions` are those that the
+change may replace, see `VersionedQuerySet`.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from clinic_project.clinics.models import Appointment, Clinic, Patient, User
+
+from .exceptions import InTrash, Unusable
+from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
+from .template_fields import check_values, prepared_fields
+
+
+def create_template(clinic: Clinic, by: User, **columns: Any) -> MedicalRecordTemplate:
+    """Create a template of `clinic`. Raises ValidationError for fields against the rules."""
+    columns["fields"] = prepared_fields(columns["fields"])
+    return MedicalRecordTemplate.objects.create(clinic=clinic, created_by_user=by, **columns)
+
+
+def change_template(templates: TemplateQuerySet, pk: int, versions: Collection[int], by: User, **columns: Any) -> None:
+    """Set the `columns` of a template that are given. Raises as `create_template` does, and as every change."""
+    if "fields" in columns:
+        columns["fields"] = prepared_fields(columns["fields"])
+    templates.change(pk, versions, by, **columns)
+
+
+@transaction.atomic
+def create_record(
+    template: MedicalRecordTemplate,
+    patient: Patient,
+    by: User,
+    *,
+    values: dict[str, Any],
+    appointment_id: int | None = None,
+    photo_ids: Iterable[int] = (),
+) -> MedicalRecord:
+    """Fill in `template` for `patient`, both of one clinic.
+
+    The template is copied into the record, and no later change of it shows there. Raises ValidationError for values
+    against its fields, Unusable for what is in the trash or another patient's.
+    """
+    if template.is_deleted:
+        raise Unusable("template_id", "This template is in the trash.")
+    if patient.is_deleted:
+        raise Unusable("patient_id", "This patient has been deleted.")
+    snapshot = {"name": template.name, "description": template.description, "fields": template.fields}
+    check_values(snapshot, values)
+    record = MedicalRecord.objects.create(
+        clinic_id=patient.clinic_id,
+        patient=patient,
+        template=template,
+        template_name=template.name,
+        template_snapshot=snapshot,
+        values=values,
+        appointment=_appointment_of(patient.pk, patient.clinic_id, appointment_id),
+        created_by_user=by,
+        updated_by_user=by,
+    )
+    _replace_photos(record, photo_ids, by)
+    return record
+
+
+@transaction.atomic
+def change_record(records: RecordQuerySet, pk: int, versions: Collection[int], by: User, **columns: Any) -> None:
+    """Set a record's `values`, `appointment_id` or `photo_ids`, those that are given. Its template stays.
+
+    Raises as `create_record` does, and as every change.
+    """
+    photo_ids = columns.pop("photo_ids", None)
+    record = records.get(pk=pk)
+    if columns.pop("template_id", record.template_id) != record.template_id:
+        raise Unusable("template_id", "The template of a record can't be changed.")
+    if "values" in columns:
+        check_values(record.template_snapshot, columns["values"])
+    if "appointment_id" in columns:
+        appointment_id = columns.pop("appointment_id")
+        if appointment_id != record.appointment_id:
+            columns["appointment"] = _appointment_of(record.patient_id, record.clinic_id, appointment_id)
+    records.change(pk, versions, by, **columns)
+    if photo_ids is not None:
+        _replace_photos(record, photo_ids, by)
+
+
+@transaction.atomic
+def move_record_to_trash(records: RecordQuerySet, pk: int, versions: Collection[int], by: User) -> None:
+    """Put a record into the trash and its photos with it: their equal `deleted_at` tells them from others there."""
+    deleted_at = records.move_to_trash(pk, versions, by)
+    photos = PatientPhoto.objects.filter(medical_record_id=pk).active()
+    photos.lock()
+    photos.update(is_deleted=True, deleted_at=deleted_at, updated_at=deleted_at, updated_by_user=by)
+
+
+@transaction.atomic
+def restore_record(records: RecordQuerySet, pk: int, versions: Collection[int], by: User) -> None:
+    """Take a record out of the trash with the photos that went there with it, and no others."""
+    deleted_at = records.filter(pk=pk).values_list("deleted_at", flat=True).get()
+    records.restore(pk, versions, by)
+    PatientPhoto.objects.trashed_with(pk, deleted_at).update(
+        is_deleted=False, deleted_at=None, updated_at=timezone.now(), updated_by_user=by
+    )
+
+
+@transaction.atomic
+def remove_record(records: RecordQuerySet, pk: int, versions: Collection[int]) -> None:
+    """Remove a record in the trash for good, and its photos with it. Their files are left to the purge."""
+    rows = records.filter(pk=pk)
+    record = rows.in_trash().filter(version__in=versions).select_for_update().first()
+    if record is None:
+        raise rows.why_refused(versions, from_trash=True)
+    record.delete()
+
+
+@transaction.atomic
+def attach_photos(records: RecordQuerySet, pk: int, photo_ids: Iterable[int], by: User) -> None:
+    """Put photos on a record in use, beside those that it has; none is pending then. Its version stays.
+
+    Raises InTrash; DoesNotExist where a photo isn't in the clinic; Unusable where it is another patient's, in the
+    trash, or on another record.
+    """
+    record = records.select_for_update().get(pk=pk)
+    if record.is_deleted:
+        raise InTrash
+    _attach(record, set(photo_ids), by)
+
+
+@transaction.atomic
+def restore_photo(photos: PhotoQuerySet, pk: int, by: User) -> None:
+    """Take a photo out of the trash, to its record or the gallery.
+
+    Raises NotInTrash, and Unusable where its record is in the trash.
+    """
+    record = photos.get(pk=pk).lock_record()
+    if record is not None and record.is_deleted:
+        raise Unusable("medical_record_id", "Its record is in the trash as well. Restore the record.")
+    photos.restore(pk, by)
+
+
+def _appointment_of(patient_id: int, clinic_id: int, appointment_id: int | None) -> Appointment | None:
+    if appointment_id is None:
+        return None
+    appointment = Appointment.objects.for_clinic(clinic_id).get(pk=appointment_id)
+    if appointment.patient_id != patient_id:
+        raise Unusable("appointment_id", "This is another patient's appointment.")
+    return appointment
+
+
+def _replace_photos(record: MedicalRecord, photo_ids: Iterable[int], by: User) -> None:
+    """Make `photo_ids` the photos of `record`, whose row the caller has locked; others go back to the gallery.
+
+    Those pending are left as they are: somebody may be uploading them just now. Raises as `attach_photos`.
+    """
+    chosen = set(photo_ids)
+    photos = PatientPhoto.objects.for_clinic(record.clinic_id)
+    photos.filter(Q(pk__in=chosen) | Q(medical_record=record)).lock()
+    _attach(record, chosen, by)
+    left_out = PatientPhoto.objects.active().filter(medical_record=record, is_pending=False).exclude(pk__in=chosen)
+    left_out.update(medical_record=None, updated_at=timezone.now(), updated_by_user=by)
+
+
+def _attach(record: MedicalRecord, photo_ids: set[int], by: User) -> None:
+    photos = PatientPhoto.objects.for_clinic(record.clinic_id).filter(pk__in=photo_ids)
+    found = photos.lock()
+    if len(found) < len(photo_ids):
+        raise PatientPhoto.DoesNotExist
+    for photo in found:
+        photo.check_attachable(record)
+    photos.update(medical_record=record, is_pending=False, updated_at=timezone.now(), updated_by_user=by)
