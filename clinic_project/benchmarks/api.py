@@ -2,13 +2,12 @@
 
     python -m clinic_project.benchmarks.api [--rounds 5] [--seconds 4] [--connections 4] [--workers 2]
 
-Makes a database of its own (`benchmark_api`) on the server that the project uses, fills it, starts gunicorn on it with
+Makes a database of its own on the server that the project uses, fills it, starts gunicorn on it with
 production's settings, and drives it with wrk (https://github.com/wg/wrk; `apt-get install wrk`). The two versions take
 turns, so that whatever else the machine does slows both; the medians over the rounds are printed.
 """
 
 import argparse
-import atexit
 import json
 import os
 import re
@@ -23,10 +22,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import URLError
-from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-DATABASE = "benchmark_api"
+from .databases import Database, temporary_database
+
 ROWS = 100
 #: What is asked for: the name, our path, the plain path.
 LISTS = (
@@ -53,7 +52,11 @@ class Measured:
 def main() -> None:
     options = _arguments()
     wrk = shutil.which("wrk") or sys.exit("wrk isn't installed, and it makes the load: apt-get install wrk")
-    environment = _environment()
+    with temporary_database("api") as database:
+        _compare(options, wrk, _environment(database))
+
+
+def _compare(options: argparse.Namespace, wrk: str, environment: dict[str, str]) -> None:
     os.environ.update(environment)
     token, patient = _prepared()
     with _gunicorn(environment, options.workers) as origin:
@@ -76,30 +79,13 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _environment() -> dict[str, str]:
-    """Make an empty database on the project's server; return production's environment on it."""
-    from clinic_project.database import embedded_server_url
-
-    url = os.environ.get("DATABASE_URL") or embedded_server_url()
-    _on_server(url, f"DROP DATABASE IF EXISTS {DATABASE}", f"CREATE DATABASE {DATABASE}")
-    atexit.register(_on_server, url, f"DROP DATABASE {DATABASE} WITH (FORCE)")
+def _environment(database: Database) -> dict[str, str]:
+    """Return production's environment on `database`."""
     return {
-        "DATABASE_URL": urlsplit(url)._replace(path=f"/{DATABASE}").geturl(),
-        "SECRET_KEY": os.urandom(32).hex(),
+        **database.environment,
         "ALLOWED_HOSTS": "127.0.0.1",
         "DJANGO_SETTINGS_MODULE": "clinic_project.benchmarks.settings",
     }
-
-
-def _on_server(url: str, *statements: str) -> None:
-    import psycopg2
-
-    connection = psycopg2.connect(url)
-    connection.autocommit = True  # databases aren't made or dropped in transactions
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-    connection.close()
 
 
 def _prepared() -> tuple[str, int]:
@@ -130,7 +116,7 @@ def _gunicorn(environment: dict[str, str], workers: int) -> Iterator[str]:
     command = [sys.executable, "-m", "gunicorn", "clinic_project.wsgi", "--workers", str(workers), "--bind", address]
     quiet = ["--log-level", "warning"]
     server = subprocess.Popen(  # noqa: S603 - no shell, and nothing of others in it
-        [*command, *quiet], env={**os.environ, **environment}, stderr=subprocess.DEVNULL
+        [*command, *quiet], env=environment, stderr=subprocess.DEVNULL
     )
     try:
         _wait_for(f"http://{address}/livez")
