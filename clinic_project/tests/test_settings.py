@@ -1,0 +1,51 @@
+"""The settings in production: checks, each in a process of its own with production's environment, and headers."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+pytestmark = pytest.mark.django_db
+
+
+def manage(*arguments, **environment):
+    variables = {
+        "DATABASE_URL": "postgresql://clinic:password@database.example/clinic",  # which a check doesn't connect to
+        "SECRET_KEY": "k" * 60 + "0123456789",
+        "ALLOWED_HOSTS": "clinic.example",
+    }
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, **variables, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("proxies", ["0", "1"])
+def test_check_deploy_finds_nothing(proxies):
+    run = manage("check", "--deploy", "--fail-level", "DEBUG", TRUSTED_PROXIES=proxies)
+    assert run.returncode == 0, run.stderr
+    assert "no issues" in run.stdout + run.stderr
+
+
+def test_without_a_secret_key_it_says_so():
+    run = manage("check", SECRET_KEY="")
+    assert run.returncode == 1
+    assert "SECRET_KEY is not set" in run.stderr
+
+
+def test_every_page_has_the_security_headers(client):
+    for path in ("/admin/login/", "/api/docs", "/api/auth/me", "/livez", "/nowhere"):
+        answer = client.get(path)
+        policy = answer["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["X-Frame-Options"] == "DENY"
+        assert answer["Referrer-Policy"] == "same-origin"
+        assert len(answer["X-Request-ID"]) == 36
