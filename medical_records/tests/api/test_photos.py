@@ -16,9 +16,9 @@ from medical_records.models import PatientPhoto
 from medical_records.photos.decoding import MAX_BYTES
 from medical_records.tests.conftest import client_of
 
-from .concurrency import in_parallel
-from .photos import image_files
-from .photos.test_uploads import files_in
+from ..concurrency import in_parallel
+from ..photos import image_files
+from ..photos.test_uploads import files_in
 
 URL = "/api/clinic/patient-photos"
 
