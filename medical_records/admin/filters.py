@@ -7,12 +7,12 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
-from clinic_project.clinics.administration.filters import MOST_CHOICES
+from clinic_project.clinics.administration.filters import MOST_CHOICES, RelatedFilter
 
 from ..models import MedicalRecordTemplate
 
 
-class TemplateFilter(admin.SimpleListFilter):
+class TemplateFilter(RelatedFilter):
     """One of the templates of the chosen clinic, or of all that the person may see; hidden where they are too many."""
 
     title = "template"
@@ -28,12 +28,6 @@ class TemplateFilter(admin.SimpleListFilter):
             return []
         times = Counter(name for _, name, _ in rows)
         return [(str(pk), name if times[name] == 1 else f"{name} ({clinic})") for pk, name, clinic in rows]
-
-    def has_output(self) -> bool:
-        return super().has_output() or self.value() is not None
-
-    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
-        return queryset.filter(template=self.value()) if self.value() else queryset
 
 
 class PlaceFilter(admin.SimpleListFilter):

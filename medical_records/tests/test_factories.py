@@ -26,7 +26,7 @@ def test_a_later_change_of_the_template_leaves_the_snapshot_alone():
 
 
 @pytest.mark.parametrize("factory", [MedicalRecordTemplateFactory, MedicalRecordFactory, PatientPhotoFactory])
-def test_what_an_instance_says_is_what_the_database_has(factory):
+def test_a_made_instance_equals_its_row(factory):
     made = factory()
     read = type(made).objects.get(pk=made.pk)
     for field in type(made)._meta.concrete_fields:

@@ -63,7 +63,7 @@ def test_a_larger_scale_adds_what_is_missing():
 
 
 @pytest.mark.usefixtures("_development")
-def test_a_large_one_copies_patients_with_all_that_is_theirs(monkeypatch):
+def test_a_large_scale_copies_patients_with_all_that_is_theirs(monkeypatch):
     monkeypatch.setattr("medical_records.demo.loading.ORIGINALS", 1)
     load()
     small = Counter({model: model.objects.count() for model in MODELS})
@@ -107,7 +107,7 @@ def test_where_debug_is_off_it_refuses():
     assert not User.objects.exists()
 
 
-def test_in_production_it_wants_a_password_of_its_own():
+def test_in_production_it_requires_a_password_of_its_own():
     with pytest.raises(CommandError, match="add --password"):
         load(in_production=True)
     assert "The demo is there" in load(in_production=True, password="a-secret-of-ours")

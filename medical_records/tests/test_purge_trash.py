@@ -81,7 +81,7 @@ def test_photos_go_after_30_days_in_the_trash(patient, media):
     assert not files_in(media)
 
 
-def test_their_files_stay_a_day_longer(patient, media):
+def test_files_stay_a_day_longer_than_their_photos(patient, media):
     photo = trashed(add(patient), 30.1)
     age(media, 30.5)
     purge()
@@ -212,7 +212,7 @@ def test_a_dry_run_counts_and_removes_nothing(patient, media):
     assert not files_in(media)
 
 
-def test_the_days_can_be_said(patient):
+def test_the_days_in_the_trash_can_be_chosen(patient):
     photo = trashed(add(patient), 7.1)
     purge("--days", "8")
     assert exists(photo)
@@ -226,7 +226,7 @@ def test_days_that_make_no_sense_are_refused(days):
         call_command("purge_trash", f"--days={days}")
 
 
-def test_more_than_a_batch(patient, monkeypatch, django_assert_max_num_queries):
+def test_more_rows_than_a_batch_are_removed(patient, monkeypatch, django_assert_max_num_queries):
     monkeypatch.setattr("medical_records.purge.BATCH", 10)
     PatientPhotoFactory.create_batch(35, patient=patient, is_deleted=True, deleted_at=ago(31))
     with django_assert_max_num_queries(200):
@@ -360,7 +360,7 @@ def test_uploads_and_purges_of_the_same_bytes_at_once_never_lose_a_photos_file(m
     assert not files_in(media)
 
 
-def test_a_terminal_gets_a_bar():
+def test_a_terminal_gets_a_progress_bar():
     trashed(PatientPhotoFactory(), 31)
     [step] = [step for step in Purge(30).steps() if step.name == "photos"]
     screen = StringIO()
@@ -370,7 +370,7 @@ def test_a_terminal_gets_a_bar():
     assert "1/1" in screen.getvalue()
 
 
-def test_without_a_terminal_a_long_purge_tells_how_far_it_is(monkeypatch):
+def test_without_a_terminal_a_long_purge_writes_lines_of_progress(monkeypatch):
     monkeypatch.setattr(purge_trash, "SECONDS_BETWEEN_LINES", 0)
     monkeypatch.setattr("medical_records.purge.BATCH", 2)
     for _ in range(3):

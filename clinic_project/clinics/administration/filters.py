@@ -35,7 +35,21 @@ class TrashFilter(admin.SimpleListFilter):
         yield from others
 
 
-class ClinicFilter(admin.SimpleListFilter):
+class RelatedFilter(admin.SimpleListFilter):
+    """One of the rows that a foreign key leads to, which has the name of the parameter.
+
+    A filter without output isn't applied either, and a link may have brought a choice that isn't offered: it is shown then.
+    """
+
+    def has_output(self) -> bool:
+        return super().has_output() or self.value() is not None
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        value = self.value()
+        return queryset.filter(**{str(self.parameter_name): value}) if value else queryset
+
+
+class ClinicFilter(RelatedFilter):
     """One of the clinics that the person may see; not shown to those who have only one."""
 
     title = _("clinic")
@@ -46,15 +60,8 @@ class ClinicFilter(admin.SimpleListFilter):
         choices = [(str(pk), name) for pk, name in clinics.values_list("pk", "name")[: MOST_CHOICES + 1]]
         return choices if len(choices) in range(2, MOST_CHOICES + 1) else []
 
-    def has_output(self) -> bool:
-        # A filter without output isn't applied either, and a link may have brought a choice.
-        return super().has_output() or self.value() is not None
 
-    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
-        return queryset.filter(clinic=self.value()) if self.value() else queryset
-
-
-class PatientFilter(admin.SimpleListFilter):
+class PatientFilter(RelatedFilter):
     """Says whose rows are shown when a link has led here, and leads back to everybody's."""
 
     title = _("patient")
@@ -66,9 +73,3 @@ class PatientFilter(admin.SimpleListFilter):
             return []
         patients = model_admin.admin_site.visible(request, Patient).filter(pk=chosen)
         return [(str(patient.pk), patient.full_name) for patient in patients]
-
-    def has_output(self) -> bool:
-        return self.value() is not None
-
-    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
-        return queryset.filter(patient=self.value()) if self.value() else queryset

@@ -29,22 +29,18 @@ class Scope:
         """The clinics that the user is an active member of, whether with a role or without."""
         return sorted(self.roles)
 
-    def clinics_with(self, wanted: Iterable[str]) -> models.QuerySet[Clinic]:
-        """Return the clinics in which the user has one of the `wanted` roles."""
-        clinics = Clinic.objects.all()
-        return (
-            clinics
-            if self.is_unlimited
-            else clinics.filter(pk__in=[pk for pk in self.roles if self.has_role(wanted, pk)])
-        )
+    def clinics_with(self, roles: Iterable[str]) -> models.QuerySet[Clinic]:
+        """Return the clinics in which the user has one of `roles`."""
+        if self.is_unlimited:
+            return Clinic.objects.all()
+        return Clinic.objects.filter(pk__in=[pk for pk in self.roles if self.has_role(roles, pk)])
 
-    def has_role(self, wanted: Iterable[str], clinic_id: int | None = None) -> bool:
-        """Say whether the user has one of the `wanted` roles in that clinic; without one, in any clinic."""
+    def has_role(self, roles: Iterable[str], clinic_id: int | None = None) -> bool:
+        """Say whether the user has one of `roles` in that clinic; without `clinic_id`, in any clinic."""
         if self.is_unlimited:
             return True
-        held: Iterable[frozenset[str]]
-        held = self.roles.values() if clinic_id is None else [self.roles.get(clinic_id, frozenset())]
-        return any(roles & set(wanted) for roles in held)
+        clinic_ids = self.clinic_ids if clinic_id is None else [clinic_id]
+        return any(not self.roles.get(pk, frozenset()).isdisjoint(roles) for pk in clinic_ids)
 
 
 _scopes: WeakKeyDictionary[HttpRequest, Scope] = WeakKeyDictionary()

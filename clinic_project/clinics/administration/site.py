@@ -38,7 +38,7 @@ class ClinicAdminSite(SchemaAdminSite):
 
 
 def answer_when_schema_is_behind(view: View) -> View:
-    """Wrap `view`: an unmigrated database is said to be so, with status 503, instead of raising ProgrammingError."""
+    """Wrap `view`: an unmigrated database is answered by a page that says so, with status 503."""
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -28,7 +28,7 @@ def answer_of(value, field_type="text", **extra):
         ("text", {"a": 1}, '{\n  "a": 1\n}'),
     ],
 )
-def test_an_answer_is_told_as_people_write_it(field_type, value, text):
+def test_an_answer_is_shown_as_people_write_it(field_type, value, text):
     assert answer_of(value, field_type).text == text
 
 

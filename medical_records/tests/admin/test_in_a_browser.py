@@ -50,7 +50,7 @@ def test_logging_in_by_email_and_out(staff, practitioner):
     assert SESSION_KEY not in staff.driver.page_source
 
 
-def test_a_wrong_password_is_told(staff, practitioner):
+def test_a_wrong_password_is_refused_with_a_message(staff, practitioner):
     staff.open("login")
     staff.write("[name=username]", practitioner.user.email)
     staff.write("[name=password]", "wrong")

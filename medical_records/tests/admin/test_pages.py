@@ -137,7 +137,7 @@ def test_a_filter_that_makes_no_sense_is_an_error_message_and_no_traceback(query
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_an_unmigrated_database_is_said_to_be_so(model, client, superuser):
+def test_an_unmigrated_database_is_503_with_the_command_to_run(model, client, superuser):
     table = FACTORIES[model]._meta.model._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} RENAME TO hidden")

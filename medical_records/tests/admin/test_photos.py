@@ -38,14 +38,14 @@ def test_the_staff_of_its_clinic_see_a_photo(client, photo):
     assert b"".join(client.get(file_url(photo, "thumbnail")).streaming_content) == b"the thumbnail"
 
 
-def test_a_photo_without_thumbnail_is_its_own(client, photo):
+def test_a_photo_without_a_thumbnail_is_shown_whole(client, photo):
     photo.thumbnail_key = None
     photo.save()
     assert b"".join(client.get(file_url(photo, "thumbnail")).streaming_content) == b"the image"
 
 
 @pytest.mark.parametrize("kind", ["file", "thumbnail"])
-def test_nobody_else_does(kind, client, photo):
+def test_nobody_else_gets_a_photos_files(kind, client, photo):
     client.force_login(MembershipFactory(user__staff=True).user)
     assert client.get(file_url(photo, kind)).status_code == 404
     client.force_login(MembershipFactory(clinic=photo.clinic).user)  # not on the staff
@@ -78,7 +78,7 @@ def test_a_photo_does_not_come_back_without_its_record(client, staff_member):
     assert photo.is_deleted
 
 
-def test_what_somebody_trashes_while_it_is_edited_is_told(client, photo, monkeypatch):
+def test_a_photo_that_is_trashed_while_it_is_edited_stays_as_it_is(client, photo, monkeypatch):
     from medical_records.admin.photos import PhotoAdmin
 
     def trashed_meanwhile(model_admin, request, form, change):
@@ -93,7 +93,7 @@ def test_what_somebody_trashes_while_it_is_edited_is_told(client, photo, monkeyp
     assert photo.description is None
 
 
-def test_of_a_photo_on_another_clinics_record_that_is_all_that_is_said(client, photo):
+def test_a_photo_on_another_clinics_record_says_no_more_than_that(client, photo):
     foreign = MedicalRecordFactory(template__name="Secret form")
     PatientPhoto.objects.filter(pk=photo.pk).update(medical_record=foreign)
     page = client.get(reverse("admin:medical_records_patientphoto_change", args=[photo.pk])).content.decode()
