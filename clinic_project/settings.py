@@ -120,7 +120,8 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 warnings.filterwarnings("ignore", "No directory at: .*/.static/")
 
-# Photos are served by the API alone, which asks who wants them: there is no MEDIA_URL, and no one else may read them.
+# Only the API and the admin send photos, to those who may see them: there is no MEDIA_URL, and the files are their
+# owner's alone.
 MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(BASE_DIR / ".media"))
 STORAGES = {
     "default": {
