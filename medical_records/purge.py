@@ -17,7 +17,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from clinic_project.clinics.api.models import IdempotencyKey
-from clinic_project.reconciliation.errors import message
+from clinic_project.reconciliation.sqlstates import message
 
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from .photos import storage

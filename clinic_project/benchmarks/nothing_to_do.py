@@ -52,8 +52,8 @@ def _time_checks(database: Database, runs: int) -> None:
     from django.db import DEFAULT_DB_ALIAS, connections
     from django.test.utils import CaptureQueriesContext
 
-    from clinic_project.reconciliation.engine import inspect
-    from clinic_project.reconciliation.history import expect_declared
+    from clinic_project.reconciliation.migration_history import expect_declared
+    from clinic_project.reconciliation.pipeline import inspect
 
     connection = connections[DEFAULT_DB_ALIAS]
     with CaptureQueriesContext(connection) as queries:

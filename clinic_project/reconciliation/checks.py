@@ -9,11 +9,11 @@ from typing import Any
 from django.core import checks
 from django.db import Error, connections
 
-from .engine import inspect
-from .errors import message
+from .command_context import is_running
 from .exceptions import ReconciliationError
-from .history import expect_declared
-from .run import is_running
+from .migration_history import expect_declared
+from .pipeline import inspect
+from .sqlstates import message
 
 
 @checks.register(checks.Tags.database)

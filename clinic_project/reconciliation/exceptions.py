@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .plan import Refusal
+    from .planning.plan import Refusal
 
 
 class ReconciliationError(Exception):

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from .schema import LONGEST_NAME
+from .schema.model import LONGEST_NAME
 
 
 class LongNameIndex(models.Index):

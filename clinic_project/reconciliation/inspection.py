@@ -4,11 +4,11 @@ from functools import cache
 
 from django.db import connections
 
-from .engine import Inspection
-from .engine import inspect as inspect_schema
-from .history import expect_declared
-from .introspection import Server
-from .schema import Schema
+from .migration_history import expect_declared
+from .pipeline import Inspection
+from .pipeline import inspect as inspect_schema
+from .schema.introspection import Server
+from .schema.model import Schema
 
 
 def inspect(alias: str = "default") -> Inspection:

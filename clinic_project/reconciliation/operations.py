@@ -11,12 +11,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from .engine import Outcome, expect, inspect, reconcile
+from .command_context import current_run
 from .exceptions import Refused
-from .executor import Executor
-from .plan import Plan
-from .removal import Remover, plan_removals
-from .run import current_run
+from .execution.executor import Executor
+from .execution.rollback import Remover, plan_removals
+from .pipeline import Outcome, expect, inspect, reconcile
+from .planning.plan import Plan
 
 #: What only adds to a declaration, or changes one, and can be brought about by comparing.
 _DECLARATIONS = (

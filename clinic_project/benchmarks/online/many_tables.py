@@ -35,7 +35,7 @@ def _seconds(connection: Any, count: int, kind: str) -> float:
 
 
 def _check(connection: Any, apps: Any, count: int) -> float:
-    from clinic_project.reconciliation.engine import expect, inspect
+    from clinic_project.reconciliation.pipeline import expect, inspect
 
     began = time.monotonic()
     inspection = inspect(connection, *expect(connection, apps, ["many"]))

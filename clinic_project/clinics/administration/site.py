@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 
-from clinic_project.reconciliation.admin_site import SchemaAdminSite
-from clinic_project.reconciliation.errors import SCHEMA_IS_BEHIND, sqlstate
+from clinic_project.reconciliation.admin.site import SchemaAdminSite
+from clinic_project.reconciliation.sqlstates import SCHEMA_IS_BEHIND, sqlstate
 
 logger = logging.getLogger(__name__)
 

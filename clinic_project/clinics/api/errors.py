@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
-from clinic_project.reconciliation.errors import SCHEMA_IS_BEHIND, TRY_AGAIN, connection_lost, sqlstate
+from clinic_project.reconciliation.sqlstates import SCHEMA_IS_BEHIND, TRY_AGAIN, connection_lost, sqlstate
 
 from .problems import CONTENT_TYPE, InvalidInput, NotHere, Problem
 

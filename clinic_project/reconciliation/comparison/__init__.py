@@ -5,10 +5,10 @@ By meaning first, then by name: a right index under a wrong name only wants a na
 
 from collections.abc import Iterator
 
-from ..differences import Difference, Differences, Extra, Kind
-from ..schema import Relation, Schema, Table
+from ..schema.model import Relation, Schema, Table
 from .columns import column_differences
 from .constraints import check_differences, foreign_key_differences, key_differences
+from .differences import Difference, Differences, Extra, Kind
 from .indexes import index_differences
 from .matching import Matches
 from .undeclared import Unclaimed, leftovers, undeclared

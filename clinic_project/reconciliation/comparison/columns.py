@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from ..differences import Difference, Kind
-from ..schema import Column, Table
+from ..schema.model import Column, Table
+from .differences import Difference, Kind
 
 
 def column_differences(wanted: Table, table: Table, column: Column) -> Iterator[Difference]:

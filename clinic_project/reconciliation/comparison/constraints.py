@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterator
 
-from ..differences import Difference, Kind
-from ..schema import Constraint, Index, Table, is_helper_name
+from ..schema.model import Constraint, Index, Table, is_helper_name
+from .differences import Difference, Kind
 from .matching import Matches, match, of_kinds
 
 # Primary keys, unique and exclusion constraints

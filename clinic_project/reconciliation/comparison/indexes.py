@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterator
 
-from ..differences import Difference, Kind
-from ..schema import Index, Table
+from ..schema.model import Index, Table
+from .differences import Difference, Kind
 from .matching import Matches
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from ..schema import Constraint, Index, Table, is_helper_name
+from ..schema.model import Constraint, Index, Table, is_helper_name
 
 _Named = TypeVar("_Named", Index, Constraint)
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..differences import Difference, Extra, Kind
-from ..schema import Column, Constraint, Index, Table, helper_name, is_helper_name
+from ..schema.model import Column, Constraint, Index, Table, helper_name, is_helper_name
+from .differences import Difference, Extra, Kind
 from .matching import Matches, match
 
 

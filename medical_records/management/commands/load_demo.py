@@ -11,7 +11,7 @@ from django.db import ProgrammingError
 from django.urls import reverse
 
 from clinic_project.clinics.models import Clinic, Patient
-from clinic_project.reconciliation.errors import SCHEMA_IS_BEHIND, sqlstate
+from clinic_project.reconciliation.sqlstates import SCHEMA_IS_BEHIND, sqlstate
 from medical_records.models import MedicalRecord, PatientPhoto
 
 #: So that a typing error doesn't fill the disk: 56 million patients.

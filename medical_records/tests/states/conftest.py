@@ -6,14 +6,14 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from clinic_project.reconciliation.tests.proofs.catalogue import read_catalogue
-from clinic_project.reconciliation.tests.proofs.databases import (
+from clinic_project.reconciliation.tests.support.catalog import read_catalogue
+from clinic_project.reconciliation.tests.support.databases import (
     Database,
     create_database,
     default_connection_to,
     drop_database,
 )
-from clinic_project.reconciliation.tests.proofs.fixtures import copy_of, empty_database, unblocked
+from clinic_project.reconciliation.tests.support.fixtures import copy_of, empty_database, unblocked
 
 from .outcomes import Expectations
 from .rows import fill

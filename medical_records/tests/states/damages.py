@@ -8,7 +8,7 @@ import psycopg2
 from django.apps import apps
 from django.db import models
 
-from clinic_project.reconciliation.tests.proofs.databases import Database
+from clinic_project.reconciliation.tests.support.databases import Database
 
 from .tables import MEDICAL_TABLES, TABLES
 

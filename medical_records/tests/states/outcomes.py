@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from clinic_project.reconciliation.tests.proofs.catalogue import Catalogue, Key, differences, nothing, read_catalogue
-from clinic_project.reconciliation.tests.proofs.databases import Database, Outcome
-from clinic_project.reconciliation.tests.proofs.fingerprints import Filled, fingerprints, lost_or_changed, nulls_left
-from clinic_project.reconciliation.tests.proofs.idempotence import assert_changes_nothing
+from clinic_project.reconciliation.tests.support.catalog import Catalogue, Key, differences, nothing, read_catalogue
+from clinic_project.reconciliation.tests.support.databases import Database, Outcome
+from clinic_project.reconciliation.tests.support.fingerprints import Filled, fingerprints, lost_or_changed, nulls_left
+from clinic_project.reconciliation.tests.support.idempotence import assert_changes_nothing
 
 from .tables import TABLES
 

@@ -1,6 +1,6 @@
 """Rows of a believable clinic."""
 
-from clinic_project.reconciliation.tests.proofs.databases import Database
+from clinic_project.reconciliation.tests.support.databases import Database
 
 #: Rows in each of the nine tables.
 ROWS = 240

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from clinic_project.reconciliation.tests.proofs.catalogue import object_ids
-from clinic_project.reconciliation.tests.proofs.databases import Database
+from clinic_project.reconciliation.tests.support.catalog import object_ids
+from clinic_project.reconciliation.tests.support.databases import Database
 
 from .outcomes import Expectations
 from .rows import ROWS

@@ -3,8 +3,8 @@
 import psycopg2
 import pytest
 
-from clinic_project.reconciliation.tests.proofs.catalogue import dropping_constraints, foreign_key, named
-from clinic_project.reconciliation.tests.proofs.databases import Database
+from clinic_project.reconciliation.tests.support.catalog import dropping_constraints, foreign_key, named
+from clinic_project.reconciliation.tests.support.databases import Database
 
 from .outcomes import Expectations
 from .tables import MEDICAL_TABLES, TABLES

@@ -9,21 +9,21 @@ from django.apps import apps
 from django.db import DatabaseError, connection
 from django.test import override_settings
 
-from clinic_project.reconciliation.tests.proofs.catalogue import (
+from clinic_project.reconciliation.tests.support.catalog import (
     Key,
     dropping_constraints,
     foreign_key,
     object_ids,
     read_catalogue,
 )
-from clinic_project.reconciliation.tests.proofs.databases import (
+from clinic_project.reconciliation.tests.support.databases import (
     Database,
     create_database,
     default_connection_to,
     drop_database,
 )
-from clinic_project.reconciliation.tests.proofs.fingerprints import fingerprints, lost_or_changed
-from clinic_project.reconciliation.tests.proofs.interruptions import Killed, dying
+from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.support.interruptions import Killed, dying
 
 from .outcomes import MIGRATIONS, Expectations, recorded
 from .rows import fill

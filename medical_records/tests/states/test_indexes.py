@@ -6,8 +6,8 @@ import threading
 import psycopg2
 import pytest
 
-from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key, named, object_ids
-from clinic_project.reconciliation.tests.proofs.databases import Database
+from clinic_project.reconciliation.tests.support.catalog import foreign_key, named, object_ids
+from clinic_project.reconciliation.tests.support.databases import Database
 
 from .outcomes import Expectations
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from clinic_project.reconciliation.tests.proofs.catalogue import named, object_ids
-from clinic_project.reconciliation.tests.proofs.databases import Database
+from clinic_project.reconciliation.tests.support.catalog import named, object_ids
+from clinic_project.reconciliation.tests.support.databases import Database
 
 from .outcomes import Expectations
 from .tables import TABLES

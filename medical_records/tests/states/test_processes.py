@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from clinic_project.reconciliation.tests.proofs.databases import Database, Outcome, server_parameters
-from clinic_project.reconciliation.tests.proofs.fingerprints import fingerprints, lost_or_changed
-from clinic_project.reconciliation.tests.proofs.profiles import LONG
+from clinic_project.reconciliation.tests.support.databases import Database, Outcome, server_parameters
+from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.support.profiles import LONG
 
 from .outcomes import Expectations
 

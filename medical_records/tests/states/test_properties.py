@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic_project.reconciliation.tests.proofs.catalogue import Key, differences, read_catalogue, row_versions
-from clinic_project.reconciliation.tests.proofs.databases import Database, create_database, drop_database
-from clinic_project.reconciliation.tests.proofs.fingerprints import fingerprints, lost_or_changed
-from clinic_project.reconciliation.tests.proofs.idempotence import assert_changes_nothing
-from clinic_project.reconciliation.tests.proofs.profiles import PROFILE
+from clinic_project.reconciliation.tests.support.catalog import Key, differences, read_catalogue, row_versions
+from clinic_project.reconciliation.tests.support.databases import Database, create_database, drop_database
+from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.support.idempotence import assert_changes_nothing
+from clinic_project.reconciliation.tests.support.profiles import PROFILE
 
 from .damages import Damage, all_damages
 from .outcomes import Expectations

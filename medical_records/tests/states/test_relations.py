@@ -5,9 +5,9 @@ import json
 import psycopg2
 import pytest
 
-from clinic_project.reconciliation.tests.proofs.catalogue import named
-from clinic_project.reconciliation.tests.proofs.databases import Database
-from clinic_project.reconciliation.tests.proofs.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.support.catalog import named
+from clinic_project.reconciliation.tests.support.databases import Database
+from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 
 from .outcomes import Expectations
 from .rows import ROWS

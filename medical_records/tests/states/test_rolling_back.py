@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from clinic_project.reconciliation.tests.proofs.databases import Database
-from clinic_project.reconciliation.tests.proofs.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.support.databases import Database
+from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 
 from .outcomes import Expectations
 from .rows import ROWS

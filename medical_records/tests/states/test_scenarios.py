@@ -4,9 +4,9 @@ import pytest
 from django.core.management import call_command
 from django.test import override_settings
 
-from clinic_project.reconciliation.tests.proofs.catalogue import dropping_constraints, object_ids
-from clinic_project.reconciliation.tests.proofs.databases import Database, default_connection_to
-from clinic_project.reconciliation.tests.proofs.idempotence import assert_changes_nothing
+from clinic_project.reconciliation.tests.support.catalog import dropping_constraints, object_ids
+from clinic_project.reconciliation.tests.support.databases import Database, default_connection_to
+from clinic_project.reconciliation.tests.support.idempotence import assert_changes_nothing
 
 from .outcomes import MIGRATIONS, Expectations, assert_defaults_live, recorded
 from .tables import MEDICAL_TABLES

@@ -7,14 +7,9 @@ from collections.abc import Callable
 import pytest
 from django.db import DatabaseError
 
-from clinic_project.reconciliation.tests.proofs.catalogue import (
-    dropping_constraints,
-    foreign_key,
-    named,
-    object_ids,
-)
-from clinic_project.reconciliation.tests.proofs.databases import Database
-from clinic_project.reconciliation.tests.proofs.interruptions import Killed, counted, dying, session_ended
+from clinic_project.reconciliation.tests.support.catalog import dropping_constraints, foreign_key, named, object_ids
+from clinic_project.reconciliation.tests.support.databases import Database
+from clinic_project.reconciliation.tests.support.interruptions import Killed, counted, dying, session_ended
 
 from .outcomes import Expectations
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key, named, read_catalogue
-from clinic_project.reconciliation.tests.proofs.databases import Database, create_database, drop_database
-from clinic_project.reconciliation.tests.proofs.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.support.catalog import foreign_key, named, read_catalogue
+from clinic_project.reconciliation.tests.support.databases import Database, create_database, drop_database
+from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 
 from .outcomes import Expectations
 from .rows import ROWS

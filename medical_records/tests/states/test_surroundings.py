@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 from django.test import override_settings
 
-from clinic_project.reconciliation.tests.proofs.catalogue import read_catalogue
-from clinic_project.reconciliation.tests.proofs.databases import Database
-from clinic_project.reconciliation.tests.proofs.fingerprints import fingerprints, lost_or_changed
-from clinic_project.reconciliation.tests.proofs.interruptions import session_ended
+from clinic_project.reconciliation.tests.support.catalog import read_catalogue
+from clinic_project.reconciliation.tests.support.databases import Database
+from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.support.interruptions import session_ended
 
 from .outcomes import Expectations
 from .tables import TABLES

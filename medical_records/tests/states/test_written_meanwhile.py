@@ -7,11 +7,11 @@ import pytest
 from django.db import connections
 
 from clinic_project.reconciliation.conf import Budgets
-from clinic_project.reconciliation.engine import reconcile
-from clinic_project.reconciliation.history import expect_declared
-from clinic_project.reconciliation.report import Reporter
-from clinic_project.reconciliation.tests.proofs.catalogue import foreign_key
-from clinic_project.reconciliation.tests.proofs.databases import Database, default_connection_to
+from clinic_project.reconciliation.execution.reporter import Reporter
+from clinic_project.reconciliation.migration_history import expect_declared
+from clinic_project.reconciliation.pipeline import reconcile
+from clinic_project.reconciliation.tests.support.catalog import foreign_key
+from clinic_project.reconciliation.tests.support.databases import Database, default_connection_to
 
 
 class Latecomer(Reporter):

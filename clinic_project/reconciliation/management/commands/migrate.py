@@ -14,18 +14,10 @@ from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.signals import post_migrate, pre_migrate
 
-from ...console import (
-    ConsoleReporter,
-    alone,
-    differences_text,
-    errors_told,
-    notes_lines,
-    refusals_text,
-    require_postgresql,
-)
-from ...engine import Inspection, expect, inspect, require_server
+from ...command_context import Run, running
 from ...exceptions import Refused
-from ...history import (
+from ...execution.sessions import without_timeouts
+from ...migration_history import (
     HISTORY_LOST,
     expect_declared,
     only_reconciles,
@@ -35,9 +27,17 @@ from ...history import (
     repair_book,
 )
 from ...operations import reconcile_apps
-from ...plan import Note, Refusal
-from ...run import Run, running
-from ...sessions import without_timeouts
+from ...pipeline import Inspection, expect, inspect, require_server
+from ...planning.plan import Note, Refusal
+from ..console import (
+    ConsoleReporter,
+    alone,
+    differences_text,
+    errors_told,
+    notes_lines,
+    refusals_text,
+    require_postgresql,
+)
 
 
 class Command(DjangoMigrate):

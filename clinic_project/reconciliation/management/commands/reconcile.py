@@ -9,8 +9,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ...command_context import Run, running
 from ...conf import Budgets
-from ...console import (
+from ...execution.sessions import without_timeouts
+from ...migration_history import expect_declared
+from ...operations import script
+from ...pipeline import Inspection, foresee, inspect, reconcile
+from ...planning.plan import Note, Plan, Refusal
+from ..console import (
     ConsoleReporter,
     alone,
     differences_text,
@@ -19,12 +25,6 @@ from ...console import (
     refusals_text,
     require_postgresql,
 )
-from ...engine import Inspection, foresee, inspect, reconcile
-from ...history import expect_declared
-from ...operations import script
-from ...plan import Note, Plan, Refusal
-from ...run import Run, running
-from ...sessions import without_timeouts
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.commands.sqlmigrate import Command as DjangoSqlMigrate
 
-from ...console import errors_told
+from ..console import errors_told
 
 
 class Command(DjangoSqlMigrate):

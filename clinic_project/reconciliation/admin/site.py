@@ -1,0 +1,86 @@
+"""The admin's page "Schema", for superusers: what is declared, what is there, and what `migrate` would do about it."""
+
+import logging
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import DEFAULT_DB_ALIAS, Error
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_safe
+
+from ..exceptions import ReconciliationError
+from ..inspection import inspect
+from ..pipeline import Inspection
+from ..planning.plan import merged
+from ..sqlstates import LOCK_NOT_AVAILABLE, message, sqlstate
+from .schema_status import Mark, mark_tables
+
+logger = logging.getLogger(__name__)
+
+
+class SchemaAdminSite(admin.AdminSite):
+    """An admin site with a page that shows the schema of the default database, and changes nothing."""
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        # Before Django's own, which end in one that catches all.
+        return [path("schema/", self.admin_view(self.schema_view), name="schema"), *super().get_urls()]
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Return Django's list, which the index and the sidebar show, and the page below it for those who may see it."""
+        listed: list[Any] = super().get_app_list(request, app_label)
+        if app_label is None and _may_see(request):
+            listed.append(self._entry())
+        return listed
+
+    def _entry(self) -> dict[str, Any]:
+        url = reverse("admin:schema", current_app=self.name)
+        page = {"name": "Schema", "object_name": "Schema", "admin_url": url, "add_url": None, "view_only": True}
+        return {
+            "name": "Database",
+            "app_label": "reconciliation",
+            "app_url": url,
+            "has_module_perms": True,
+            "models": [{**page, "perms": {"view": True}}],
+        }
+
+    @method_decorator(require_safe)
+    def schema_view(self, request: HttpRequest) -> HttpResponse:
+        if not _may_see(request):
+            raise PermissionDenied
+        shown, status = _look()
+        request.current_app = self.name
+        context = {**self.each_context(request), "title": "Schema", **shown}
+        return TemplateResponse(request, "admin/reconciliation/schema.html", context, status=status)
+
+
+def _may_see(request: HttpRequest) -> bool:
+    return request.user.is_active and request.user.is_superuser
+
+
+def _look() -> tuple[dict[str, Any], int]:
+    """Return what the page shows, and its status: 503 where the database can't be compared."""
+    try:
+        inspection = inspect(DEFAULT_DB_ALIAS)
+    except ReconciliationError as error:
+        logger.warning("The schema can't be compared: %s", error)
+        return {"obstacle": str(error)}, 503
+    except Error as error:
+        logger.exception("The schema can't be compared.")
+        return {"obstacle": message(error), "is_locked": sqlstate(error) == LOCK_NOT_AVAILABLE}, 503
+    return _shown(inspection), 200
+
+
+def _shown(inspection: Inspection) -> dict[str, Any]:
+    tables = mark_tables(inspection)
+    return {
+        "inspection": inspection,
+        "tables": tables,
+        "differing": [table for table in tables if table.mark is not Mark.AS_DECLARED],
+        "steps": list(inspection.plan.steps),
+        "refusals": merged(inspection.plan.refusals),
+        "notes": list(dict.fromkeys(inspection.plan.notes)),
+    }

@@ -1,0 +1,283 @@
+"""PostgreSQL's catalogues → Schema: the answers to the catalogue queries, put together."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..conf import Budgets, milliseconds
+from . import catalog as catalogue
+from .model import Column, Constraint, Index, Relation, Schema, Table, identifier
+from .model import Sequence as KeySequence
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What a server lets this role do. `schema` is where CREATE TABLE would put a table, None if nowhere."""
+
+    database: str
+    version: str
+    version_number: int
+    role: str
+    schema: str | None
+    search_path: str
+    in_recovery: bool
+    read_only: bool
+    may_create: bool
+    may_create_temporary: bool
+
+
+def read_server(connection: BaseDatabaseWrapper) -> Server:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT current_database(), current_setting('server_version'),
+                   current_setting('server_version_num')::int, current_user, current_schema(),
+                   current_setting('search_path'), pg_is_in_recovery(),
+                   current_setting('transaction_read_only')::bool,
+                   coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
+                   has_database_privilege(current_database(), 'TEMPORARY')
+            """
+        )
+        return Server(*cursor.fetchone())
+
+
+@contextmanager
+def rolled_back(connection: BaseDatabaseWrapper) -> Iterator[Any]:
+    """Give a cursor in a transaction of which nothing stays, its settings included."""
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        try:
+            yield cursor
+        finally:
+            transaction.set_rollback(True, using=connection.alias)
+
+
+def read_schema(connection: BaseDatabaseWrapper, schema: str, tables: Iterable[str], wanted: Iterable[str]) -> Schema:
+    """Read those of `tables` that are in `schema`, and who holds the `wanted` names there.
+
+    Raises django.db.Error of SQLSTATE 55P03 if a table is locked against readers for longer than the lock timeout.
+    """
+    with rolled_back(connection) as cursor:
+        cursor.execute(
+            "SELECT set_config('lock_timeout', %s, true)", [milliseconds(Budgets.from_settings().lock_timeout)]
+        )
+        return _Reader(cursor, f"(SELECT oid FROM pg_namespace WHERE nspname = {_literal(schema)})", schema).read(
+            sorted(tables), sorted(wanted)
+        )
+
+
+def read_temporary_schema(cursor: Any, schema: str, tables: Iterable[str]) -> Schema:
+    """Read this session's temporary `tables` as if they were in `schema`."""
+    return _Reader(cursor, "pg_my_temp_schema()", schema).read(sorted(tables), [])
+
+
+def quoted_names(cursor: Any, names: Iterable[str]) -> dict[str, str]:
+    """Return names as PostgreSQL prints them in definitions: in double quotes where they need them."""
+    cursor.execute("SELECT name, quote_ident(name) FROM unnest(%s::text[]) AS t(name)", [list(names)])
+    return dict(cursor.fetchall())
+
+
+def _literal(text: str) -> str:
+    """Return `text` as it stands in a query that is given parameters, where a per cent sign is doubled."""
+    return "'{}'".format(text.replace("'", "''").replace("%", "%%"))
+
+
+class _Reader:
+    """Runs the catalogue queries over the tables of one namespace, and puts their answers together."""
+
+    def __init__(self, cursor: Any, namespace: str, schema: str) -> None:
+        self.cursor = cursor
+        self.namespace = namespace
+        self.schema = schema
+
+    def read(self, tables: Sequence[str], wanted: Sequence[str]) -> Schema:
+        # Names must resolve before the search path is emptied: a temporary table may shadow a real one.
+        resolved = self._resolutions(tables)
+        # Compiling the queries would take longer than running them, and costs are overrated where tables are new.
+        self.cursor.execute("SELECT set_config('search_path', '', true), set_config('jit', 'off', true)")
+        relations = self._rows(catalogue.RELATIONS, tables)
+        found = {row["oid"]: row for row in relations if row["here"] and row["kind"] in "rp"}
+        columns = self._grouped(catalogue.COLUMNS, list(found))
+        indexes = self._grouped(catalogue.INDEXES, list(found))
+        constraints = self._grouped(catalogue.CONSTRAINTS, list(found))
+        by_name = {
+            row["name"]: _table(self.schema, row, columns[oid], indexes[oid], constraints[oid], resolved)
+            for oid, row in found.items()
+        }
+        if wanted:
+            by_name = self._with_next_keys(by_name, found)
+        return Schema(
+            self.schema,
+            by_name,
+            self._holders(wanted, tables) if wanted else {},
+            tuple(Relation(row["schema"], row["name"], row["kind"]) for row in relations if not row["here"]),
+        )
+
+    def _rows(self, sql: str, names_or_oids: Sequence[Any]) -> list[dict[str, Any]]:
+        sql = sql.replace("{namespace}", self.namespace).replace("{schema}", _literal(self.schema))
+        self.cursor.execute(sql, [list(names_or_oids)])
+        names = [column.name for column in self.cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in self.cursor.fetchall()]
+
+    def _grouped(self, sql: str, oids: Sequence[int]) -> Mapping[int, list[dict[str, Any]]]:
+        rows = defaultdict(list)
+        for row in self._rows(sql, oids):
+            rows[row.pop("table_oid")].append(row)
+        return rows
+
+    def _resolutions(self, tables: Sequence[str]) -> dict[str, tuple[int | None, str | None]]:
+        rows = self._rows(catalogue.RESOLUTIONS, tables)
+        return {row["name"]: (row["oid"], row["schema"]) for row in rows}
+
+    def _holders(self, wanted: Sequence[str], tables: Sequence[str]) -> dict[str, Relation]:
+        rows = self._rows(catalogue.HOLDERS, [*wanted, *tables])
+        # A table has a type of its name; an index has none.
+        rows = [row for row in rows if row["kind"] != "type" or row["name"] in tables]
+        return {row["name"]: Relation(self.schema, row["name"], row["kind"], row["table_name"]) for row in rows}
+
+    def _with_next_keys(self, tables: dict[str, Table], found: Mapping[int, Mapping[str, Any]]) -> dict[str, Table]:
+        """Add what the rows and the sequences of the keys have come to: one query, of two quick look-ups a key."""
+        readable = {row["name"] for row in found.values() if row["may_select"] and not row["rows_hidden"]}
+        keys = [(t, *key) for t in tables.values() if t.name in readable for key in _sequence_keys(t)]
+        if not keys:
+            return tables
+        asked = [
+            (identifier(name), table.sql_name, sequence.name, sequence.increment) for table, name, sequence in keys
+        ]
+        self.cursor.execute(catalogue.NEXT_KEYS, [json.dumps(asked, ensure_ascii=False)])
+        answers = json.loads(self.cursor.fetchone()[0])
+        return tables | {
+            table.name: _with_next_key(table, name, next_key, replace(sequence, next_value=next_value))
+            for (table, name, sequence), (next_key, next_value) in zip(keys, answers, strict=True)
+        }
+
+
+def _sequence_keys(table: Table) -> list[tuple[str, KeySequence]]:
+    """Return the column whose max() is an index look-up, and the sequence that feeds it."""
+    key = table.primary_key
+    if key is None or len(key.columns) != 1:
+        return []
+    sequence = table.columns[key.columns[0]].sequence
+    return [(key.columns[0], sequence)] if sequence is not None and sequence.readable else []
+
+
+def _with_next_key(table: Table, name: str, next_key: int | None, sequence: KeySequence) -> Table:
+    columns = {**table.columns, name: replace(table.columns[name], sequence=sequence)}
+    return replace(table, columns=columns, next_keys={} if next_key is None else {name: next_key})
+
+
+def _table(
+    schema: str,
+    row: Mapping[str, Any],
+    columns: Sequence[Mapping[str, Any]],
+    indexes: Sequence[Mapping[str, Any]],
+    constraints: Sequence[Mapping[str, Any]],
+    resolved: Mapping[str, tuple[int | None, str | None]],
+) -> Table:
+    all_indexes = {index["oid"]: _index(index) for index in indexes}
+    resolved_oid, resolved_schema = resolved[row["name"]]
+    return Table(
+        schema=schema,
+        name=row["name"],
+        columns={column["name"]: _column(column) for column in columns},
+        indexes=tuple(all_indexes.values()),
+        constraints=tuple(_constraint(c, all_indexes.get(c["index_oid"])) for c in constraints if c["kind"] in "pufcx"),
+        kind=row["kind"],
+        logged=row["logged"],
+        owned=row["owned"],
+        owner=row["owner"],
+        may_reference=row["may_reference"],
+        rows_hidden=row["rows_hidden"],
+        shadowed_by=resolved_schema if resolved_oid not in (None, row["oid"]) else None,
+        rows=max(row["rows"], 0),
+        triggers=tuple(row["triggers"] or ()),
+        rules=tuple(row["rules"] or ()),
+        children=tuple(row["children"] or ()),
+    )
+
+
+def _column(row: Mapping[str, Any]) -> Column:
+    sequence = None
+    if row["sequence"] is not None:
+        sequence = KeySequence(
+            row["sequence"],
+            row["sequence_owned"],
+            row["sequence_ownable"],
+            row["increment"],
+            row["max_value"],
+            row["sequence_readable"],
+        )
+    # The column's name, which might have these words in it, is quoted and ends it before the attributes.
+    not_null = (row["not_null_definition"] or "").removeprefix(f"NOT NULL {row['name']}")
+    return Column(
+        name=row["name"],
+        type=row["type"],
+        not_null=row["not_null"],
+        not_null_name=row["not_null_name"],
+        not_null_validated="NOT VALID" not in not_null,
+        not_null_inherits="NO INHERIT" not in not_null,
+        not_null_inherited=row["not_null_inherited"],
+        default=None if row["generated"] else row["expression"],
+        default_volatile=row["volatile"],
+        identity=row["identity"],
+        generated=row["generated"] and f"{row['generated']} {row['expression']}",
+        collation=row["collation"],
+        sequence=sequence,
+    )
+
+
+_NAME = r'(?:"(?:[^"]|"")+"|[^\s".]+)'
+
+#: What pg_get_indexdef prints first. A temporary table's schema is pg_temp, and up to PostgreSQL 14 pg_temp_ and a number.
+_UP_TO_THE_TABLE = re.compile(rf"CREATE (?:UNIQUE )?INDEX {_NAME} ON (?:ONLY )?{_NAME}\.{_NAME} ")
+
+
+def _index(row: Mapping[str, Any]) -> Index:
+    definition = _UP_TO_THE_TABLE.sub("", row["definition"], count=1)
+    body = definition
+    if row["parameters"]:
+        body = re.sub(r" WITH \([^()]*\)", "", body)
+    return Index(
+        name=row["name"],
+        unique=row["is_unique"],
+        body=body,
+        definition=definition,
+        valid=row["valid"],
+        building=row["building"],
+        constraint=row["constraint_name"],
+        keys=tuple(row["keys"] or ()),
+        predicate=row["predicate"],
+        parameters=tuple(row["parameters"] or ()),
+        columns=tuple(row["columns"] or ()),
+        replica_identity=row["replica_identity"],
+        needed_by=row["needed_by"] or "",
+    )
+
+
+#: What pg_get_constraintdef appends, in its order, for attributes that Constraint has as fields.
+_ATTRIBUTES = re.compile(r"( DEFERRABLE)?( INITIALLY DEFERRED)?( NOT ENFORCED)?( NOT VALID)?$")
+
+
+def _constraint(row: Mapping[str, Any], index: Index | None) -> Constraint:
+    attributes = _ATTRIBUTES.search(row["definition"])
+    assert attributes is not None  # every part is optional  # noqa: S101
+    return Constraint(
+        name=row["name"],
+        kind=row["kind"],
+        definition=row["definition"][: attributes.start()],
+        columns=tuple(row["columns"] or ()),
+        validated=row["validated"],
+        enforced=not attributes[3] and not row["triggers_disabled"],
+        deferrable=row["deferrable"],
+        deferred=row["deferred"],
+        index=index,
+        target=(row["target_schema"], row["target_table"]) if row["kind"] == "f" else None,
+        target_columns=tuple(row["target_columns"] or ()),
+        triggers_disabled=row["triggers_disabled"],
+    )

@@ -1,0 +1,292 @@
+# ruff: noqa: DJ008 (nobody looks at these)
+"""What models mean is read from tables that are drawn together: it must be what Django creates."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from django.apps import apps
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex, GinIndex, HashIndex
+from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db.migrations.state import ModelState, ProjectState
+from django.db.models import F, Q
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Lower, Now, Upper
+from django.test.utils import isolate_apps
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ...comparison import compare
+from ...migration_history import reconciling_labels
+from ...schema import declared as expected
+from ...schema import sheets
+from ...schema.declared import expected_schema
+from ...schema.introspection import read_schema, rolled_back
+from ...schema.model import Schema
+from ..support.profiles import PROFILE
+
+pytestmark = pytest.mark.django_db
+
+
+def _drawn(apps, *labels):
+    return expected_schema(connections[DEFAULT_DB_ALIAS], apps, labels, "public").tables
+
+
+def _require_the_same(apps, *labels):
+    """Compare what is drawn with what is read of the tables that Django creates, and return it."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    drawn = _drawn(apps, *labels)
+    with rolled_back(connection):
+        with connection.schema_editor(atomic=False) as editor:
+            for model in apps.get_models():
+                editor.create_model(model)
+        differences = compare(Schema("public", drawn), read_schema(connection, "public", drawn, ["any"]))
+    assert [(item.kind, item.name, item.expected, item.actual) for item in differences.items] == []
+    assert differences.extras == ()
+    return drawn
+
+
+def _sheets_used(monkeypatch):
+    used = []
+    cut = sheets.Sheets.cut
+    monkeypatch.setattr(sheets.Sheets, "cut", lambda self, *given: used.extend(self.by_name) or cut(self, *given))
+    return used
+
+
+def test_the_projects_own_models(monkeypatch):
+    """They share sheets. That what is cut out of these is what Django creates, the migration's tests show."""
+    used = _sheets_used(monkeypatch)
+    assert len(_drawn(apps, *reconciling_labels())) > 2 * len(used)
+
+
+def test_many_models_are_made_in_lots(monkeypatch):
+    at_once = _drawn(apps, *reconciling_labels())
+    monkeypatch.setattr(expected, "MODELS_AT_ONCE", 2)
+    assert _drawn(apps, *reconciling_labels()) == at_once
+
+
+@isolate_apps("clinic_project.reconciliation")
+def test_whatever_a_table_without_unique_columns_can_have():
+    class Shelf(models.Model):
+        label = models.CharField(max_length=80, db_index=True, db_collation="C")
+        shouted = models.GeneratedField(
+            expression=Upper("label"), output_field=models.CharField(max_length=80), db_persist=True
+        )
+        tags = ArrayField(models.CharField(max_length=20))
+        facts = models.JSONField(db_default={"a": "it's, (so) \\ 100%"})
+        width = models.DecimalField(max_digits=6, decimal_places=2, default=1)
+        above = models.ForeignKey("self", models.SET_NULL, null=True)
+        made_at = models.DateTimeField(db_default=Now())
+
+        class Meta:
+            app_label = "reconciliation"
+            db_table = "Regal eins"
+            indexes = [
+                models.Index(Lower("label"), name="by_expression"),
+                models.Index(F("made_at").desc(nulls_last=True), "label", name="descending"),
+                models.Index(fields=["width"], include=["label"], condition=Q(width__gt=2), name="partial_covering"),
+                models.Index(fields=["label"], opclasses=["varchar_pattern_ops"], name="by_prefix"),
+                GinIndex(fields=["facts"], fastupdate=False, name="in_facts"),
+                BrinIndex(fields=["made_at"], name="by_age"),
+                HashIndex(fields=["shouted"], name="by_hash"),
+            ]
+            constraints = [models.CheckConstraint(condition=Q(width__gt=0), name="has width")]
+
+    assert len(_require_the_same(Shelf._meta.apps, "reconciliation")["Regal eins"].indexes) == 11
+
+
+@isolate_apps("clinic_project.reconciliation")
+def test_a_key_of_a_type_that_hashes_to_nothing():
+    class Money(models.Field):
+        def db_type(self, connection):
+            return "money"
+
+    class Coin(models.Model):
+        worth = Money(primary_key=True)
+
+        class Meta:
+            app_label = "reconciliation"
+
+    assert _drawn(Coin._meta.apps, "reconciliation")["reconciliation_coin"].columns["worth"].type == "money"
+
+
+def _state(*tables):
+    state = ProjectState()
+    for number, (name, columns, options) in enumerate(tables):
+        key = ("id", models.BigAutoField(primary_key=True))
+        state.add_model(ModelState("shop", f"Model{number}", [key, *columns], {"db_table": name, **options}))
+    return state.apps
+
+
+def test_two_tables_with_the_same_columns_share_a_sheet(monkeypatch):
+    used = _sheets_used(monkeypatch)
+    columns = [("name", models.CharField(max_length=9, unique=True)), ("size", models.PositiveIntegerField())]
+    tables = _drawn(_state(("shirts", columns, {}), ("hats", columns, {})), "shop")
+    assert len(used) == 1
+    assert {c.name for c in tables["hats"].constraints} == {"hats_pkey", "hats_name_key", "hats_size_check"}
+
+
+def test_a_column_that_means_something_else_in_another_table():
+    of_text, of_number = ("size", models.TextField()), ("size", models.IntegerField(null=True))
+    tables = _drawn(_state(("shirts", [of_text], {}), ("hats", [of_number], {})), "shop")
+    assert [tables[name].columns["size"].type for name in ("shirts", "hats")] == ["text", "integer"]
+
+
+def test_a_foreign_key_is_told_with_the_table_that_it_points_to():
+    to_hats = models.ForeignKey("shop.Model1", models.CASCADE)
+    tables = _drawn(_state(("shirts", [("goes_with", to_hats)], {}), ("select", [("goes_with", to_hats)], {})), "shop")
+    for name in ("shirts", "select"):
+        foreign_key = next(c for c in tables[name].constraints if c.kind == "f")
+        assert foreign_key.target == ("public", "select")
+        assert foreign_key.definition == 'FOREIGN KEY (goes_with_id) REFERENCES public."select"(id)'
+
+
+def test_a_name_that_postgresql_would_have_made_up_itself():
+    rule = models.CheckConstraint(condition=Q(size__lt=9), name="shirts_size_not_null")
+    state = _state(("shirts", [("size", models.IntegerField())], {"constraints": [rule]}))
+    drawn = _require_the_same(state, "shop")
+    assert drawn["shirts"].columns["size"].not_null_name in (None, "shirts_size_not_null1")
+
+
+def test_two_tables_for_which_it_would_make_up_the_same_name():
+    of_group, of_id = ("group_id", models.IntegerField()), ("extra", models.TextField())
+    _require_the_same(_state(("shop_user", [of_group], {}), ("shop_user_group", [of_id], {})), "shop")
+
+
+def test_a_table_of_a_name_that_it_would_make_up():
+    code = ("code", models.CharField(max_length=9, unique=True))
+    _require_the_same(_state(("shop_pkey", [], {}), ("shop_code_key", [], {}), ("shop", [code], {})), "shop")
+
+
+def test_a_table_of_the_name_that_a_sheet_would_have():
+    _require_the_same(_state(("reconcile_0", [("n" * 60, models.TextField())], {}), ("hats", [], {})), "shop")
+
+
+def test_names_that_are_too_long():
+    """PostgreSQL cuts them, and the ones that it makes of them."""
+    long = ("shop_" + "ä" * 40, [("c" * 60, models.IntegerField())], {})
+    _require_the_same(
+        _state(long, ("shop_appointmentreminderrecipients", [("c" * 30, models.TextField())], {})), "shop"
+    )
+
+
+@pytest.mark.parametrize("default", [[1, 2], [], RawSQL("ARRAY[1, (2)]", []), RawSQL("$$it's, ($$", [])])
+def test_a_default_with_commas_and_brackets(default):
+    kind = models.TextField if "it's" in str(default) else partial(ArrayField, models.IntegerField())
+    rule = models.CheckConstraint(condition=Q(id__gt=1), name="rule")
+    code = ("code", models.CharField(max_length=40, db_default="it's, (so) \\ [100%"))
+    _require_the_same(_state(("hats", [("own", kind(db_default=default)), code], {"constraints": [rule]})), "shop")
+
+
+def test_what_is_declared_unique_twice():
+    """PostgreSQL makes one constraint of two that CREATE TABLE has alike."""
+    code = ("code", models.CharField(max_length=9, unique=True))
+    twice = [models.UniqueConstraint(fields=["code"], name="again"), models.UniqueConstraint(fields=["id"], name="key")]
+    _require_the_same(_state(("hats", [code], {"constraints": twice}), ("shirts", [code], {})), "shop")
+
+
+def test_a_tablespace():
+    indexes = [models.Index(fields=["code"], name="by_code", db_tablespace="pg_default")]
+    code = ("code", models.CharField(max_length=9, db_index=True, db_tablespace="pg_default"))
+    _require_the_same(_state(("hats", [code], {"indexes": indexes, "db_tablespace": "pg_default"})), "shop")
+
+
+class _Ruled(models.IntegerField):
+    """A field of somebody's own, which brings a check along."""
+
+    def __init__(self, check="", **options):
+        super().__init__(**options)
+        self.check_sql = check
+
+    def deconstruct(self):
+        name, path, arguments, options = super().deconstruct()
+        return name, path, arguments, {**options, "check": self.check_sql}
+
+    def db_check(self, connection):
+        return self.check_sql
+
+
+@pytest.mark.parametrize("check", ["1 > 0", '"size" > 0', '"size" < "id"', "length('CHECK') > 0"])
+def test_a_check_that_a_field_brings_along(check):
+    ruled, plain = ("ruled", _Ruled(check)), ("size", models.IntegerField())
+    tables = ("hats", [ruled, plain], {}), ("shirts", [plain], {}), ("socks", [ruled, plain], {})
+    _require_the_same(_state(*tables), "shop")
+
+
+def test_a_condition_that_names_its_table():
+    rule = models.CheckConstraint(condition=RawSQL('"hats"."id" > 1', [], models.BooleanField()), name="rule")
+    _require_the_same(_state(("hats", [], {"constraints": [rule]}), ("shirts", [], {})), "shop")
+
+
+class _Written(models.constraints.BaseConstraint):
+    """A constraint of somebody's own, in their own words."""
+
+    def __init__(self, *, name, sql):
+        super().__init__(name=name)
+        self.sql = sql
+
+    def deconstruct(self):
+        path, arguments, options = super().deconstruct()
+        return path, arguments, {**options, "sql": self.sql}
+
+    def constraint_sql(self, model, schema_editor):
+        return self.sql
+
+
+@pytest.mark.parametrize("name", ["", 'CONSTRAINT "pair" '])
+def test_a_constraint_of_somebodys_own(name):
+    pair = [("size", models.IntegerField()), ("code", models.IntegerField())]
+    unique = models.UniqueConstraint(fields=["size", "code"], name="one")
+    written = _Written(name="pair", sql=f'{name}FOREIGN KEY ("size", "code") REFERENCES "hats" ("size", "code")')
+    state = _state(("hats", pair, {"constraints": [unique]}), ("shirts", pair, {"constraints": [written]}))
+    assert any(c.kind == "f" for c in _require_the_same(state, "shop")["shirts"].constraints)
+
+
+def test_a_parent_in_another_app_that_is_unique_in_its_own_way():
+    state = ProjectState()
+    columns = [("id", models.AutoField(primary_key=True)), ("code", models.IntegerField(db_default=1))]
+    unique = {"constraints": [models.UniqueConstraint(fields=["code"], name="one_code")], "db_table": "codes"}
+    state.add_model(ModelState("elsewhere", "Code", columns, unique))
+    child = models.ForeignKey("elsewhere.Code", models.CASCADE, to_field="code")
+    state.add_model(ModelState("shop", "Hat", [("id", models.AutoField(primary_key=True)), ("code", child)]))
+    assert [c.target for c in _drawn(state.apps, "shop")["shop_hat"].constraints if c.kind == "f"] == [
+        ("public", "codes")
+    ]
+
+
+_KINDS: tuple[Callable[[], models.Field], ...] = (
+    lambda: models.CharField(max_length=20),
+    lambda: models.CharField(max_length=30, unique=True),
+    lambda: models.CharField(max_length=20, db_index=True, null=True),
+    lambda: models.PositiveIntegerField(db_default=1),
+    lambda: models.DateTimeField(db_default=Now()),
+    lambda: models.ForeignKey("shop.Model0", models.CASCADE, related_name="+"),
+    lambda: models.OneToOneField("shop.Model0", models.SET_NULL, null=True, related_name="+"),
+)
+
+
+def _names(letter):
+    """Short and long ones, so that PostgreSQL cuts some that it makes up; and such as have to be quoted."""
+    short = st.sampled_from([letter, f"{letter}_id", "select", "say x, (y)", "größe"])
+    return st.one_of(short, st.integers(20, 50).map(lambda length: letter * length))
+
+
+@settings(PROFILE, max_examples=max(25, PROFILE.max_examples), derandomize=False)
+@given(
+    st.dictionaries(
+        _names("t"),
+        st.tuples(st.dictionaries(_names("c"), st.sampled_from(range(len(_KINDS))), max_size=5), st.booleans()),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_any_tables(tables):
+    made = []
+    for number, (table, (columns, is_ruled)) in enumerate(tables.items()):
+        fields = [(f"field_{n}", _KINDS[kind]()) for n, kind in enumerate(columns.values())]
+        for (_, model_field), name in zip(fields, columns, strict=True):
+            model_field.db_column = name
+        rule = models.CheckConstraint(condition=Q(id__gt=number // 2), name=f"rule_{number}")
+        made.append((table, fields, {"constraints": [rule] * is_ruled}))
+    _require_the_same(_state(*made), "shop")

@@ -1,6 +1,0 @@
-from django.apps import AppConfig
-
-
-class ZooConfig(AppConfig):
-    name = "clinic_project.reconciliation.tests.proofs.zoo"
-    label = "zoo"
