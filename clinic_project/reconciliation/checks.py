@@ -10,6 +10,7 @@ from django.core import checks
 from django.db import Error, connections
 
 from .command_context import is_running
+from .conf import Budgets
 from .exceptions import ReconciliationError
 from .migration_history import expect_declared
 from .pipeline import inspect
@@ -29,7 +30,7 @@ def _warnings(alias: str) -> list[checks.CheckMessage]:
     if connection.vendor != "postgresql":
         return []
     try:
-        inspection = inspect(connection, *expect_declared(connection))
+        inspection = inspect(connection, *expect_declared(connection), Budgets.from_settings())
     except ReconciliationError as error:
         return [checks.Warning(str(error), obj=alias, id="reconciliation.W002")]
     except Error as error:

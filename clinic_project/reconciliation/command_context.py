@@ -14,8 +14,8 @@ from .planning.plan import Note, Refusal
 class Run:
     """One command's wishes, and what came up while it ran."""
 
+    budgets: Budgets
     reporter: Reporter = field(default_factory=Reporter)
-    budgets: Budgets = field(default_factory=Budgets.from_settings)
     allow_data_loss: bool = False
     refusals: list[Refusal] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -26,7 +26,7 @@ _current: ContextVar[Run | None] = ContextVar("reconciliation run", default=None
 
 def current_run() -> Run:
     """Return the run that is going on; outside of any command, a silent one of its own."""
-    return _current.get() or Run()
+    return _current.get() or Run(Budgets.from_settings())
 
 
 def is_running() -> bool:

@@ -4,6 +4,7 @@ from functools import cache
 
 from django.db import connections
 
+from .conf import Budgets
 from .migration_history import expect_declared
 from .pipeline import Inspection
 from .pipeline import inspect as inspect_schema
@@ -17,7 +18,7 @@ def inspect(alias: str = "default") -> Inspection:
     Raises Unsupported where the server or the role can't be asked, and django.db.Error where it can't be reached.
     """
     server, expected = _expected(alias)
-    return inspect_schema(connections[alias], server, expected)
+    return inspect_schema(connections[alias], server, expected, Budgets.from_settings())
 
 
 @cache

@@ -67,10 +67,10 @@ def repair_book(connection: BaseDatabaseWrapper) -> None:
     book = ModelState.from_model(MigrationRecorder.Migration)
     # The model's own registry lists no models: it has no apps.
     apps = ProjectState(models={(book.app_label, book.name_lower): book}).apps
-    inspection = inspect(connection, *expect(connection, apps, [book.app_label]))
+    run = current_run()
+    inspection = inspect(connection, *expect(connection, apps, [book.app_label]), run.budgets)
     if not inspection.differences.of(book.options["db_table"], Kind.KEY_WITHOUT_GENERATOR, Kind.SEQUENCE_BEHIND):
         return
-    run = current_run()
     with run.reporter.under("Repairing the record of migrations:"):
         run.refusals += reconcile_apps(connection, apps, [book.app_label]).refusals
 
@@ -82,7 +82,7 @@ def record_lost_apps(connection: BaseDatabaseWrapper) -> tuple[list[Note], list[
     """
     notes, refusals = [], []
     for label in _unrecorded_apps_with_tables(connection):
-        inspection = inspect(connection, *expect_declared(connection, [label]))
+        inspection = _inspect_app(connection, label)
         if _is_whole(inspection):
             count = _record(
                 connection, [node for node in MigrationLoader(connection).disk_migrations if node[0] == label]
@@ -92,6 +92,10 @@ def record_lost_apps(connection: BaseDatabaseWrapper) -> tuple[list[Note], list[
         else:
             refusals.append(_unlike_its_history(label, inspection))
     return notes, refusals
+
+
+def _inspect_app(connection: BaseDatabaseWrapper, label: str) -> Inspection:
+    return inspect(connection, *expect_declared(connection, [label]), current_run().budgets)
 
 
 def _is_whole(inspection: Inspection) -> bool:
@@ -163,7 +167,7 @@ def record_missing_parents(connection: BaseDatabaseWrapper) -> tuple[list[Note],
 def _not_borne_out(connection: BaseDatabaseWrapper, label: str) -> Refusal:
     what = "migrations that are recorded rest on its own, which aren't, and its tables differ from what these make"
     remedy = "Restore its tables, from a backup perhaps, then run migrate again, which records them."
-    return _history_lost(label, what, inspect(connection, *expect_declared(connection, [label])), remedy)
+    return _history_lost(label, what, _inspect_app(connection, label), remedy)
 
 
 def _is_borne_out(connection: BaseDatabaseWrapper, loader: MigrationLoader, node: Node) -> bool:
@@ -171,9 +175,7 @@ def _is_borne_out(connection: BaseDatabaseWrapper, loader: MigrationLoader, node
     if label in reconciling_labels():
         return True
     later = [other for other in loader.graph.backwards_plan(node) if other[0] == label and other != node]
-    return any(other in loader.applied_migrations for other in later) or _is_whole(
-        inspect(connection, *expect_declared(connection, [label]))
-    )
+    return any(other in loader.applied_migrations for other in later) or _is_whole(_inspect_app(connection, label))
 
 
 def _record(connection: BaseDatabaseWrapper, nodes: Iterable[Node]) -> int:

@@ -111,8 +111,9 @@ def _reconcile_or_refuse(connection: BaseDatabaseWrapper, apps: Apps, label: str
 
 def _collect(label: str, apps: Apps, schema_editor: Any) -> None:
     """Write down, for sqlmigrate, what would be run on this database as it is."""
-    server, expected = expect(schema_editor.connection, apps, [label])
-    schema_editor.collected_sql += script(inspect(schema_editor.connection, server, expected).plan)
+    connection = schema_editor.connection
+    inspection = inspect(connection, *expect(connection, apps, [label]), current_run().budgets)
+    schema_editor.collected_sql += script(inspection.plan)
 
 
 def script(plan: Plan) -> list[str]:
@@ -127,7 +128,8 @@ def _take_back(label: str, before: Apps, after: Apps, schema_editor: Any) -> Non
     connection, run = schema_editor.connection, current_run()
     server, declared = expect(connection, before, [label])
     _, remaining = expect(connection, after, [label])
-    removals = plan_removals(inspect(connection, server, declared).differences.actual, declared, remaining)
+    inspection = inspect(connection, server, declared, run.budgets)
+    removals = plan_removals(inspection.differences.actual, declared, remaining)
     if schema_editor.collect_sql:
         schema_editor.collected_sql += [line for removal in removals for line in removal.script]
         return

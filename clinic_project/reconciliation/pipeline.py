@@ -81,10 +81,11 @@ def expect(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterable[str]) -
 
 
 @_collector_paused()
-def inspect(connection: BaseDatabaseWrapper, server: Server, expected: Schema) -> Inspection:
+def inspect(connection: BaseDatabaseWrapper, server: Server, expected: Schema, budgets: Budgets) -> Inspection:
     """Compare the real schema with the `expected` one, and plan. Nothing is changed."""
     wanted_names = [index.name for table in expected.tables.values() for index in table.indexes]
-    actual = read_schema(connection, expected.name, {*expected.tables, *expected.parents()}, wanted_names)
+    tables = {*expected.tables, *expected.parents()}
+    actual = read_schema(connection, expected.name, tables, wanted_names, lock_timeout=budgets.lock_timeout)
     differences = compare(expected, actual)
     return Inspection(server, expected, differences, make_plan(differences, server))
 
@@ -168,7 +169,7 @@ def _inspect_when_free(
     built_until = time.monotonic() + executor.budgets.build_budget
     while True:
         try:
-            inspection = inspect(connection, server, expected)
+            inspection = inspect(connection, server, expected, executor.budgets)
         except Error as error:
             if sqlstate(error) != LOCK_NOT_AVAILABLE:
                 raise

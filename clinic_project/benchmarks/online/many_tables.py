@@ -35,10 +35,11 @@ def _seconds(connection: Any, count: int, kind: str) -> float:
 
 
 def _check(connection: Any, apps: Any, count: int) -> float:
+    from clinic_project.reconciliation.conf import Budgets
     from clinic_project.reconciliation.pipeline import expect, inspect
 
     began = time.monotonic()
-    inspection = inspect(connection, *expect(connection, apps, ["many"]))
+    inspection = inspect(connection, *expect(connection, apps, ["many"]), Budgets())
     taken = time.monotonic() - began
     if not inspection.in_sync or len(inspection.expected.tables) != count:
         sys.exit(f"Expected {count} tables as declared, found {inspection.differences.items}.")

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..conf import Budgets, milliseconds
+from ..conf import milliseconds
 from . import catalog as catalogue
 from .model import Column, Constraint, Index, Relation, Schema, Table, identifier
 from .model import Sequence as KeySequence
@@ -58,15 +58,15 @@ def rolled_back(connection: BaseDatabaseWrapper) -> Iterator[Any]:
             transaction.set_rollback(True, using=connection.alias)
 
 
-def read_schema(connection: BaseDatabaseWrapper, schema: str, tables: Iterable[str], wanted: Iterable[str]) -> Schema:
+def read_schema(
+    connection: BaseDatabaseWrapper, schema: str, tables: Iterable[str], wanted: Iterable[str], *, lock_timeout: float
+) -> Schema:
     """Read those of `tables` that are in `schema`, and who holds the `wanted` names there.
 
-    Raises django.db.Error of SQLSTATE 55P03 if a table is locked against readers for longer than the lock timeout.
+    Raises django.db.Error of SQLSTATE 55P03 if a table is locked against readers for longer than `lock_timeout` seconds.
     """
     with rolled_back(connection) as cursor:
-        cursor.execute(
-            "SELECT set_config('lock_timeout', %s, true)", [milliseconds(Budgets.from_settings().lock_timeout)]
-        )
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds(lock_timeout)])
         return _Reader(cursor, f"(SELECT oid FROM pg_namespace WHERE nspname = {_literal(schema)})", schema).read(
             sorted(tables), sorted(wanted)
         )

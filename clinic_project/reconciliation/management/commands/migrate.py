@@ -15,6 +15,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.models.signals import post_migrate, pre_migrate
 
 from ...command_context import Run, running
+from ...conf import Budgets
 from ...exceptions import Refused
 from ...execution.sessions import without_timeouts
 from ...migration_history import (
@@ -56,7 +57,7 @@ class Command(DjangoMigrate):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         # From before Django's checks on: ours needn't compare the schema a second time.
-        with running(Run(allow_data_loss=options["allow_data_loss"])) as run:
+        with running(Run(Budgets.from_settings(), allow_data_loss=options["allow_data_loss"])) as run:
             self.run_ = run
             return super().execute(*args, **options)
 
@@ -78,7 +79,7 @@ class Command(DjangoMigrate):
 
     def _look(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
         if options["plan"]:
-            self._show_repairs(inspect(connection, *expect_declared(connection)))
+            self._show_repairs(inspect(connection, *expect_declared(connection), self.run_.budgets))
         try:
             super().handle(*args, **options)
         except InconsistentMigrationHistory as error:
@@ -166,7 +167,7 @@ class Command(DjangoMigrate):
         if not plan and self.inspection is not None:
             return  # nothing has been changed since that was read
         server, expected = expect(connection, apps, sorted(_labels_in(apps)))
-        self.inspection = inspect(connection, server, expected)
+        self.inspection = inspect(connection, server, expected, self.run_.budgets)
 
     def _do_what_else_is_safe(self, connection: BaseDatabaseWrapper) -> None:
         """Reconcile the apps that a refusal kept from being migrated. They aren't recorded until it is settled."""

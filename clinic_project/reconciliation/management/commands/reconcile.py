@@ -43,14 +43,14 @@ class Command(BaseCommand):
         with errors_told():
             require_postgresql(connection)
             reporter = ConsoleReporter(self.stdout, self.style, options["verbosity"])
-            with running(Run(reporter=reporter)) as run, without_timeouts(connection):
+            with running(Run(Budgets.from_settings(), reporter)) as run, without_timeouts(connection):
                 if options["check"] or options["plan"] or options["sql"] or options["json"]:
-                    self._look(connection, options)
+                    self._look(connection, run.budgets, options)
                 else:
                     self._repair(connection, run.budgets, reporter)
 
-    def _look(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
-        inspection = inspect(connection, *expect_declared(connection))
+    def _look(self, connection: BaseDatabaseWrapper, budgets: Budgets, options: dict[str, Any]) -> None:
+        inspection = inspect(connection, *expect_declared(connection), budgets)
         if options["json"]:
             self.stdout.write(json.dumps(as_json(connection, inspection), indent=2, ensure_ascii=False))
         elif options["sql"]:
