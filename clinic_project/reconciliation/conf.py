@@ -1,4 +1,4 @@
-"""The settings: how long a reconciliation waits for others, and how much it does at a time."""
+"""The settings: how long a reconciliation waits for other sessions, and how much it does at a time."""
 
 from dataclasses import dataclass, fields
 from typing import Self
@@ -14,13 +14,13 @@ def milliseconds(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """Overridden one by one in the setting RECONCILIATION, a dict. Times are in seconds.
+    """The defaults, overridden one by one in the setting RECONCILIATION, a dict. Times are in seconds.
 
-    `lock_timeout`: the longest that one statement waits for a lock that keeps writers out, before it lets them pass.
-    `lock_budget`: how long it tries again, in all, before it is refused.
-    `build_budget`: how long a concurrent build may wait for old transactions; it keeps nobody waiting meanwhile.
+    `lock_timeout`: the longest that one attempt of a statement waits for a lock that blocks writers.
+    `lock_budget`: how long such a statement is tried again, in all, before its repair is abandoned.
+    `build_budget`: how long a concurrent build may wait for old transactions; it blocks nobody meanwhile.
     `migration_budget`: how long a `migrate` waits for another one to end.
-    `batch_rows`: how many rows a fill changes in one transaction.
+    `batch_rows`: how many rows a backfill changes in one transaction.
     """
 
     lock_timeout: float = 0.5
@@ -31,6 +31,7 @@ class Budgets:
 
     @classmethod
     def from_settings(cls) -> Self:
+        """Read the setting. Raises ImproperlyConfigured for unknown keys, and for values that are no numbers above 0."""
         given = getattr(settings, "RECONCILIATION", {})
         unknown = sorted(set(given) - {field.name for field in fields(cls)})
         if unknown:
@@ -38,5 +39,7 @@ class Budgets:
             raise ImproperlyConfigured(f"RECONCILIATION has unknown keys: {', '.join(unknown)}. Known ones: {known}.")
         wrong = [name for name, value in given.items() if not isinstance(value, int | float) or value <= 0]
         if wrong:
-            raise ImproperlyConfigured(f"RECONCILIATION wants numbers above 0; found others for: {', '.join(wrong)}.")
+            raise ImproperlyConfigured(
+                f"RECONCILIATION requires numbers above 0; found others for: {', '.join(wrong)}."
+            )
         return cls(**given)

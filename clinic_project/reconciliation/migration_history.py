@@ -21,7 +21,7 @@ from django.utils.module_loading import module_has_submodule
 from .command_context import current_run
 from .comparison.differences import Extra, Kind
 from .operations import ReconcileSchema, reconcile_apps
-from .pipeline import Inspection, expect, inspect
+from .pipeline import Inspection, inspect, read_declared
 from .planning.plan import Note, Refusal
 from .schema.introspection import Server
 from .schema.model import Schema
@@ -59,7 +59,7 @@ def only_reconciles(migrations: Iterable[Migration]) -> bool:
 def expect_declared(connection: BaseDatabaseWrapper, labels: Iterable[str] | None = None) -> tuple[Server, Schema]:
     """Return the server, and what the last migrations of `labels` declare; by default, those of the reconciling apps."""
     state = MigrationLoader(None).project_state()
-    return expect(connection, state.apps, sorted(reconciling_labels() if labels is None else labels))
+    return read_declared(connection, state.apps, sorted(reconciling_labels() if labels is None else labels))
 
 
 def repair_book(connection: BaseDatabaseWrapper) -> None:
@@ -68,7 +68,7 @@ def repair_book(connection: BaseDatabaseWrapper) -> None:
     # The model's own registry lists no models: it has no apps.
     apps = ProjectState(models={(book.app_label, book.name_lower): book}).apps
     run = current_run()
-    inspection = inspect(connection, *expect(connection, apps, [book.app_label]), run.budgets)
+    inspection = inspect(connection, *read_declared(connection, apps, [book.app_label]), run.budgets)
     if not inspection.differences.of(book.options["db_table"], Kind.KEY_WITHOUT_GENERATOR, Kind.SEQUENCE_BEHIND):
         return
     with run.reporter.under("Repairing the record of migrations:"):

@@ -13,9 +13,9 @@ from django.db.migrations.state import ProjectState
 
 from .command_context import current_run
 from .exceptions import Refused
-from .execution.executor import Executor
-from .execution.rollback import Remover, plan_removals
-from .pipeline import Outcome, expect, inspect, reconcile
+from .execution.locks import LockRetry
+from .execution.rollback import Rollback, plan_rollback
+from .pipeline import ReconciliationResult, inspect, read_declared, reconcile
 from .planning.plan import Plan
 
 #: What only adds to a declaration, or changes one, and can be brought about by comparing.
@@ -94,10 +94,10 @@ def _bring(label: str, apps: Apps, schema_editor: Any) -> None:
     _reconcile_or_refuse(schema_editor.connection, apps, label)
 
 
-def reconcile_apps(connection: BaseDatabaseWrapper, apps: Apps, labels: Sequence[str]) -> Outcome:
+def reconcile_apps(connection: BaseDatabaseWrapper, apps: Apps, labels: Sequence[str]) -> ReconciliationResult:
     """Bring the tables of `labels` to their models in `apps`, for the command that runs, which gets the notes."""
     run = current_run()
-    server, expected = expect(connection, apps, labels)
+    server, expected = read_declared(connection, apps, labels)
     outcome = reconcile(connection, server, expected, run.budgets, run.reporter)
     run.notes += outcome.notes
     return outcome
@@ -112,7 +112,7 @@ def _reconcile_or_refuse(connection: BaseDatabaseWrapper, apps: Apps, label: str
 def _collect(label: str, apps: Apps, schema_editor: Any) -> None:
     """Write down, for sqlmigrate, what would be run on this database as it is."""
     connection = schema_editor.connection
-    inspection = inspect(connection, *expect(connection, apps, [label]), current_run().budgets)
+    inspection = inspect(connection, *read_declared(connection, apps, [label]), current_run().budgets)
     schema_editor.collected_sql += script(inspection.plan)
 
 
@@ -126,12 +126,13 @@ def script(plan: Plan) -> list[str]:
 
 def _take_back(label: str, before: Apps, after: Apps, schema_editor: Any) -> None:
     connection, run = schema_editor.connection, current_run()
-    server, declared = expect(connection, before, [label])
-    _, remaining = expect(connection, after, [label])
+    server, declared = read_declared(connection, before, [label])
+    _, remaining = read_declared(connection, after, [label])
     inspection = inspect(connection, server, declared, run.budgets)
-    removals = plan_removals(inspection.differences.actual, declared, remaining)
+    drops = plan_rollback(inspection.differences.actual, declared, remaining)
     if schema_editor.collect_sql:
-        schema_editor.collected_sql += [line for removal in removals for line in removal.script]
+        schema_editor.collected_sql += [line for drop in drops for line in drop.script]
         return
-    run.notes += Remover(Executor(connection, run.budgets, run.reporter), run.allow_data_loss).run(removals)
+    locks = LockRetry(connection, run.budgets, run.reporter)
+    run.notes += Rollback(locks, run.reporter, run.allow_data_loss).run(drops)
     _reconcile_or_refuse(connection, after, label)

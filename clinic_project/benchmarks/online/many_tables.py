@@ -36,12 +36,12 @@ def _seconds(connection: Any, count: int, kind: str) -> float:
 
 def _check(connection: Any, apps: Any, count: int) -> float:
     from clinic_project.reconciliation.conf import Budgets
-    from clinic_project.reconciliation.pipeline import expect, inspect
+    from clinic_project.reconciliation.pipeline import inspect, read_declared
 
     began = time.monotonic()
-    inspection = inspect(connection, *expect(connection, apps, ["many"]), Budgets())
+    inspection = inspect(connection, *read_declared(connection, apps, ["many"]), Budgets())
     taken = time.monotonic() - began
-    if not inspection.in_sync or len(inspection.expected.tables) != count:
+    if not inspection.in_sync or len(inspection.declared.tables) != count:
         sys.exit(f"Expected {count} tables as declared, found {inspection.differences.items}.")
     return taken
 

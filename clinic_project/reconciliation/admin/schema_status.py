@@ -57,7 +57,7 @@ class MarkedTable:
 
 def mark_tables(inspection: Inspection) -> list[MarkedTable]:
     """Return the declared tables by name, and all that they have or lack."""
-    return [_TableMarker(inspection, table).mark() for _, table in sorted(inspection.expected.tables.items())]
+    return [_TableMarker(inspection, table).mark() for _, table in sorted(inspection.declared.tables.items())]
 
 
 class _TableMarker:

@@ -1,4 +1,4 @@
-"""Watches a concurrent build or drop from a second connection: how far it is, and whom it waits for."""
+"""Monitors a concurrent build or drop from a second connection: its progress, and the sessions that it waits for."""
 
 import threading
 from collections.abc import Iterator
@@ -9,19 +9,20 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..planning.plan import Step
 from .reporter import Reporter
-from .sessions import blockers
+from .sessions import blocking_sessions
 
-#: Seconds before the first look, so that a short build costs no connection, and between looks.
-FIRST_LOOK, BETWEEN_LOOKS = 1.0, 0.5
+#: Seconds before the monitor connects, so that a short build costs no connection, and between its queries.
+DELAY, INTERVAL = 1.0, 0.5
 
 
 @contextmanager
-def watching_build(connection: BaseDatabaseWrapper, step: Step, reporter: Reporter) -> Iterator[None]:
+def monitored_build(connection: BaseDatabaseWrapper, step: Step, reporter: Reporter) -> Iterator[None]:
+    """Report on the statement that `connection` runs meanwhile, from a thread of its own."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (pid,) = cursor.fetchone()
     done = threading.Event()
-    thread = threading.Thread(target=_watch, args=(connection, pid, step, reporter, done), daemon=True)
+    thread = threading.Thread(target=_monitor, args=(connection, pid, step, reporter, done), daemon=True)
     thread.start()
     try:
         yield
@@ -30,22 +31,22 @@ def watching_build(connection: BaseDatabaseWrapper, step: Step, reporter: Report
         thread.join()
 
 
-def _watch(first: BaseDatabaseWrapper, pid: int, step: Step, reporter: Reporter, done: threading.Event) -> None:
-    if done.wait(FIRST_LOOK):
+def _monitor(first: BaseDatabaseWrapper, pid: int, step: Step, reporter: Reporter, done: threading.Event) -> None:
+    if done.wait(DELAY):
         return
     second = first.copy()  # here, since a connection belongs to the thread that makes it
-    # Watching is a kindness: where no second connection is to be had, the build goes on unwatched.
+    # The build doesn't need it: where no second connection can be made, it goes on without reports.
     with suppress(Error):
         try:
-            while not done.wait(BETWEEN_LOOKS):
-                _look(second, pid, step, reporter)
+            while not done.wait(INTERVAL):
+                _report(second, pid, step, reporter)
         finally:
             second.close()
 
 
-def _look(second: BaseDatabaseWrapper, pid: int, step: Step, reporter: Reporter) -> None:
-    if in_the_way := blockers(second, pid):
-        reporter.waiting(step, in_the_way)
+def _report(second: BaseDatabaseWrapper, pid: int, step: Step, reporter: Reporter) -> None:
+    if sessions := blocking_sessions(second, pid):
+        reporter.waiting(step, sessions)
     with second.cursor() as cursor:
         # A build scans blocks, then loads tuples: https://www.postgresql.org/docs/current/progress-reporting.html
         cursor.execute(

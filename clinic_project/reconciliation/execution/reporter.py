@@ -1,4 +1,4 @@
-"""What a reconciliation tells while it works. The base tells nobody; the commands' reporters write to a terminal."""
+"""What a reconciliation reports while it works. The base reports to nobody; the commands' writes to a terminal."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,14 +8,14 @@ from .sessions import Session
 
 
 class Reporter:
-    """Hears what happens. `rows` is how many a fill changed, None for other steps; `done` and `total` count the same."""
+    """Is called for what happens to each step."""
 
-    #: What the next step is part of, to be said before it.
+    #: What the next step is part of, to be written before it.
     heading = ""
 
     @contextmanager
     def under(self, heading: str) -> Iterator[None]:
-        """Put the steps that are taken, if any are, under a heading."""
+        """Put the steps that are run meanwhile, if any are, under a heading."""
         self.heading = heading
         try:
             yield
@@ -24,12 +24,16 @@ class Reporter:
 
     def started(self, step: Step) -> None: ...
 
-    def progressed(self, step: Step, done: int, total: int) -> None: ...
+    def progressed(self, step: Step, done: int, total: int) -> None:
+        """Both count the same: blocks, or rows."""
 
-    def waiting(self, step: Step, sessions: Sequence[Session]) -> None: ...
+    def waiting(self, step: Step, sessions: Sequence[Session]) -> None:
+        """The step waits for locks, or for old transactions, of these."""
 
     def failed(self, step: Step) -> None: ...
 
-    def finished(self, step: Step, seconds: float, rows: int | None) -> None: ...
+    def finished(self, step: Step, seconds: float, rows: int | None) -> None:
+        """`rows` is how many a backfill changed, None for other steps."""
 
-    def given_up(self, refusal: Refusal) -> None: ...
+    def abandoned(self, refusal: Refusal) -> None:
+        """A repair can't be finished, for this reason."""

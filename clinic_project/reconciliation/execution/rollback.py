@@ -1,4 +1,4 @@
-"""Takes back what a migration declared, without losing a row: what holds something stays, with a warning."""
+"""Drops what a migration declared, without losing a row: what holds data is kept, with a note."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -10,36 +10,42 @@ from ..exceptions import Refused
 from ..planning.plan import Lock, Note, Step
 from ..schema.model import Column, Constraint, Schema, Table, identifier
 from ..sqlstates import DEPENDENT_OBJECTS_STILL_EXIST, connection_lost, message, sqlstate
-from .executor import Executor, GivenUp, statement_failed
+from .abandonment import RepairAbandoned
+from .locks import LockRetry
+from .refusals import statement_failed
+from .reporter import Reporter
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
-    """A step that drops `name`, unless the query `holds_something` is true when the step has its lock."""
+class Drop:
+    """A step that drops `name`, unless the query `holds_data` is true when the step has its lock.
+
+    `data` is the word for what would be lost: "values" or "rows".
+    """
 
     name: str
     step: Step
-    holds_something: str | None = None
-    what: str = ""
+    holds_data: str | None = None
+    data: str = ""
 
     @property
     def script(self) -> list[str]:
-        """The removal for psql, which looks for rows as well."""
+        """The drop for psql, with the same condition."""
         lock, drop = self.step.statements
-        if self.holds_something:
-            drop = f"DO $removal$ BEGIN IF NOT ({self.holds_something}) THEN {drop}; END IF; END $removal$"
+        if self.holds_data:
+            drop = f"DO $drop$ BEGIN IF NOT ({self.holds_data}) THEN {drop}; END IF; END $drop$"
         statements = ("BEGIN", "SET LOCAL row_security = off", lock, drop, "COMMIT")
         return [f"-- {self.step.reason} ({self.step.lock})", ";\n".join(statements) + ";"]
 
 
-def plan_removals(actual: Schema, declared: Schema, remaining: Schema) -> list[Removal]:
+def plan_rollback(actual: Schema, declared: Schema, remaining: Schema) -> list[Drop]:
     """Plan to drop what `declared` has, and `remaining` has not: indexes and constraints, columns, tables."""
-    removals: list[Removal] = []
+    drops: list[Drop] = []
     for table in actual.tables.values():
         if table.name in remaining.tables and table.name in declared.tables:
-            removals += _shrink(table, declared.tables[table.name], remaining.tables[table.name])
-    gone = set(declared.tables) - set(remaining.tables)
-    return removals + [_drop_table(actual.tables[name]) for name in _children_first(gone, actual)]
+            drops += _drop_parts(table, declared.tables[table.name], remaining.tables[table.name])
+    undeclared = set(declared.tables) - set(remaining.tables)
+    return drops + [_drop_table(actual.tables[name]) for name in _children_first(undeclared, actual)]
 
 
 def _children_first(names: set[str], actual: Schema) -> Iterator[str]:
@@ -54,24 +60,25 @@ def _children_first(names: set[str], actual: Schema) -> Iterator[str]:
         left -= set(free)
 
 
-def _shrink(table: Table, declared: Table, remaining: Table) -> Iterator[Removal]:
+def _drop_parts(table: Table, declared: Table, remaining: Table) -> Iterator[Drop]:
+    """Drop what is declared of a table that remains."""
     constraints = {c.name for c in declared.constraints} - {c.name for c in remaining.constraints}
     for constraint in table.constraints:
         if constraint.name in constraints:
             clause = f"ALTER TABLE {table.sql_name} DROP CONSTRAINT {identifier(constraint.name)}"
-            yield Removal(constraint.name, _step(table, constraint.name, clause, [constraint]))
+            yield Drop(constraint.name, _step(table, constraint.name, clause, [constraint]))
     indexes = {i.name for i in declared.indexes} - {i.name for i in remaining.indexes}
     for index in table.indexes:
         if index.name in indexes and index.constraint is None:
-            yield Removal(index.name, _step(table, index.name, f"DROP INDEX {identifier(table.schema, index.name)}"))
+            yield Drop(index.name, _step(table, index.name, f"DROP INDEX {identifier(table.schema, index.name)}"))
     for column in declared.columns.values():
         if column.name not in remaining.columns and column.name in table.columns:
             yield _drop_column(table, column)
 
 
-def _drop_column(table: Table, column: Column) -> Removal:
+def _drop_column(table: Table, column: Column) -> Drop:
     name = identifier(column.name)
-    return Removal(
+    return Drop(
         column.name,
         _step(
             table,
@@ -84,9 +91,9 @@ def _drop_column(table: Table, column: Column) -> Removal:
     )
 
 
-def _drop_table(table: Table) -> Removal:
+def _drop_table(table: Table) -> Drop:
     step = _step(table, table.name, f"DROP TABLE {table.sql_name}", table.constraints)
-    return Removal(table.name, step, f"SELECT EXISTS (SELECT FROM {table.sql_name})", "rows")
+    return Drop(table.name, step, f"SELECT EXISTS (SELECT FROM {table.sql_name})", "rows")
 
 
 def _step(table: Table, name: str, statement: str, constraints: Iterable[Constraint] = ()) -> Step:
@@ -101,52 +108,53 @@ def _step(table: Table, name: str, statement: str, constraints: Iterable[Constra
     )
 
 
-@dataclass
-class Remover:
-    """Runs removals. With `allow_data_loss`, what holds something goes too."""
+@dataclass(frozen=True)
+class Rollback:
+    """Runs drops. With `allow_data_loss`, what holds data is dropped too."""
 
-    executor: Executor
+    locks: LockRetry
+    reporter: Reporter
     allow_data_loss: bool
 
-    def run(self, removals: Iterable[Removal]) -> list[Note]:
-        """Return a note for each object that stays. Raises Refused if PostgreSQL says no, or a lock can't be had."""
-        notes = []
-        for removal in removals:
-            try:
-                why = self._run(removal)
-            except GivenUp as given_up:
-                raise Refused([given_up.refusal]) from given_up
-            if why:
-                text = f"stays, since {why}. Migrating forwards adopts it again."
-                notes.append(Note("kept", removal.step.table, removal.name, text))
-        return notes
+    def run(self, drops: Iterable[Drop]) -> list[Note]:
+        """Return a note for each object that is kept. Raises Refused if PostgreSQL refuses, or a lock can't be had."""
+        try:
+            notes = [self._run(drop) for drop in drops]
+        except RepairAbandoned as abandoned:
+            raise Refused([abandoned.refusal]) from abandoned
+        return [note for note in notes if note is not None]
 
-    def _run(self, removal: Removal) -> str:
-        """Return why the object stays, or nothing if it is gone."""
+    def _run(self, drop: Drop) -> Note | None:
+        """Drop one object. Return a note if it is kept."""
         began = time.monotonic()
         try:
-            removed = self.executor.until_unlocked(removal.step, lambda: self._try(removal))
+            dropped = self.locks.until_granted(drop.step, lambda: self._drop(drop))
         except Error as error:
             # Not CASCADE: what depends on it is not ours to drop.
             if sqlstate(error) == DEPENDENT_OBJECTS_STILL_EXIST:
-                return message(error)
+                return _kept(drop, message(error))
             if connection_lost(error):
                 raise
-            raise GivenUp(statement_failed(removal.step, removal.name, error)) from error
-        if not removed:
-            return f"it holds {removal.what} (--allow-data-loss would drop it)"
-        self.executor.reporter.finished(removal.step, time.monotonic() - began, None)
-        return ""
+            raise RepairAbandoned(statement_failed(drop.step, drop.name, error)) from error
+        if not dropped:
+            return _kept(drop, f"it holds {drop.data} (--allow-data-loss would drop it)")
+        self.reporter.finished(drop.step, time.monotonic() - began, None)
+        return None
 
-    def _try(self, removal: Removal) -> bool:
-        lock, drop = removal.step.statements
-        with self.executor.short_of_locks(*removal.step.relations) as cursor:
+    def _drop(self, drop: Drop) -> bool:
+        """Return whether it was dropped: not where it holds data."""
+        lock, statement = drop.step.statements
+        with self.locks.transaction(*drop.step.relations) as cursor:
             cursor.execute(lock)
-            if removal.holds_something and not self.allow_data_loss:
+            if drop.holds_data and not self.allow_data_loss:
                 # Rows that policies hide from this role are rows: let PostgreSQL refuse to look, instead of hiding them.
                 cursor.execute("SELECT set_config('row_security', 'off', true)")
-                cursor.execute(removal.holds_something)
+                cursor.execute(drop.holds_data)
                 if cursor.fetchone()[0]:
                     return False
-            cursor.execute(drop)
+            cursor.execute(statement)
         return True
+
+
+def _kept(drop: Drop, why: str) -> Note:
+    return Note("kept", drop.step.table, drop.name, f"stays, since {why}. Migrating forwards adopts it again.")

@@ -12,9 +12,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import Budgets
 from ..exceptions import ReconciliationError
+from ..execution.migration_lock import migration_lock
 from ..execution.pooling import require_own_session
 from ..execution.reporter import Reporter
-from ..execution.sessions import Session, migration_lock
+from ..execution.sessions import Session
 from ..pipeline import Inspection
 from ..planning.plan import Note, Refusal, Step, merged, waiting_text, where
 from ..sqlstates import connection_lost, message, sqlstate
@@ -88,7 +89,7 @@ class ConsoleReporter(Reporter):
         changed = "" if rows is None else f", {rows:,} rows"
         self.write(f"    {step.table}: {step.reason} ({_duration(seconds)}{changed})")
 
-    def given_up(self, refusal: Refusal) -> None:
+    def abandoned(self, refusal: Refusal) -> None:
         if refusal in self._given_up:
             return  # it was tried once more
         self._given_up.add(refusal)

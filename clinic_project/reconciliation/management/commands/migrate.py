@@ -28,8 +28,9 @@ from ...migration_history import (
     repair_book,
 )
 from ...operations import reconcile_apps
-from ...pipeline import Inspection, expect, inspect, require_server
+from ...pipeline import Inspection, inspect, read_declared
 from ...planning.plan import Note, Refusal
+from ...server_requirements import require_server
 from ..console import (
     ConsoleReporter,
     alone,
@@ -166,7 +167,7 @@ class Command(DjangoMigrate):
     def _verify(self, connection: BaseDatabaseWrapper, apps: Any, plan: Any) -> None:
         if not plan and self.inspection is not None:
             return  # nothing has been changed since that was read
-        server, expected = expect(connection, apps, sorted(_labels_in(apps)))
+        server, expected = read_declared(connection, apps, sorted(_labels_in(apps)))
         self.inspection = inspect(connection, server, expected, self.run_.budgets)
 
     def _do_what_else_is_safe(self, connection: BaseDatabaseWrapper) -> None:
@@ -194,8 +195,8 @@ class Command(DjangoMigrate):
         if self.inspection is None:
             return
         if self.inspection.in_sync:
-            self._say(f"Schema verified: {len(self.inspection.expected.tables)} tables are as declared.")
-        elif self.inspection.waiting or options["fake"]:
+            self._say(f"Schema verified: {len(self.inspection.declared.tables)} tables are as declared.")
+        elif self.inspection.blocked_by_others or options["fake"]:
             self.stderr.write(f"Not as declared:\n{differences_text(self.inspection)}", self.style.WARNING)
         else:
             raise CommandError(f"The schema is not as declared:\n{differences_text(self.inspection)}")

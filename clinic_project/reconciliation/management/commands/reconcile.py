@@ -14,7 +14,7 @@ from ...conf import Budgets
 from ...execution.sessions import without_timeouts
 from ...migration_history import expect_declared
 from ...operations import script
-from ...pipeline import Inspection, foresee, inspect, reconcile
+from ...pipeline import Inspection, dry_run_refusals, inspect, reconcile
 from ...planning.plan import Note, Plan, Refusal
 from ..console import (
     ConsoleReporter,
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         else:
             self._show(inspection)
             if options["plan"]:
-                self._show_steps(inspection.plan, foresee(connection, inspection))
+                self._show_steps(inspection.plan, dry_run_refusals(connection, inspection))
             self._show_notes(inspection)
         if options["check"] and not inspection.in_sync:
             sys.exit(1)
@@ -69,7 +69,7 @@ class Command(BaseCommand):
 
     def _show(self, inspection: Inspection) -> None:
         if inspection.in_sync:
-            count = len(inspection.expected.tables)
+            count = len(inspection.declared.tables)
             self.stdout.write(f"The schema is as declared: {count} tables.", self.style.SUCCESS)
         else:
             self.stdout.write(differences_text(inspection))
@@ -94,7 +94,7 @@ class Command(BaseCommand):
         if outcome.refusals:
             raise CommandError(refusals_text(outcome.refusals))
         if reporter.verbosity >= 1 and outcome.inspection.in_sync:
-            count = len(outcome.inspection.expected.tables)
+            count = len(outcome.inspection.declared.tables)
             self.stdout.write(f"Schema verified: {count} tables are as declared.", self.style.SUCCESS)
 
 
@@ -114,7 +114,7 @@ def as_json(connection: BaseDatabaseWrapper, inspection: Inspection) -> dict[str
         ],
         "refusals": [
             {**{part: getattr(refusal, part) for part in parts}, "waiting": _waiting(refusal)}
-            for refusal in foresee(connection, inspection)
+            for refusal in dry_run_refusals(connection, inspection)
         ],
         "notes": [{**asdict(note), "waiting": _waiting(note)} for note in inspection.plan.notes],
     }

@@ -1,0 +1,68 @@
+"""Builds and drops indexes concurrently, which can't be in a transaction."""
+
+import time
+from contextlib import suppress
+
+from django.db import Error
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..conf import Budgets, milliseconds
+from ..planning.plan import Step
+from ..sqlstates import DEADLOCK_DETECTED, DUPLICATE_TABLE, LOCK_NOT_AVAILABLE, connection_lost, sqlstate
+from .abandonment import RepairAbandoned
+from .build_monitor import monitored_build
+from .refusals import locked
+from .reporter import Reporter
+from .sessions import lock_holders, session_settings
+
+
+class ConcurrentBuildRunner:
+    def __init__(self, connection: BaseDatabaseWrapper, budgets: Budgets, reporter: Reporter) -> None:
+        self.connection = connection
+        self.budgets = budgets
+        self.reporter = reporter
+
+    def run(self, step: Step) -> None:
+        """Run a step of one statement outside of any transaction.
+
+        1. Run it. It waits for old transactions without blocking anyone, so it has a budget of its own instead of the
+           lock timeout.
+        2. Where it fails, drop the INVALID index that it leaves, which costs every write.
+        3. After a deadlock, try again within the budget.
+
+        Raises RepairAbandoned where old transactions outlast the budget, and django.db.Error for all else.
+        """
+        budget = self.budgets.build_budget
+        deadline = time.monotonic() + budget
+        while True:
+            try:
+                self._execute(step)
+            except Error as error:
+                self._drop_invalid_index(step, error)
+                if sqlstate(error) == LOCK_NOT_AVAILABLE:
+                    holders = lock_holders(self.connection, step.relations)
+                    raise RepairAbandoned(locked(step, budget, holders)) from error
+                if sqlstate(error) != DEADLOCK_DETECTED or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+
+    def _execute(self, step: Step) -> None:
+        with (
+            session_settings(self.connection, lock_timeout=milliseconds(self.budgets.build_budget)),
+            monitored_build(self.connection, step, self.reporter),
+            self.connection.cursor() as cursor,
+        ):
+            cursor.execute(step.sql)
+
+    def _drop_invalid_index(self, step: Step, error: Error) -> None:
+        # Where the name was taken meanwhile, its owner is somebody else's.
+        if step.builds is None or connection_lost(error) or sqlstate(error) == DUPLICATE_TABLE:
+            return
+        with (
+            # Those for whom the build waited may still be there; then the next run drops it.
+            suppress(Error),
+            session_settings(self.connection, lock_timeout=milliseconds(self.budgets.lock_timeout)),
+            self.connection.cursor() as cursor,
+        ):
+            cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {step.builds}")

@@ -1,0 +1,94 @@
+"""The lock that lets one session migrate at a time."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.db import Error
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..exceptions import ReconciliationError
+from ..sqlstates import connection_lost
+from .sessions import Session, has_ended, read_sessions
+
+#: The advisory lock that a migrating session holds. The numbers only have to be this project's own.
+MIGRATION_LOCK = (0x636C696E, 0x6D696772)
+
+#: Seconds between two attempts, at random.
+PAUSES = 0.1, 0.4
+
+
+@contextmanager
+def migration_lock(
+    connection: BaseDatabaseWrapper, budget: float, waiting: Callable[[Session], None]
+) -> Iterator[None]:
+    """Hold the migration lock. Raises TimeoutError after `budget` seconds.
+
+    1. Ask for it again and again, outside of any transaction: waiting inside pg_advisory_lock() would hold a snapshot, for
+       which the holder's concurrent index builds would wait in turn. Meanwhile, call `waiting` with each session that
+       holds it, once.
+    2. While it is held, Django may not connect anew: the lock would be gone with the session.
+    3. Release it. It also ends with the session, however that ends.
+    """
+    _acquire(connection, time.monotonic() + budget, waiting)
+    try:
+        with _without_reconnecting(connection):
+            yield
+    finally:
+        _release(connection)
+
+
+def _acquire(connection: BaseDatabaseWrapper, deadline: float, waiting: Callable[[Session], None]) -> None:
+    announced: set[int] = set()
+    while not _try_to_acquire(connection):
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        for session in _holders(connection):
+            if session.pid not in announced:
+                announced.add(session.pid)
+                waiting(session)
+        time.sleep(random.uniform(*PAUSES))  # noqa: S311
+
+
+def _try_to_acquire(connection: BaseDatabaseWrapper) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", MIGRATION_LOCK)
+        return bool(cursor.fetchone()[0])
+
+
+def _holders(connection: BaseDatabaseWrapper) -> list[Session]:
+    clauses = """
+        JOIN pg_locks l ON l.pid = a.pid AND l.granted AND l.locktype = 'advisory'
+        WHERE l.classid = %s AND l.objid = %s AND l.objsubid = 2
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    """
+    return read_sessions(connection, clauses, list(MIGRATION_LOCK))
+
+
+@contextmanager
+def _without_reconnecting(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Raise ReconciliationError where Django would connect anew, as it does silently after a ROLLBACK that failed."""
+
+    def refuse() -> None:
+        raise ReconciliationError(
+            "The connection to the database was lost, and with it the lock by which one session migrates at a time."
+            " Nothing is lost; run it again: it starts from what is there."
+        )
+
+    connection.connect = refuse  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del connection.connect
+
+
+def _release(connection: BaseDatabaseWrapper) -> None:
+    if has_ended(connection):
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", MIGRATION_LOCK)
+    except Error as error:
+        if not connection_lost(error):
+            raise
