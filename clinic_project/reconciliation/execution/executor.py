@@ -93,12 +93,12 @@ class Executor:
         try:
             self._attempt(step)
         except Error as error:
-            mend = step.mend if _violated(step, error) is not None else None
-            if mend is None:
+            retry_after = step.mend if _violated(step, error) is not None else None
+            if retry_after is None:
                 raise RepairAbandoned(self._refusal(repair, step, error)) from error
         else:
             return
-        self._run_step(repair, mend)
+        self._run_step(repair, retry_after)
         self._run_step(repair, replace(step, mend=None))
 
     def _attempt(self, step: Step) -> None:

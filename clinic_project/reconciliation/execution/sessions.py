@@ -22,8 +22,8 @@ _LONGEST_QUERY = 80
 class Session:
     """Another session. `age` is that of its transaction, or of its state where it has none, in seconds.
 
-    The server hides state, age and query from roles that may not read them: these are empty, or None, then. A prepared
-    transaction, which no session has any more, has the pid 0, and the command that would end it as `query`.
+    From roles that may not read them, the server hides state and age: they are empty and None then. A prepared transaction,
+    which no session has any more, has the pid 0, and the command that would end it as `query`.
     """
 
     pid: int
