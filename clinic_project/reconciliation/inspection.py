@@ -17,10 +17,10 @@ def inspect(alias: str = "default") -> Inspection:
 
     Raises Unsupported where the server or the role can't be asked, and django.db.Error where it can't be reached.
     """
-    server, declared = _declared(alias)
-    return inspect_schema(connections[alias], server, declared, Budgets.from_settings())
+    server, expected = _expected(alias)
+    return inspect_schema(connections[alias], server, expected, Budgets.from_settings())
 
 
 @cache
-def _declared(alias: str) -> tuple[Server, Schema]:
+def _expected(alias: str) -> tuple[Server, Schema]:
     return expect_declared(connections[alias])
