@@ -193,7 +193,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["clinic_project.clinics.api.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "clinic_project.clinics.api.renderers.OnlyJSON",
     "EXCEPTION_HANDLER": "clinic_project.clinics.api.errors.problem_response",
-    "DEFAULT_SCHEMA_CLASS": "clinic_project.clinics.api.documentation.ClinicSchema",
+    "DEFAULT_SCHEMA_CLASS": "clinic_project.clinics.api.documentation.ApiSchema",
     "DEFAULT_THROTTLE_RATES": {"failed_logins_by_address": "30/min", "failed_logins_by_email": "10/min"},
     "NUM_PROXIES": TRUSTED_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

@@ -1,18 +1,18 @@
-"""Endpoints of the patients' photos: `/clinic/patient-photos`."""
+"""The patients' photos: `/clinic/patient-photos`."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiRequest, OpenApiResponse
-from rest_framework.parsers import MultiPartParser
+from rest_framework.decorators import action
+from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic_project.clinics.api.access import CLINIC_HEADER
-from clinic_project.clinics.api.documentation import CREATING, READING, endpoint, page_of, row_id
+from clinic_project.clinics.api.documentation import CREATING, READING, endpoint
 from clinic_project.clinics.api.idempotency import idempotent
 from clinic_project.clinics.api.problems import InvalidInput, Problem
 from clinic_project.clinics.models import Patient
@@ -24,13 +24,11 @@ from medical_records.photos.responses import FileIsMissingError, photo_response
 from medical_records.photos.uploads import add_photo, check_usable
 from medical_records.querysets import PhotoQuerySet
 
-from . import representations
-from .filters import PhotoFilters, filtered
+from .filters import PhotoFilters
 from .photo_uploads import PhotoUpload, PictureUploadHandler, too_large
-from .serializers import PhotoAttachment, PhotoChange, PhotoOutput, PhotoQuery, RecordPhotosOutput
-from .views import RecordsView
+from .serializers import PhotoAttachment, PhotoChange, PhotoOutput, RecordPhotosOutput
+from .viewsets import ChangesViewSet
 
-_ID = row_id("id")
 _UPLOAD = OpenApiRequest(PhotoUpload, encoding={"file": {"contentType": "image/jpeg, image/png, image/webp"}})
 _PICTURE = {
     (200, CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="The picture."),
@@ -38,23 +36,28 @@ _PICTURE = {
 }
 
 
-class PhotoView(RecordsView):
-    @property
-    def photos(self) -> PhotoQuerySet:
-        return PatientPhoto.objects.for_clinic(self.clinic)
-
-    def shown(self, pk: int) -> Response:
-        """Answer with what is known of a photo. Raises DoesNotExist."""
-        return Response(representations.photo(self.clinic, pk))
-
-
-class PhotoList(PhotoView):
-    parser_classes = [MultiPartParser]
+class PhotoViewSet(ChangesViewSet[PhotoQuerySet]):
+    queryset = PatientPhoto.objects.all()
+    lookup_value_converter = "row_id"
+    filterset_class = PhotoFilters
+    ordering = ("-created_at", "-id")
+    serializer_class = PhotoOutput
+    input_serializers = {"create": PhotoUpload, "partial_update": PhotoChange, "attach": PhotoAttachment}
+    detail_route = "medical_records:photo-detail"
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        # Before anything reads the body, as the check of a session's CSRF token does.
-        request.upload_handlers = [PictureUploadHandler(request)]
+        if self.takes_uploads:
+            # Before anything reads the body, as the check of a session's CSRF token does.
+            request.upload_handlers = [PictureUploadHandler(request)]
         return super().initialize_request(request, *args, **kwargs)
+
+    def get_parsers(self) -> list[BaseParser]:
+        return [MultiPartParser()] if self.takes_uploads else super().get_parsers()
+
+    @property
+    def takes_uploads(self) -> bool:
+        """Whether the route is the one that pictures are sent to; which action it is, is known after the parsers."""
+        return "create" in self.action_map.values()
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, TooManyBytes):
@@ -63,17 +66,16 @@ class PhotoList(PhotoView):
             exc = InvalidInput({"file": [str(exc)]})
         return super().handle_exception(exc)
 
-    @endpoint(page_of(PhotoOutput), parameters=[PhotoQuery], paged=True)
-    def get(self, request: Request) -> Response:
+    @endpoint(PhotoOutput)
+    def list(self, request: Request) -> Response:
         """List a patient's photos, the newest first."""
-        photos = filtered(request, self.photos, PhotoFilters)
-        return Response(representations.photo_page(request, photos.order_by("-created_at", "-id")))
+        return super().list(request)
 
     @endpoint(PhotoOutput, status=201, takes={"multipart/form-data": _UPLOAD}, problems=CREATING, once=True)
     @idempotent
-    def post(self, request: Request) -> Response:
+    def create(self, request: Request) -> Response:
         """Upload a picture to a patient's gallery, or for a record."""
-        given = self.valid(PhotoUpload)
+        given = self.valid_input()
         patient = Patient.objects.for_clinic(self.clinic).get(pk=given["patient_id"])
         record = self._record(given.get("medical_record_id"))
         check_usable(patient, record)
@@ -85,67 +87,64 @@ class PhotoList(PhotoView):
             record=record,
             uploaded_by=self.access.user,
         )
-        row = representations.photo(self.clinic, photo.pk)
-        return Response(row, status=201, headers={"Location": reverse("medical_records:photo", args=[photo.pk])})
+        return self.shown(photo.pk, status=201)
+
+    @endpoint(PhotoOutput)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        """Show what is known of a photo, in the trash or not."""
+        return self.shown(pk)
+
+    @endpoint(PhotoOutput, problems=CREATING)
+    def partial_update(self, request: Request, pk: int) -> Response:
+        """Change the description of a photo."""
+        self.get_queryset().change(pk, self.access.user, **self.valid_input())
+        return self.shown(pk)
+
+    @endpoint(None, status=204, problems=(*READING, 409))
+    def destroy(self, request: Request, pk: int) -> Response:
+        """Put a photo into the trash."""
+        self.get_queryset().move_to_trash(pk, self.access.user)
+        return Response(status=204)
+
+    @endpoint(PhotoOutput, problems=(*READING, 409))
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: int) -> Response:
+        """Take a photo out of the trash, unless its record is there too."""
+        services.restore_photo(self.get_queryset(), pk, self.access.user)
+        return self.shown(pk)
+
+    @endpoint(None, answers=_PICTURE, operation_id="photo_file_view_get")
+    @action(detail=True)
+    def file(self, request: Request, pk: int) -> HttpResponseBase:
+        """Send the picture."""
+        return self._picture(pk, thumbnail=False)
+
+    @endpoint(None, answers=_PICTURE, operation_id="photo_thumbnail_view_get")
+    @action(detail=True)
+    def thumbnail(self, request: Request, pk: int) -> HttpResponseBase:
+        """Send the picture."""
+        return self._picture(pk, thumbnail=True)
+
+    @endpoint(RecordPhotosOutput, problems=CREATING)
+    @action(detail=False, methods=["post"])
+    def attach(self, request: Request) -> Response:
+        """Put photos on a record beside those that it has, as saving it with them would; none is pending then."""
+        given = self.valid_input()
+        record_id = given["record_id"]
+        records = MedicalRecord.objects.for_clinic(self.clinic)
+        services.attach_photos(records, record_id, given["photo_ids"], self.access.user)
+        photos = self.get_queryset().active().filter(medical_record_id=record_id)
+        return Response({"record_id": record_id, "photos": PhotoOutput.shown(photos)})
 
     def _record(self, pk: int | None) -> MedicalRecord | None:
         return None if pk is None else MedicalRecord.objects.for_clinic(self.clinic).get(pk=pk)
 
-
-class PhotoDetail(PhotoView):
-    @endpoint(PhotoOutput, parameters=[_ID])
-    def get(self, request: Request, pk: int) -> Response:
-        """Show what is known of a photo, in the trash or not."""
-        return self.shown(pk)
-
-    @endpoint(PhotoOutput, takes=PhotoChange, problems=CREATING, parameters=[_ID])
-    def patch(self, request: Request, pk: int) -> Response:
-        """Change the description of a photo."""
-        self.photos.change(pk, self.access.user, **self.valid(PhotoChange))
-        return self.shown(pk)
-
-    @endpoint(None, status=204, problems=(*READING, 409), parameters=[_ID])
-    def delete(self, request: Request, pk: int) -> Response:
-        """Put a photo into the trash."""
-        self.photos.move_to_trash(pk, self.access.user)
-        return Response(status=204)
-
-
-class PhotoRestore(PhotoView):
-    @endpoint(PhotoOutput, problems=(*READING, 409), parameters=[_ID])
-    def post(self, request: Request, pk: int) -> Response:
-        """Take a photo out of the trash, unless its record is there too."""
-        services.restore_photo(self.photos, pk, self.access.user)
-        return self.shown(pk)
-
-
-class PhotoFileView(PhotoView):
-    thumbnail: ClassVar[bool] = False
-
-    @endpoint(None, answers=_PICTURE, parameters=[_ID])
-    def get(self, request: Request, pk: int) -> HttpResponseBase:
-        """Send the picture."""
-        photo = self.photos.get(pk=pk)
+    def _picture(self, pk: int, *, thumbnail: bool) -> HttpResponseBase:
+        photo = self.get_queryset().get(pk=pk)
         try:
-            response = photo_response(request, photo, thumbnail=self.thumbnail)
+            response = photo_response(self.request, photo, thumbnail=thumbnail)
         except FileIsMissingError as error:
             detail = "The photo is known, but its file is missing from the storage. Tell whoever runs the server."
             raise Problem(404, "file-missing", "The file is missing", detail) from error
         patch_vary_headers(response, ["Authorization", "Cookie", CLINIC_HEADER])
         return response
-
-
-class PhotoThumbnailView(PhotoFileView):
-    thumbnail = True
-
-
-class PhotoAttach(PhotoView):
-    @endpoint(RecordPhotosOutput, takes=PhotoAttachment, problems=CREATING)
-    def post(self, request: Request) -> Response:
-        """Put photos on a record beside those that it has, as saving it with them would; none is pending then."""
-        given = self.valid(PhotoAttachment)
-        record_id = given["record_id"]
-        records = MedicalRecord.objects.for_clinic(self.clinic)
-        services.attach_photos(records, record_id, given["photo_ids"], self.access.user)
-        photos = self.photos.active().filter(medical_record_id=record_id)
-        return Response({"record_id": record_id, "photos": representations.photo_rows(photos)})

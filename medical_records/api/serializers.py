@@ -1,7 +1,9 @@
 """The shapes of what the endpoints of templates and records take and give. The rules are the models'."""
 
+import json
 from typing import Any
 
+from django.urls import reverse
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import extend_schema_field
@@ -9,6 +11,9 @@ from rest_framework import serializers
 
 from clinic_project.clinics.api.documentation import STORABLE
 from clinic_project.clinics.api.fields import Choice, Flag, RowId, Text, UuidText, WholeNumber
+from clinic_project.clinics.api.serializers import Row, RowSerializer, text_of
+from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+from medical_records.querysets import PhotoQuerySet
 from medical_records.template_fields import (
     CHOICES,
     MAX_ANSWER,
@@ -18,6 +23,7 @@ from medical_records.template_fields import (
     MAX_NUMBER,
     MAX_OPTIONS,
     FieldType,
+    missing_required,
 )
 
 #: Characters of a template's description.
@@ -145,37 +151,7 @@ class RecordChange(RecordPatch):
     values = Answers()
 
 
-_STATUS_HELP = "`active` (unless said otherwise), `deleted` for what is in the trash, or `all`."
-_STATUSES = ["active", "deleted", "all"]
-
-
-class TemplateQuery(serializers.Serializer):
-    """What `filters.TemplateFilters` reads."""
-
-    search = Text(required=False, allow_blank=True, max_length=255, help_text="A part of the name, in any case.")
-    status = serializers.ChoiceField(_STATUSES, required=False, help_text=_STATUS_HELP)
-
-
-class PatientRecordQuery(serializers.Serializer):
-    """What `filters.PatientRecordFilters` reads."""
-
-    template = RowId(required=False)
-    appointment = RowId(required=False)
-    status = serializers.ChoiceField(_STATUSES, required=False, help_text=_STATUS_HELP)
-    created_after = serializers.DateTimeField(required=False, help_text="At this time or later.")
-    created_before = serializers.DateTimeField(required=False, help_text="Before this time.")
-    updated_since = serializers.DateTimeField(
-        required=False, help_text="Changed at this time or later; shows deletions as well unless `status` is given."
-    )
-
-
-class RecordQuery(PatientRecordQuery):
-    """What `filters.RecordFilters` reads."""
-
-    patient = RowId(required=False)
-
-
-class TemplateOutput(serializers.Serializer):
+class TemplateOutput(RowSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField(allow_null=True)
@@ -188,8 +164,11 @@ class TemplateOutput(serializers.Serializer):
     updated_by_user_id = serializers.IntegerField(allow_null=True)
     fields = serializers.ListField(child=serializers.DictField())  # type: ignore[assignment]
 
+    class Meta:
+        model = MedicalRecordTemplate
 
-class RecordOutput(serializers.Serializer):
+
+class RecordOutput(RowSerializer):
     """A record as lists show it."""
 
     id = serializers.IntegerField()
@@ -206,14 +185,8 @@ class RecordOutput(serializers.Serializer):
     updated_by_user_id = serializers.IntegerField(allow_null=True)
     values = serializers.DictField()
 
-
-class PhotoQuery(serializers.Serializer):
-    """What `filters.PhotoFilters` reads."""
-
-    patient = RowId()
-    record = RowId(required=False, help_text="Shows what is pending for it, too.")
-    unlinked = serializers.ChoiceField(["true", "false"], required=False, help_text="Whether to be on no record.")
-    status = serializers.ChoiceField(_STATUSES, required=False, help_text=_STATUS_HELP)
+    class Meta:
+        model = MedicalRecord
 
 
 class PhotoChange(serializers.Serializer):
@@ -225,7 +198,7 @@ class PhotoAttachment(serializers.Serializer):
     photo_ids = serializers.ListField(child=RowId(), min_length=1, max_length=MAX_PHOTOS)
 
 
-class PhotoOutput(serializers.Serializer):
+class PhotoOutput(RowSerializer):
     id = serializers.IntegerField()
     patient_id = serializers.IntegerField()
     medical_record_id = serializers.IntegerField(allow_null=True)
@@ -243,6 +216,18 @@ class PhotoOutput(serializers.Serializer):
     file = serializers.CharField(help_text="Where the picture is.")
     thumbnail = serializers.CharField(help_text="Where a small picture is.")
 
+    class Meta:
+        model = PatientPhoto
+
+    def to_representation(self, row: Row) -> Row:
+        base = f"{reverse('medical_records:photo-list')}/{row['id']}"
+        return {**super().to_representation(row), "file": f"{base}/file", "thumbnail": f"{base}/thumbnail"}
+
+    @classmethod
+    def shown(cls, photos: PhotoQuerySet) -> list[Row]:
+        """Return `photos` as the API shows them, the oldest first."""
+        return list(cls(cls.read(photos.order_by("created_at", "id")), many=True).data)
+
 
 class RecordDetailOutput(RecordOutput):
     template_snapshot = serializers.DictField(help_text="The template as it was: name, description and fields.")
@@ -250,6 +235,20 @@ class RecordDetailOutput(RecordOutput):
         child=serializers.CharField(), help_text="Ids of the required fields that have no answer."
     )
     photos = PhotoOutput(many=True)
+
+    def to_representation(self, row: Row) -> Row:
+        """Show a row of the clinic that the view in the context works in."""
+        snapshot, values = (json.loads(row[text_of(name)]) for name in ("template_snapshot", "values"))
+        photos = PatientPhoto.objects.for_clinic(self.context["view"].clinic)
+        if row["is_deleted"]:
+            photos = photos.trashed_with(row["id"], row["deleted_at"])
+        else:
+            photos = photos.active().filter(medical_record_id=row["id"])
+        return {
+            **super().to_representation(row),
+            "missing_required": missing_required(snapshot, values),
+            "photos": PhotoOutput.shown(photos),
+        }
 
 
 class RecordPhotosOutput(serializers.Serializer):

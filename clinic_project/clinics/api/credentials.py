@@ -30,7 +30,7 @@ class Login(PrivateView):
         self.throttles: list[FailedLogins] = [FailedLoginsByAddress(), FailedLoginsByEmail()]
         return list(self.throttles)
 
-    @endpoint(LoginOutput, takes=LoginInput, problems=(400, 401, 411, 413, 415, 429, 503), in_clinic=False)
+    @endpoint(LoginOutput, takes=LoginInput, problems=(400, 401, 411, 413, 415, 429, 503))
     def post(self, request: Request) -> Response:
         """Exchange an email and a password for an access token."""
         given = LoginInput(data=request.data)
@@ -56,7 +56,7 @@ class Login(PrivateView):
 
 
 class Logout(PrivateView):
-    @endpoint(None, status=204, problems=_OWN, in_clinic=False)
+    @endpoint(None, status=204, problems=_OWN)
     def post(self, request: Request) -> Response:
         """Revoke the token, or end the session, that this request is sent with."""
         if isinstance(request.auth, AccessToken):
@@ -67,7 +67,7 @@ class Logout(PrivateView):
 
 
 class LogoutAll(PrivateView):
-    @endpoint(None, status=204, problems=_OWN, in_clinic=False)
+    @endpoint(None, status=204, problems=_OWN)
     def post(self, request: Request) -> Response:
         """Revoke all of one's tokens, and end the session where there is one."""
         if isinstance(request.user, User):
@@ -77,7 +77,7 @@ class LogoutAll(PrivateView):
 
 
 class Me(PrivateView):
-    @endpoint(SelfOutput, problems=_OWN, in_clinic=False)
+    @endpoint(SelfOutput, problems=_OWN)
     def get(self, request: Request) -> Response:
         """Tell who one is, and in which clinics one may work."""
         return Response(SelfOutput(_self(request.user)).data)

@@ -4,16 +4,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from drf_spectacular.contrib.django_filters import DjangoFilterExtension
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import build_parameter_type
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework import serializers
+from rest_framework.fields import empty
+from rest_framework.viewsets import ViewSetMixin
 
-from .access import CLINIC_HEADER
 from .converters import MAX_ID
 from .idempotency import HEADER as IDEMPOTENCY_HEADER
 from .idempotency import MAX_KEY
-from .pagination import PAGE_SIZE
 from .problems import CONTENT_TYPE
 from .serializers import ProblemOutput
 
@@ -36,12 +37,6 @@ READING = (400, 401, 403, 404, 503)
 CREATING = (*READING, 409, 411, 413, 415)
 CHANGING = (*CREATING, 412, 428)
 
-_IN_CLINIC = OpenApiParameter(
-    CLINIC_HEADER,
-    {"type": "string", "pattern": "^[0-9]{1,10}$"},
-    OpenApiParameter.HEADER,
-    description="The id of the clinic to see this through. Needed by members of several.",
-)
 _IDEMPOTENCY_KEY = OpenApiParameter(
     IDEMPOTENCY_HEADER,
     {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
@@ -55,60 +50,44 @@ _ETAG = OpenApiParameter(
     response=[200, 201],
     description="The version, for `If-Match` when changing it.",
 )
-_PAGES = [
-    OpenApiParameter("page", {"type": "integer", "minimum": 1}),
-    OpenApiParameter(
-        "page_size",
-        {"type": "integer", "minimum": 1, "default": PAGE_SIZE},
-        description="Rows on a page; more than 200 count as 200.",
-    ),
-]
-
-
-def row_id(name: str) -> OpenApiParameter:
-    """Describe the id of a row in a path."""
-    return OpenApiParameter(name, {"type": "integer", "minimum": 1, "maximum": MAX_ID}, OpenApiParameter.PATH)
 
 
 def endpoint(  # noqa: PLR0913 - what there is to say of one
     answer: Any,
     *,
     status: int = 200,
-    takes: Any = None,
+    takes: Any = empty,
     problems: Iterable[int] = READING,
-    parameters: Iterable[OpenApiParameter | type[serializers.Serializer[Any]]] = (),
-    in_clinic: bool = True,
-    paged: bool = False,
     versioned: bool = False,
     once: bool = False,
     answers: Mapping[Any, Any] | None = None,
+    operation_id: str | None = None,
 ) -> Callable[[Any], Any]:
-    """Describe a view's method: what it `takes` and answers with `status`, and which problems it may answer.
+    """Describe a view's method: what it answers with `status`, and which problems it may answer.
 
-    `answers` are others, by status or by status and content type, that replace the first.
+    `takes` is needed where the view's `input_serializers` don't say it; `answers` are others, by status or by status
+    and content type, that replace the first.
     """
-    described: list[Any] = list(parameters)
-    for wanted, extra in ((in_clinic, [_IN_CLINIC]), (paged, _PAGES), (versioned, [_ETAG]), (once, [_IDEMPOTENCY_KEY])):
-        described += extra if wanted else []
     responses: dict[Any, Any] = dict(answers or {status: answer})
     for code in problems:
         responses[(code, CONTENT_TYPE)] = OpenApiResponse(ProblemOutput, description=_PROBLEMS[code])
-    return extend_schema(request=takes, responses=responses, parameters=described, filters=False)
+    headers = [*([_ETAG] if versioned else []), *([_IDEMPOTENCY_KEY] if once else [])]
+    return extend_schema(operation_id=operation_id, request=takes, responses=responses, parameters=headers)
 
 
-def page_of(row: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
-    """Make the serializer of a page of `row`s."""
-    members = {
-        "count": serializers.IntegerField(help_text="Rows on all pages."),
-        "next": serializers.URLField(allow_null=True),
-        "previous": serializers.URLField(allow_null=True),
-        "results": row(many=True),
-    }
-    return type(f"{row.__name__.removesuffix('Output')}Page", (serializers.Serializer,), members)
+class ApiSchema(AutoSchema):
+    """Reads from views what DRF's own have no place for, and names operations by their routes.
 
+    `documented_parameters` are those that all methods of a view read, `input_serializers` the bodies that its actions
+    take, by the action's name; DELETE takes one as well: the version that one has seen.
+    """
 
-class ClinicSchema(AutoSchema):
-    """Says that DELETE takes a body: the version that one has seen."""
+    def get_override_parameters(self) -> list[Any]:
+        ids = [_row_id(name) for name in re.findall(r"{(\w+)}", self.path)]
+        return [*super().get_override_parameters(), *ids, *getattr(self.view, "documented_parameters", ())]
+
+    def get_request_serializer(self) -> Any:
+        return getattr(self.view, "input_serializers", {}).get(getattr(self.view, "action", None))
 
     def _get_request_body(self, direction: str = "request") -> Any:
         if self.method != "DELETE" or self.get_request_serializer() is None:
@@ -119,10 +98,18 @@ class ClinicSchema(AutoSchema):
         finally:
             self.method = "DELETE"
 
+    def get_paginated_name(self, serializer_name: str) -> str:
+        return f"{serializer_name.removesuffix('Output')}Page"
+
     def get_operation_id(self) -> str:
-        """`template_detail_put` for `TemplateDetail.put`."""
-        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(self.view).__name__).lower()
-        return f"{name}_{self.method.lower()}"
+        """`template_detail_put` for PUT on the route `template-detail`, `logout_all_post` for `LogoutAll.post`."""
+        return f"{self._route_name()}_{self.method}".replace("-", "_").lower()
+
+    def _route_name(self) -> str:
+        if not isinstance(self.view, ViewSetMixin):
+            return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self.view).__name__)
+        handler = getattr(self.view, self.view.action)
+        return f"{self.view.basename}_{getattr(handler, 'url_name', 'detail' if self.view.detail else 'list')}"
 
     def get_tags(self) -> list[str]:
         words = [word for word in self.path.split("/") if word and not word.startswith("{")]
@@ -130,6 +117,32 @@ class ClinicSchema(AutoSchema):
 
 
 _TAGS = ("medical-record-templates", "medical-records", "patient-photos")
+
+
+def _row_id(name: str) -> OpenApiParameter:
+    return OpenApiParameter(name, {"type": "integer", "minimum": 1, "maximum": MAX_ID}, OpenApiParameter.PATH)
+
+
+class FilterBackendSchema(DjangoFilterExtension):
+    """Describes each filter as the serializer field that it says it is like."""
+
+    target_class = "clinic_project.clinics.api.filters.FilterBackend"
+    priority = 1  # before the extension for all of django-filter's
+
+    def resolve_filter_field(
+        self, auto_schema: AutoSchema, model: Any, filterset_class: Any, field_name: str, filter_field: Any
+    ) -> list[dict[str, Any]]:
+        field = filter_field.documented_as(help_text=filter_field.extra.get("help_text"))
+        schema = auto_schema._map_serializer_field(field, "request")
+        parameter = build_parameter_type(
+            name=field_name,
+            schema=schema,
+            location=OpenApiParameter.QUERY,
+            required=filter_field.extra["required"],
+            description=schema.pop("description", None),
+            allow_blank=getattr(field, "allow_blank", True),
+        )
+        return [parameter]
 
 
 class BearerScheme(OpenApiAuthenticationExtension):

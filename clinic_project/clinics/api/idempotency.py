@@ -20,14 +20,14 @@ from rest_framework.response import Response
 from .models import IdempotencyKey
 from .problems import InvalidInput
 from .renderers import JSONRenderer
-from .views import ClinicView
+from .views import ClinicViewSet
 
 HEADER = "Idempotency-Key"
 MAX_KEY = 255
 #: Headers of an answer that are kept with it.
 _KEPT_HEADERS = ("ETag", "Location")
 
-View = TypeVar("View", bound=ClinicView)
+View = TypeVar("View", bound=ClinicViewSet)
 Handler = Callable[Concatenate[View, Request, ...], Response]
 
 

@@ -1,16 +1,26 @@
 """The views that every endpoint extends."""
 
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
 
 from clinic_project.clinics.models import Clinic, User
+from clinic_project.clinics.querysets import ClinicQuerySet
 
-from .access import CLINICAL, ClinicAccess, Role, clinic_access
+from .access import CLINIC_HEADER, CLINICAL, ClinicAccess, Role, clinic_access
+from .filters import FilterBackend
+from .pagination import RowPagination
 from .problems import Problem
+from .serializers import RowSerializer
+
+Rows = TypeVar("Rows", bound=ClinicQuerySet[Any])
 
 
 class PrivateView(APIView):
@@ -32,13 +42,30 @@ class PrivateView(APIView):
         return response
 
 
-class ClinicView(PrivateView):
-    """An endpoint seen through one clinic: `self.access` and `self.clinic`, once the credentials have been checked.
+class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
+    """A resource seen through one clinic: `self.access` and `self.clinic`, once the credentials have been checked.
 
     Every member may read; `writers` are the roles that may do the rest.
     """
 
     writers: ClassVar[frozenset[Role]] = CLINICAL
+    #: What the body of an action has to be, by the action's name.
+    input_serializers: ClassVar[Mapping[str, type[Serializer[Any]]]] = {}
+    #: How a list is ordered.
+    ordering: ClassVar[Sequence[str]]
+
+    queryset: Rows
+    serializer_class: type[RowSerializer]
+    filter_backends = [FilterBackend]
+    pagination_class = RowPagination
+    documented_parameters = (
+        OpenApiParameter(
+            CLINIC_HEADER,
+            {"type": "string", "pattern": "^[0-9]{1,10}$"},
+            OpenApiParameter.HEADER,
+            description="The id of the clinic to see this through. Needed by members of several.",
+        ),
+    )
 
     access: ClinicAccess
 
@@ -53,3 +80,26 @@ class ClinicView(PrivateView):
     @property
     def clinic(self) -> Clinic:
         return self.access.clinic
+
+    def get_queryset(self) -> Rows:
+        return self.queryset.for_clinic(self.clinic)
+
+    def get_serializer_class(self) -> type[RowSerializer]:
+        """Return how the action shows a row."""
+        return self.serializer_class
+
+    def valid_input(self) -> dict[str, Any]:
+        """Return the body as the action takes it; raises ValidationError."""
+        return self.validated(self.request.data)
+
+    def validated(self, data: Any) -> dict[str, Any]:
+        """Return `data` as the action takes it; raises ValidationError."""
+        given = self.input_serializers[self.action](data=data)
+        given.is_valid(raise_exception=True)
+        return dict(given.validated_data)
+
+    def list(self, request: Request) -> Response:
+        """Answer with a page of the rows that the query string asks for."""
+        rows = self.filter_queryset(self.get_queryset()).order_by(*self.ordering)
+        page = self.paginate_queryset(self.get_serializer_class().read(rows))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)

@@ -12,7 +12,7 @@ from django.urls import URLPattern, get_resolver
 
 from clinic_project.clinics.api.converters import RowIdConverter
 from clinic_project.clinics.api.models import IdempotencyKey
-from clinic_project.clinics.api.views import ClinicView
+from clinic_project.clinics.api.views import ClinicViewSet
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Patient
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
@@ -189,11 +189,10 @@ def test_an_idempotency_key_is_its_clinics_and_its_users_own(api, member, ids):
 def routes():
     """(path, method) of every endpoint within a clinic, ids left out of the path."""
     for prefix, pattern in flattened(get_resolver().url_patterns):
-        view = getattr(pattern.callback, "view_class", None)
-        if view and issubclass(view, ClinicView):
-            for method in ("get", "post", "put", "patch", "delete"):
-                if hasattr(view, method):
-                    yield shape(prefix), method.upper()
+        view = getattr(pattern.callback, "cls", None)
+        if view and issubclass(view, ClinicViewSet):
+            for method in pattern.callback.actions.keys() - {"head"}:
+                yield shape(prefix), method.upper()
 
 
 def flattened(patterns, prefix=""):
@@ -219,6 +218,6 @@ def test_every_route_is_on_the_walk():
 def test_every_id_in_a_path_is_a_row_id():
     assert RowIdConverter.regex == "[^/]+"
     for path, pattern in flattened(get_resolver().url_patterns):
-        view = getattr(pattern.callback, "view_class", None)
-        if view and issubclass(view, ClinicView):
+        view = getattr(pattern.callback, "cls", None)
+        if view and issubclass(view, ClinicViewSet):
             assert path.count("<") == path.count("<row_id:"), path

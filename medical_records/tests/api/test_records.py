@@ -8,7 +8,7 @@ from django.db.models import JSONField, Value
 from django.utils import timezone
 
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
-from medical_records.api.records import RecordDetail
+from medical_records.api.records import RecordViewSet
 from medical_records.factories import (
     MedicalRecordFactory,
     MedicalRecordTemplateFactory,
@@ -398,11 +398,11 @@ def test_updated_at_tells_every_change(api, record):
 
 
 def test_a_record_that_goes_while_a_stale_change_is_refused_is_404(api, record, monkeypatch):
-    represent = RecordDetail.represent
+    row = RecordViewSet.row
 
-    def when_it_has_gone(clinic, pk):
+    def when_it_has_gone(view, pk):
         MedicalRecord.objects.all().delete()
-        return represent(clinic, pk)
+        return row(view, pk)
 
-    monkeypatch.setattr(RecordDetail, "represent", when_it_has_gone)
+    monkeypatch.setattr(RecordViewSet, "row", when_it_has_gone)
     assert api.patch(f"{RECORDS}/{record.pk}", {"version": 9}).status_code == 404

@@ -1,0 +1,85 @@
+"""What lists can be narrowed by in the query string: django-filter's filters, and the backend that reads them."""
+
+import datetime
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from .converters import MAX_ID
+from .fields import RowId, Text
+
+
+class FilterBackend(DjangoFilterBackend):
+    """Applies a view's `filterset_class`; a filter that is given without a value is an error."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> Any:
+        names = self.get_filterset_class(view, queryset).base_filters
+        blank = [name for name in names if request.query_params.get(name) == "" and name != "search"]
+        if blank:
+            # Taken for "not given", it would show everything where the sender meant to narrow.
+            raise ValidationError({name: ["A value, or leave it out."] for name in blank})
+        return super().filter_queryset(request, queryset, view)
+
+
+class SearchFilter(django_filters.CharFilter):
+    """A part of a text, in any case."""
+
+    MAX_LENGTH = 255
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(lookup_expr="icontains", max_length=self.MAX_LENGTH, **options)
+
+    def documented_as(self, **options: Any) -> serializers.Field:
+        return Text(allow_blank=True, max_length=self.MAX_LENGTH, **options)
+
+
+class IdField(forms.Field):
+    def to_python(self, value: Any) -> int | None:
+        if value in self.empty_values:
+            return None
+        if not (value.isascii() and value.isdigit() and len(value) <= 10 and 1 <= int(value) <= MAX_ID):
+            raise forms.ValidationError(f"A whole number from 1 to {MAX_ID}.")
+        return int(value)
+
+
+class IdFilter(django_filters.Filter):
+    field_class = IdField
+    documented_as = RowId
+
+
+class ChoiceFilter(django_filters.ChoiceFilter):
+    """One of some words."""
+
+    def __init__(self, *words: str, **options: Any) -> None:
+        self.words = words
+        messages = {"invalid_choice": f"{', '.join(words[:-1])} or {words[-1]}."}
+        choices = [(word, word) for word in words]
+        super().__init__(choices=choices, empty_label=None, error_messages=messages, **options)
+
+    def documented_as(self, **options: Any) -> serializers.Field:
+        return serializers.ChoiceField(self.words, **options)
+
+
+class TimeFilter(django_filters.IsoDateTimeFilter):
+    documented_as = serializers.DateTimeField
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(error_messages={"invalid": "A time in ISO 8601, such as 2026-03-14T09:26:53Z."}, **options)
+
+    def filter(self, qs: QuerySet[Any], value: datetime.datetime | None) -> QuerySet[Any]:
+        return super().filter(qs, value and _in_utc(value))
+
+
+def _in_utc(value: datetime.datetime) -> datetime.datetime:
+    """Turn `value` into UTC, because PostgreSQL reads no offset beyond 16 hours; the calendar's ends stay there."""
+    try:
+        return value.astimezone(datetime.UTC)
+    except OverflowError:
+        return value.replace(tzinfo=datetime.UTC)
