@@ -16,7 +16,7 @@ from typing import Any
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
 
-from clinic_project.clinics.api.request_ids import current_request_id
+from clinic_project.api.request_ids import current_request_id
 from clinic_project.reconciliation.sqlstates import sqlstate
 
 requests = logging.getLogger("clinic_project.requests")

@@ -43,7 +43,7 @@ INSTALLED_APPS = [
     # Before Django's own: its `migrate` extends theirs.
     "clinic_project.reconciliation",
     "clinic_project.clinics",
-    "clinic_project.clinics.api",
+    "clinic_project.api",
     "medical_records",
     "clinic_project.clinics.administration.apps.ClinicAdminConfig",
     "django.contrib.auth",
@@ -60,7 +60,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "clinic_project.clinics.api.request_ids.RequestIdMiddleware",
+    "clinic_project.api.request_ids.RequestIdMiddleware",
     "clinic_project.logs.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -185,15 +185,15 @@ LOGGING = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "clinic_project.clinics.api.authentication.BearerAuthentication",
+        "clinic_project.api.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["clinic_project.clinics.api.parsers.JSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["clinic_project.clinics.api.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "clinic_project.clinics.api.renderers.OnlyJSON",
-    "EXCEPTION_HANDLER": "clinic_project.clinics.api.errors.problem_response",
-    "DEFAULT_SCHEMA_CLASS": "clinic_project.clinics.api.documentation.ApiSchema",
+    "DEFAULT_PARSER_CLASSES": ["clinic_project.api.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["clinic_project.api.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "clinic_project.api.renderers.OnlyJSON",
+    "EXCEPTION_HANDLER": "clinic_project.api.errors.problem_response",
+    "DEFAULT_SCHEMA_CLASS": "clinic_project.api.documentation.ApiSchema",
     "DEFAULT_THROTTLE_RATES": {"failed_logins_by_address": "30/min", "failed_logins_by_email": "10/min"},
     "NUM_PROXIES": TRUSTED_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -216,7 +216,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_INCLUDE_SCHEMA": False,
-    "AUTHENTICATION_WHITELIST": ["clinic_project.clinics.api.authentication.BearerAuthentication"],
+    "AUTHENTICATION_WHITELIST": ["clinic_project.api.authentication.BearerAuthentication"],
     "COMPONENT_SPLIT_PATCH": False,
     # None: the usual one gives enumerations names of their own, and two of ours share one.
     "POSTPROCESSING_HOOKS": [],

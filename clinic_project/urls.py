@@ -4,18 +4,19 @@ from django.contrib import admin
 from django.urls import include, path, register_converter
 
 from clinic_project import health
-from clinic_project.clinics.api.converters import RowIdConverter
+from clinic_project.api.converters import RowIdConverter
 
 register_converter(RowIdConverter, "row_id")
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/", include("clinic_project.api.urls")),
     path("api/", include("clinic_project.clinics.api.urls")),
     path("api/", include("medical_records.api.urls")),
     path("livez", health.livez),
     path("readyz", health.readyz),
 ]
 
-handler400 = "clinic_project.clinics.api.errors.bad_request"
-handler404 = "clinic_project.clinics.api.errors.page_not_found"
-handler500 = "clinic_project.clinics.api.errors.server_error"
+handler400 = "clinic_project.api.errors.bad_request"
+handler404 = "clinic_project.api.errors.page_not_found"
+handler500 = "clinic_project.api.errors.server_error"

@@ -16,7 +16,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from clinic_project.clinics.api.models import IdempotencyKey
+from clinic_project.api.models import IdempotencyKey
 from clinic_project.reconciliation.sqlstates import message
 
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto

@@ -95,7 +95,7 @@ def _prepared() -> tuple[str, int]:
 
     django.setup()
     call_command("migrate", verbosity=0)
-    from clinic_project.clinics.api.models import AccessToken
+    from clinic_project.api.models import AccessToken
     from clinic_project.clinics.factories import MembershipFactory, PatientFactory
     from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
 

@@ -8,7 +8,8 @@ from django.contrib.auth.forms import AdminUserCreationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from .api.throttles import FailedLoginsByAddress, FailedLoginsByEmail
+from clinic_project.api.throttles import FailedLoginsByAddress, FailedLoginsByEmail
+
 from .models import Membership, User
 
 

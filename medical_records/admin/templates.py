@@ -8,8 +8,8 @@ from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
+from clinic_project.clinics.access import ADMINISTRATIVE
 from clinic_project.clinics.administration.scope import scope_of
-from clinic_project.clinics.api.access import ADMINISTRATIVE
 
 from ..models import MedicalRecordTemplate
 from .base import ClinicalAdmin

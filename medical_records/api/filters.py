@@ -5,7 +5,7 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
-from clinic_project.clinics.api.filters import ChoiceFilter, IdFilter, SearchFilter, TimeFilter
+from clinic_project.api.filters import ChoiceFilter, IdFilter, SearchFilter, TimeFilter
 from clinic_project.clinics.querysets import TrashQuerySet
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import PhotoQuerySet

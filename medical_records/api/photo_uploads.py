@@ -12,10 +12,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from clinic_project.clinics.api.converters import MAX_ID
-from clinic_project.clinics.api.fields import RowId, Text
-from clinic_project.clinics.api.parsers import drop
-from clinic_project.clinics.api.problems import Problem
+from clinic_project.api.converters import MAX_ID
+from clinic_project.api.fields import RowId, Text
+from clinic_project.api.parsers import drop
+from clinic_project.api.problems import Problem
 from medical_records.photos.decoding import MAX_BYTES, TooManyBytes
 
 from .serializers import MAX_PHOTO_DESCRIPTION

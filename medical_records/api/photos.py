@@ -11,10 +11,10 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clinic_project.clinics.api.access import CLINIC_HEADER
-from clinic_project.clinics.api.documentation import CREATING, READING, endpoint
-from clinic_project.clinics.api.idempotency import idempotent
-from clinic_project.clinics.api.problems import InvalidInput, Problem
+from clinic_project.api.documentation import CREATING, READING, endpoint
+from clinic_project.api.idempotency import idempotent
+from clinic_project.api.problems import InvalidInput, Problem
+from clinic_project.clinics.api.viewsets import CLINIC_HEADER
 from clinic_project.clinics.models import Patient
 from medical_records import services
 from medical_records.models import MedicalRecord, PatientPhoto
@@ -38,12 +38,12 @@ _PICTURE = {
 
 class PhotoViewSet(ChangesViewSet[PhotoQuerySet]):
     queryset = PatientPhoto.objects.all()
-    lookup_value_converter = "row_id"
     filterset_class = PhotoFilters
     ordering = ("-created_at", "-id")
     serializer_class = PhotoOutput
     input_serializers = {"create": PhotoUpload, "partial_update": PhotoChange, "attach": PhotoAttachment}
     detail_route = "medical_records:photo-detail"
+    documented_tag = "patient-photos"
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         if self.takes_uploads:

@@ -8,10 +8,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clinic_project.clinics.api.access import ADMINISTRATIVE
-from clinic_project.clinics.api.documentation import CHANGING, CREATING, endpoint
-from clinic_project.clinics.api.idempotency import idempotent
-from clinic_project.clinics.api.models import IdempotencyKey
+from clinic_project.api.documentation import CHANGING, CREATING, endpoint
+from clinic_project.api.idempotency import idempotent
+from clinic_project.api.models import IdempotencyKey
+from clinic_project.clinics.access import ADMINISTRATIVE
 from clinic_project.clinics.models import Patient
 from medical_records import services
 from medical_records.models import MedicalRecord, MedicalRecordTemplate
@@ -28,13 +28,13 @@ class RecordsViewSet(VersionedViewSet[RecordQuerySet]):
     queryset = MedicalRecord.objects.all()
     ordering = ("-created_at", "-id")
     detail_route = "medical_records:record-detail"
+    documented_tag = "medical-records"
 
     def get_serializer_class(self) -> type[RecordOutput]:
         return RecordOutput if self.action == "list" else RecordDetailOutput
 
 
 class RecordViewSet(RecordsViewSet):
-    lookup_value_converter = "row_id"
     filterset_class = RecordFilters
     input_serializers = {
         "update": RecordChange,
@@ -86,7 +86,7 @@ class RecordViewSet(RecordsViewSet):
         """Remove a record that is in the trash for good, and its photos with it."""
         with transaction.atomic():
             services.remove_record(self.get_queryset(), pk, self.seen())
-            IdempotencyKey.objects.forget(self.clinic, reverse(self.detail_route, args=[pk]))
+            IdempotencyKey.objects.forget(self.clinic.pk, reverse(self.detail_route, args=[pk]))
         return Response(status=204)
 
 

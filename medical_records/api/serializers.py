@@ -9,9 +9,9 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from clinic_project.clinics.api.documentation import STORABLE
-from clinic_project.clinics.api.fields import Choice, Flag, RowId, Text, UuidText, WholeNumber
-from clinic_project.clinics.api.serializers import Row, RowSerializer, text_of
+from clinic_project.api.documentation import STORABLE
+from clinic_project.api.fields import Choice, Flag, RowId, Text, UuidText, WholeNumber
+from clinic_project.api.serializers import Row, RowSerializer, text_of
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import PhotoQuerySet
 from medical_records.template_fields import (

@@ -6,9 +6,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clinic_project.clinics.api.access import ADMINISTRATIVE
-from clinic_project.clinics.api.documentation import CHANGING, CREATING, endpoint
-from clinic_project.clinics.api.idempotency import idempotent
+from clinic_project.api.documentation import CHANGING, CREATING, endpoint
+from clinic_project.api.idempotency import idempotent
+from clinic_project.clinics.access import ADMINISTRATIVE
 from medical_records import services
 from medical_records.models import MedicalRecordTemplate
 from medical_records.querysets import TemplateQuerySet
@@ -20,7 +20,6 @@ from .viewsets import VersionedViewSet
 
 class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
     queryset = MedicalRecordTemplate.objects.all()
-    lookup_value_converter = "row_id"
     filterset_class = TemplateFilters
     ordering = ("name", "id")
     writers = ADMINISTRATIVE
@@ -33,6 +32,7 @@ class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
         "restore": VersionInput,
     }
     detail_route = "medical_records:template-detail"
+    documented_tag = "medical-record-templates"
 
     @endpoint(TemplateOutput)
     def list(self, request: Request) -> Response:

@@ -7,10 +7,10 @@ from django.db import Error
 from django.urls import reverse
 from rest_framework.response import Response
 
-from clinic_project.clinics.api.problems import Problem
-from clinic_project.clinics.api.serializers import Row
-from clinic_project.clinics.api.versions import VersionsSeen, etag, versions_seen
-from clinic_project.clinics.api.views import ClinicViewSet
+from clinic_project.api.problems import Problem
+from clinic_project.api.serializers import Row
+from clinic_project.api.versions import VersionsSeen, etag, versions_seen
+from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.models import Clinic, Membership
 from clinic_project.clinics.querysets import TrashQuerySet
 from medical_records.exceptions import ChangeRefused, InTrash, NotInTrash, StaleVersion, Unusable

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from rich.console import Console
 
-from clinic_project.clinics.api.models import IdempotencyKey
+from clinic_project.api.models import IdempotencyKey
 from clinic_project.clinics.factories import PatientFactory
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 from medical_records.management.commands import purge_trash

@@ -10,7 +10,7 @@ from django.forms import ModelChoiceField
 from django.http import HttpRequest
 from django.utils import timezone
 
-from ..api.access import CLINICAL
+from ..access import CLINICAL
 from ..models import Clinic
 from .lists import EstimatingPaginator, LeanChangeList
 from .scope import scope_of

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from django.db import models
 from django.http import HttpRequest
 
-from ..api.access import active_memberships
+from ..access import active_memberships
 from ..models import Clinic, User
 
 

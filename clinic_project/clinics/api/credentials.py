@@ -8,15 +8,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 
-from clinic_project.clinics.models import User
+from clinic_project.api.documentation import endpoint
+from clinic_project.api.models import AccessToken
+from clinic_project.api.problems import Problem
+from clinic_project.api.throttles import FailedLogins, FailedLoginsByAddress, FailedLoginsByEmail
+from clinic_project.api.views import PrivateView
 
-from .access import active_memberships
-from .documentation import endpoint
-from .models import AccessToken
-from .problems import Problem
+from ..access import active_memberships
+from ..models import User
 from .serializers import LoginInput, LoginOutput, SelfOutput
-from .throttles import FailedLogins, FailedLoginsByAddress, FailedLoginsByEmail
-from .views import PrivateView
 
 #: The problems of requests about oneself; 403 is a session's request without its CSRF token.
 _OWN = (401, 403, 411, 503)

@@ -10,9 +10,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, get_resolver
 
-from clinic_project.clinics.api.converters import RowIdConverter
-from clinic_project.clinics.api.models import IdempotencyKey
-from clinic_project.clinics.api.views import ClinicViewSet
+from clinic_project.api.converters import RowIdConverter
+from clinic_project.api.models import IdempotencyKey
+from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Patient
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory

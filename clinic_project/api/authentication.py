@@ -1,10 +1,9 @@
 """Who sends a request: an access token's user, or the session's."""
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
-
-from clinic_project.clinics.models import User
 
 from .models import AccessToken
 
@@ -12,7 +11,7 @@ from .models import AccessToken
 class BearerAuthentication(BaseAuthentication):
     """`Authorization: Bearer <token>`. Comes before the session, so that a 401 says `WWW-Authenticate: Bearer`."""
 
-    def authenticate(self, request: Request) -> tuple[User, AccessToken] | None:
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, AccessToken] | None:
         scheme, _, token = get_authorization_header(request).strip().partition(b" ")
         if scheme.lower() != b"bearer":
             return None

@@ -9,25 +9,32 @@ import hashlib
 import json
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, TypeVar
+from typing import Any, Concatenate, Protocol, TypeVar, cast
 
 import orjson
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
+from django.db import models, transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .models import IdempotencyKey
 from .problems import InvalidInput
 from .renderers import JSONRenderer
-from .views import ClinicViewSet
 
 HEADER = "Idempotency-Key"
 MAX_KEY = 255
 #: Headers of an answer that are kept with it.
 _KEPT_HEADERS = ("ETag", "Location")
 
-View = TypeVar("View", bound=ClinicViewSet)
+
+class InClinic(Protocol):
+    """A view of what belongs to one clinic."""
+
+    @property
+    def clinic(self) -> models.Model: ...
+
+
+View = TypeVar("View", bound=InClinic)
 Handler = Callable[Concatenate[View, Request, ...], Response]
 
 
@@ -41,7 +48,8 @@ def idempotent(handler: Handler[View]) -> Handler[View]:
             return handler(view, request, *args, **kwargs)
         _check_key(key)
         with transaction.atomic():
-            row = IdempotencyKey.objects.claim(view.access.user, view.clinic, key, _fingerprint(request))
+            user_id = cast("int", request.user.pk)  # whoever is seen through a clinic has logged in
+            row = IdempotencyKey.objects.claim(user_id, view.clinic.pk, key, _fingerprint(request))
             if row.status is not None:
                 return _replayed(row)
             response = handler(view, request, *args, **kwargs)

@@ -8,7 +8,7 @@ from django.db.models import JSONField, Value
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from clinic_project.clinics.api.models import AccessToken
+from clinic_project.api.models import AccessToken
 from clinic_project.clinics.factories import PASSWORD, MembershipFactory, UserFactory, hashed_password
 from clinic_project.clinics.models import Membership, User
 

@@ -1,45 +1,37 @@
-"""The views that every endpoint extends."""
+"""What belongs to a clinic, as viewsets: seen through the clinic that the request names, by who may see it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import APIException, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
-from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from clinic_project.clinics.models import Clinic, User
-from clinic_project.clinics.querysets import ClinicQuerySet
+from clinic_project.api.filters import FilterBackend
+from clinic_project.api.pagination import RowPagination
+from clinic_project.api.problems import Problem
+from clinic_project.api.serializers import RowSerializer
+from clinic_project.api.views import PrivateView
 
-from .access import CLINIC_HEADER, CLINICAL, ClinicAccess, Role, clinic_access
-from .filters import FilterBackend
-from .pagination import RowPagination
-from .problems import Problem
-from .serializers import RowSerializer
+from ..access import (
+    CLINICAL,
+    AccessRefused,
+    ClinicAccess,
+    Role,
+    SeveralMemberships,
+    active_memberships,
+    only_access,
+)
+from ..models import Clinic, User
+from ..querysets import ClinicQuerySet
+
+CLINIC_HEADER = "X-Clinic-ID"
 
 Rows = TypeVar("Rows", bound=ClinicQuerySet[Any])
-
-
-class PrivateView(APIView):
-    """An endpoint whose answers no proxy and no browser keeps, unless they say otherwise."""
-
-    # Without OPTIONS, to which DRF would answer at length: CORS is the middleware's, and the rest is in /api/schema.
-    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        # Django reads nothing of a body whose length isn't said, and it would look empty.
-        if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
-            detail = "Send the body with a Content-Length, not in chunks of unknown number."
-            raise Problem(411, "length-required", "Length required", detail)
-
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        response = super().finalize_response(request, response, *args, **kwargs)
-        response.headers.setdefault("Cache-Control", "private, no-store")
-        return response
 
 
 class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
@@ -48,14 +40,15 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
     Every member may read; `writers` are the roles that may do the rest.
     """
 
-    writers: ClassVar[frozenset[Role]] = CLINICAL
+    queryset: Rows
+    serializer_class: type[RowSerializer]
     #: What the body of an action has to be, by the action's name.
     input_serializers: ClassVar[Mapping[str, type[Serializer[Any]]]] = {}
     #: How a list is ordered.
     ordering: ClassVar[Sequence[str]]
+    writers: ClassVar[frozenset[Role]] = CLINICAL
 
-    queryset: Rows
-    serializer_class: type[RowSerializer]
+    lookup_value_converter = "row_id"
     filter_backends = [FilterBackend]
     pagination_class = RowPagination
     documented_parameters = (
@@ -67,15 +60,17 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
         ),
     )
 
+    #: Set by `initial`.
     access: ClinicAccess
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if not isinstance(request.user, User):  # IsAuthenticated has just said otherwise
-            raise TypeError(f"{type(self).__name__} must ask for IsAuthenticated")
-        self.access = clinic_access(request.user, request)
-        if request.method not in SAFE_METHODS:
-            self.access.require(self.writers)
+        try:
+            self.access = _requested_access(request)
+            if request.method not in SAFE_METHODS:
+                self.access.require(self.writers)
+        except AccessRefused as refused:
+            raise _as_api_error(refused) from refused
 
     @property
     def clinic(self) -> Clinic:
@@ -103,3 +98,41 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
         rows = self.filter_queryset(self.get_queryset()).order_by(*self.ordering)
         page = self.paginate_queryset(self.get_serializer_class().read(rows))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+
+def _requested_access(request: Request) -> ClinicAccess:
+    """Return the sender's access to the clinic that `request` names, or to their only one.
+
+    Raises AccessRefused, and Problem (400) where the clinic isn't named by its id.
+    """
+    user = request.user
+    if not isinstance(user, User):
+        raise TypeError("IsAuthenticated has to come first")
+    memberships = active_memberships(user)
+    named = request.headers.get(CLINIC_HEADER)
+    if named is not None:
+        memberships = [membership for membership in memberships if membership.clinic_id == _clinic_id(named)]
+    return only_access(user, memberships)
+
+
+def _clinic_id(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise Problem(
+            400,
+            "invalid-clinic",
+            "The clinic isn't named by its id",
+            f"{CLINIC_HEADER} takes one of your clinics' ids.",
+        )
+    return int(text)
+
+
+def _as_api_error(refused: AccessRefused) -> APIException:
+    if not isinstance(refused, SeveralMemberships):
+        return PermissionDenied(str(refused))
+    return Problem(
+        400,
+        "clinic-not-named",
+        "Several clinics, and none named",
+        f"{refused} Name one of them in the {CLINIC_HEADER} header.",
+        clinics=[{"id": membership.clinic_id, "name": membership.clinic.name} for membership in refused.memberships],
+    )

@@ -4,6 +4,6 @@ from django.apps import AppConfig
 class ClinicsApiConfig(AppConfig):
     """An app of its own, because its two tables belong to the API and not to the clinic's data."""
 
-    name = "clinic_project.clinics.api"
+    name = "clinic_project.api"
     label = "clinics_api"
     verbose_name = "API"

@@ -112,11 +112,8 @@ class ApiSchema(AutoSchema):
         return f"{self.view.basename}_{getattr(handler, 'url_name', 'detail' if self.view.detail else 'list')}"
 
     def get_tags(self) -> list[str]:
-        words = [word for word in self.path.split("/") if word and not word.startswith("{")]
-        return [next((word for word in reversed(words) if word in _TAGS), words[1])]
-
-
-_TAGS = ("medical-record-templates", "medical-records", "patient-photos")
+        """Return the view's `documented_tag`, or the first part of the path: `auth` of `/api/auth/login`."""
+        return [getattr(self.view, "documented_tag", self.path.split("/")[2])]
 
 
 def _row_id(name: str) -> OpenApiParameter:
@@ -126,7 +123,7 @@ def _row_id(name: str) -> OpenApiParameter:
 class FilterBackendSchema(DjangoFilterExtension):
     """Describes each filter as the serializer field that it says it is like."""
 
-    target_class = "clinic_project.clinics.api.filters.FilterBackend"
+    target_class = "clinic_project.api.filters.FilterBackend"
     priority = 1  # before the extension for all of django-filter's
 
     def resolve_filter_field(
@@ -146,7 +143,7 @@ class FilterBackendSchema(DjangoFilterExtension):
 
 
 class BearerScheme(OpenApiAuthenticationExtension):
-    target_class = "clinic_project.clinics.api.authentication.BearerAuthentication"
+    target_class = "clinic_project.api.authentication.BearerAuthentication"
     name = "bearer"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
@@ -160,7 +157,7 @@ NOT_BLANK = r"^[^\u0000]*[^\s\u0000-\u001f\u0085][^\u0000]*$"
 
 
 class TextSchema(OpenApiSerializerFieldExtension):
-    target_class = "clinic_project.clinics.api.fields.Text"
+    target_class = "clinic_project.api.fields.Text"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         # Not a pattern where it may be blank: to one of those, the base class adds the empty string a second time.

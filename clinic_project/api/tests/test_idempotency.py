@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from clinic_project.clinics.api.models import IdempotencyKey
+from clinic_project.api.models import IdempotencyKey
 from clinic_project.clinics.factories import PatientFactory
 from medical_records.factories import MedicalRecordTemplateFactory
 from medical_records.models import MedicalRecord

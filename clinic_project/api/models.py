@@ -6,21 +6,21 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
-
-from clinic_project.clinics.models import Clinic, User
 
 from .problems import Problem
 
 
 class AccessTokenManager(models.Manager["AccessToken"]):
-    def issue(self, user: User) -> tuple[str, datetime]:
+    def issue(self, user: AbstractBaseUser) -> tuple[str, datetime]:
         """Make a token for `user` and return it with the time it expires; it can't be read again later."""
-        self.filter(user=user, expires_at__lte=Now()).delete()
+        self.filter(user_id=user.pk, expires_at__lte=Now()).delete()
         token = secrets.token_urlsafe(32)
-        row = self.create(digest=token_digest(token), user=user, expires_at=timezone.now() + AccessToken.LIFETIME)
+        expires_at = timezone.now() + AccessToken.LIFETIME
+        row = self.create(digest=token_digest(token), user_id=user.pk, expires_at=expires_at)
         return token, row.expires_at
 
     def find(self, token: str) -> "AccessToken | None":
@@ -56,16 +56,16 @@ class AccessToken(models.Model):
 
 
 class IdempotencyKeyManager(models.Manager["IdempotencyKey"]):
-    def claim(self, user: User, clinic: Clinic, key: str, fingerprint: str) -> "IdempotencyKey":
-        """Return the row of `key`, whose `status` is None where this transaction is the first to use it.
+    def claim(self, user_id: int, clinic_id: int, key: str, fingerprint: str) -> "IdempotencyKey":
+        """Return the row of a user's `key` in a clinic; its `status` is None where this transaction is the first.
 
         Waits for another transaction that has claimed it. Raises Problem (409) where it was used for another request.
         """
         self.purge()
-        row = self.model(user=user, clinic=clinic, key=key, fingerprint=fingerprint)
+        row = self.model(user_id=user_id, clinic_id=clinic_id, key=key, fingerprint=fingerprint)
         # ON CONFLICT DO NOTHING, unlike a failed INSERT, leaves the transaction usable.
         self.bulk_create([row], ignore_conflicts=True)
-        found = self.get(user=user, clinic=clinic, key=key)
+        found = self.get(user_id=user_id, clinic_id=clinic_id, key=key)
         if found.fingerprint != fingerprint:
             raise Problem(
                 409,
@@ -75,9 +75,9 @@ class IdempotencyKeyManager(models.Manager["IdempotencyKey"]):
             )
         return found
 
-    def forget(self, clinic: Clinic, location: str) -> None:
+    def forget(self, clinic_id: int, location: str) -> None:
         """Forget the answer that made what is at `location`, so that it doesn't outlive that."""
-        self.filter(clinic=clinic, headers__Location=location).delete()
+        self.filter(clinic_id=clinic_id, headers__Location=location).delete()
 
     def old(self) -> models.QuerySet["IdempotencyKey"]:
         """The answers that are too old to be asked for again."""
@@ -100,7 +100,7 @@ class IdempotencyKey(models.Model):
     LIFETIME: ClassVar[timedelta] = timedelta(hours=24)
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, related_name="+")
-    clinic = models.ForeignKey(Clinic, models.CASCADE, db_index=False, related_name="+")
+    clinic = models.ForeignKey("clinics.Clinic", models.CASCADE, db_index=False, related_name="+")
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
     status = models.IntegerField(null=True)

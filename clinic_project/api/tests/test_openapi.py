@@ -8,18 +8,17 @@ from pathlib import Path
 
 import pytest
 import schemathesis
-from django.conf import settings as django_settings
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, settings
 
-from clinic_project.clinics.api.models import AccessToken
+from clinic_project.api.models import AccessToken
 from clinic_project.wsgi import application
 from medical_records.factories import MedicalRecordFactory
 
-COMMITTED = Path(django_settings.BASE_DIR) / "clinic_project" / "openapi.json"
-COMMAND = "python manage.py spectacular --format openapi-json --validate --file clinic_project/openapi.json"
+COMMITTED = Path(__file__).parents[1] / "openapi.json"
+COMMAND = "python manage.py spectacular --format openapi-json --validate --file clinic_project/api/openapi.json"
 
 
 def test_the_committed_document_is_what_the_code_says():
