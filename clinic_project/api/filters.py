@@ -17,11 +17,15 @@ from .fields import RowId, Text
 
 
 class FilterBackend(DjangoFilterBackend):
-    """Applies a view's `filterset_class`; a filter that is given without a value is an error."""
+    """Applies a view's `filterset_class`; a filter without a value is an error, except for an empty search."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> Any:
-        names = self.get_filterset_class(view, queryset).base_filters
-        blank = [name for name in names if request.query_params.get(name) == "" and name != "search"]
+        filters = self.get_filterset_class(view, queryset).base_filters
+        blank = [
+            name
+            for name, applied in filters.items()
+            if request.query_params.get(name) == "" and not isinstance(applied, SearchFilter)
+        ]
         if blank:
             # Taken for "not given", it would show everything where the sender meant to narrow.
             raise ValidationError({name: ["A value, or leave it out."] for name in blank})

@@ -1,5 +1,6 @@
 """The shapes of problems, and of rows that are sent as they are read."""
 
+from functools import cache
 from typing import Any
 
 import orjson
@@ -39,20 +40,19 @@ class RowSerializer(serializers.Serializer):
     @classmethod
     def read(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
         """Return `rows` as the dictionaries that this serializer shows."""
-        columns = [name for name, is_json in cls._columns().items() if not is_json]
-        return rows.values(*columns, **{text_of(name): Cast(name, TextField()) for name in cls._json_columns()})
+        plain, json = cls._columns()
+        return rows.values(*plain, **{text_of(name): Cast(name, TextField()) for name in json})
 
     def to_representation(self, row: Row) -> Row:
-        for name in self._json_columns():
+        _, json = self._columns()
+        for name in json:
             row[name] = orjson.Fragment(row.pop(text_of(name)))
         return row
 
     @classmethod
-    def _json_columns(cls) -> list[str]:
-        return [name for name, is_json in cls._columns().items() if is_json]
-
-    @classmethod
-    def _columns(cls) -> dict[str, bool]:
-        """Whether a column is a jsonb one, by the names of the columns that are shown."""
+    @cache
+    def _columns(cls) -> tuple[list[str], list[str]]:
+        """Return the names of the columns that are shown: the plain ones, and the jsonb ones."""
         stored = {field.attname: isinstance(field, JSONField) for field in cls.Meta.model._meta.concrete_fields}
-        return {name: stored[name] for name in cls._declared_fields if name in stored}
+        shown = [name for name in cls._declared_fields if name in stored]
+        return [name for name in shown if not stored[name]], [name for name in shown if stored[name]]
