@@ -22,7 +22,7 @@ from .serializers import RecordChange, RecordDetailOutput, RecordInput, RecordOu
 from .viewsets import VersionedViewSet
 
 
-class RecordsViewSet(VersionedViewSet[RecordQuerySet]):
+class BaseRecordViewSet(VersionedViewSet[RecordQuerySet]):
     """Lists are the newest first, and leave out snapshots and photos."""
 
     queryset = MedicalRecord.objects.all()
@@ -34,7 +34,7 @@ class RecordsViewSet(VersionedViewSet[RecordQuerySet]):
         return RecordOutput if self.action == "list" else RecordDetailOutput
 
 
-class RecordViewSet(RecordsViewSet):
+class RecordViewSet(BaseRecordViewSet):
     filterset_class = RecordFilters
     input_serializers = {
         "update": RecordChange,
@@ -90,7 +90,7 @@ class RecordViewSet(RecordsViewSet):
         return Response(status=204)
 
 
-class PatientRecordViewSet(RecordsViewSet):
+class PatientRecordViewSet(BaseRecordViewSet):
     """The records of one patient."""
 
     filterset_class = PatientRecordFilters
