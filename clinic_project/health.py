@@ -6,8 +6,8 @@ from django.db import Error
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
+from clinic_project.reconciliation.cached_declaration import inspect_database
 from clinic_project.reconciliation.exceptions import ReconciliationError
-from clinic_project.reconciliation.inspection import inspect
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def livez(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Answer 200 where the database can be reached and has the declared schema, else 503 with what is wrong."""
     try:
-        differences = len(inspect("default").differences)
+        differences = len(inspect_database("default").differences)
     except Error:
         logger.exception("the database can't be reached")
         return JsonResponse({"status": "the database can't be reached"}, status=503)

@@ -53,17 +53,17 @@ def _time_checks(database: Database, runs: int) -> None:
     from django.test.utils import CaptureQueriesContext
 
     from clinic_project.reconciliation.conf import Budgets
-    from clinic_project.reconciliation.migration_history import expect_declared
+    from clinic_project.reconciliation.migration_history import declared_by_migrations
     from clinic_project.reconciliation.pipeline import inspect
 
     connection, budgets = connections[DEFAULT_DB_ALIAS], Budgets.from_settings()
     with CaptureQueriesContext(connection) as queries:
-        server, expected = expect_declared(connection)
-        inspect(connection, server, expected, budgets)
-    whole = _median_milliseconds(runs, lambda: inspect(connection, *expect_declared(connection), budgets))
-    again = _median_milliseconds(runs, lambda: inspect(connection, server, expected, budgets))
+        server, declared = declared_by_migrations(connection)
+        inspect(connection, server, declared, budgets)
+    whole = _median_milliseconds(runs, lambda: inspect(connection, *declared_by_migrations(connection), budgets))
+    again = _median_milliseconds(runs, lambda: inspect(connection, server, declared, budgets))
     connection.close()
-    _print(f"check in a process   {whole:6.0f} ms  ({len(expected.tables)} tables, {len(queries)} queries)")
+    _print(f"check in a process   {whole:6.0f} ms  ({len(declared.tables)} tables, {len(queries)} queries)")
     _print(f"the same, again      {again:6.0f} ms  (what is declared is known)")
 
 

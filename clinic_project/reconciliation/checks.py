@@ -9,18 +9,19 @@ from typing import Any
 from django.core import checks
 from django.db import Error, connections
 
-from .command_context import is_running
+from .command_context import is_command_running
 from .conf import Budgets
 from .exceptions import ReconciliationError
-from .migration_history import expect_declared
+from .migration_history import declared_by_migrations
 from .pipeline import inspect
+from .planning.plan import where
 from .sqlstates import message
 
 
 @checks.register(checks.Tags.database)
 def check_schema(databases: Sequence[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    # A command that reconciles looks at the schema, and speaks of it, itself.
-    if is_running():
+    # A command that reconciles compares the schema, and reports it, itself.
+    if is_command_running():
         return []
     return [warning for alias in databases or () for warning in _warnings(alias)]
 
@@ -30,7 +31,7 @@ def _warnings(alias: str) -> list[checks.CheckMessage]:
     if connection.vendor != "postgresql":
         return []
     try:
-        inspection = inspect(connection, *expect_declared(connection), Budgets.from_settings())
+        inspection = inspect(connection, *declared_by_migrations(connection), Budgets.from_settings())
     except ReconciliationError as error:
         return [checks.Warning(str(error), obj=alias, id="reconciliation.W002")]
     except Error as error:
@@ -39,7 +40,7 @@ def _warnings(alias: str) -> list[checks.CheckMessage]:
         checks.Warning(
             f"expected {item.expected}, found {item.actual}.",
             hint=f"Run: manage.py migrate --database {alias} (manage.py reconcile --plan shows what it would do).",
-            obj=f"{item.table}.{item.name}",
+            obj=where((item.table, item.name)),
             id="reconciliation.W001",
         )
         for item in inspection.differences.items

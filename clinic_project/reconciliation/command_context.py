@@ -1,42 +1,60 @@
-"""What a command gives to the migrations that it runs, since nothing else leads through Django's executor to them."""
+"""The one channel from a command to the ReconcileSchema operations among the migrations that it runs.
 
-from collections.abc import Iterator
+Django's MigrationExecutor gives an operation the app's label, the schema editor and two project states, and nothing of
+the command that runs it. A context variable reaches it without touching Django's classes, and each thread has its own.
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from django.apps.registry import Apps
+from django.db.backends.base.base import BaseDatabaseWrapper
+
 from .conf import Budgets
 from .execution.reporter import Reporter
-from .planning.plan import Note, Refusal
+from .pipeline import Inspection, ReconciliationResult, inspect, read_declared, reconcile
+from .planning.plan import Note
 
 
 @dataclass
-class Run:
-    """One command's wishes, and what came up while it ran."""
+class CommandContext:
+    """How a command reconciles, and the notes that it prints at its end."""
 
     budgets: Budgets
     reporter: Reporter = field(default_factory=Reporter)
     allow_data_loss: bool = False
-    refusals: list[Refusal] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
+    def inspect(self, connection: BaseDatabaseWrapper, apps: Apps, labels: Sequence[str]) -> Inspection:
+        """Compare the tables of the apps `labels` with their models in `apps`."""
+        return inspect(connection, *read_declared(connection, apps, labels), self.budgets)
 
-_current: ContextVar[Run | None] = ContextVar("reconciliation run", default=None)
+    def reconcile(self, connection: BaseDatabaseWrapper, apps: Apps, labels: Sequence[str]) -> ReconciliationResult:
+        """Reconcile the tables of the apps `labels` with their models in `apps`, and keep the notes."""
+        declared = read_declared(connection, apps, labels)
+        result = reconcile(connection, *declared, self.budgets, self.reporter)
+        self.notes += result.notes
+        return result
 
 
-def current_run() -> Run:
-    """Return the run that is going on; outside of any command, a silent one of its own."""
-    return _current.get() or Run(Budgets.from_settings())
+_current: ContextVar[CommandContext | None] = ContextVar("reconciliation command", default=None)
 
 
-def is_running() -> bool:
+def current_context() -> CommandContext:
+    """Return the context of the command that runs; outside of any, one that reports to nobody."""
+    return _current.get() or CommandContext(Budgets.from_settings())
+
+
+def is_command_running() -> bool:
     return _current.get() is not None
 
 
 @contextmanager
-def running(run: Run) -> Iterator[Run]:
-    token = _current.set(run)
+def running(context: CommandContext) -> Iterator[None]:
+    token = _current.set(context)
     try:
-        yield run
+        yield
     finally:
         _current.reset(token)

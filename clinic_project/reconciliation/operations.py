@@ -1,4 +1,4 @@
-"""ReconcileSchema: a migration operation that makes the database what the models say, from whatever it is now."""
+"""ReconcileSchema: a migration operation that makes the database match the models, whatever state it is in."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,18 +7,17 @@ from typing import Any
 from django.apps.registry import Apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import NotSupportedError, migrations
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from .command_context import current_run
+from .command_context import current_context
 from .exceptions import Refused
 from .execution.locks import LockRetry
 from .execution.rollback import Rollback, plan_rollback
-from .pipeline import ReconciliationResult, inspect, read_declared, reconcile
-from .planning.plan import Plan
+from .pipeline import inspect, read_declared
+from .planning.script import script
 
-#: What only adds to a declaration, or changes one, and can be brought about by comparing.
+#: Operations that only add to the declared schema, or alter it: comparing is enough to carry them out.
 _DECLARATIONS = (
     migrations.CreateModel,
     migrations.AddField,
@@ -35,21 +34,21 @@ _DESCRIBED = 3
 
 
 class ReconcileSchema(migrations.SeparateDatabaseAndState):
-    """Declare models by `state_operations`, as makemigrations wrote them, and bring the database to that declaration.
+    """Declare models by `state_operations`, as makemigrations wrote them, and reconcile the database with them.
 
-    Forwards, all tables of the app become what its models are after the operation, whatever they were before; it can be
-    run any number of times. Raises Refused where a person has to decide something; the rest is done by then.
+    Forwards, all tables of the app become what its models declare after the operation, whatever they were before; it can
+    be run any number of times. Raises Refused where a person has to decide something; all else is done by then.
 
-    Backwards, tables that it declared go if they are empty, and stay, with a warning, if they hold rows: going forwards
-    adopts them again. With `migrate --allow-data-loss` they all go.
+    Backwards, it drops the tables and columns that it declared if they are empty, and keeps them, with a note, if they
+    hold rows: migrating forwards adopts them again. With `migrate --allow-data-loss` it drops them all.
 
-    Needs ``atomic = False`` on the migration: indexes are built concurrently, and each step is committed.
+    Requires ``atomic = False`` on the migration: indexes are built concurrently, and each step is committed.
     """
 
     def __init__(self, state_operations: Sequence[Operation]) -> None:
-        wrong = [operation for operation in state_operations if not isinstance(operation, _DECLARATIONS)]
-        if wrong:
-            names = ", ".join(sorted({type(operation).__name__ for operation in wrong}))
+        unsuitable = [operation for operation in state_operations if not isinstance(operation, _DECLARATIONS)]
+        if unsuitable:
+            names = ", ".join(sorted({type(operation).__name__ for operation in unsuitable}))
             raise ImproperlyConfigured(
                 f"ReconcileSchema never removes or renames, since what isn't declared may be somebody else's; found"
                 f" {names}. Put these beside it, as operations of their own."
@@ -62,77 +61,57 @@ class ReconcileSchema(migrations.SeparateDatabaseAndState):
     def describe(self) -> str:
         shown = [operation.describe() for operation in self.state_operations[:_DESCRIBED]]
         more = len(self.state_operations) - len(shown)
-        return f"Bring the schema to: {', '.join(shown)}" + (f" and {more} more" if more else "")
+        return f"Reconcile the schema with: {', '.join(shown)}" + (f" and {more} more" if more else "")
 
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState
     ) -> None:
-        # RunPython hands on the state that it is given as the first one; here it is where to go, not where from.
-        code = partial(_collect, app_label) if schema_editor.collect_sql else partial(_bring, app_label)
-        _refuse_transaction(schema_editor)
-        migrations.RunPython(code).database_forwards(app_label, schema_editor, to_state, to_state)
+        _require_no_transaction(schema_editor)
+        apply = partial(_collect_sql if schema_editor.collect_sql else _reconcile, app_label)
+        # RunPython calls its code with the first state that it is given; what is declared is in the second.
+        migrations.RunPython(apply).database_forwards(app_label, schema_editor, to_state, to_state)
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState
     ) -> None:
-        """Take back what was declared: `from_state` has it, `to_state` does not."""
-        _refuse_transaction(schema_editor)
-        code = partial(_take_back, app_label, from_state.apps)
-        migrations.RunPython(migrations.RunPython.noop, code).database_backwards(
+        # from_state has what the operation declares, to_state doesn't. What differs between the two schemas is dropped, not
+        # what the operations name: of an AlterField, say, only the index that it declared.
+        _require_no_transaction(schema_editor)
+        revert = partial(_revert, app_label, from_state.apps)
+        migrations.RunPython(migrations.RunPython.noop, revert).database_backwards(
             app_label, schema_editor, to_state, to_state
         )
 
 
-def _refuse_transaction(schema_editor: Any) -> None:
+def _require_no_transaction(schema_editor: Any) -> None:
     if schema_editor.connection.in_atomic_block and not schema_editor.collect_sql:
         raise NotSupportedError(
             "ReconcileSchema cannot be executed inside a transaction (set atomic = False on the migration)."
         )
 
 
-def _bring(label: str, apps: Apps, schema_editor: Any) -> None:
-    _reconcile_or_refuse(schema_editor.connection, apps, label)
-
-
-def reconcile_apps(connection: BaseDatabaseWrapper, apps: Apps, labels: Sequence[str]) -> ReconciliationResult:
-    """Bring the tables of `labels` to their models in `apps`, for the command that runs, which gets the notes."""
-    run = current_run()
-    server, expected = read_declared(connection, apps, labels)
-    outcome = reconcile(connection, server, expected, run.budgets, run.reporter)
-    run.notes += outcome.notes
-    return outcome
-
-
-def _reconcile_or_refuse(connection: BaseDatabaseWrapper, apps: Apps, label: str) -> None:
-    outcome = reconcile_apps(connection, apps, [label])
+def _reconcile(label: str, apps: Apps, schema_editor: Any) -> None:
+    outcome = current_context().reconcile(schema_editor.connection, apps, [label])
     if outcome.refusals:
         raise Refused(outcome.refusals)
 
 
-def _collect(label: str, apps: Apps, schema_editor: Any) -> None:
-    """Write down, for sqlmigrate, what would be run on this database as it is."""
-    connection = schema_editor.connection
-    inspection = inspect(connection, *read_declared(connection, apps, [label]), current_run().budgets)
+def _collect_sql(label: str, apps: Apps, schema_editor: Any) -> None:
+    """Collect, for sqlmigrate, the statements that this database would need in its present state."""
+    inspection = current_context().inspect(schema_editor.connection, apps, [label])
     schema_editor.collected_sql += script(inspection.plan)
 
 
-def script(plan: Plan) -> list[str]:
-    """Return the plan as SQL for psql, with its refusals as comments."""
-    lines = [f"-- REFUSED: {refusal}" for refusal in plan.refusals]
-    for step in plan.steps:
-        lines += [f"-- {step.reason} ({step.lock})", f"{step.script};"]
-    return lines
-
-
-def _take_back(label: str, before: Apps, after: Apps, schema_editor: Any) -> None:
-    connection, run = schema_editor.connection, current_run()
+def _revert(label: str, before: Apps, after: Apps, schema_editor: Any) -> None:
+    """Drop what the models of `before` declare and those of `after` don't, then reconcile with `after`."""
+    connection, context = schema_editor.connection, current_context()
     server, declared = read_declared(connection, before, [label])
     _, remaining = read_declared(connection, after, [label])
-    inspection = inspect(connection, server, declared, run.budgets)
+    inspection = inspect(connection, server, declared, context.budgets)
     drops = plan_rollback(inspection.differences.actual, declared, remaining)
     if schema_editor.collect_sql:
         schema_editor.collected_sql += [line for drop in drops for line in drop.script]
         return
-    locks = LockRetry(connection, run.budgets, run.reporter)
-    run.notes += Rollback(locks, run.reporter, run.allow_data_loss).run(drops)
-    _reconcile_or_refuse(connection, after, label)
+    locks = LockRetry(connection, context.budgets, context.reporter)
+    context.notes += Rollback(locks, context.reporter, context.allow_data_loss).run(drops)
+    _reconcile(label, after, schema_editor)

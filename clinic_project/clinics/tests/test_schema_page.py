@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from clinic_project.clinics.factories import UserFactory
-from clinic_project.reconciliation import inspection
+from clinic_project.reconciliation import cached_declaration
 
 pytestmark = pytest.mark.django_db
 
@@ -30,11 +30,11 @@ def run(*statements: str) -> None:
             cursor.execute(statement)
 
 
-def marked(response, table: str, name: str):
+def shown(response, table: str, name: str):
     """What the page shows of that column, index or constraint."""
     (found,) = (t for t in response.context["tables"] if t.name == table)
-    (shown,) = (marked for part in found.parts for marked in part.objects if marked.name == name)
-    return shown
+    (status,) = (item for part in found.parts for item in part.objects if item.name == name)
+    return status
 
 
 # Who sees it
@@ -76,12 +76,12 @@ def test_a_schema_as_declared(client, superuser):
     page = client.get(PAGE)
     count = len(page.context["tables"])
     assert f"The schema is as declared: {count} tables." in page.content.decode()
-    marks = {marked.mark for table in page.context["tables"] for part in table.parts for marked in part.objects}
-    assert marks == {"as declared"}
+    statuses = {item.status for table in page.context["tables"] for part in table.parts for item in part.objects}
+    assert statuses == {"as declared"}
     assert "What migrate would do" not in page.content.decode()
 
 
-def test_what_is_broken_is_marked_with_what_was_expected_beside_it_and_nothing_is_repaired(client, superuser):
+def test_what_is_broken_is_shown_beside_what_is_declared_and_nothing_is_repaired(client, superuser):
     run(
         "DROP INDEX idx_patients_clinic_phone",
         "ALTER TABLE patients ALTER full_name DROP NOT NULL",
@@ -89,32 +89,32 @@ def test_what_is_broken_is_marked_with_what_was_expected_beside_it_and_nothing_i
     )
     for _ in range(2):
         page = client.get(PAGE)
-        assert marked(page, "patients", "idx_patients_clinic_phone").mark == "missing"
-        full_name = marked(page, "patients", "full_name")
-        assert (full_name.mark, full_name.lines) == ("different", (("NOT NULL", "nullable"),))
-        nickname = marked(page, "patients", "nickname")
-        assert (nickname.mark, nickname.lines) == ("not declared", (("nothing", "text"),))
-        assert marked(page, "patients", "phone_number").mark == "as declared"
+        assert shown(page, "patients", "idx_patients_clinic_phone").status == "missing"
+        full_name = shown(page, "patients", "full_name")
+        assert (full_name.status, full_name.lines) == ("different", (("NOT NULL", "nullable"),))
+        nickname = shown(page, "patients", "nickname")
+        assert (nickname.status, nickname.lines) == ("not declared", (("nothing", "text"),))
+        assert shown(page, "patients", "phone_number").status == "as declared"
         text = page.content.decode()
         assert f"2 differences in 1 of {len(page.context['tables'])} tables." in text
         assert escape('CREATE INDEX CONCURRENTLY "idx_patients_clinic_phone" ON "public"."patients"') in text
         assert "patients: left alone, since no model declares them: column nickname." in text
 
 
-def test_a_missing_table_has_all_its_parts_marked_as_missing(client, superuser):
+def test_a_missing_table_has_all_its_parts_shown_as_missing(client, superuser):
     run("DROP TABLE patient_photos")
     page = client.get(PAGE)
     (table,) = (table for table in page.context["tables"] if table.name == "patient_photos")
-    assert {marked.mark for part in table.parts for marked in part.objects} == {"missing"}
+    assert {item.status for part in table.parts for item in part.objects} == {"missing"}
     assert "CREATE TABLE &quot;public&quot;.&quot;patient_photos&quot;" in page.content.decode()
 
 
 def test_what_only_a_person_can_decide(client, superuser):
     run("ALTER TABLE calendar_events ALTER event_type TYPE integer USING 1")
     page = client.get(PAGE)
-    assert marked(page, "calendar_events", "event_type").refused
+    assert shown(page, "calendar_events", "event_type").refused
     text = page.content.decode()
-    assert "What a person must decide" in text
+    assert "Decisions needed" in text
     assert "column-type" in text
     assert "One thing needs a person's decision" in text
     assert "What migrate would do" not in text
@@ -133,7 +133,7 @@ def test_names_from_the_database_are_no_markup(client, superuser):
 @pytest.fixture
 def _new_process():
     """Nothing is known yet of what is declared."""
-    inspection._expected.cache_clear()
+    cached_declaration._declared.cache_clear()
 
 
 @pytest.mark.usefixtures("_new_process")
@@ -158,7 +158,7 @@ def test_a_table_that_another_session_keeps_locked(client, superuser, settings):
         other.close()
     assert page.status_code == 503
     assert "canceling statement due to lock timeout" in page.content.decode()
-    assert "Another session keeps a table locked" in page.content.decode()
+    assert "Another session has locked a table" in page.content.decode()
     assert client.get(PAGE).status_code == 200
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from clinic_project.clinics.factories import UserFactory
-from clinic_project.reconciliation.inspection import inspect
+from clinic_project.reconciliation.cached_declaration import inspect_database
 
 from .browser import needs_chromium
 
@@ -25,7 +25,7 @@ def damage() -> Iterator[Callable[[str, str], None]]:
     yield run
     for undo in reversed(undoing):
         execute(undo)
-    assert inspect().in_sync
+    assert inspect_database().in_sync
 
 
 def execute(statement: str) -> None:
@@ -41,7 +41,7 @@ def superuser(staff):
     return user
 
 
-#: Statements, and what undoes them: of every kind of mark one, and something for a person to decide.
+#: Statements, and what undoes them: one for every status, and something for a person to decide.
 MANY_DAMAGES = [
     (
         "DROP INDEX idx_patients_clinic_phone",
@@ -67,28 +67,28 @@ MANY_DAMAGES = [
 ]
 
 
-def marks(staff) -> dict[str, str]:
+def statuses(staff) -> dict[str, str]:
     """What the page says of each column, index and constraint, by name."""
-    names, marks = staff.texts(".schema-object th"), staff.texts(".schema-object .schema-mark")
-    return dict(zip(names, marks, strict=True))
+    names, found = staff.texts(".schema-object th"), staff.texts(".schema-object .schema-status")
+    return dict(zip(names, found, strict=True))
 
 
 def test_from_the_index_to_a_schema_as_declared(staff, superuser):
     staff.shoot("index")
     staff.click(".app-reconciliation .viewlink")
-    assert "The schema is as declared" in staff.find(".schema-status").text
-    assert set(marks(staff).values()) == {"as declared"}
+    assert "The schema is as declared" in staff.find(".schema-summary").text
+    assert set(statuses(staff).values()) == {"as declared"}
     assert staff.sees_the_whole_width()
     staff.shoot("schema-as-declared")
 
 
-def test_what_differs_is_marked_and_what_would_be_done_is_shown_as_sql(staff, superuser, damage):
+def test_what_differs_is_shown_and_what_would_be_done_as_sql(staff, superuser, damage):
     for statement, undo in MANY_DAMAGES:
         damage(statement, undo)
     staff.open("schema")
     staff.shoot("schema-broken")
-    assert "differences in 2 of" in staff.find(".schema-status").text
-    found = marks(staff)
+    assert "differences in 2 of" in staff.find(".schema-summary").text
+    found = statuses(staff)
     assert found["idx_patients_clinic_phone"] == "missing"
     assert found["reconcile_old_0123456789abcdef"] == "left over"
     assert found["nickname"] == "not declared"

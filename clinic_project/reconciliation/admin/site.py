@@ -12,12 +12,12 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_safe
 
+from ..cached_declaration import inspect_database
 from ..exceptions import ReconciliationError
-from ..inspection import inspect
 from ..pipeline import Inspection
 from ..planning.plan import merged
 from ..sqlstates import LOCK_NOT_AVAILABLE, message, sqlstate
-from .schema_status import Mark, mark_tables
+from .schema_status import Status, schema_status
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class SchemaAdminSite(admin.AdminSite):
     def schema_view(self, request: HttpRequest) -> HttpResponse:
         if not _may_see(request):
             raise PermissionDenied
-        shown, status = _look()
+        shown, status = _inspect()
         request.current_app = self.name
         context = {**self.each_context(request), "title": "Schema", **shown}
         return TemplateResponse(request, "admin/reconciliation/schema.html", context, status=status)
@@ -61,25 +61,25 @@ def _may_see(request: HttpRequest) -> bool:
     return request.user.is_active and request.user.is_superuser
 
 
-def _look() -> tuple[dict[str, Any], int]:
+def _inspect() -> tuple[dict[str, Any], int]:
     """Return what the page shows, and its status: 503 where the database can't be compared."""
     try:
-        inspection = inspect(DEFAULT_DB_ALIAS)
+        inspection = inspect_database(DEFAULT_DB_ALIAS)
     except ReconciliationError as error:
         logger.warning("The schema can't be compared: %s", error)
-        return {"obstacle": str(error)}, 503
+        return {"error": str(error)}, 503
     except Error as error:
         logger.exception("The schema can't be compared.")
-        return {"obstacle": message(error), "is_locked": sqlstate(error) == LOCK_NOT_AVAILABLE}, 503
+        return {"error": message(error), "is_locked": sqlstate(error) == LOCK_NOT_AVAILABLE}, 503
     return _shown(inspection), 200
 
 
 def _shown(inspection: Inspection) -> dict[str, Any]:
-    tables = mark_tables(inspection)
+    tables = schema_status(inspection)
     return {
         "inspection": inspection,
         "tables": tables,
-        "differing": [table for table in tables if table.mark is not Mark.AS_DECLARED],
+        "differing": [table for table in tables if table.status is not Status.AS_DECLARED],
         "steps": list(inspection.plan.steps),
         "refusals": merged(inspection.plan.refusals),
         "notes": list(dict.fromkeys(inspection.plan.notes)),

@@ -8,7 +8,7 @@ from django.db import connections
 
 from clinic_project.reconciliation.conf import Budgets
 from clinic_project.reconciliation.execution.reporter import Reporter
-from clinic_project.reconciliation.migration_history import expect_declared
+from clinic_project.reconciliation.migration_history import declared_by_migrations
 from clinic_project.reconciliation.pipeline import reconcile
 from clinic_project.reconciliation.tests.support.catalog import foreign_key
 from clinic_project.reconciliation.tests.support.databases import Database, default_connection_to
@@ -36,7 +36,7 @@ def test_05_a_null_is_written_after_the_fill(database):
     latecomer = Latecomer(database)
     with default_connection_to(database):
         connection = connections["default"]
-        outcome = reconcile(connection, *expect_declared(connection), Budgets(), latecomer)
+        outcome = reconcile(connection, *declared_by_migrations(connection), Budgets(), latecomer)
 
     assert outcome.inspection.in_sync
     assert not outcome.refusals

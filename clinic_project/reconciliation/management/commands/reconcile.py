@@ -5,30 +5,20 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ...command_context import Run, running
-from ...conf import Budgets
-from ...execution.sessions import without_timeouts
-from ...migration_history import expect_declared
-from ...operations import script
+from ...migration_history import declared_by_migrations
 from ...pipeline import Inspection, dry_run_refusals, inspect, reconcile
 from ...planning.plan import Note, Plan, Refusal
-from ..console import (
-    ConsoleReporter,
-    alone,
-    differences_text,
-    errors_told,
-    notes_lines,
-    refusals_text,
-    require_postgresql,
-)
+from ...planning.script import script
+from ..base import ReconcilingCommand
+from ..console import differences_text, notes_lines, planned_text
 
 
-class Command(BaseCommand):
-    help = "Bring the schema to its declaration, without recording any migration; or say what that would take."
+class Command(ReconcilingCommand):
+    help = "Make the schema as declared, without recording any migration; or show what that would take."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -39,18 +29,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Change nothing; print all that is known as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        connection = connections[options["database"]]
-        with errors_told():
-            require_postgresql(connection)
-            reporter = ConsoleReporter(self.stdout, self.style, options["verbosity"])
-            with running(Run(Budgets.from_settings(), reporter)) as run, without_timeouts(connection):
-                if options["check"] or options["plan"] or options["sql"] or options["json"]:
-                    self._look(connection, run.budgets, options)
-                else:
-                    self._repair(connection, run.budgets, reporter)
+        with self.connected(options["database"]) as connection:
+            if options["check"] or options["plan"] or options["sql"] or options["json"]:
+                self._inspect(connection, options)
+            else:
+                self._reconcile(connection)
 
-    def _look(self, connection: BaseDatabaseWrapper, budgets: Budgets, options: dict[str, Any]) -> None:
-        inspection = inspect(connection, *expect_declared(connection), budgets)
+    def _inspect(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
+        inspection = inspect(connection, *declared_by_migrations(connection), self.context.budgets)
         if options["json"]:
             self.stdout.write(json.dumps(as_json(connection, inspection), indent=2, ensure_ascii=False))
         elif options["sql"]:
@@ -80,22 +66,17 @@ class Command(BaseCommand):
 
     def _show_steps(self, plan: Plan, refusals: tuple[Refusal, ...]) -> None:
         for number, step in enumerate(plan.steps, 1):
-            self.stdout.write(f"{number}. {step.table}: {step.reason} ({step.lock})", self.style.MIGRATE_LABEL)
+            self.stdout.write(f"{number}. {planned_text(step)}", self.style.MIGRATE_LABEL)
             self.stdout.write(f"{step.script};")
         for refusal in refusals:
             self.stdout.write(f"refused: {refusal}", self.style.WARNING)
 
-    def _repair(self, connection: BaseDatabaseWrapper, budgets: Budgets, reporter: ConsoleReporter) -> None:
-        with alone(connection, budgets, reporter):
-            outcome = reconcile(connection, *expect_declared(connection), budgets, reporter)
-        if reporter.verbosity >= 1:
-            for line in notes_lines(outcome.notes):
-                self.stdout.write(line, self.style.NOTICE)
-        if outcome.refusals:
-            raise CommandError(refusals_text(outcome.refusals))
-        if reporter.verbosity >= 1 and outcome.inspection.in_sync:
-            count = len(outcome.inspection.declared.tables)
-            self.stdout.write(f"Schema verified: {count} tables are as declared.", self.style.SUCCESS)
+    def _reconcile(self, connection: BaseDatabaseWrapper) -> None:
+        with self.holding_migration_lock(connection):
+            outcome = reconcile(connection, *declared_by_migrations(connection), self.context.budgets, self.reporter)
+        self.report(outcome.notes, outcome.refusals)
+        if outcome.inspection.in_sync:
+            self.report_verified(outcome.inspection)
 
 
 def as_json(connection: BaseDatabaseWrapper, inspection: Inspection) -> dict[str, Any]:

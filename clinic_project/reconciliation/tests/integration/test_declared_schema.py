@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ...comparison import compare
-from ...migration_history import reconciling_labels
+from ...migration_history import reconciled_labels
 from ...schema import declared as expected
 from ...schema import sheets
 from ...schema.declared import expected_schema
@@ -58,13 +58,13 @@ def _sheets_used(monkeypatch):
 def test_the_projects_own_models(monkeypatch):
     """They share sheets. That what is cut out of these is what Django creates, the migration's tests show."""
     used = _sheets_used(monkeypatch)
-    assert len(_drawn(apps, *reconciling_labels())) > 2 * len(used)
+    assert len(_drawn(apps, *reconciled_labels())) > 2 * len(used)
 
 
 def test_many_models_are_made_in_lots(monkeypatch):
-    at_once = _drawn(apps, *reconciling_labels())
+    at_once = _drawn(apps, *reconciled_labels())
     monkeypatch.setattr(expected, "MODELS_AT_ONCE", 2)
-    assert _drawn(apps, *reconciling_labels()) == at_once
+    assert _drawn(apps, *reconciled_labels()) == at_once
 
 
 @isolate_apps("clinic_project.reconciliation")

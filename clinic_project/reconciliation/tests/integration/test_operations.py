@@ -19,7 +19,7 @@ def test_it_changes_the_state_as_its_operations_do():
 
 def test_it_says_what_it_brings_about():
     several = [CREATE, *(migrations.AddField("owl", f"f{n}", models.TextField()) for n in range(4))]
-    assert ReconcileSchema([CREATE]).describe() == "Bring the schema to: Create model Owl"
+    assert ReconcileSchema([CREATE]).describe() == "Reconcile the schema with: Create model Owl"
     assert ReconcileSchema(several).describe().endswith("Add field f1 to owl and 2 more")
 
 

@@ -1,9 +1,9 @@
-"""The marks on what was found, from schemas written by hand: no database is asked."""
+"""The status of each object, from schemas written by hand: no database is asked."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from clinic_project.reconciliation.admin.schema_status import Mark, Marked, MarkedTable, mark_tables
+from clinic_project.reconciliation.admin.schema_status import ObjectStatus, Status, TableStatus, schema_status
 from clinic_project.reconciliation.comparison import compare
 from clinic_project.reconciliation.pipeline import Inspection
 from clinic_project.reconciliation.planning.planner import make_plan
@@ -24,105 +24,105 @@ POSITIVE = Constraint("cow_positive", "c", "CHECK ((id > 0))", ("id",))
 COW = Table("public", "cow", {"id": ID, "name": NAME}, (BY_NAME,), (POSITIVE,))
 
 
-def look_at(*found: Table, holders: Mapping[str, Relation] | None = None) -> MarkedTable:
-    """Return the marks of a database that ought to have cows."""
+def inspected(*found: Table, holders: Mapping[str, Relation] | None = None) -> TableStatus:
+    """Return the status of the cows of a database that is to have them."""
     expected = Schema("public", {"cow": COW})
     actual = Schema("public", {table.name: table for table in found}, holders or {})
     differences = compare(expected, actual)
-    (marked,) = mark_tables(Inspection(SERVER, expected, differences, make_plan(differences, SERVER)))
-    return marked
+    (table,) = schema_status(Inspection(SERVER, expected, differences, make_plan(differences, SERVER)))
+    return table
 
 
-def objects(table: MarkedTable, title: str) -> list[Marked]:
-    return [marked for part in table.parts if part.title == title for marked in part.objects]
+def objects(table: TableStatus, title: str) -> list[ObjectStatus]:
+    return [item for part in table.parts if part.title == title for item in part.objects]
 
 
 def test_what_is_as_declared():
-    table = look_at(COW)
-    assert table.mark is Mark.AS_DECLARED
-    assert table.counts == {Mark.AS_DECLARED: 4}
+    table = inspected(COW)
+    assert table.status is Status.AS_DECLARED
+    assert table.counts == {Status.AS_DECLARED: 4}
     assert [part.title for part in table.parts] == ["Columns", "Indexes", "Constraints"]
     assert objects(table, "Columns")[1].lines == (("text NOT NULL", "text NOT NULL"),)
 
 
-def test_a_missing_table_lacks_all_its_parts():
-    table = look_at()
-    assert table.mark is Mark.MISSING
-    assert table.counts == {Mark.MISSING: 5}
+def test_of_a_missing_table_all_parts_are_missing():
+    table = inspected()
+    assert table.status is Status.MISSING
+    assert table.counts == {Status.MISSING: 5}
     assert objects(table, "Table")[0].lines == (("a table", "nothing"),)
 
 
 def test_a_view_in_the_place_of_a_table_is_for_a_person_to_decide():
-    table = look_at(holders={"cow": Relation("public", "cow", "v")})
+    table = inspected(holders={"cow": Relation("public", "cow", "v")})
     (itself,) = objects(table, "Table")
-    assert (itself.mark, itself.lines, itself.refused) == (Mark.DIFFERENT, (("a table", "a view"),), True)
-    assert {marked.mark for marked in objects(table, "Columns")} == {Mark.MISSING}
+    assert (itself.status, itself.lines, itself.refused) == (Status.DIFFERENT, (("a table", "a view"),), True)
+    assert {item.status for item in objects(table, "Columns")} == {Status.MISSING}
 
 
 def test_an_unlogged_table_has_parts_that_are_as_declared():
-    table = look_at(replace(COW, logged=False))
-    assert table.mark is Mark.DIFFERENT
-    assert table.counts == {Mark.DIFFERENT: 1, Mark.AS_DECLARED: 4}
+    table = inspected(replace(COW, logged=False))
+    assert table.status is Status.DIFFERENT
+    assert table.counts == {Status.DIFFERENT: 1, Status.AS_DECLARED: 4}
 
 
 def test_all_that_is_wrong_with_a_column_stands_together():
     nullable = replace(NAME, not_null=False, default="'Berta'::text")
-    (_, name) = objects(look_at(replace(COW, columns={"id": ID, "name": nullable})), "Columns")
+    (_, name) = objects(inspected(replace(COW, columns={"id": ID, "name": nullable})), "Columns")
     assert name.lines == (("no default", "DEFAULT 'Berta'::text"), ("NOT NULL", "nullable"))
 
 
 def test_what_is_refused_for_the_whole_table_is_refused_for_its_parts():
     partitioned = replace(COW, kind="p", indexes=())
-    (by_name,) = objects(look_at(partitioned), "Indexes")
-    assert (by_name.mark, by_name.refused) == (Mark.MISSING, True)
+    (by_name,) = objects(inspected(partitioned), "Indexes")
+    assert (by_name.status, by_name.refused) == (Status.MISSING, True)
 
 
-def test_what_waits_for_a_refusal_is_not_refused_itself():
+def test_what_a_refusal_blocks_is_not_refused_itself():
     numbered = replace(COW, columns={"id": ID, "name": replace(NAME, type="integer")}, indexes=())
-    table = look_at(numbered)
+    table = inspected(numbered)
     (_, name), (by_name,) = objects(table, "Columns"), objects(table, "Indexes")
-    assert (name.refused, name.waiting) == (True, False)
-    assert (by_name.mark, by_name.refused, by_name.waiting) == (Mark.MISSING, False, True)
+    assert (name.refused, name.blocked) == (True, False)
+    assert (by_name.status, by_name.refused, by_name.blocked) == (Status.MISSING, False, True)
 
 
 def test_a_serial_is_as_good_as_an_identity_and_is_named():
     serial = replace(ID, identity="", sequence=Sequence("public.cow_id_seq", True, True, 1, 2147483647, True))
-    (key, _) = objects(look_at(replace(COW, columns={"id": serial, "name": NAME})), "Columns")
-    assert key.mark is Mark.AS_DECLARED
-    assert "fed by public.cow_id_seq" in key.remark
+    (key, _) = objects(inspected(replace(COW, columns={"id": serial, "name": NAME})), "Columns")
+    assert key.status is Status.AS_DECLARED
+    assert "with values from public.cow_id_seq" in key.remark
 
 
 def test_an_index_that_is_being_built_is_not_called_broken():
-    (by_name,) = objects(look_at(replace(COW, indexes=(replace(BY_NAME, valid=False, building=True),))), "Indexes")
-    assert by_name.mark is Mark.BUILDING
+    (by_name,) = objects(inspected(replace(COW, indexes=(replace(BY_NAME, valid=False, building=True),))), "Indexes")
+    assert by_name.status is Status.BUILDING
     assert "another session is building it" in by_name.lines[0][1]
 
 
-def test_an_index_of_another_name_is_expected_under_its_own():
-    (by_name,) = objects(look_at(replace(COW, indexes=(replace(BY_NAME, name="names"),))), "Indexes")
-    assert (by_name.name, by_name.mark) == ("cow_by_name", Mark.DIFFERENT)
+def test_an_index_of_another_name_is_shown_by_its_declared_one():
+    (by_name,) = objects(inspected(replace(COW, indexes=(replace(BY_NAME, name="names"),))), "Indexes")
+    assert (by_name.name, by_name.status) == ("cow_by_name", Status.DIFFERENT)
     assert by_name.lines == (("USING btree (name)", "named names"),)
 
 
 def test_what_interrupted_repairs_left():
     built = index("reconcile_new_0123456789abcdef", "USING btree (id)")
     check = Constraint("reconcile_check_0123456789abcdef", "c", "CHECK ((name IS NOT NULL))", ("name",))
-    table = look_at(replace(COW, indexes=(BY_NAME, built), constraints=(POSITIVE, check)))
-    assert [marked.mark for marked in objects(table, "Indexes")] == [Mark.AS_DECLARED, Mark.LEFTOVER]
-    assert [marked.mark for marked in objects(table, "Constraints")] == [Mark.AS_DECLARED, Mark.LEFTOVER]
+    table = inspected(replace(COW, indexes=(BY_NAME, built), constraints=(POSITIVE, check)))
+    assert [item.status for item in objects(table, "Indexes")] == [Status.AS_DECLARED, Status.LEFTOVER]
+    assert [item.status for item in objects(table, "Constraints")] == [Status.AS_DECLARED, Status.LEFTOVER]
 
 
-def test_what_nobody_declares_is_marked_but_makes_no_difference():
+def test_what_nobody_declares_is_shown_but_makes_no_difference():
     horns = Column("horns", "integer", not_null=True)
     by_id = index("by_id", "USING hash (id)")
     short = Constraint("short", "c", "CHECK ((length(name) < 9))", ("name",))
     columns = {**COW.columns, "horns": horns}
-    table = look_at(
+    table = inspected(
         replace(COW, columns=columns, indexes=(BY_NAME, by_id), constraints=(POSITIVE, short), triggers=("milk",))
     )
-    assert table.mark is Mark.AS_DECLARED
+    assert table.status is Status.AS_DECLARED
     last = {part.title: part.objects[-1] for part in table.parts}
-    assert {marked.mark for marked in last.values()} == {Mark.UNDECLARED}
+    assert {item.status for item in last.values()} == {Status.UNDECLARED}
     assert last["Columns"].lines == (("nothing", "integer NOT NULL"),)
     assert "will reject every insert" in last["Columns"].remark
     assert last["Indexes"].lines == (("nothing", "USING hash (id)"),)

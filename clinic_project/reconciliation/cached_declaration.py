@@ -1,0 +1,25 @@
+"""Compares often, as a readiness probe or a page does: what the migrations declare is worked out once a process."""
+
+from functools import cache
+
+from django.db import connections
+
+from .conf import Budgets
+from .migration_history import declared_by_migrations
+from .pipeline import Inspection, inspect
+from .schema.introspection import Server
+from .schema.model import Schema
+
+
+def inspect_database(alias: str = "default") -> Inspection:
+    """Compare the tables of the reconciled apps with what their last migrations declare. Nothing is changed.
+
+    Raises Unsupported where the server or the role can't be asked, and django.db.Error where it can't be reached.
+    """
+    server, declared = _declared(alias)
+    return inspect(connections[alias], server, declared, Budgets.from_settings())
+
+
+@cache
+def _declared(alias: str) -> tuple[Server, Schema]:
+    return declared_by_migrations(connections[alias])

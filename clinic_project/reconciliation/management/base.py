@@ -1,0 +1,110 @@
+"""What the commands have in common: what they require of a connection, and how they end."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..command_context import CommandContext, running
+from ..conf import Budgets
+from ..exceptions import ReconciliationError
+from ..execution.migration_lock import migration_lock
+from ..execution.pooling import require_own_session
+from ..execution.sessions import without_timeouts
+from ..pipeline import Inspection
+from ..planning.plan import Note, Refusal
+from ..sqlstates import connection_lost, message, sqlstate
+from .console import ConsoleReporter, notes_lines, refusals_text
+
+
+class ReconcilingCommand(BaseCommand):
+    """A command that reconciles: `reporter` writes what it does, `context` reaches the migrations that it runs."""
+
+    reporter: ConsoleReporter
+    context: CommandContext
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        self.reporter = ConsoleReporter(self, options["verbosity"])
+        self.context = CommandContext(
+            Budgets.from_settings(), self.reporter, allow_data_loss=options.get("allow_data_loss", False)
+        )
+        # From before Django's checks on: ours needn't compare the schema a second time.
+        with running(self.context):
+            return super().execute(*args, **options)
+
+    @contextmanager
+    def connected(self, alias: str) -> Iterator[BaseDatabaseWrapper]:
+        """Give a connection on which a reconciliation can run. Raises CommandError for the errors that stop it."""
+        connection = connections[alias]
+        with command_errors():
+            _require_postgresql(connection)
+            with without_timeouts(connection):
+                yield connection
+
+    @contextmanager
+    def holding_migration_lock(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
+        """Let no other command migrate meanwhile. Raises CommandError when one has kept the lock for the whole budget."""
+        budget = self.context.budgets.migration_budget
+        try:
+            with migration_lock(connection, budget, self.reporter.waiting_for_migrate):
+                yield
+        except TimeoutError as error:
+            raise CommandError(
+                f"Another migrate has been running for longer than {budget:g} s. Let it end, or end it, then run migrate"
+                " again."
+            ) from error
+
+    def report(self, notes: Iterable[Note], refusals: Iterable[Refusal]) -> None:
+        """Print the notes. Raises CommandError if anything was refused."""
+        for line in notes_lines(notes):
+            self.reporter.write(line, self.style.NOTICE)
+        if refused := list(refusals):
+            raise CommandError(refusals_text(refused))
+
+    def report_verified(self, inspection: Inspection) -> None:
+        count = len(inspection.declared.tables)
+        self.reporter.write(f"Schema verified: {count} tables are as declared.", self.style.SUCCESS)
+
+
+def _require_postgresql(connection: BaseDatabaseWrapper) -> None:
+    """Raise CommandError unless it is PostgreSQL, outside of any transaction, in a session of its own."""
+    if connection.vendor != "postgresql":
+        raise CommandError(f"Expected a PostgreSQL database, found {connection.vendor} ({connection.alias}).")
+    if connection.in_atomic_block:
+        raise CommandError("Expected to be outside of any transaction: each step is committed on its own.")
+    try:
+        connection.ensure_connection()
+        require_own_session(connection)
+    except OperationalError as error:
+        raise CommandError(
+            f"Can't connect to the database {connection.settings_dict['NAME']} ({message(error)}). Check DATABASE_URL, and"
+            " whether the server runs and has connections left."
+        ) from error
+
+
+@contextmanager
+def command_errors() -> Iterator[None]:
+    """Raise CommandError, which ends a command without a traceback, for what a person or the server must settle."""
+    try:
+        yield
+    except ReconciliationError as error:
+        raise CommandError(str(error)) from error
+    except Error as error:
+        raise CommandError(_database_error_text(error)) from error
+
+
+def _database_error_text(error: Error) -> str:
+    """Say what to do about a database error outside of any repair, which would have been refused for it."""
+    if connection_lost(error):
+        return (
+            f"The database stopped answering ({message(error)}). Nothing is lost. Run the command again: it continues from"
+            " the schema that is there."
+        )
+    code = f" (SQLSTATE {sqlstate(error)})" if sqlstate(error) else ""
+    return (
+        f"PostgreSQL reported an error: {message(error)}{code}. Nothing is lost. Resolve it, then run the command again: it"
+        " continues from the schema that is there. --traceback shows where it happened."
+    )

@@ -1,0 +1,175 @@
+"""What `migrate` does, step by step: it completes the migration history, repairs, lets Django run, and verifies."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps.registry import Apps
+from django.core.management.base import CommandError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.exceptions import InconsistentMigrationHistory
+from django.db.migrations.loader import MigrationLoader
+from django.db.models.signals import post_migrate, pre_migrate
+
+from ..exceptions import Refused
+from ..migration_history import (
+    HISTORY_LOST,
+    MissingMigrations,
+    missing_apps,
+    missing_dependencies,
+    reconciled_labels,
+    record,
+    repair_table,
+    that_only_reconcile,
+)
+from ..pipeline import Inspection
+from ..planning.plan import Refusal
+from ..server_requirements import require_server
+from .base import ReconcilingCommand
+from .console import differences_text
+
+#: Migrations in their order, each with whether it is unapplied.
+MigrationPlan = Sequence[tuple[Migration, bool]]
+
+
+@dataclass
+class MigrateRun:
+    """One run of `migrate`. All its refusals are gathered here, those of the migrations too, and reported at its end."""
+
+    command: ReconcilingCommand
+    connection: BaseDatabaseWrapper
+    django_migrate: Callable[[], object]
+    fake: bool
+    fake_initial: bool
+    refusals: list[Refusal] = field(default_factory=list)
+    #: The latest one that was made.
+    inspection: Inspection | None = None
+    unapplies: bool = False
+
+    def run(self) -> None:
+        """Migrate. Raises CommandError if the schema isn't as declared at the end."""
+        require_server(self.connection)
+        with self.command.holding_migration_lock(self.connection), self._connected_to_signals():
+            try:
+                self.complete_history()
+                self.run_django()
+            except Refused as refused:
+                self.reconcile_refused_apps(refused)
+                if not self.refusals:
+                    # Together with the other apps it could be repaired: the migrations go through now.
+                    self.run_django()
+        self.report()
+
+    # The steps
+
+    def complete_history(self) -> None:
+        if not self.fake and not self.fake_initial:
+            self._record(missing_apps(self.connection, self.command.context.budgets))
+
+    def run_django(self) -> None:
+        try:
+            self.django_migrate()
+        except InconsistentMigrationHistory:
+            self._record(missing_dependencies(self.connection, self.command.context.budgets))
+            self.django_migrate()
+
+    def repair_recorded(self, apps: Apps, plan: MigrationPlan) -> None:
+        """Repair the tables of the migrations that are recorded as applied, apart from what this run changes itself.
+
+        A pending ReconcileSchema may have been half done by a run that was killed: its tables are ahead of the history.
+        """
+        labels = _labels_in(apps) - _left_to_the_plan(plan)
+        if not labels:
+            return
+        with self.command.reporter.under("Repairing what is recorded as applied:"):
+            outcome = self.command.context.reconcile(self.connection, apps, sorted(labels))
+        self.refusals += outcome.refusals
+        self.inspection = outcome.inspection
+
+    def verify(self, apps: Apps, plan: MigrationPlan) -> None:
+        if not plan and self.inspection is not None:
+            return  # nothing has been changed since that inspection
+        self.inspection = self.command.context.inspect(self.connection, apps, sorted(_labels_in(apps)))
+
+    def reconcile_refused_apps(self, refused: Refused) -> None:
+        """Do what is safe for the apps that a refusal kept from being migrated. They stay unrecorded until it is settled."""
+        self.command.reporter.close_line()
+        self.refusals += refused.refusals
+        loader = MigrationLoader(self.connection)
+        pending = [node for key, node in loader.graph.nodes.items() if key not in loader.applied_migrations]
+        labels = that_only_reconcile(reconciled_labels(), pending)
+        outcome = self.command.context.reconcile(self.connection, loader.project_state().apps, sorted(labels))
+        if labels == reconciled_labels() and not self.unapplies:
+            # This outcome has them all, and knows what each one blocks in other apps, too.
+            self.refusals = [refusal for refusal in self.refusals if refusal.code == HISTORY_LOST]
+        self.refusals += outcome.refusals
+
+    def report(self) -> None:
+        """Print that the schema is verified, or what isn't as declared. Raises CommandError for the latter.
+
+        It is only a warning where all that differs requires tables that others must create, and with --fake.
+        """
+        self.command.report(self.command.context.notes, self.refusals)
+        if self.inspection is None:
+            return
+        if self.inspection.in_sync:
+            self.command.report_verified(self.inspection)
+        elif self.inspection.blocked_by_others or self.fake:
+            text = f"Not as declared:\n{differences_text(self.inspection)}"
+            self.command.stderr.write(text, self.command.style.WARNING)
+        else:
+            raise CommandError(f"The schema is not as declared:\n{differences_text(self.inspection)}")
+
+    # How they are called
+
+    @contextmanager
+    def _connected_to_signals(self) -> Iterator[None]:
+        """Take the project states before and after the migrations from Django's signals: it has made them anyway."""
+        pre_migrate.connect(self._before_migrations)
+        post_migrate.connect(self._after_migrations)
+        try:
+            yield
+        finally:
+            pre_migrate.disconnect(self._before_migrations)
+            post_migrate.disconnect(self._after_migrations)
+
+    # Django sends either signal once for each app: the first one is enough.
+
+    def _before_migrations(self, *, apps: Apps, plan: MigrationPlan, **kwargs: Any) -> None:
+        pre_migrate.disconnect(self._before_migrations)
+        self.unapplies = any(is_backwards for _, is_backwards in plan)
+        if plan:
+            self._repair_history_table()
+        if not self.fake:
+            self.repair_recorded(apps, plan)
+
+    def _after_migrations(self, *, apps: Apps, plan: MigrationPlan, **kwargs: Any) -> None:
+        post_migrate.disconnect(self._after_migrations)
+        self.verify(apps, plan)
+
+    def _record(self, missing: MissingMigrations) -> None:
+        """Record what the tables show to have been run. Raises Refused where they contradict it."""
+        if missing.consistent:
+            self._repair_history_table()
+            record(self.connection, missing.consistent)
+        self.command.context.notes += missing.notes
+        if missing.refusals:
+            raise Refused(missing.refusals)
+
+    def _repair_history_table(self) -> None:
+        self.refusals += repair_table(self.connection, self.command.context)
+
+
+def _left_to_the_plan(plan: MigrationPlan) -> set[str]:
+    """Return the labels of apps that are migrated backwards, or forwards by nothing but ReconcileSchema."""
+    backwards = {migration.app_label for migration, is_backwards in plan if is_backwards}
+    forwards = {migration.app_label for migration, is_backwards in plan if not is_backwards}
+    return backwards | that_only_reconcile(forwards, [migration for migration, _ in plan])
+
+
+def _labels_in(apps: Apps) -> set[str]:
+    """Return the labels of the reconciled apps that have models in a state."""
+    present = {model._meta.app_label for model in apps.get_models()}
+    return present & reconciled_labels()

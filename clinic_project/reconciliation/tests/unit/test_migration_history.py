@@ -1,0 +1,27 @@
+"""Which apps may be reconciled as a whole, whatever of their migrations is pending."""
+
+from django.db import migrations, models
+from django.db.migrations import Migration
+
+from clinic_project.reconciliation.migration_history import that_only_reconcile
+from clinic_project.reconciliation.operations import ReconcileSchema
+
+CREATE = migrations.CreateModel("Owl", [("id", models.AutoField(primary_key=True))])
+
+
+def migration(label: str, *operations: migrations.operations.base.Operation) -> Migration:
+    made: type[Migration] = type("Migration", (Migration,), {"operations": list(operations)})
+    return made("0001_initial", label)
+
+
+def test_an_app_counts_if_all_its_pending_migrations_only_reconcile():
+    pending = [
+        migration("forest", ReconcileSchema([CREATE])),
+        migration("meadow", ReconcileSchema([CREATE]), migrations.RunPython(migrations.RunPython.noop)),
+        migration("desert", migrations.RunSQL("SELECT 1")),
+    ]
+    assert that_only_reconcile({"forest", "meadow"}, pending) == {"forest"}
+
+
+def test_an_app_without_pending_migrations_counts():
+    assert that_only_reconcile({"forest"}, []) == {"forest"}
