@@ -29,7 +29,7 @@ from .execution.sessions import lock_holders
 from .planning.blockers import Undone
 from .planning.plan import Guard, Note, Plan, Refusal, Repair
 from .planning.planner import make_plan
-from .schema.declared import expected_schema
+from .schema.declared import declared_schema
 from .schema.introspection import Server, read_schema
 from .schema.model import Schema
 from .server_requirements import require_server
@@ -86,7 +86,7 @@ def _garbage_collection_paused() -> Iterator[None]:
 def read_declared(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterable[str]) -> tuple[Server, Schema]:
     """Return the server and the schema that the models of the apps `labels` declare on it. Raises Unsupported."""
     server = require_server(connection)
-    return server, expected_schema(connection, apps, labels, server.schema or "")
+    return server, declared_schema(connection, apps, labels, server.schema or "")
 
 
 @_garbage_collection_paused()

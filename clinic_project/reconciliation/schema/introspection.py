@@ -77,12 +77,6 @@ def read_temporary_schema(cursor: Any, schema: str, tables: Iterable[str]) -> Sc
     return _Reader(cursor, "pg_my_temp_schema()", schema).read(sorted(tables), [])
 
 
-def quoted_names(cursor: Any, names: Iterable[str]) -> dict[str, str]:
-    """Return names as PostgreSQL prints them in definitions: in double quotes where they need them."""
-    cursor.execute("SELECT name, quote_ident(name) FROM unnest(%s::text[]) AS t(name)", [list(names)])
-    return dict(cursor.fetchall())
-
-
 def _literal(text: str) -> str:
     """Return `text` as it stands in a query that is given parameters, where a per cent sign is doubled."""
     return "'{}'".format(text.replace("'", "''").replace("%", "%%"))

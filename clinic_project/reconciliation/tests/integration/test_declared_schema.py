@@ -1,5 +1,5 @@
 # ruff: noqa: DJ008 (nobody looks at these)
-"""What models mean is read from tables that are drawn together: it must be what Django creates."""
+"""What models declare is read from temporary tables: it must be what is read of the tables that Django creates."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 
 from ...comparison import compare
 from ...migration_history import reconciled_labels
-from ...schema import declared as expected
-from ...schema import sheets
-from ...schema.declared import expected_schema
+from ...schema import declared
+from ...schema.declared import declared_schema
 from ...schema.introspection import read_schema, rolled_back
 from ...schema.model import Schema
 from ..support.profiles import PROFILE
@@ -29,42 +28,30 @@ from ..support.profiles import PROFILE
 pytestmark = pytest.mark.django_db
 
 
-def _drawn(apps, *labels):
-    return expected_schema(connections[DEFAULT_DB_ALIAS], apps, labels, "public").tables
+def _declared(apps, *labels):
+    return declared_schema(connections[DEFAULT_DB_ALIAS], apps, labels, "public").tables
 
 
 def _require_the_same(apps, *labels):
-    """Compare what is drawn with what is read of the tables that Django creates, and return it."""
+    """Compare what is declared with what is read of the tables that Django creates, and return it."""
     connection = connections[DEFAULT_DB_ALIAS]
-    drawn = _drawn(apps, *labels)
+    tables = _declared(apps, *labels)
     with rolled_back(connection):
         with connection.schema_editor(atomic=False) as editor:
             for model in apps.get_models():
                 editor.create_model(model)
-        actual = read_schema(connection, "public", drawn, ["any"], lock_timeout=1)
-        differences = compare(Schema("public", drawn), actual)
+        differences = compare(
+            Schema("public", tables), read_schema(connection, "public", tables, ["any"], lock_timeout=1)
+        )
     assert [(item.kind, item.name, item.expected, item.actual) for item in differences.items] == []
     assert differences.extras == ()
-    return drawn
+    return tables
 
 
-def _sheets_used(monkeypatch):
-    used = []
-    cut = sheets.Sheets.cut
-    monkeypatch.setattr(sheets.Sheets, "cut", lambda self, *given: used.extend(self.by_name) or cut(self, *given))
-    return used
-
-
-def test_the_projects_own_models(monkeypatch):
-    """They share sheets. That what is cut out of these is what Django creates, the migration's tests show."""
-    used = _sheets_used(monkeypatch)
-    assert len(_drawn(apps, *reconciled_labels())) > 2 * len(used)
-
-
-def test_many_models_are_made_in_lots(monkeypatch):
-    at_once = _drawn(apps, *reconciled_labels())
-    monkeypatch.setattr(expected, "MODELS_AT_ONCE", 2)
-    assert _drawn(apps, *reconciled_labels()) == at_once
+def test_many_models_are_created_in_batches(monkeypatch):
+    at_once = _declared(apps, *reconciled_labels())
+    monkeypatch.setattr(declared, "MODELS_AT_ONCE", 2)
+    assert _declared(apps, *reconciled_labels()) == at_once
 
 
 @isolate_apps("clinic_project.reconciliation")
@@ -109,7 +96,7 @@ def test_a_key_of_a_type_that_hashes_to_nothing():
         class Meta:
             app_label = "reconciliation"
 
-    assert _drawn(Coin._meta.apps, "reconciliation")["reconciliation_coin"].columns["worth"].type == "money"
+    assert _declared(Coin._meta.apps, "reconciliation")["reconciliation_coin"].columns["worth"].type == "money"
 
 
 def _state(*tables):
@@ -120,52 +107,42 @@ def _state(*tables):
     return state.apps
 
 
-def test_two_tables_with_the_same_columns_share_a_sheet(monkeypatch):
-    used = _sheets_used(monkeypatch)
-    columns = [("name", models.CharField(max_length=9, unique=True)), ("size", models.PositiveIntegerField())]
-    tables = _drawn(_state(("shirts", columns, {}), ("hats", columns, {})), "shop")
-    assert len(used) == 1
-    assert {c.name for c in tables["hats"].constraints} == {"hats_pkey", "hats_name_key", "hats_size_check"}
-
-
 def test_a_column_that_means_something_else_in_another_table():
     of_text, of_number = ("size", models.TextField()), ("size", models.IntegerField(null=True))
-    tables = _drawn(_state(("shirts", [of_text], {}), ("hats", [of_number], {})), "shop")
+    tables = _declared(_state(("shirts", [of_text], {}), ("hats", [of_number], {})), "shop")
     assert [tables[name].columns["size"].type for name in ("shirts", "hats")] == ["text", "integer"]
 
 
-def test_a_foreign_key_is_told_with_the_table_that_it_points_to():
+def test_a_foreign_key_names_the_table_that_it_points_to():
     to_hats = models.ForeignKey("shop.Model1", models.CASCADE)
-    tables = _drawn(_state(("shirts", [("goes_with", to_hats)], {}), ("select", [("goes_with", to_hats)], {})), "shop")
+    tables = _declared(
+        _state(("shirts", [("goes_with", to_hats)], {}), ("select", [("goes_with", to_hats)], {})), "shop"
+    )
     for name in ("shirts", "select"):
         foreign_key = next(c for c in tables[name].constraints if c.kind == "f")
         assert foreign_key.target == ("public", "select")
         assert foreign_key.definition == 'FOREIGN KEY (goes_with_id) REFERENCES public."select"(id)'
 
 
-def test_a_name_that_postgresql_would_have_made_up_itself():
+def test_a_name_that_postgresql_would_generate_itself():
     rule = models.CheckConstraint(condition=Q(size__lt=9), name="shirts_size_not_null")
     state = _state(("shirts", [("size", models.IntegerField())], {"constraints": [rule]}))
-    drawn = _require_the_same(state, "shop")
-    assert drawn["shirts"].columns["size"].not_null_name in (None, "shirts_size_not_null1")
+    tables = _require_the_same(state, "shop")
+    assert tables["shirts"].columns["size"].not_null_name in (None, "shirts_size_not_null1")
 
 
-def test_two_tables_for_which_it_would_make_up_the_same_name():
+def test_two_tables_for_which_it_would_generate_the_same_name():
     of_group, of_id = ("group_id", models.IntegerField()), ("extra", models.TextField())
     _require_the_same(_state(("shop_user", [of_group], {}), ("shop_user_group", [of_id], {})), "shop")
 
 
-def test_a_table_of_a_name_that_it_would_make_up():
+def test_a_table_of_a_name_that_it_would_generate():
     code = ("code", models.CharField(max_length=9, unique=True))
     _require_the_same(_state(("shop_pkey", [], {}), ("shop_code_key", [], {}), ("shop", [code], {})), "shop")
 
 
-def test_a_table_of_the_name_that_a_sheet_would_have():
-    _require_the_same(_state(("reconcile_0", [("n" * 60, models.TextField())], {}), ("hats", [], {})), "shop")
-
-
 def test_names_that_are_too_long():
-    """PostgreSQL cuts them, and the ones that it makes of them."""
+    """PostgreSQL truncates them, and those that it generates of them."""
     long = ("shop_" + "ä" * 40, [("c" * 60, models.IntegerField())], {})
     _require_the_same(
         _state(long, ("shop_appointmentreminderrecipients", [("c" * 30, models.TextField())], {})), "shop"
@@ -251,7 +228,7 @@ def test_a_parent_in_another_app_that_is_unique_in_its_own_way():
     state.add_model(ModelState("elsewhere", "Code", columns, unique))
     child = models.ForeignKey("elsewhere.Code", models.CASCADE, to_field="code")
     state.add_model(ModelState("shop", "Hat", [("id", models.AutoField(primary_key=True)), ("code", child)]))
-    assert [c.target for c in _drawn(state.apps, "shop")["shop_hat"].constraints if c.kind == "f"] == [
+    assert [c.target for c in _declared(state.apps, "shop")["shop_hat"].constraints if c.kind == "f"] == [
         ("public", "codes")
     ]
 
@@ -268,7 +245,7 @@ _KINDS: tuple[Callable[[], models.Field], ...] = (
 
 
 def _names(letter):
-    """Short and long ones, so that PostgreSQL cuts some that it makes up; and such as have to be quoted."""
+    """Short and long ones, so that PostgreSQL truncates some that it generates; and such as have to be quoted."""
     short = st.sampled_from([letter, f"{letter}_id", "select", "say x, (y)", "größe"])
     return st.one_of(short, st.integers(20, 50).map(lambda length: letter * length))
 
