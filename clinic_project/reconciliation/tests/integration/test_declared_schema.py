@@ -6,7 +6,9 @@ from functools import partial
 
 import pytest
 from django.apps import apps
-from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import ArrayField, DateRangeField
+from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import BrinIndex, GinIndex, HashIndex
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.migrations.state import ModelState, ProjectState
@@ -45,6 +47,9 @@ def _require_the_same(apps, *labels):
         )
     assert [(item.kind, item.name, item.expected, item.actual) for item in differences.items] == []
     assert differences.extras == ()
+    for table in tables.values():
+        actual = differences.actual.tables[table.name]
+        assert (table.kind, table.indexes, table.constraints) == (actual.kind, actual.indexes, actual.constraints)
     return tables
 
 
@@ -170,6 +175,151 @@ def test_a_tablespace():
     _require_the_same(_state(("hats", [code], {"indexes": indexes, "db_tablespace": "pg_default"})), "shop")
 
 
+def _with_key(*keys, **options):
+    """One table of the key, which another one refers to."""
+    state = ProjectState()
+    state.add_model(
+        ModelState("shop", "Hat", [*keys, ("size", models.IntegerField())], {"db_table": "hats", **options})
+    )
+    return state
+
+
+_GENERATED_KEY = models.GeneratedField(
+    expression=F("size") + 1, output_field=models.IntegerField(), db_persist=True, primary_key=True
+)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        models.CharField(max_length=9, primary_key=True, db_collation="C"),
+        models.DecimalField(max_digits=9, decimal_places=2, primary_key=True),
+        models.UUIDField(primary_key=True, db_default=RandomUUID()),
+        models.PositiveSmallIntegerField(primary_key=True, db_default=7),
+        ArrayField(models.IntegerField(), primary_key=True),
+        DateRangeField(primary_key=True),
+        _GENERATED_KEY,
+        models.BigAutoField(primary_key=True, db_column="k" * 70),
+        models.BigAutoField(primary_key=True, db_column="say 'x', (y)"),
+    ],
+)
+def test_a_key_of_another_type_and_what_refers_to_it(key):
+    state = _with_key(("code", key))
+    of_hat = [("id", models.AutoField(primary_key=True)), ("hat", models.ForeignKey("shop.Hat", models.CASCADE))]
+    state.add_model(ModelState("shop", "Box", of_hat, {"db_table": "boxes"}))
+    assert len(_require_the_same(state.apps, "shop")["boxes"].constraints) == 2
+
+
+def test_a_key_of_two_columns():
+    parts = [("box", models.ForeignKey("shop.Box", models.CASCADE)), ("place", models.CharField(max_length=9))]
+    state = _with_key(("pk", models.CompositePrimaryKey("box", "place")), *parts)
+    state.add_model(ModelState("shop", "Box", [("id", models.AutoField(primary_key=True))], {"db_table": "boxes"}))
+    primary_key = _require_the_same(state.apps, "shop")["hats"].primary_key
+    assert primary_key is not None
+    assert primary_key.columns == ("box_id", "place")
+
+
+@isolate_apps("clinic_project.reconciliation")
+def test_models_that_inherit_from_others():
+    """The key of a child is its foreign key to the parent."""
+
+    class Garment(models.Model):
+        size = models.IntegerField()
+        goes_with = models.ManyToManyField("self")
+
+        class Meta:
+            app_label = "reconciliation"
+            db_table = "garments"
+
+    class Hat(Garment):
+        brim = models.IntegerField(db_comment="in mm, it's")
+
+        class Meta:
+            app_label = "reconciliation"
+            db_table = "hats"
+            db_table_comment = "What is worn on heads"
+
+    class Cap(Hat):
+        class Meta:
+            app_label = "reconciliation"
+            db_table = "caps"
+
+    tables = _require_the_same(Garment._meta.apps, "reconciliation")
+    assert sorted(tables) == ["caps", "garments", "garments_goes_with", "hats"]
+
+
+def test_a_foreign_key_to_a_column_of_the_same_table():
+    code = ("code", models.CharField(max_length=9, unique=True))
+    below = ("below", models.ForeignKey("shop.Model0", models.CASCADE, to_field="code"))
+    _require_the_same(_state(("hats", [code, below], {})), "shop")
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        models.UniqueConstraint(fields=["size"], name="one", deferrable=models.Deferrable.DEFERRED),
+        models.UniqueConstraint(fields=["size"], name="one", condition=Q(id__gt=1)),
+        models.UniqueConstraint(fields=["size"], name="one", include=["id"]),
+        models.UniqueConstraint(fields=["id", "size"], name="one"),
+        models.UniqueConstraint(F("size") + 1, name="one"),
+        ExclusionConstraint(expressions=[("stay", "&&")], name="one", condition=Q(size__gt=1)),
+    ],
+)
+def test_whatever_lets_no_two_rows_be_alike(constraint):
+    columns = [("size", models.IntegerField()), ("stay", DateRangeField())]
+    hats, shirts = ("hats", columns, {"constraints": [constraint]}), ("shirts", columns, {})
+    _require_the_same(_state(hats, shirts), "shop")
+
+
+class _OfType(models.Field):
+    """A field of somebody's own, of a type in their own words."""
+
+    def __init__(self, words="", **options):
+        super().__init__(**options)
+        self.words = words
+
+    def deconstruct(self):
+        name, path, arguments, options = super().deconstruct()
+        return name, path, arguments, {**options, "words": self.words}
+
+    def db_type(self, connection):
+        return self.words or None
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["integer UNIQUE", "integer CHECK (code > 1) NO INHERIT", "integer GENERATED ALWAYS AS (size + 1) STORED", ""],
+)
+def test_a_type_in_somebodys_own_words(words):
+    """PostgreSQL takes some of them only for a table with storage."""
+    columns = [("code", _OfType(words, null=True)), ("size", models.IntegerField())]
+    _require_the_same(_state(("hats", columns, {}), ("shirts", [("size", models.IntegerField())], {})), "shop")
+
+
+class _Trigger(models.Index):
+    """An index of somebody's own, which isn't one."""
+
+    def create_sql(self, model, schema_editor, using="", **options):
+        return (
+            "CREATE TRIGGER noted AFTER UPDATE ON hats REFERENCING NEW TABLE AS changed"
+            " FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+        )
+
+
+def test_a_trigger_for_which_a_table_needs_storage():
+    trigger = _Trigger(fields=["size"], name="noted")
+    columns = [("size", models.IntegerField())]
+    assert _declared(_state(("hats", columns, {"indexes": [trigger]})), "shop")["hats"].triggers == ("noted",)
+
+
+def test_temporary_tables_that_the_session_has_already():
+    with rolled_back(connections[DEFAULT_DB_ALIAS]) as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE hats AS SELECT 5 AS size")
+        assert list(_declared(_state(("hats", [], {})), "shop")["hats"].columns) == ["id"]
+        cursor.execute("SELECT size FROM hats")
+        assert cursor.fetchall() == [(5,)]
+
+
 class _Ruled(models.IntegerField):
     """A field of somebody's own, which brings a check along."""
 
@@ -221,11 +371,27 @@ def test_a_constraint_of_somebodys_own(name):
     assert any(c.kind == "f" for c in _require_the_same(state, "shop")["shirts"].constraints)
 
 
-def test_a_parent_in_another_app_that_is_unique_in_its_own_way():
+@pytest.mark.parametrize("is_managed", [True, False])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"constraints": [models.UniqueConstraint(fields=["code"], name="one_code")]},
+        {"constraints": [models.UniqueConstraint(fields=["code"], include=["id"], name="one_code")]},
+        {"unique_together": {("code",)}},
+    ],
+)
+def test_a_parent_in_another_app_that_is_unique_in_its_own_way(options, is_managed):
+    """It is created with its keys only: neither its own parent nor what its index requires need exist."""
     state = ProjectState()
-    columns = [("id", models.AutoField(primary_key=True)), ("code", models.IntegerField(db_default=1))]
-    unique = {"constraints": [models.UniqueConstraint(fields=["code"], name="one_code")], "db_table": "codes"}
-    state.add_model(ModelState("elsewhere", "Code", columns, unique))
+    columns = [
+        ("id", models.AutoField(primary_key=True)),
+        ("code", models.IntegerField(db_default=1)),
+        ("above", models.ForeignKey("elsewhere.Owner", models.CASCADE)),
+    ]
+    index = models.Index(fields=["above"], name="of_an_extension", opclasses=["gin_trgm_ops"])
+    more = {"db_table": "codes", "managed": is_managed, "indexes": [index]}
+    state.add_model(ModelState("elsewhere", "Owner", [("id", models.AutoField(primary_key=True))]))
+    state.add_model(ModelState("elsewhere", "Code", columns, {**options, **more}))
     child = models.ForeignKey("elsewhere.Code", models.CASCADE, to_field="code")
     state.add_model(ModelState("shop", "Hat", [("id", models.AutoField(primary_key=True)), ("code", child)]))
     assert [c.target for c in _declared(state.apps, "shop")["shop_hat"].constraints if c.kind == "f"] == [
