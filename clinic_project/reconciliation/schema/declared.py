@@ -23,7 +23,7 @@ from .table_definitions import DefinitionBuilder, TableDefinition, creation_sql
 #: with the usual settings has some 7,000 for all its sessions (max_locks_per_transaction for each of max_connections).
 MODELS_AT_ONCE = 200
 
-#: Without temporary tables that this session has already, whose names may be the same, and with new ones temporary.
+#: What is created from here on is temporary, beside no temporary table that this session has already.
 _TEMPORARY_ONLY = (
     "DISCARD TEMP",
     "SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)",
