@@ -34,8 +34,14 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        from clinic_project.clinics.factories import PASSWORD
-        from medical_records.demo.loading import load_demo
+        try:
+            from clinic_project.clinics.factories import PASSWORD
+            from medical_records.demo.loading import load_demo
+        except ModuleNotFoundError as error:
+            raise CommandError(
+                f"The demo needs {error.name}, which production does without. Run first: "
+                "pip install -r requirements-dev.txt"
+            ) from error
 
         password = options["password"] or PASSWORD
         if not (settings.DEBUG or options["in_production"]):

@@ -16,7 +16,7 @@ import pytest
 
 from clinic_project.reconciliation.tests.support.databases import Database, Outcome, server_parameters
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
-from clinic_project.reconciliation.tests.support.profiles import LONG
+from clinic_project.reconciliation.tests.support.profiles import NIGHTLY
 
 from .outcomes import Expectations
 
@@ -29,14 +29,15 @@ DAMAGE = (
     "ALTER TABLE medical_record_templates ALTER name TYPE varchar(200)",
 )
 FILLED = {"medical_records.is_deleted": "false"}
-CROWD = 16 if LONG else 4
-KILLS = 60 if LONG else 4
+CROWD = 16 if NIGHTLY else 4
+KILLS = 60 if NIGHTLY else 4
 
 
 #: A line about a step that was done.
 _REPAIR = re.compile(r": (build|create) .* \([\d.]+ m?s")
 
 
+@pytest.mark.slow
 class TestState24ManyAtOnce:
     @pytest.mark.parametrize("broken", [False, True], ids=["empty", "broken"])
     def test_24_all_succeed_and_one_does_the_work(
@@ -69,6 +70,7 @@ def at_once(database: Database, number: int) -> list[Outcome]:
     return [Outcome(process.returncode, *words) for process, words in zip(processes, told, strict=True)]
 
 
+@pytest.mark.slow
 class TestState25Killed:
     def test_25_by_minus_nine_at_random_moments(self, database: Database, expected: Expectations):
         """Killed again and again while it repairs; then one that is let run finishes the work."""

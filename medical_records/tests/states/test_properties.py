@@ -1,6 +1,6 @@
 """Whatever mix of damages: converged, or refused by name with the rest done; no row lost; nothing done twice.
 
-Some mixes for every push; PROOFS=long tries thousands (about one a second). A mix that once failed stays, as an example.
+Some mixes for every push; the nightly profile tries thousands (about one a second). A mix that once failed stays.
 """
 
 import json
@@ -67,6 +67,7 @@ def refused_by_name(database: Database, expected: Expectations, told: str) -> No
     assert row_versions(database) == catalogue
 
 
+@pytest.mark.slow
 @PROFILE
 @given(damages=st.lists(st.sampled_from(DAMAGES), min_size=1, max_size=12, unique_by=lambda damage: damage.name))
 def test_any_mix_of_damages(damages: list[Damage], filled_template: Database, expected: Expectations):
@@ -110,6 +111,7 @@ def pg_dump(filled_template: Database) -> Callable[[Database], set[str]]:
     return dump
 
 
+@pytest.mark.slow
 @PROFILE
 @given(data=st.data())
 def test_in_sync_is_what_pg_dump_says(

@@ -12,7 +12,7 @@ from ..support.databases import Database, create_database, drop_database
 from ..support.fingerprints import fingerprints, lost_or_changed
 from ..support.idempotence import assert_changes_nothing
 from ..support.interruptions import Killed, Statement, counted, dying_at, session_ended, session_ended_by_refusal
-from ..support.profiles import LONG
+from ..support.profiles import NIGHTLY
 from .conftest import ZOO_TABLES
 from .test_any_models import is_declared
 
@@ -112,12 +112,12 @@ def moments_of_death(steps: list[Statement]) -> Iterator[tuple[int, str]]:
     """Return before and after which statements to die.
 
     Amid a transaction, and after a statement that is one by itself, the database is as before another statement. Those
-    are left to the long run.
+    are left to the nightly profile.
     """
     for number, step in enumerate(steps, start=1):
-        if LONG or not step.amid:
+        if NIGHTLY or not step.amid:
             yield number, "before"
-        if LONG:
+        if NIGHTLY:
             yield number, "after"
     yield len(steps), "after"
 

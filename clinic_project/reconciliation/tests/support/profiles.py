@@ -1,11 +1,11 @@
-"""How thorough the proofs are: enough for every push, or, with PROOFS=long in the environment, for a night."""
+"""How thorough the tests are: TEST_PROFILE=nightly in the environment lets them run for hours."""
 
 import os
 
 from hypothesis import HealthCheck, settings
 
-LONG = os.environ.get("PROOFS") == "long"
+NIGHTLY = os.environ.get("TEST_PROFILE") == "nightly"
 
-# A database is made and migrated for each example: their time says nothing.
-_SLOW = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
-PROFILE = settings(_SLOW, max_examples=2000) if LONG else settings(_SLOW, max_examples=12, derandomize=True)
+# Each example makes and migrates a database, so that its time says nothing.
+_UNTIMED = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+PROFILE = settings(_UNTIMED, max_examples=2000) if NIGHTLY else settings(_UNTIMED, max_examples=12, derandomize=True)

@@ -21,7 +21,9 @@ SETTINGS_AND_URLS = ("clinic_project.settings", "clinic_project.urls", "clinic_p
 
 
 def modules_of(part: str) -> list[Path]:
-    return [path for path in (ROOT / part).rglob("*.py") if not {"tests", "conftest.py"} & set(path.parts)]
+    return [
+        path for path in (ROOT / part).rglob("*.py") if not {"tests", "conftest.py"} & set(path.relative_to(ROOT).parts)
+    ]
 
 
 def imports_of(path: Path) -> Iterator[str]:
