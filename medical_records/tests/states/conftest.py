@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from clinic_project.reconciliation.tests.support.catalog import read_catalogue
+from clinic_project.reconciliation.tests.support.catalog import read_catalog
 from clinic_project.reconciliation.tests.support.databases import (
     Database,
     create_database,
@@ -28,14 +28,14 @@ def migrated_template(unblocked: None) -> Iterator[Database]:
     template = create_database()
     try:
         outcome = template.migrate()
-        assert outcome.status == 0, outcome.told
+        assert outcome.status == 0, outcome.printed
         yield template
     finally:
         drop_database(template)
 
 
 @pytest.fixture(scope="session")
-def filled_template(migrated_template: Database) -> Iterator[Database]:
+def template_with_rows(migrated_template: Database) -> Iterator[Database]:
     """A database migrated from empty, with rows in all nine tables."""
     template = create_database(migrated_template.name)
     try:
@@ -54,19 +54,19 @@ def expected(unblocked: None) -> Iterator[Expectations]:
             for app in ("clinics", "medical_records"):
                 for model in apps.get_app_config(app).get_models():
                     editor.create_model(model)
-        yield Expectations(read_catalogue(reference, TABLES))
+        yield Expectations(read_catalog(reference, TABLES))
     finally:
         drop_database(reference)
 
 
 @pytest.fixture
-def database(copy_of: Callable[[Database], Database], filled_template: Database) -> Database:
+def database(copy_of: Callable[[Database], Database], template_with_rows: Database) -> Database:
     """A clean, migrated database with rows, for the test to damage."""
-    return copy_of(filled_template)
+    return copy_of(template_with_rows)
 
 
 @pytest.fixture
-def hollow_database(copy_of: Callable[[Database], Database], migrated_template: Database) -> Database:
+def database_without_rows(copy_of: Callable[[Database], Database], migrated_template: Database) -> Database:
     """A clean, migrated database without rows."""
     return copy_of(migrated_template)
 

@@ -12,8 +12,8 @@ from clinic_project.reconciliation.tests.support.databases import Database
 
 from .tables import MEDICAL_TABLES, TABLES
 
-#: What a NULL is filled with, by the column's name; a moment of any kind will do.
-FILLED_WITH: Mapping[str, str | None] = {
+#: What a NULL is backfilled with, by the column's name; a moment of any kind will do.
+BACKFILLED_WITH: Mapping[str, str | None] = {
     "is_deleted": "false",
     "is_pending": "true",
     "is_active": "true",
@@ -37,7 +37,7 @@ class Damage:
     statements: tuple[str, ...]
     table: str
     column: str = ""
-    filled: Mapping[str, str | None] = field(default_factory=dict, hash=False)
+    backfilled: Mapping[str, str | None] = field(default_factory=dict, hash=False)
 
     def __repr__(self) -> str:
         return self.name
@@ -122,7 +122,7 @@ def _column(table: str, column: Any) -> Iterator[Damage]:
     else:
         yield Damage(f"{place} nullable", (f"{alter} DROP NOT NULL",), table)
         nulls = (f"{alter} DROP NOT NULL", f"UPDATE {table} SET {name} = NULL WHERE ctid::text ~ '[37]'")
-        yield Damage(f"{place} with nulls", nulls, table, filled={place: FILLED_WITH.get(name)})
+        yield Damage(f"{place} with nulls", nulls, table, backfilled={place: BACKFILLED_WITH.get(name)})
     yield Damage(f"{place} without default", (f"{alter} DROP DEFAULT",), table)
     if name.endswith("_at"):
         yield Damage(f"{place} frozen", (f"{alter} SET DEFAULT 'now()'",), table)
@@ -149,7 +149,7 @@ def _not_null_of_18(table: str, name: str, alter: str) -> Iterator[Damage]:
         f"UPDATE {table} SET {name} = NULL WHERE ctid::text ~ '[37]'",
         f"ALTER TABLE {table} ADD CONSTRAINT known_{name} NOT NULL {name} NOT VALID",
     )
-    yield Damage(f"{place} not null but not valid", nulls, table, filled={place: FILLED_WITH.get(name)})
+    yield Damage(f"{place} not null but not valid", nulls, table, backfilled={place: BACKFILLED_WITH.get(name)})
     yield Damage(
         f"{place} not null without heirs", (f"ALTER TABLE {table} ALTER CONSTRAINT {constraint} NO INHERIT",), table
     )

@@ -6,9 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from clinic_project.reconciliation.tests.support.catalog import Catalogue, Key, differences, nothing, read_catalogue
+from clinic_project.reconciliation.tests.support.catalog import Catalog, Key, differences, nothing, read_catalog
 from clinic_project.reconciliation.tests.support.databases import Database, Outcome
-from clinic_project.reconciliation.tests.support.fingerprints import Filled, fingerprints, lost_or_changed, nulls_left
+from clinic_project.reconciliation.tests.support.fingerprints import (
+    Backfilled,
+    fingerprints,
+    lost_or_changed,
+    nulls_left,
+)
 from clinic_project.reconciliation.tests.support.idempotence import assert_changes_nothing
 
 from .tables import TABLES
@@ -18,33 +23,33 @@ MIGRATIONS = {("clinics", "0001_initial"), ("medical_records", "0001_add_medical
 
 @dataclass(frozen=True)
 class Expectations:
-    """What the tests compare with: the catalogue of a database that was migrated from empty."""
+    """What the tests compare with: the catalog of a database that was migrated from empty."""
 
-    clean: Catalogue
+    clean: Catalog
 
     def converges(
         self,
         database: Database,
         *,
         keeping: Callable[[Key], bool] = nothing,
-        filled: Filled | None = None,
+        backfilled: Backfilled | None = None,
         schema: str = "public",
         inserts: bool = True,
     ) -> Outcome:
         """Migrate, and fail unless the schema is then the declared one with every row as it was.
 
-        `keeping` says which strangers may stay; `filled` which columns' NULLs go, and for what; without `inserts` no
+        `keeping` says which strangers may stay; `backfilled` which columns' NULLs go, and for what; without `inserts` no
         row is put in by hand (where a stranger rejects it).
         """
-        filled = filled or {}
-        before = fingerprints(database, filled)
+        backfilled = backfilled or {}
+        before = fingerprints(database, backfilled)
         strangers = self._strangers(database, keeping, schema)
         outcome = database.migrate()
-        assert outcome.status == 0, outcome.told
+        assert outcome.status == 0, outcome.printed
         self.is_declared(database, keeping, schema)
-        assert lost_or_changed(database, before, filled) == []
-        assert nulls_left(database, filled) == []
-        assert strangers.items() <= read_catalogue(database, TABLES, schema).items(), "a stranger was touched"
+        assert lost_or_changed(database, before, backfilled) == []
+        assert nulls_left(database, backfilled) == []
+        assert strangers.items() <= read_catalog(database, TABLES, schema).items(), "a stranger was touched"
         assert recorded(database) == MIGRATIONS
         if inserts:
             assert_defaults_live(database)
@@ -60,22 +65,22 @@ class Expectations:
         keeping: Callable[[Key], bool] = nothing,
         unrelated: bool = True,
         schema: str = "public",
-        filled: Filled | None = None,
+        backfilled: Backfilled | None = None,
     ) -> Outcome:
         """Migrate, and fail unless it says each of `naming`, does the rest, and converges after `remedy`."""
         if unrelated:
             database.execute(*_UNRELATED_DAMAGE)
         before = fingerprints(database)
         outcome = database.migrate()
-        assert outcome.status != 0, outcome.told
-        assert "Traceback" not in outcome.told
+        assert outcome.status != 0, outcome.printed
+        assert "Traceback" not in outcome.printed
         for part in naming:
             assert re.search(part, outcome.errors, re.IGNORECASE), f"{part!r} isn't in:\n{outcome.errors}"
         assert lost_or_changed(database, before, {}) == []
         if unrelated:
             assert _unrelated_damage_left(database, self.clean) == []
         database.execute(*remedy)
-        self.converges(database, keeping=keeping, schema=schema, filled=filled)
+        self.converges(database, keeping=keeping, schema=schema, backfilled=backfilled)
         return outcome
 
     def converges_or_refuses(self, database: Database, *, naming: tuple[str, ...], remedy: tuple[str, ...]) -> None:
@@ -90,11 +95,11 @@ class Expectations:
         self.converges(database)
 
     def is_declared(self, database: Database, keeping: Callable[[Key], bool] = nothing, schema: str = "public") -> None:
-        left = differences(self.clean, read_catalogue(database, TABLES, schema), keeping)
+        left = differences(self.clean, read_catalog(database, TABLES, schema), keeping)
         assert left == [], "\n".join(left)
 
-    def _strangers(self, database: Database, keeping: Callable[[Key], bool], schema: str) -> Catalogue:
-        there = read_catalogue(database, TABLES, schema)
+    def _strangers(self, database: Database, keeping: Callable[[Key], bool], schema: str) -> Catalog:
+        there = read_catalog(database, TABLES, schema)
         return {key: value for key, value in there.items() if key not in self.clean and keeping(key)}
 
 
@@ -188,7 +193,7 @@ _UNRELATED = {
 }
 
 
-def _unrelated_damage_left(database: Database, clean: Catalogue) -> list[str]:
+def _unrelated_damage_left(database: Database, clean: Catalog) -> list[str]:
     wanted = {key: facts for key, facts in clean.items() if (key.table, key.name) in _UNRELATED}
-    there = read_catalogue(database, TABLES)
+    there = read_catalog(database, TABLES)
     return [f"{key}: {there.get(key)}" for key, facts in wanted.items() if there.get(key) != facts]

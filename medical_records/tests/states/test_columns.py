@@ -31,7 +31,7 @@ class TestState1FrozenDefault:
             f"UPDATE {table} SET {column} = DEFAULT WHERE id <= 37",
         )
         outcome = expected.converges(database)
-        assert re.search(rf"\b37\b.*\b{column}|{column}.*\b37\b", outcome.told), outcome.told
+        assert re.search(rf"\b37\b.*\b{column}|{column}.*\b37\b", outcome.printed), outcome.printed
 
     @pytest.mark.parametrize("default", ["'today'", "'2026-02-01 00:00+00'", "current_date", "now() + interval '1 h'"])
     def test_01_other_wrong_moments(self, default: str, database: Database, expected: Expectations):
@@ -112,7 +112,7 @@ class TestState5NullableBooleans:
             f"ALTER TABLE {table} ALTER {column} DROP NOT NULL",
             f"UPDATE {table} SET {column} = NULL WHERE id % 4 = 1",
         )
-        expected.converges(database, filled={place: value})
+        expected.converges(database, backfilled={place: value})
 
     def test_05_nullable_without_a_null(self, database: Database, expected: Expectations):
         database.execute("ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL, ALTER patient_id DROP NOT NULL")
@@ -123,7 +123,7 @@ class TestState5NullableBooleans:
             "ALTER TABLE patient_photos ALTER is_pending DROP NOT NULL, ALTER is_pending DROP DEFAULT",
             "UPDATE patient_photos SET is_pending = NULL",
         )
-        expected.converges(database, filled={"patient_photos.is_pending": "true"})
+        expected.converges(database, backfilled={"patient_photos.is_pending": "true"})
 
     def test_05_all_booleans_at_once(self, database: Database, expected: Expectations):
         places = [
@@ -139,17 +139,17 @@ class TestState5NullableBooleans:
                 f"ALTER TABLE {table} ALTER {column} DROP NOT NULL, ALTER {column} DROP DEFAULT",
                 f"UPDATE {table} SET {column} = NULL WHERE id % 5 = 2",
             )
-        expected.converges(database, filled=dict.fromkeys(places, "false"))
+        expected.converges(database, backfilled=dict.fromkeys(places, "false"))
 
     def test_05_a_moment_is_filled_too(self, database: Database, expected: Expectations):
         database.execute(
             "ALTER TABLE medical_records ALTER created_at DROP NOT NULL",
             "UPDATE medical_records SET created_at = NULL WHERE id % 4 = 1",
         )
-        expected.converges(database, filled={"medical_records.created_at": None})
+        expected.converges(database, backfilled={"medical_records.created_at": None})
 
     def test_05_more_rows_than_a_batch(self, database: Database, expected: Expectations):
-        """More rows than any sensible batch: all are filled, and only those."""
+        """More rows than any sensible batch: all are backfilled, and only those."""
         database.execute(
             "ALTER TABLE patient_photos ALTER is_deleted DROP NOT NULL",
             """INSERT INTO patient_photos
@@ -157,7 +157,7 @@ class TestState5NullableBooleans:
                SELECT 1, 1, 'a.jpg', 'a', 'image/jpeg', n, CASE n % 3 WHEN 0 THEN true END
                FROM generate_series(1, 12000) AS n""",
         )
-        expected.converges(database, filled={"patient_photos.is_deleted": "false"})
+        expected.converges(database, backfilled={"patient_photos.is_deleted": "false"})
 
     @pytest.mark.parametrize(
         ("place", "remedy"),
@@ -174,7 +174,7 @@ class TestState5NullableBooleans:
         database.execute(
             f"ALTER TABLE {table} ALTER {column} DROP NOT NULL", f"UPDATE {table} SET {column} = NULL WHERE id <= 17"
         )
-        expected.refuses(database, naming=(table, column, r"\b17\b"), remedy=(remedy,), filled={place: None})
+        expected.refuses(database, naming=(table, column, r"\b17\b"), remedy=(remedy,), backfilled={place: None})
 
 
 class TestState6MissingColumns:
@@ -227,12 +227,12 @@ class TestState6MissingColumns:
             remedy=(f'ALTER TABLE {table} ADD COLUMN "{column}" {definition}',),
         )
 
-    def test_06_not_null_without_any_default_and_no_rows(self, hollow_database: Database, expected: Expectations):
-        hollow_database.execute(
+    def test_06_not_null_without_any_default_and_no_rows(self, database_without_rows: Database, expected: Expectations):
+        database_without_rows.execute(
             'ALTER TABLE medical_records DROP template_name, DROP "values", DROP patient_id',
             "ALTER TABLE patient_photos DROP clinic_id",
         )
-        expected.converges(hollow_database)
+        expected.converges(database_without_rows)
 
 
 class TestState14ShorterVarchar:

@@ -14,7 +14,7 @@ from clinic_project.reconciliation.tests.support.catalog import (
     dropping_constraints,
     foreign_key,
     object_ids,
-    read_catalogue,
+    read_catalog,
 )
 from clinic_project.reconciliation.tests.support.databases import (
     Database,
@@ -23,7 +23,7 @@ from clinic_project.reconciliation.tests.support.databases import (
     drop_database,
 )
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
-from clinic_project.reconciliation.tests.support.interruptions import Killed, dying
+from clinic_project.reconciliation.tests.support.interruptions import Killed, killed_at
 
 from .outcomes import MIGRATIONS, Expectations, recorded
 from .rows import fill
@@ -44,9 +44,9 @@ class TestState26MissingParents:
         """A safe exit: success, a warning that names them, nothing half made. Once they are there, we go on."""
         # Not all apps: the admin's log needs users, and that is no app of ours.
         outcome = empty_database.migrate("medical_records")
-        assert outcome.status == 0, outcome.told
+        assert outcome.status == 0, outcome.printed
         for parent in ("users", "clinics", "patients", "appointments"):
-            assert parent in outcome.told
+            assert parent in outcome.printed
         assert not object_ids(empty_database, MEDICAL_TABLES)
         make_parents(empty_database, PARENTS)
         assert empty_database.migrate().status == 0
@@ -56,8 +56,8 @@ class TestState26MissingParents:
         """The tables that need appointments wait; the others are made."""
         make_parents(empty_database, PARENTS[:-1])
         outcome = empty_database.migrate()
-        assert outcome.status == 0, outcome.told
-        assert "appointments" in outcome.told
+        assert outcome.status == 0, outcome.printed
+        assert "appointments" in outcome.printed
         assert object_ids(empty_database, MEDICAL_TABLES).keys() == {"medical_record_templates"}
         make_parents(empty_database, PARENTS[-1:])
         assert empty_database.migrate().status == 0
@@ -69,8 +69,8 @@ class TestState26MissingParents:
         assert empty_database.migrate().status == 0
         empty_database.execute("DROP TABLE appointments CASCADE")
         outcome = empty_database.migrate()
-        assert outcome.status == 0, outcome.told
-        assert "appointments" in outcome.told
+        assert outcome.status == 0, outcome.printed
+        assert "appointments" in outcome.printed
         make_parents(empty_database, PARENTS[-1:])
         assert empty_database.migrate().status == 0
         expected.is_declared(empty_database)
@@ -79,18 +79,18 @@ class TestState26MissingParents:
 class TestState26MissingParentsOfOurs:
     """A parent table is missing that our own app makes: it comes back like any other."""
 
-    def test_26_appointments(self, hollow_database: Database, expected: Expectations):
-        hollow_database.execute("DROP TABLE appointments CASCADE")
-        expected.converges(hollow_database)
+    def test_26_appointments(self, database_without_rows: Database, expected: Expectations):
+        database_without_rows.execute("DROP TABLE appointments CASCADE")
+        expected.converges(database_without_rows)
 
     @pytest.mark.parametrize("parent", ["clinics", "patients", "users"])
-    def test_26_and_nothing_is_recorded(self, parent: str, hollow_database: Database, expected: Expectations):
-        hollow_database.execute(f"DROP TABLE {parent} CASCADE", "DELETE FROM django_migrations")
-        hollow_database.execute(
+    def test_26_and_nothing_is_recorded(self, parent: str, database_without_rows: Database, expected: Expectations):
+        database_without_rows.execute(f"DROP TABLE {parent} CASCADE", "DELETE FROM django_migrations")
+        database_without_rows.execute(
             "DROP TABLE django_admin_log, auth_permission, auth_group, auth_group_permissions CASCADE"
         )
-        hollow_database.execute("DROP TABLE django_content_type, django_session CASCADE")
-        expected.converges(hollow_database)
+        database_without_rows.execute("DROP TABLE django_content_type, django_session CASCADE")
+        expected.converges(database_without_rows)
 
 
 def make_parents(database: Database, tables: tuple[str, ...]) -> None:
@@ -177,8 +177,8 @@ class TestState27ForeignHistory:
         database = copy_of(foreign_template)
         database.execute(*AGES[age])
         kept = theirs(database, expected)
-        filled = {place: value for place, value in BOOLEANS.items() if column_is_there(database, place)}
-        expected.converges(database, keeping=lambda key: key in kept, filled=filled)
+        backfilled = {place: value for place, value in BOOLEANS.items() if column_is_there(database, place)}
+        expected.converges(database, keeping=lambda key: key in kept, backfilled=backfilled)
         assert database.value("SELECT count(*) FROM alembic_version") == 1
         for table in ("line_users", "appointment_types"):
             assert database.value("SELECT to_regclass(%s) IS NOT NULL", [table])
@@ -225,7 +225,7 @@ _NULLS = (
 
 def theirs(database: Database, expected: Expectations) -> set[Key]:
     """Return the strangers that must stay: all but what a rename or a replacement turns into a declared object."""
-    strangers = {key for key in read_catalogue(database, TABLES) if key not in expected.clean}
+    strangers = {key for key in read_catalog(database, TABLES) if key not in expected.clean}
     return {
         key
         for key in strangers
@@ -293,16 +293,16 @@ class TestState28LostRecords:
         outcome = database.manage("migrate", option)
         assert outcome.status != 0
         assert "applied before its dependency" in outcome.errors
-        assert "Traceback" not in outcome.told
+        assert "Traceback" not in outcome.printed
         expected.converges(database)
 
     def test_28_the_whole_table(self, database: Database, expected: Expectations):
         """Django's own apps can't adopt their tables; ours can, one by one or together."""
         database.execute("DROP TABLE django_migrations")
         outcome = database.migrate("clinics")
-        assert outcome.status == 0, outcome.told
+        assert outcome.status == 0, outcome.printed
         outcome = database.migrate("medical_records")
-        assert outcome.status == 0, outcome.told
+        assert outcome.status == 0, outcome.printed
         expected.is_declared(database)
         assert recorded(database) == MIGRATIONS
         assert database.manage("migrate", "--fake").status == 0
@@ -420,13 +420,13 @@ class TestState30OurOwnLeftovers:
     def test_30_is_finished(self, last_words: str, moment: str, database: Database, expected: Expectations):
         name = foreign_key(database, "medical_records", "patient_id")
         database.execute(*self.DAMAGE, f'ALTER TABLE medical_records DROP CONSTRAINT "{name}"')
-        filled = {"medical_records.is_deleted": "false"}
-        before = fingerprints(database, filled)
-        with dying(last_words, moment) as deaths, contextlib.suppress(Killed, DatabaseError):
+        backfilled = {"medical_records.is_deleted": "false"}
+        before = fingerprints(database, backfilled)
+        with killed_at(last_words, moment) as interrupted, contextlib.suppress(Killed, DatabaseError):
             database.migrate()
-        assert deaths, f"no statement has {last_words}"
-        assert lost_or_changed(database, before, filled) == []
-        expected.converges(database, filled=filled)
+        assert interrupted, f"no statement has {last_words}"
+        assert lost_or_changed(database, before, backfilled) == []
+        expected.converges(database, backfilled=backfilled)
 
     def test_30_a_foreign_key_not_valid(self, database: Database, expected: Expectations):
         name = foreign_key(database, "patient_photos", "patient_id")

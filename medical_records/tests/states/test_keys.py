@@ -56,11 +56,11 @@ class TestState12NoGenerator:
             "ALTER TABLE patients ALTER id SET DEFAULT next_key()",
         )
         outcome = expected.converges(database)
-        assert "patients.id: an identity takes the place of its default public.next_key()" in outcome.told
+        assert "patients.id: an identity takes the place of its default public.next_key()" in outcome.printed
 
-    def test_12_no_generator_and_no_rows(self, hollow_database: Database, expected: Expectations):
-        hollow_database.execute("ALTER TABLE medical_records ALTER id DROP IDENTITY")
-        expected.converges(hollow_database)
+    def test_12_no_generator_and_no_rows(self, database_without_rows: Database, expected: Expectations):
+        database_without_rows.execute("ALTER TABLE medical_records ALTER id DROP IDENTITY")
+        expected.converges(database_without_rows)
 
     @pytest.mark.parametrize("at", [1, 100, 239])
     def test_12_sequence_behind(self, at: int, database: Database, expected: Expectations):
@@ -97,11 +97,11 @@ class TestState12NoGenerator:
         assert database.migrate().status == 0
         assert database.value("SELECT nextval('medical_records_id_seq')") == -1
 
-    def test_12_sequence_below_zero(self, hollow_database: Database):
+    def test_12_sequence_below_zero(self, database_without_rows: Database):
         """Where there are no rows, it isn't behind any."""
-        hollow_database.execute("ALTER TABLE medical_records ALTER id SET MINVALUE -10 RESTART WITH -5")
-        assert hollow_database.migrate().status == 0
-        assert hollow_database.value("SELECT nextval('medical_records_id_seq')") == -5
+        database_without_rows.execute("ALTER TABLE medical_records ALTER id SET MINVALUE -10 RESTART WITH -5")
+        assert database_without_rows.migrate().status == 0
+        assert database_without_rows.value("SELECT nextval('medical_records_id_seq')") == -5
 
     def test_12_a_sequence_never_goes_back(self, database: Database, expected: Expectations):
         """Gaps are kept: a number that was once given may be known elsewhere."""
@@ -150,7 +150,7 @@ class TestTheHighestKeyOfAll:
         database.execute("INSERT INTO clinics (id, name) VALUES (2147483647, 'Nobody')")
         outcome = database.migrate()
         assert outcome.status == 0
-        assert outcome.told.count("clinics_id_seq") == 0
+        assert outcome.printed.count("clinics_id_seq") == 0
         database.execute("INSERT INTO clinics (name) VALUES ('One more')", "DELETE FROM clinics WHERE id = 2147483647")
         expected.converges(database)
 

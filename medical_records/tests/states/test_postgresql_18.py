@@ -23,10 +23,10 @@ class TestState21NamedNotNull:
             "UPDATE medical_records SET is_deleted = NULL WHERE id % 3 = 0",
             "ALTER TABLE medical_records ADD CONSTRAINT deleted_is_known NOT NULL is_deleted NOT VALID",
         )
-        expected.converges(database, filled={"medical_records.is_deleted": "false"})
+        expected.converges(database, backfilled={"medical_records.is_deleted": "false"})
 
     def test_21_not_valid_with_nulls_in_two_columns_of_the_same_rows(self, database: Database, expected: Expectations):
-        """No row may be written in which either is still NULL, so that neither can be filled without the other."""
+        """No row may be written in which either is still NULL, so that neither can be backfilled without the other."""
         for column in ("is_deleted", "version", "created_at"):
             database.execute(
                 f"ALTER TABLE medical_records ALTER {column} DROP NOT NULL",
@@ -40,7 +40,7 @@ class TestState21NamedNotNull:
         expected.converges(
             database,
             keeping=named("created_is_known"),
-            filled={
+            backfilled={
                 "medical_records.is_deleted": "false",
                 "medical_records.version": "1",
                 "medical_records.created_at": None,
@@ -64,7 +64,7 @@ class TestState21NamedNotNull:
             database,
             naming=("medical_record_templates", "name", r"\b17\b"),
             remedy=("UPDATE medical_record_templates SET name = '?' WHERE name IS NULL",),
-            filled={"medical_record_templates.name": "?"},
+            backfilled={"medical_record_templates.name": "?"},
         )
 
     def test_21_another_name(self, database: Database, expected: Expectations):

@@ -28,7 +28,7 @@ DAMAGE = (
     "ALTER TABLE patient_photos DROP COLUMN updated_by_user_id, DROP CONSTRAINT patient_photos_pkey",
     "ALTER TABLE medical_record_templates ALTER name TYPE varchar(200)",
 )
-FILLED = {"medical_records.is_deleted": "false"}
+BACKFILLED = {"medical_records.is_deleted": "false"}
 CROWD = 16 if NIGHTLY else 4
 KILLS = 60 if NIGHTLY else 4
 
@@ -75,12 +75,12 @@ class TestState25Killed:
     def test_25_by_minus_nine_at_random_moments(self, database: Database, expected: Expectations):
         """Killed again and again while it repairs; then one that is let run finishes the work."""
         database.execute(*DAMAGE)
-        before = fingerprints(database, FILLED)
+        before = fingerprints(database, BACKFILLED)
         moments = random.Random(25)  # noqa: S311 (the same moments in every run)
         for _ in range(KILLS):
             kill_while_it_works(database, moments.uniform(0, 0.4))
-            assert lost_or_changed(database, before, FILLED) == []
-        expected.converges(database, filled=FILLED)
+            assert lost_or_changed(database, before, BACKFILLED) == []
+        expected.converges(database, backfilled=BACKFILLED)
 
 
 def kill_while_it_works(database: Database, seconds: float) -> None:
@@ -123,8 +123,8 @@ class TestPgBouncer:
     def test_session_pooling_works(self, pooled: Database, database: Database, expected: Expectations):
         database.execute(*DAMAGE)
         outcome = pooled.run("migrate")
-        assert outcome.status == 0, outcome.told
-        expected.converges(database, filled=FILLED)
+        assert outcome.status == 0, outcome.printed
+        expected.converges(database, backfilled=BACKFILLED)
 
     @pytest.mark.parametrize("pooled", ["transaction"], indirect=True)
     def test_other_pooling_is_refused(self, pooled: Database, database: Database, expected: Expectations):
@@ -136,7 +136,7 @@ class TestPgBouncer:
         assert "pool" in outcome.errors.lower()
         assert "session" in outcome.errors
         assert database.value("SELECT to_regclass('idx_medical_records_created') IS NULL")
-        expected.converges(database, filled=FILLED)
+        expected.converges(database, backfilled=BACKFILLED)
 
 
 _WITH_SBIN = os.environ.get("PATH", "") + ":/usr/sbin"

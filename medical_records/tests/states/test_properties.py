@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic_project.reconciliation.tests.support.catalog import Key, differences, read_catalogue, row_versions
+from clinic_project.reconciliation.tests.support.catalog import Key, differences, read_catalog, row_versions
 from clinic_project.reconciliation.tests.support.databases import Database, create_database, drop_database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 from clinic_project.reconciliation.tests.support.idempotence import assert_changes_nothing
@@ -35,18 +35,18 @@ def stays(key: Key) -> bool:
 
 def holds(database: Database, expected: Expectations, damages: list[Damage]) -> None:
     applied = [damage for damage in damages if damage.apply(database)]
-    filled = {place: value for damage in applied for place, value in damage.filled.items()}
-    before = fingerprints(database, filled)
+    backfilled = {place: value for damage in applied for place, value in damage.backfilled.items()}
+    before = fingerprints(database, backfilled)
     outcome = database.migrate()
-    assert "Traceback" not in outcome.told
-    assert lost_or_changed(database, before, filled) == []
+    assert "Traceback" not in outcome.printed
+    assert lost_or_changed(database, before, backfilled) == []
     if outcome.status == 0:
         expected.is_declared(database, stays)
         assert database.manage("reconcile", "--check").status == 0
         assert_changes_nothing(database)
     else:
         refused_by_name(database, expected, outcome.errors)
-    assert lost_or_changed(database, before, filled) == []
+    assert lost_or_changed(database, before, backfilled) == []
 
 
 def refused_by_name(database: Database, expected: Expectations, told: str) -> None:
@@ -58,20 +58,20 @@ def refused_by_name(database: Database, expected: Expectations, told: str) -> No
     assert all(table in told for table in named)
     left = [
         sentence
-        for sentence in differences(expected.clean, read_catalogue(database, TABLES), stays)
+        for sentence in differences(expected.clean, read_catalog(database, TABLES), stays)
         if not any(f" {table}." in sentence or f"REFERENCES {table}(" in sentence for table in named)
     ]
     assert left == [], "\n".join([*left, told])
-    catalogue = row_versions(database)
+    catalog = row_versions(database)
     assert database.migrate().status != 0
-    assert row_versions(database) == catalogue
+    assert row_versions(database) == catalog
 
 
 @pytest.mark.slow
 @PROFILE
 @given(damages=st.lists(st.sampled_from(DAMAGES), min_size=1, max_size=12, unique_by=lambda damage: damage.name))
-def test_any_mix_of_damages(damages: list[Damage], filled_template: Database, expected: Expectations):
-    database = create_database(filled_template.name)
+def test_any_mix_of_damages(damages: list[Damage], template_with_rows: Database, expected: Expectations):
+    database = create_database(template_with_rows.name)
     try:
         holds(database, expected, damages)
     finally:
@@ -94,9 +94,9 @@ _NOT_DECLARED = re.compile(r"^(--|\\|SET |SELECT |ALTER TABLE ONLY \S+$)|\b(stra
 
 
 @pytest.fixture(scope="module")
-def pg_dump(filled_template: Database) -> Callable[[Database], set[str]]:
+def pg_dump(template_with_rows: Database) -> Callable[[Database], set[str]]:
     """Dumps the nine tables' schema with the server's own pg_dump; skips where that isn't to be had."""
-    folder = Path(filled_template.value("SELECT setting FROM pg_config WHERE name = 'BINDIR'"))
+    folder = Path(template_with_rows.value("SELECT setting FROM pg_config WHERE name = 'BINDIR'"))
     if not (folder / "pg_dump").exists():
         pytest.skip(f"no pg_dump in {folder}")
 
@@ -115,12 +115,12 @@ def pg_dump(filled_template: Database) -> Callable[[Database], set[str]]:
 @PROFILE
 @given(data=st.data())
 def test_in_sync_is_what_pg_dump_says(
-    data: Any, filled_template: Database, pg_dump: Callable[[Database], set[str]], expected: Expectations
+    data: Any, template_with_rows: Database, pg_dump: Callable[[Database], set[str]], expected: Expectations
 ):
     """The engine's idea of "in sync" is that of another program: the dumps of a repaired and a clean database agree."""
     repairable = [damage for damage in DAMAGES if not damage.name.endswith((" serial", " as text", " without zone"))]
     damages = data.draw(st.lists(st.sampled_from(repairable), min_size=1, max_size=8, unique_by=lambda d: d.name))
-    database = create_database(filled_template.name)
+    database = create_database(template_with_rows.name)
     try:
         clean = pg_dump(database)
         for damage in damages:

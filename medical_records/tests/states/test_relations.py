@@ -134,8 +134,8 @@ class TestState17OtherSchemas:
             f'ALTER DATABASE "{database.name}" SET search_path = shadow, public',
         )
         outcome = database.migrate()
-        assert "shadow" in outcome.told
-        assert "public" in outcome.told
+        assert "shadow" in outcome.printed
+        assert "public" in outcome.printed
         database.execute(f'ALTER DATABASE "{database.name}" RESET search_path')
         assert lost_or_changed(database, before, {}) == []
 
@@ -154,7 +154,7 @@ class TestState18Strangers:
         strangers = named("legacy_code", "Größe", "idx_of_theirs", "theirs")
         outcome = expected.converges(database, keeping=strangers)
         for name in ("legacy_code", "idx_of_theirs", "theirs"):
-            assert name in outcome.told or name in noted(database)
+            assert name in outcome.printed or name in noted(database)
 
     def test_18_stay_while_the_rest_is_repaired(self, database: Database, expected: Expectations):
         database.execute(
@@ -164,7 +164,7 @@ class TestState18Strangers:
             "DROP INDEX idx_patient_photos_clinic",
         )
         expected.converges(
-            database, keeping=named("blurhash", "idx_blurhash"), filled={"patient_photos.is_pending": "true"}
+            database, keeping=named("blurhash", "idx_blurhash"), backfilled={"patient_photos.is_pending": "true"}
         )
 
     def test_18_a_column_that_will_reject_inserts(self, database: Database, expected: Expectations):

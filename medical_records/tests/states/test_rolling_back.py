@@ -22,20 +22,20 @@ def tables_left(database: Database) -> list[str]:
     ]
 
 
-def test_empty_tables_go(hollow_database: Database, expected: Expectations):
-    outcome = hollow_database.migrate("medical_records", "zero")
-    assert outcome.status == 0, outcome.told
-    assert tables_left(hollow_database) == []
-    expected.converges(hollow_database, inserts=False)
+def test_empty_tables_go(database_without_rows: Database, expected: Expectations):
+    outcome = database_without_rows.migrate("medical_records", "zero")
+    assert outcome.status == 0, outcome.printed
+    assert tables_left(database_without_rows) == []
+    expected.converges(database_without_rows, inserts=False)
 
 
 def test_tables_with_rows_stay_and_are_adopted_again(database: Database, expected: Expectations):
     before = fingerprints(database, {})
     outcome = database.migrate("medical_records", "zero")
-    assert outcome.status == 0, outcome.told
+    assert outcome.status == 0, outcome.printed
     assert tables_left(database) == sorted(MEDICAL_TABLES)
     for table in MEDICAL_TABLES:
-        assert f"{table}: stays, since it holds rows" in outcome.told
+        assert f"{table}: stays, since it holds rows" in outcome.printed
     assert lost_or_changed(database, before, {}) == []
     expected.converges(database)
 
@@ -43,7 +43,7 @@ def test_tables_with_rows_stay_and_are_adopted_again(database: Database, expecte
 def test_what_is_empty_goes_while_the_rest_stays(database: Database, expected: Expectations):
     database.execute("DELETE FROM patient_photos")
     outcome = database.migrate("medical_records", "zero")
-    assert outcome.status == 0, outcome.told
+    assert outcome.status == 0, outcome.printed
     assert tables_left(database) == ["medical_record_templates", "medical_records"]
     expected.converges(database)
 
@@ -51,25 +51,27 @@ def test_what_is_empty_goes_while_the_rest_stays(database: Database, expected: E
 def test_an_empty_table_stays_while_one_that_points_to_it_does(database: Database, expected: Expectations):
     database.execute("UPDATE patient_photos SET medical_record_id = NULL", "DELETE FROM medical_records")
     outcome = database.migrate("medical_records", "zero")
-    assert outcome.status == 0, outcome.told
+    assert outcome.status == 0, outcome.printed
     assert "medical_records" in tables_left(database)
-    assert "medical_records: stays, since cannot drop table medical_records" in outcome.told
+    assert "medical_records: stays, since cannot drop table medical_records" in outcome.printed
     expected.converges(database)
 
 
 def test_allowed_to_lose_data_it_drops_them_all(database: Database):
     outcome = database.migrate("medical_records", "zero", "--allow-data-loss")
-    assert outcome.status == 0, outcome.told
+    assert outcome.status == 0, outcome.printed
     assert tables_left(database) == []
     assert database.value("SELECT count(*) > 0 FROM patients")
 
 
-def test_what_somebody_elses_view_needs_stays_even_then(hollow_database: Database):
-    hollow_database.execute("CREATE VIEW theirs AS SELECT id FROM patient_photos")
-    outcome = hollow_database.migrate("medical_records", "zero", "--allow-data-loss")
-    assert outcome.status == 0, outcome.told
-    assert tables_left(hollow_database) == sorted(MEDICAL_TABLES)  # photos stay for the view, the others for the photos
-    assert "theirs" in outcome.told
+def test_what_somebody_elses_view_needs_stays_even_then(database_without_rows: Database):
+    database_without_rows.execute("CREATE VIEW theirs AS SELECT id FROM patient_photos")
+    outcome = database_without_rows.migrate("medical_records", "zero", "--allow-data-loss")
+    assert outcome.status == 0, outcome.printed
+    assert tables_left(database_without_rows) == sorted(
+        MEDICAL_TABLES
+    )  # photos stay for the view, the others for the photos
+    assert "theirs" in outcome.printed
 
 
 def test_sqlmigrate_prints_what_it_would_run_on_this_database(database: Database):
@@ -105,17 +107,17 @@ def test_rows_that_row_security_hides_are_rows(table: str, database: Database, o
     assert lost_or_changed(database, before, {}) == []
 
 
-def test_a_row_that_comes_while_it_waits_for_the_lock(hollow_database: Database, expected: Expectations):
+def test_a_row_that_comes_while_it_waits_for_the_lock(database_without_rows: Database, expected: Expectations):
     """Where the role's transactions see one moment for all of their statements, that moment is before the row."""
-    hollow_database.execute(
-        f"ALTER DATABASE {hollow_database.name} SET default_transaction_isolation = 'repeatable read'",
+    database_without_rows.execute(
+        f"ALTER DATABASE {database_without_rows.name} SET default_transaction_isolation = 'repeatable read'",
         "INSERT INTO clinics (name) VALUES ('Harbour Street')",
     )
-    with contextlib.closing(hollow_database.connect()) as writer, writer.cursor() as cursor:
+    with contextlib.closing(database_without_rows.connect()) as writer, writer.cursor() as cursor:
         cursor.execute("BEGIN; INSERT INTO medical_record_templates (clinic_id, name, fields) VALUES (1, 'New', '[]')")
         # In the middle of one of its waits of half a second.
         threading.Timer(1.3, cursor.execute, args=["COMMIT"]).start()
-        outcome = hollow_database.migrate("medical_records", "zero")
+        outcome = database_without_rows.migrate("medical_records", "zero")
     assert outcome.status == 0
-    assert "medical_record_templates: stays" in outcome.told
-    assert hollow_database.value("SELECT count(*) FROM medical_record_templates") == 1
+    assert "medical_record_templates: stays" in outcome.printed
+    assert database_without_rows.value("SELECT count(*) FROM medical_record_templates") == 1

@@ -23,7 +23,7 @@ class TestS1CleanDatabase:
 
     def test_s1_as_a_process(self, empty_database: Database, expected: Expectations):
         outcome = empty_database.run("migrate")
-        assert outcome.status == 0, outcome.told
+        assert outcome.status == 0, outcome.printed
         assert outcome.errors == ""
         expected.is_declared(empty_database)
         assert recorded(empty_database) == MIGRATIONS
@@ -60,12 +60,12 @@ class TestS2PartialDatabase:
             "UPDATE medical_record_templates SET is_deleted = NULL WHERE id % 3 = 0",
             FORGET_BOTH,
         )
-        filled = {"patient_photos.is_pending": "true", "medical_record_templates.is_deleted": "false"}
-        expected.converges(database, filled=filled)
+        backfilled = {"patient_photos.is_pending": "true", "medical_record_templates.is_deleted": "false"}
+        expected.converges(database, backfilled=backfilled)
 
-    def test_s2_without_rows(self, hollow_database: Database, expected: Expectations):
-        hollow_database.execute(*self.PARTIAL, FORGET_RECORDS)
-        expected.converges(hollow_database)
+    def test_s2_without_rows(self, database_without_rows: Database, expected: Expectations):
+        database_without_rows.execute(*self.PARTIAL, FORGET_RECORDS)
+        expected.converges(database_without_rows)
 
     def test_s2_foreign_keys_are_missing(self, database: Database, expected: Expectations):
         drop = dropping_constraints(database, MEDICAL_TABLES, "f")
@@ -102,7 +102,7 @@ class TestS3UpToDate:
     def test_s3_every_way_of_asking_says_that_nothing_is_to_do(self, database: Database):
         for arguments in (("migrate", "--plan"), ("migrate", "--check"), ("reconcile", "--check"), ("reconcile",)):
             outcome = database.manage(*arguments)
-            assert outcome.status == 0, (arguments, outcome.told)
+            assert outcome.status == 0, (arguments, outcome.printed)
 
 
 class TestS4RecordedButMissing:
@@ -137,17 +137,17 @@ class TestS4RecordedButMissing:
             ),
         )
 
-    def test_s4_nine_tables_are_missing(self, hollow_database: Database, expected: Expectations):
-        hollow_database.execute(
+    def test_s4_nine_tables_are_missing(self, database_without_rows: Database, expected: Expectations):
+        database_without_rows.execute(
             f"DROP TABLE {', '.join(MEDICAL_TABLES)}, appointments, calendar_events, patients, user_clinic_associations"
         )
-        expected.converges(hollow_database)
+        expected.converges(database_without_rows)
 
     def test_s4_as_a_process(self, database: Database, expected: Expectations):
         database.execute("DROP TABLE patient_photos")
         assert database.run("reconcile", "--check").status == 1
         outcome = database.run("migrate")
-        assert outcome.status == 0, outcome.told
+        assert outcome.status == 0, outcome.printed
         expected.is_declared(database)
         assert database.run("reconcile", "--check").status == 0
 

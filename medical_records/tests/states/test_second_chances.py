@@ -9,7 +9,12 @@ from django.db import DatabaseError
 
 from clinic_project.reconciliation.tests.support.catalog import dropping_constraints, foreign_key, named, object_ids
 from clinic_project.reconciliation.tests.support.databases import Database
-from clinic_project.reconciliation.tests.support.interruptions import Killed, counted, dying, session_ended
+from clinic_project.reconciliation.tests.support.interruptions import (
+    Killed,
+    killed_at,
+    recorded_statements,
+    session_ended,
+)
 
 from .outcomes import Expectations
 
@@ -125,7 +130,7 @@ class TestWrongConstraintsInEachOthersWay:
     @pytest.mark.parametrize("more", ["ON DELETE CASCADE", "ON DELETE CASCADE NOT VALID", "NOT DEFERRABLE"])
     def test_two_foreign_keys(self, more: str, database: Database, expected: Expectations):
         self.cross(database, more)
-        assert "refused" not in expected.converges(database).told
+        assert "refused" not in expected.converges(database).printed
 
     def test_two_right_ones_whose_triggers_are_off(self, database: Database, expected: Expectations):
         names = self.foreign_keys(database)
@@ -134,7 +139,7 @@ class TestWrongConstraintsInEachOthersWay:
             "ALTER TABLE medical_records DISABLE TRIGGER ALL",
         )
         # The triggers of others' foreign keys stay off on this side, so what is seen is the end of these two.
-        told = database.migrate().told
+        told = database.migrate().printed
         assert "statement-failed" not in told
         database.execute("ALTER TABLE medical_records ENABLE TRIGGER ALL")
         expected.converges(database)
@@ -171,9 +176,9 @@ class TestWrongConstraintsInEachOthersWay:
 
     def test_killed_when_they_have_stepped_aside(self, database: Database, expected: Expectations):
         self.cross(database, "ON DELETE CASCADE")
-        with dying("VALIDATE CONSTRAINT", "before") as deaths, contextlib.suppress(Killed, DatabaseError):
+        with killed_at("VALIDATE CONSTRAINT", "before") as interrupted, contextlib.suppress(Killed, DatabaseError):
             database.migrate()
-        assert deaths
+        assert interrupted
         expected.converges(database)
 
 
@@ -238,7 +243,7 @@ class TestWaiting:
             assert name in line
         (refusal,) = json.loads(database.manage("reconcile", "--json").output)["refusals"]
         assert {place["name"] for place in refusal["waiting"]} >= set(waiting)
-        assert "Waiting for it: " in database.manage("reconcile", "--plan").told
+        assert "Waiting for it: " in database.manage("reconcile", "--plan").printed
 
     def test_for_an_unlogged_parent(self, database: Database, expected: Expectations):
         keys = [foreign_key(database, table, "patient_id") for table in ("medical_records", "patient_photos")]
@@ -319,11 +324,11 @@ def test_a_published_table_has_no_key_and_rows_to_fill(database: Database, expec
         "CREATE PUBLICATION everything FOR ALL TABLES",
     )
     outcome = database.migrate()
-    assert outcome.status == 0, outcome.told
+    assert outcome.status == 0, outcome.printed
     expected.is_declared(database)
 
 
-#: NULLs that can't be filled.
+#: NULLs that can't be backfilled.
 STUBBORN = (
     "ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL",
     "UPDATE medical_records SET is_deleted = NULL WHERE id < 10",
@@ -338,7 +343,7 @@ def test_a_fill_that_a_trigger_prevents_keeps_nobody_from_writing(database: Data
     database.execute(*STUBBORN)
     outcome = database.migrate()
     assert outcome.status != 0
-    assert "medical_records.is_deleted" in outcome.told
+    assert "medical_records.is_deleted" in outcome.printed
     database.execute("UPDATE medical_records SET version = version + 1 WHERE id < 10")
     assert database.value("SELECT count(*) FROM pg_constraint WHERE conname LIKE 'reconcile%'") == 0
 
@@ -348,7 +353,7 @@ def test_the_session_ends_while_a_helping_check_is_taken_back(
 ):
     """Nothing more is begun on another session, which wouldn't keep a second `migrate` out."""
     database.execute(*STUBBORN, "DROP INDEX idx_patient_photos_dedup")
-    with counted() as steps:
+    with recorded_statements() as steps:
         copy_of(database).migrate()
     taken_back = next(number for number, step in enumerate(steps, start=1) if "DROP CONSTRAINT" in step.sql)
     with session_ended(before=taken_back):

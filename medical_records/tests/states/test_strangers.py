@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from clinic_project.reconciliation.tests.support.catalog import foreign_key, named, read_catalogue
+from clinic_project.reconciliation.tests.support.catalog import foreign_key, named, read_catalog
 from clinic_project.reconciliation.tests.support.databases import Database, create_database, drop_database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 
@@ -12,7 +12,7 @@ from .outcomes import Expectations
 from .rows import ROWS
 from .tables import TABLES
 
-FILLED = {"medical_records.is_deleted": "false"}
+BACKFILLED = {"medical_records.is_deleted": "false"}
 
 
 class TestInheritance:
@@ -31,7 +31,7 @@ class TestInheritance:
             "UPDATE archive SET id = id + 1000, is_deleted = NULL",
             "UPDATE ONLY medical_records SET is_deleted = true",
         )
-        expected.converges(database, filled={**FILLED, "archive.is_deleted": "false"}, inserts=False)
+        expected.converges(database, backfilled={**BACKFILLED, "archive.is_deleted": "false"}, inserts=False)
         assert database.value("SELECT bool_and(is_deleted) FROM ONLY medical_records")
 
     def test_a_child_larger_than_the_table_is_filled_to_its_end(self, database: Database, expected: Expectations):
@@ -40,7 +40,7 @@ class TestInheritance:
             "INSERT INTO archive SELECT r.* FROM medical_records r, generate_series(1, 20)",
             "UPDATE archive SET is_deleted = NULL",
         )
-        expected.converges(database, filled={**FILLED, "archive.is_deleted": "false"}, inserts=False)
+        expected.converges(database, backfilled={**BACKFILLED, "archive.is_deleted": "false"}, inserts=False)
 
     def test_they_are_told(self, database: Database):
         """With what they may break; and so are rules, which rewrite what a repair writes."""
@@ -50,8 +50,8 @@ class TestInheritance:
         )
         outcome = database.migrate()
         assert outcome.status == 0
-        assert "medical_records.public.archive: isn't declared, and is left alone: it inherits" in outcome.told
-        assert "medical_records.keep: isn't declared, and is left alone: it rewrites statements" in outcome.told
+        assert "medical_records.public.archive: isn't declared, and is left alone: it inherits" in outcome.printed
+        assert "medical_records.keep: isn't declared, and is left alone: it rewrites statements" in outcome.printed
 
 
 class TestTriggers:
@@ -62,7 +62,7 @@ class TestTriggers:
     )
 
     def test_one_that_takes_the_filled_value_away_again(self, database: Database, expected: Expectations, settings):
-        """A column that may not be changed can't be filled either: that is refused, and not tried for ever."""
+        """A column that may not be changed can't be backfilled either: that is refused, and not tried for ever."""
         settings.RECONCILIATION = {"batch_rows": ROWS // 10}
         database.execute(
             "ALTER TABLE medical_records ALTER created_at DROP NOT NULL",
@@ -73,7 +73,7 @@ class TestTriggers:
             database,
             naming=("medical_records.created_at", "nulls-kept", "trigger"),
             remedy=("DROP TRIGGER keep ON medical_records",),
-            filled={"medical_records.created_at": None},
+            backfilled={"medical_records.created_at": None},
         )
 
     def test_one_that_allows_no_update(self, database: Database, expected: Expectations):
@@ -89,7 +89,7 @@ class TestTriggers:
             naming=("medical_records.is_deleted", "records are for ever"),
             remedy=("DROP TRIGGER forbid ON medical_records",),
             keeping=named("forbid"),
-            filled=FILLED,
+            backfilled=BACKFILLED,
         )
 
 
@@ -142,7 +142,7 @@ class TestOtherEncodings:
         outcome = latin.migrate()
         assert outcome.status == 1
         assert "id 1 -> 77" in outcome.errors
-        assert "id 1 -> 77" in latin.manage("reconcile", "--plan").told
+        assert "id 1 -> 77" in latin.manage("reconcile", "--plan").printed
 
 
 class TestForeignParents:
@@ -178,8 +178,8 @@ class TestNames:
             f"ALTER DATABASE {database.name} SET search_path = \"100%s 'own'\", public",
         )
         outcome = database.migrate()
-        assert outcome.status == 0, outcome.told
-        assert read_catalogue(database, TABLES, "100%s 'own'").keys() == expected.clean.keys()
+        assert outcome.status == 0, outcome.printed
+        assert read_catalog(database, TABLES, "100%s 'own'").keys() == expected.clean.keys()
 
 
 class TestSettings:
@@ -207,8 +207,8 @@ class TestSettings:
         if not database.rows("SELECT FROM pg_settings WHERE name = %s", [setting.partition(" ")[0]]):
             pytest.skip("the server is older than this setting")
         database.execute(*self.DAMAGE, f"ALTER DATABASE {database.name} SET {setting}")
-        before = fingerprints(database, FILLED)
+        before = fingerprints(database, BACKFILLED)
         outcome = database.run("migrate")
-        assert outcome.status == 0, outcome.told
+        assert outcome.status == 0, outcome.printed
         expected.is_declared(database)
-        assert lost_or_changed(database, before, FILLED) == []
+        assert lost_or_changed(database, before, BACKFILLED) == []

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import override_settings
 
-from clinic_project.reconciliation.tests.support.catalog import read_catalogue
+from clinic_project.reconciliation.tests.support.catalog import read_catalog
 from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 from clinic_project.reconciliation.tests.support.interruptions import session_ended
@@ -23,7 +23,7 @@ DAMAGE = (
     "UPDATE medical_records SET is_deleted = NULL WHERE id % 3 = 0",
     "ALTER TABLE patient_photos DROP COLUMN updated_by_user_id",
 )
-FILLED = {"medical_records.is_deleted": "false"}
+BACKFILLED = {"medical_records.is_deleted": "false"}
 
 
 class TestState20RowSecurity:
@@ -38,7 +38,7 @@ class TestState20RowSecurity:
 
     def test_20_is_refused(self, database: Database, owner: Database, expected: Expectations):
         database.execute(*self.SECURED)
-        before = fingerprints(database, FILLED)
+        before = fingerprints(database, BACKFILLED)
         nulls = database.value("SELECT count(*) FROM medical_records WHERE is_deleted IS NULL")
         outcome = owner.migrate()
         assert outcome.status != 0
@@ -52,7 +52,7 @@ class TestState20RowSecurity:
             "DROP POLICY own_clinic ON medical_records", "ALTER TABLE medical_records DISABLE ROW LEVEL SECURITY"
         )
         expected.is_declared(database)
-        assert lost_or_changed(database, before, FILLED) == []
+        assert lost_or_changed(database, before, BACKFILLED) == []
 
     def test_20_does_not_hinder_who_may_bypass_it(self, database: Database, expected: Expectations):
         """A superuser's fill sees every row. The security stays on."""
@@ -82,7 +82,7 @@ class TestState22Locks:
             cursor.execute(f"BEGIN; LOCK TABLE medical_records, patient_photos IN {lock} MODE")
             release = threading.Timer(1.5, cursor.execute, args=["ROLLBACK"])
             release.start()
-            expected.converges(database, filled=FILLED)
+            expected.converges(database, backfilled=BACKFILLED)
             release.join()
 
     def test_22_a_prepared_transaction(self, database: Database, settings):
@@ -127,7 +127,7 @@ class TestState22Locks:
                 assert part in outcome.errors, outcome.errors
             assert database.value("SELECT to_regclass('idx_patient_photos_dedup') IS NOT NULL"), "the rest isn't done"
             cursor.execute("ROLLBACK")
-        expected.converges(database, filled=FILLED)
+        expected.converges(database, backfilled=BACKFILLED)
 
 
 @contextlib.contextmanager
@@ -160,13 +160,13 @@ class TestState23Rights:
     """The role may not do what is needed, or nobody may: refused before the first change."""
 
     def refuses_before_the_first_change(self, database: Database, migrating: Database, *parts: str) -> None:
-        before = read_catalogue(database, TABLES)
+        before = read_catalog(database, TABLES)
         outcome = migrating.migrate()
         assert outcome.status != 0
-        assert "Traceback" not in outcome.told
+        assert "Traceback" not in outcome.printed
         for part in parts:
             assert part in outcome.errors, outcome.errors
-        assert read_catalogue(database, TABLES) == before
+        assert read_catalog(database, TABLES) == before
 
     def test_23_not_the_owner(self, database: Database, owner: Database, expected: Expectations):
         database.execute(*DAMAGE, "ALTER TABLE patient_photos OWNER TO CURRENT_USER")
@@ -223,7 +223,7 @@ class TestState23Rights:
         self.refuses_before_the_first_change(database, database, "read_only")
         assert "read_only" in database.manage("sqlmigrate", "medical_records", "0001").errors
         database.execute("SET default_transaction_read_only = off", f'ALTER DATABASE "{database.name}" RESET ALL')
-        expected.converges(database, filled=FILLED)
+        expected.converges(database, backfilled=BACKFILLED)
 
     @pytest.mark.parametrize("path", ["gone", "pg_catalog, public", "pg_temp, public"])
     def test_23_no_schema_to_create_in(self, path: str, database: Database, expected: Expectations):
@@ -231,7 +231,7 @@ class TestState23Rights:
         database.execute(*DAMAGE, f'ALTER DATABASE "{database.name}" SET search_path = {path}')
         self.refuses_before_the_first_change(database, database, "a schema to create tables in", "search_path")
         database.execute(f'ALTER DATABASE "{database.name}" RESET ALL')
-        expected.converges(database, filled=FILLED)
+        expected.converges(database, backfilled=BACKFILLED)
 
 
 class TestState25SuddenEnds:
@@ -241,8 +241,8 @@ class TestState25SuddenEnds:
     def test_25_the_connection_is_lost(self, statement: int, database: Database, expected: Expectations):
         """The server ends our session right before one of our statements."""
         database.execute(*DAMAGE)
-        before = fingerprints(database, FILLED)
+        before = fingerprints(database, BACKFILLED)
         with contextlib.suppress(Exception), session_ended(before=statement):
             database.migrate()
-        assert lost_or_changed(database, before, FILLED) == []
-        expected.converges(database, filled=FILLED)
+        assert lost_or_changed(database, before, BACKFILLED) == []
+        expected.converges(database, backfilled=BACKFILLED)

@@ -15,7 +15,7 @@ from clinic_project.reconciliation.tests.support.databases import Database, defa
 
 
 class Latecomer(Reporter):
-    """Writes a NULL as soon as all NULLs have been filled."""
+    """Writes a NULL as soon as all NULLs have been backfilled."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -40,7 +40,7 @@ def test_05_a_null_is_written_after_the_fill(database):
 
     assert outcome.inspection.in_sync
     assert not outcome.refusals
-    # It was found by the validation, and filled.
+    # It was found by the validation, and backfilled.
     assert sum("in batches" in reason for reason in latecomer.steps) == 2
     assert database.rows("SELECT is_deleted, version FROM medical_records WHERE id = 7") == [(False, 99)]
 

@@ -1,4 +1,4 @@
-"""A zoo, migrated from empty once a run, and copies of it to damage."""
+"""A database migrated from empty once a run, with the test app's tables and rows, and copies of it to damage."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,30 +7,30 @@ from django.apps import apps
 from django.db import connection
 from django.test import modify_settings
 
-from ..support.catalog import Catalogue, read_catalogue
+from ..support.catalog import Catalog, read_catalog
 from ..support.databases import Database, create_database, default_connection_to, drop_database
 from ..support.fixtures import copy_of, empty_database, unblocked
 from ..testapp.extensions import available_extension
 
 __all__ = ["copy_of", "empty_database", "unblocked"]
 
-ZOO_TABLES = ("zoo_keeper", "Gehege im Süden", "Pfleger & Gehege", "zoo_animal", "zoo_visit")
+TESTAPP_TABLES = ("testapp_keeper", "Gehege im Süden", "Pfleger & Gehege", "testapp_animal", "testapp_visit")
 
 
 @pytest.fixture(scope="package")
-def zoo(unblocked: None) -> Iterator[None]:
-    """The zoo's app is installed."""
+def testapp(unblocked: None) -> Iterator[None]:
+    """The test app is installed."""
     with modify_settings(INSTALLED_APPS={"append": "clinic_project.reconciliation.tests.testapp"}):
         yield
 
 
 @pytest.fixture(scope="package")
-def zoo_template(zoo: None) -> Iterator[Database]:
+def testapp_template(testapp: None) -> Iterator[Database]:
     """Migrated from empty, with rows."""
     template = create_database()
     try:
-        outcome = template.migrate("zoo")
-        assert outcome.status == 0, outcome.told
+        outcome = template.migrate("testapp")
+        assert outcome.status == 0, outcome.printed
         template.execute(ROWS)
         yield template
     finally:
@@ -38,33 +38,34 @@ def zoo_template(zoo: None) -> Iterator[Database]:
 
 
 @pytest.fixture
-def zoo_database(copy_of: Callable[[Database], Database], zoo_template: Database) -> Database:
-    return copy_of(zoo_template)
+def database(copy_of: Callable[[Database], Database], testapp_template: Database) -> Database:
+    return copy_of(testapp_template)
 
 
 @pytest.fixture(scope="package")
-def declared(zoo: None) -> Iterator[Catalogue]:
-    """The catalogue of what plain Django makes of the zoo's models."""
+def declared(testapp: None) -> Iterator[Catalog]:
+    """The catalog of what plain Django makes of the test app's models."""
     reference = create_database()
     try:
         with default_connection_to(reference), connection.schema_editor() as editor:
             editor.execute(f"CREATE EXTENSION {available_extension(connection)}")
-            for model in apps.get_app_config("zoo").get_models():
+            for model in apps.get_app_config("testapp").get_models():
                 editor.create_model(model)
-        yield read_catalogue(reference, ZOO_TABLES)
+        yield read_catalog(reference, TESTAPP_TABLES)
     finally:
         drop_database(reference)
 
 
 ROWS = """
-INSERT INTO zoo_keeper (name, badge, notes, deputy_of_id) SELECT 'Ärmel ' || n, 'b' || n, '', NULLIF(n / 2, 0)
+INSERT INTO testapp_keeper (name, badge, notes, deputy_of_id) SELECT 'Ärmel ' || n, 'b' || n, '', NULLIF(n / 2, 0)
 FROM generate_series(1, 40) AS n;
 INSERT INTO "Gehege im Süden" ("Käfig's Name", "Fläche m²") SELECT 'Käfig ' || n, n * 1.5 FROM generate_series(1, 20) AS n;
 INSERT INTO "Pfleger & Gehege" (enclosure_id, keeper_id) SELECT 1 + n % 20, n FROM generate_series(1, 40) AS n;
-INSERT INTO zoo_animal (species, tags, facts, weight, born, ring, enclosure_id, mother_id, twin_id, stay, is_alive, mood)
+INSERT INTO testapp_animal (species, tags, facts, weight, born, ring, enclosure_id, mother_id, twin_id, stay, is_alive, mood)
 SELECT 'Bär ' || n, ARRAY['brown', n::text], jsonb_build_object('n', n), n * 1.25, date '2015-01-01' + n * 3,
        md5(n::text)::uuid, 1 + n % 20, NULLIF(n / 2, 0), NULLIF(n - 1, 0),
        daterange(date '2020-01-01' + n * 5, date '2020-01-01' + n * 5 + 3), n % 7 > 0, 'calm'
 FROM generate_series(1, 200) AS n;
-INSERT INTO zoo_visit (code, animal_id, keeper_id) SELECT 'v' || n, n, 'b' || (1 + n % 40) FROM generate_series(1, 90) AS n;
+INSERT INTO testapp_visit (code, animal_id, keeper_id)
+SELECT 'v' || n, n, 'b' || (1 + n % 40) FROM generate_series(1, 90) AS n;
 """

@@ -1,4 +1,4 @@
-"""Killed before or after any statement of a repair, the next `migrate` converges."""
+"""After a `migrate` that was killed before or after any statement of a repair, the next one converges."""
 
 import contextlib
 import re
@@ -7,57 +7,68 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import DatabaseError
 
-from ..support.catalog import Catalogue, foreign_key
+from ..support.catalog import Catalog, foreign_key
 from ..support.databases import Database, create_database, drop_database
 from ..support.fingerprints import fingerprints, lost_or_changed
 from ..support.idempotence import assert_changes_nothing
-from ..support.interruptions import Killed, Statement, counted, dying_at, session_ended, session_ended_by_refusal
+from ..support.interruptions import (
+    Killed,
+    Statement,
+    killed_at_statement,
+    recorded_statements,
+    session_ended,
+    session_ended_after_lock_timeout,
+)
 from ..support.profiles import NIGHTLY
-from .conftest import ZOO_TABLES
-from .test_any_models import is_declared
+from .conftest import TESTAPP_TABLES
+from .test_repairs import is_declared
 
 #: One of every kind of difference that can be repaired with rows in the table.
 DAMAGE = (
-    "DROP TABLE zoo_visit",
-    "ALTER TABLE zoo_animal DROP mood, DROP nickname, DROP facts",
-    "ALTER TABLE zoo_animal ALTER is_alive DROP NOT NULL, ALTER is_alive DROP DEFAULT, ALTER legs SET DEFAULT 2",
-    "UPDATE zoo_animal SET is_alive = NULL WHERE is_alive",
-    "ALTER TABLE zoo_animal ALTER born SET NOT NULL, ALTER id DROP IDENTITY",
-    "ALTER TABLE zoo_keeper ALTER hired_at SET DEFAULT 'now()', ALTER name TYPE varchar(80)",
-    "ALTER TABLE zoo_keeper ALTER id SET GENERATED ALWAYS",
+    "DROP TABLE testapp_visit",
+    "ALTER TABLE testapp_animal DROP mood, DROP nickname, DROP facts",
+    "ALTER TABLE testapp_animal ALTER is_alive DROP NOT NULL, ALTER is_alive DROP DEFAULT, ALTER legs SET DEFAULT 2",
+    "UPDATE testapp_animal SET is_alive = NULL WHERE is_alive",
+    "ALTER TABLE testapp_animal ALTER born SET NOT NULL, ALTER id DROP IDENTITY",
+    "ALTER TABLE testapp_keeper ALTER hired_at SET DEFAULT 'now()', ALTER name TYPE varchar(80)",
+    "ALTER TABLE testapp_keeper ALTER id SET GENERATED ALWAYS",
     """ALTER TABLE "Gehege im Süden" ALTER "Käfig's Name" DROP NOT NULL""",
     """SELECT setval(pg_get_serial_sequence('"Gehege im Süden"', 'id'), 1)""",
     'ALTER TABLE "Pfleger & Gehege" DROP CONSTRAINT "Pfleger & Gehege_pkey"',
-    "DROP INDEX zoo_covering, zoo_expression, zoo_partial, zoo_unique_expression",
-    "CREATE INDEX zoo_partial ON zoo_animal (species)",
-    "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'zoo_brin'::regclass",
-    "ALTER INDEX zoo_hash RENAME TO hashed",
+    "DROP INDEX animal_covering, animal_expression, animal_partial, animal_unique_expression",
+    "CREATE INDEX animal_partial ON testapp_animal (species)",
+    "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'animal_brin'::regclass",
+    "ALTER INDEX animal_hash RENAME TO hashed",
     'ALTER INDEX "Gehege nach Größe" RENAME TO aside',
-    "ALTER TABLE zoo_animal DROP CONSTRAINT zoo_composite, DROP CONSTRAINT zoo_legs, DROP CONSTRAINT zoo_deferred",
-    "ALTER TABLE zoo_animal ADD CONSTRAINT zoo_deferred UNIQUE (mother_id, born)",
-    "ALTER TABLE zoo_animal DROP CONSTRAINT zoo_weight, ADD CONSTRAINT zoo_weight CHECK (weight > -5) NOT VALID",
+    "ALTER TABLE testapp_animal DROP CONSTRAINT animal_composite, DROP CONSTRAINT animal_legs",
+    "ALTER TABLE testapp_animal DROP CONSTRAINT animal_deferred",
+    "ALTER TABLE testapp_animal ADD CONSTRAINT animal_deferred UNIQUE (mother_id, born)",
+    "ALTER TABLE testapp_animal DROP CONSTRAINT animal_weight, ADD CONSTRAINT animal_weight CHECK (weight > -5) NOT VALID",
     'ALTER TABLE "Gehege im Süden" RENAME CONSTRAINT "ein Name" TO "kein Name"',
 )
-FILLED = {"zoo_animal.is_alive": "true"}
+BACKFILLED = {"testapp_animal.is_alive": "true"}
 
 
 def damage_foreign_keys(database: Database) -> None:
-    """One is missing, one deletes in cascade, one can't be deferred, one isn't validated."""
-    deputy, twin = foreign_key(database, "zoo_keeper", "deputy_of_id"), foreign_key(database, "zoo_animal", "twin_id")
-    mother, place = (foreign_key(database, "zoo_animal", column) for column in ("mother_id", "enclosure_id"))
+    """Damage four foreign keys: one is missing, one is ON DELETE CASCADE, one NOT DEFERRABLE, one NOT VALID."""
+    deputy, twin = (
+        foreign_key(database, "testapp_keeper", "deputy_of_id"),
+        foreign_key(database, "testapp_animal", "twin_id"),
+    )
+    mother, place = (foreign_key(database, "testapp_animal", column) for column in ("mother_id", "enclosure_id"))
     database.execute(
-        f'ALTER TABLE zoo_keeper DROP CONSTRAINT "{deputy}"',
-        f'ALTER TABLE zoo_animal ALTER CONSTRAINT "{twin}" NOT DEFERRABLE',
-        f'ALTER TABLE zoo_animal DROP CONSTRAINT "{mother}", DROP CONSTRAINT "{place}"',
-        f'ALTER TABLE zoo_animal ADD CONSTRAINT "{place}" FOREIGN KEY (enclosure_id) REFERENCES "Gehege im Süden" '
+        f'ALTER TABLE testapp_keeper DROP CONSTRAINT "{deputy}"',
+        f'ALTER TABLE testapp_animal ALTER CONSTRAINT "{twin}" NOT DEFERRABLE',
+        f'ALTER TABLE testapp_animal DROP CONSTRAINT "{mother}", DROP CONSTRAINT "{place}"',
+        f'ALTER TABLE testapp_animal ADD CONSTRAINT "{place}" FOREIGN KEY (enclosure_id) REFERENCES "Gehege im Süden" '
         "ON DELETE CASCADE",
-        "ALTER TABLE zoo_animal ADD CONSTRAINT theirs FOREIGN KEY (mother_id) REFERENCES zoo_animal NOT VALID",
+        "ALTER TABLE testapp_animal ADD CONSTRAINT theirs FOREIGN KEY (mother_id) REFERENCES testapp_animal NOT VALID",
     )
 
 
 @pytest.fixture(scope="package")
-def broken_zoo(zoo_template: Database) -> Iterator[Database]:
-    template = create_database(zoo_template.name)
+def damaged_template(testapp_template: Database) -> Iterator[Database]:
+    template = create_database(testapp_template.name)
     try:
         damage_foreign_keys(template)
         template.execute(*DAMAGE)
@@ -67,16 +78,16 @@ def broken_zoo(zoo_template: Database) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="package")
-def steps(broken_zoo: Database) -> list[Statement]:
-    """The statements of the whole repair: of two, since one may have had to try again for a lock, the shorter."""
-    return min(_recorded(broken_zoo), _recorded(broken_zoo), key=len)
+def steps(damaged_template: Database) -> list[Statement]:
+    """The statements of the whole repair: those of the shorter of two, since one may have tried again for a lock."""
+    return min(_recorded(damaged_template), _recorded(damaged_template), key=len)
 
 
-def _recorded(broken_zoo: Database) -> list[Statement]:
-    database = create_database(broken_zoo.name)
+def _recorded(damaged_template: Database) -> list[Statement]:
+    database = create_database(damaged_template.name)
     try:
-        with counted() as statements:
-            assert database.migrate("zoo").status == 0
+        with recorded_statements() as statements:
+            assert database.migrate("testapp").status == 0
         return statements
     finally:
         drop_database(database)
@@ -108,14 +119,14 @@ def test_the_repair_has_every_kind_of_step(steps: list[Statement]):
         assert any(re.search(kind, step.sql) for step in steps), kind
 
 
-def moments_of_death(steps: list[Statement]) -> Iterator[tuple[int, str]]:
-    """Return before and after which statements to die.
+def moments_to_kill_at(steps: list[Statement]) -> Iterator[tuple[int, str]]:
+    """Return before and after which statements to kill it.
 
-    Amid a transaction, and after a statement that is one by itself, the database is as before another statement. Those
-    are left to the nightly profile.
+    Killed inside a transaction, or after a statement that is one by itself, it leaves the database as before another
+    statement: those moments are left to the nightly profile.
     """
     for number, step in enumerate(steps, start=1):
-        if NIGHTLY or not step.amid:
+        if NIGHTLY or not step.in_transaction:
             yield number, "before"
         if NIGHTLY:
             yield number, "after"
@@ -123,77 +134,77 @@ def moments_of_death(steps: list[Statement]) -> Iterator[tuple[int, str]]:
 
 
 def test_killed_at_every_statement(
-    steps: list[Statement], broken_zoo: Database, copy_of: Callable[[Database], Database], declared: Catalogue
+    steps: list[Statement], damaged_template: Database, copy_of: Callable[[Database], Database], declared: Catalog
 ):
-    """Before and after each one, in a fresh database each time."""
-    before = fingerprints(broken_zoo, FILLED)
-    for number, moment in moments_of_death(steps):
-        database = copy_of(broken_zoo)
-        with dying_at(number, moment) as deaths, contextlib.suppress(Killed, DatabaseError):
-            database.migrate("zoo")
-        assert deaths, f"it ended before the {number}th of {len(steps)} statements"
-        outcome = database.migrate("zoo")
-        assert outcome.status == 0, (moment, deaths, outcome.told)
-        assert lost_or_changed(database, before, FILLED) == [], deaths
+    """It is killed before or after each statement, in a fresh database each time."""
+    before = fingerprints(damaged_template, BACKFILLED)
+    for number, moment in moments_to_kill_at(steps):
+        database = copy_of(damaged_template)
+        with killed_at_statement(number, moment) as interrupted, contextlib.suppress(Killed, DatabaseError):
+            database.migrate("testapp")
+        assert interrupted, f"it ended before the {number}th of {len(steps)} statements"
+        outcome = database.migrate("testapp")
+        assert outcome.status == 0, (moment, interrupted, outcome.printed)
+        assert lost_or_changed(database, before, BACKFILLED) == [], interrupted
         is_declared(database, declared)
         drop_database(database)
 
 
 def test_killed_again_and_again(
-    broken_zoo: Database, copy_of: Callable[[Database], Database], declared: Catalogue, steps: list[Statement]
+    damaged_template: Database, copy_of: Callable[[Database], Database], declared: Catalog, steps: list[Statement]
 ):
-    """Every attempt gets one statement further than the one before it, and dies."""
-    database = copy_of(broken_zoo)
-    before = fingerprints(database, FILLED)
+    """It is killed again and again, each time some statements further."""
+    database = copy_of(damaged_template)
+    before = fingerprints(database, BACKFILLED)
     for number in range(len(steps)):
-        with dying_at(2 + number % 5, "before") as deaths, contextlib.suppress(Killed, DatabaseError):
-            database.migrate("zoo")
-        if not deaths:
+        with killed_at_statement(2 + number % 5, "before") as interrupted, contextlib.suppress(Killed, DatabaseError):
+            database.migrate("testapp")
+        if not interrupted:
             break
-    assert database.migrate("zoo").status == 0
+    assert database.migrate("testapp").status == 0
     is_declared(database, declared)
-    assert lost_or_changed(database, before, FILLED) == []
-    assert_changes_nothing(database, "zoo")
+    assert lost_or_changed(database, before, BACKFILLED) == []
+    assert_changes_nothing(database, "testapp")
 
 
 @pytest.mark.parametrize("number", [1, 7, 19, 31, 43])
 def test_the_server_ends_the_session(
-    number: int, broken_zoo: Database, copy_of: Callable[[Database], Database], declared: Catalogue
+    number: int, damaged_template: Database, copy_of: Callable[[Database], Database], declared: Catalog
 ):
-    """pg_terminate_backend, or a restart of the server: said in a sentence, and the next run goes on."""
-    database = copy_of(broken_zoo)
-    before = fingerprints(database, FILLED)
-    with session_ended(before=number) as deaths:
-        outcome = database.migrate("zoo")
-    assert deaths
+    """By pg_terminate_backend or a restart: `migrate` says so in a sentence, and the next run goes on."""
+    database = copy_of(damaged_template)
+    before = fingerprints(database, BACKFILLED)
+    with session_ended(before=number) as interrupted:
+        outcome = database.migrate("testapp")
+    assert interrupted
     assert outcome.status != 0
     assert "connection" in outcome.errors
-    assert database.migrate("zoo").status == 0
+    assert database.migrate("testapp").status == 0
     is_declared(database, declared)
-    assert lost_or_changed(database, before, FILLED) == []
+    assert lost_or_changed(database, before, BACKFILLED) == []
 
 
 def test_the_server_ends_the_session_while_it_waits_for_a_lock(
-    broken_zoo: Database, copy_of: Callable[[Database], Database], declared: Catalogue
+    damaged_template: Database, copy_of: Callable[[Database], Database], declared: Catalog
 ):
-    """The migration lock is gone with it: whatever was to be tried again is left to the next run."""
-    database = copy_of(broken_zoo)
-    before = fingerprints(database, FILLED)
+    """The session held the migration lock: what was to be tried again is left to the next run."""
+    database = copy_of(damaged_template)
+    before = fingerprints(database, BACKFILLED)
     with contextlib.closing(database.connect()) as reader, reader.cursor() as cursor:
-        cursor.execute("BEGIN; LOCK TABLE zoo_keeper IN ACCESS SHARE MODE")
-        with session_ended_by_refusal() as deaths:
-            outcome = database.migrate("zoo")
-        assert deaths
+        cursor.execute("BEGIN; LOCK TABLE testapp_keeper IN ACCESS SHARE MODE")
+        with session_ended_after_lock_timeout() as interrupted:
+            outcome = database.migrate("testapp")
+        assert interrupted
         assert outcome.status == 1
         assert "run it again" in outcome.errors
         cursor.execute("ROLLBACK")
-    assert database.migrate("zoo").status == 0
+    assert database.migrate("testapp").status == 0
     is_declared(database, declared)
-    assert lost_or_changed(database, before, FILLED) == []
+    assert lost_or_changed(database, before, BACKFILLED) == []
 
 
-def test_every_table_of_the_zoo_is_damaged(broken_zoo: Database, declared: Catalogue):
-    """Or the tests above would prove less than they say."""
-    with pytest.raises(AssertionError) as told:
-        is_declared(broken_zoo, declared)
-    assert all(table in str(told.value) for table in ZOO_TABLES)
+def test_every_table_is_damaged(damaged_template: Database, declared: Catalog):
+    """Otherwise the tests above would test less than they say."""
+    with pytest.raises(AssertionError) as failure:
+        is_declared(damaged_template, declared)
+    assert all(table in str(failure.value) for table in TESTAPP_TABLES)

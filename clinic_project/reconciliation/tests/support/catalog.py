@@ -1,6 +1,6 @@
-"""What PostgreSQL's catalogues say of some tables, read by queries of these tests' own.
+"""The contents of PostgreSQL's catalogs about some tables, read by the tests' own queries.
 
-Written without a look at the project's engine, so that no mistake is made on both sides.
+The queries share nothing with the code under test, so that a mistake in one shows in the other.
 """
 
 import re
@@ -18,7 +18,7 @@ class Key(NamedTuple):
     name: str
 
 
-Catalogue = dict[Key, tuple[Any, ...]]
+Catalog = dict[Key, tuple[Any, ...]]
 
 _RELATIONS = """
     SELECT relname, '', relkind, relpersistence, relrowsecurity, relforcerowsecurity
@@ -45,7 +45,7 @@ _INDEXES = """
     WHERE pg_class.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s)
       AND pg_class.relname = ANY (%(tables)s)
 """
-# A NOT NULL constraint, of PostgreSQL 18, goes by its column: no model says its name. `conenforced` is of 18, too.
+# A NOT NULL constraint of PostgreSQL 18 is known by its column: no model declares its name. `conenforced` is of 18, too.
 _CONSTRAINTS = """
     SELECT relname, CASE contype WHEN 'n' THEN 'NOT NULL ' || conkey::text ELSE conname END,
            contype, pg_get_constraintdef(constraints.oid), convalidated, condeferrable, condeferred,
@@ -80,34 +80,34 @@ _QUERIES = {
 }
 
 
-def read_catalogue(database: Database, tables: Collection[str], schema: str = "public") -> Catalogue:
+def read_catalog(database: Database, tables: Collection[str], schema: str = "public") -> Catalog:
     """Return everything, declared or not, that is attached to `tables` in `schema`."""
-    catalogue: Catalogue = {}
+    catalog: Catalog = {}
     with database.cursor() as cursor:
-        # Nothing on the search path: every name comes back with its schema's.
+        # With nothing on the search path, every name is printed with its schema's.
         cursor.execute("SET search_path = ''")
         for kind, query in _QUERIES.items():
             cursor.execute(query, {"schema": schema, "tables": list(tables)})
             for table, name, *facts in cursor.fetchall():
                 key, value = _canonical(kind, table, name, tuple(facts))
-                catalogue[key] = value
-        _add_sequences(cursor, catalogue, schema)
-    return {key: _without_schema(value, schema) for key, value in catalogue.items()}
+                catalog[key] = value
+        _add_sequences(cursor, catalog, schema)
+    return {key: _without_schema(value, schema) for key, value in catalog.items()}
 
 
-def differences(expected: Catalogue, actual: Catalogue, may_be_there: Callable[[Key], bool]) -> list[str]:
-    """Return a sentence for each object that isn't as in `expected`, strangers allowed by `may_be_there` excepted."""
+def differences(declared: Catalog, actual: Catalog, may_be_there: Callable[[Key], bool]) -> list[str]:
+    """Return a sentence for each object that isn't as in `declared`; undeclared ones are fine if `may_be_there`."""
     sentences = []
-    for key in sorted(expected.keys() | actual.keys()):
-        found, wanted = actual.get(key), expected.get(key)
-        if found == wanted or (wanted is None and may_be_there(key)):
+    for key in sorted(declared.keys() | actual.keys()):
+        found, expected = actual.get(key), declared.get(key)
+        if found == expected or (expected is None and may_be_there(key)):
             continue
-        sentences.append(f"{key.kind} {key.table}.{key.name}: expected {wanted}, found {found}")
+        sentences.append(f"{key.kind} {key.table}.{key.name}: expected {expected}, found {found}")
     return sentences
 
 
 def named(*names: str) -> Callable[[Key], bool]:
-    """Return a test of keys: is the object, or the table, one of `names`?"""
+    """Return a function that says whether an object, or its table, is one of `names`."""
     return lambda key: key.name in names or key.table in names
 
 
@@ -125,16 +125,16 @@ def _canonical(kind: str, table: str, name: str, facts: tuple[Any, ...]) -> tupl
 
 
 def _column_facts(facts: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the facts with `serial` told as identity: the documented equivalence."""
+    """Return the facts with `serial` described as an identity, to which it is equivalent."""
     type_, not_null, identity, generated, default, collation, sequence = facts
     if sequence and default and default.startswith("nextval("):
         identity, default = "d", None
     return type_, not_null, identity, generated, default, collation, sequence is not None
 
 
-def _add_sequences(cursor: Any, catalogue: Catalogue, schema: str) -> None:
-    """Tell of each key with a sequence whether the next value is free."""
-    owned = [key for key, facts in catalogue.items() if key.kind == "column" and facts[-1]]
+def _add_sequences(cursor: Any, catalog: Catalog, schema: str) -> None:
+    """Add, for each key with a sequence, whether the sequence's next value is free."""
+    owned = [key for key, facts in catalog.items() if key.kind == "column" and facts[-1]]
     for _kind, table, column in owned:
         cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", (f'"{schema}"."{table}"', column))
         sequence = cursor.fetchone()[0]
@@ -142,7 +142,7 @@ def _add_sequences(cursor: Any, catalogue: Catalogue, schema: str) -> None:
             f"""SELECT last_value + is_called::int > COALESCE((SELECT max("{column}") FROM "{schema}"."{table}"), 0)
                 FROM {sequence}"""
         )
-        catalogue[Key("next key", table, column)] = ("free" if cursor.fetchone()[0] else "taken",)
+        catalog[Key("next key", table, column)] = ("free" if cursor.fetchone()[0] else "taken",)
 
 
 def _without_schema(facts: tuple[Any, ...], schema: str) -> tuple[Any, ...]:
@@ -151,7 +151,7 @@ def _without_schema(facts: tuple[Any, ...], schema: str) -> tuple[Any, ...]:
 
 
 def object_ids(database: Database, names: Collection[str]) -> dict[str, tuple[int, int]]:
-    """Return each relation's OID and file: the same after as before where nothing was rebuilt or rewritten."""
+    """Return each relation's OID and file, which stay the same unless it is rebuilt or rewritten."""
     return {
         name: (oid, file)
         for name, oid, file in database.rows(
@@ -183,7 +183,7 @@ def dropping_constraints(database: Database, tables: Collection[str], kinds: str
 
 
 def row_versions(database: Database) -> set[tuple[Any, ...]]:
-    """Return the identity of every version of every catalogue row about the database's own objects."""
+    """Return the identity of every version of every catalog row about the database's own objects."""
     return set(database.rows(_VERSIONS))
 
 

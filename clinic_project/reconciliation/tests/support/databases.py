@@ -28,14 +28,14 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command left behind: its exit status and what it wrote."""
+    """The exit status of a command, and what it wrote."""
 
     status: int
     output: str
     errors: str
 
     @property
-    def told(self) -> str:
+    def printed(self) -> str:
         return self.output + self.errors
 
 
@@ -115,7 +115,7 @@ class Database:
 
 @contextlib.contextmanager
 def default_connection_to(database: Database) -> Iterator[None]:
-    """Point Django's default connection to `database`, and back again whatever happens."""
+    """Point Django's default connection to `database`, and back again at the end."""
     names = {"NAME": database.name, "USER": database.role.get("user"), "PASSWORD": database.role.get("password")}
     before = dict(connection.settings_dict)
     _turn_to({name: value for name, value in names.items() if value is not None})
@@ -127,10 +127,10 @@ def default_connection_to(database: Database) -> Iterator[None]:
 
 def create_database(template: str = "template0", options: str = "") -> Database:
     """Return a new copy of the database `template`, made with the `options` of CREATE DATABASE."""
-    database = Database(f"proof_{os.getpid()}_{next(_numbers)}")
+    database = Database(f"test_{os.getpid()}_{next(_numbers)}")
     _on_server(
         f'CREATE DATABASE "{database.name}" TEMPLATE "{template}" {options}',
-        # Nobody needs these databases after a power cut, and nobody wants to wait for the disk.
+        # These databases needn't survive a crash, so that no commit waits for the disk.
         f'ALTER DATABASE "{database.name}" SET synchronous_commit = off',
     )
     return database
@@ -141,7 +141,7 @@ def drop_database(database: Database) -> None:
 
 
 def _call(arguments: Sequence[str]) -> int:
-    """Return the exit status that `manage.py` would end with, having written what it would write."""
+    """Run a command; write what `manage.py` would write, and return its exit status."""
     try:
         call_command(*arguments)
     except CommandError as error:
@@ -157,9 +157,9 @@ def _turn_to(values: Mapping[str, Any]) -> None:
     connection.settings_dict.update(values)
     with contextlib.suppress(DatabaseError):
         connection.close()
-    # A session that was killed inside a transaction leaves an object behind that never connects again.
+    # Where a session was killed inside a transaction, Django's connection object can't connect again.
     del connections[DEFAULT_DB_ALIAS]
-    # Content types are remembered by id, and ids differ from database to database.
+    # Content types are cached by id, and the ids differ from database to database.
     ContentType.objects.clear_cache()
 
 

@@ -1,4 +1,4 @@
-"""Fingerprints of tables' rows, which tell whether they are still the same."""
+"""Fingerprints of tables' rows, to find out whether these are still the same."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,8 +8,8 @@ from .databases import Database
 #: Tables that Django's own `migrate` writes to.
 _DJANGO_TABLES = "('django_migrations', 'django_content_type', 'auth_permission')"
 
-#: "table.column" to the text of the value that its NULLs are filled with; None where any value will do.
-Filled = Mapping[str, str | None]
+#: From "table.column" to the value, as text, that its NULLs are backfilled with; None where any value will do.
+Backfilled = Mapping[str, str | None]
 
 
 class Table(NamedTuple):
@@ -20,7 +20,7 @@ class Table(NamedTuple):
 
 
 class Fingerprint(NamedTuple):
-    """Of a table's rows, as far as `columns` go."""
+    """The fingerprint of a table's rows in `columns`."""
 
     columns: tuple[str, ...]
     rows: int
@@ -30,8 +30,8 @@ class Fingerprint(NamedTuple):
 Fingerprints = dict[Table, Fingerprint]
 
 
-def fingerprints(database: Database, filled: Filled | None = None) -> Fingerprints:
-    """Return the fingerprint of every table of every schema, but for those that Django keeps its own books in."""
+def fingerprints(database: Database, backfilled: Backfilled | None = None) -> Fingerprints:
+    """Return the fingerprint of every table of every schema, but for those that `migrate` itself writes to."""
     with database.cursor() as cursor:
         cursor.execute(
             f"""SELECT relname, format('%I.%I', nspname, relname), array_agg(attname::text ORDER BY attname)
@@ -43,31 +43,31 @@ def fingerprints(database: Database, filled: Filled | None = None) -> Fingerprin
                 GROUP BY nspname, relname"""
         )
         tables = {Table(name, sql_name): tuple(columns) for name, sql_name, columns in cursor.fetchall()}
-        return {table: _fingerprint(cursor, table, columns, filled or {}) for table, columns in tables.items()}
+        return {table: _fingerprint(cursor, table, columns, backfilled or {}) for table, columns in tables.items()}
 
 
-def lost_or_changed(database: Database, before: Fingerprints, filled: Filled) -> list[str]:
+def lost_or_changed(database: Database, before: Fingerprints, backfilled: Backfilled) -> list[str]:
     """Return a sentence for each table whose rows aren't those of `before`."""
     sentences = []
     with database.cursor() as cursor:
         for table, old in before.items():
-            new = _fingerprint(cursor, table, old.columns, filled)
+            new = _fingerprint(cursor, table, old.columns, backfilled)
             if new != old:
                 sentences.append(f"{table.sql_name}: {old.rows} rows became {new.rows}, or their values changed")
     return sentences
 
 
-def nulls_left(database: Database, filled: Filled) -> list[str]:
+def nulls_left(database: Database, backfilled: Backfilled) -> list[str]:
     return [
         place
-        for place in filled
+        for place in backfilled
         if database.value(f"SELECT count(*) FROM {place.partition('.')[0]} WHERE {place.partition('.')[2]} IS NULL")
     ]
 
 
-def _fingerprint(cursor: Any, table: Table, columns: tuple[str, ...], filled: Filled) -> Fingerprint:
-    known = [column for column in columns if filled.get(f"{table.name}.{column}", "") is not None]
-    texts = ", ".join(_text(column, filled.get(f"{table.name}.{column}")) for column in known)
+def _fingerprint(cursor: Any, table: Table, columns: tuple[str, ...], backfilled: Backfilled) -> Fingerprint:
+    known = [column for column in columns if backfilled.get(f"{table.name}.{column}", "") is not None]
+    texts = ", ".join(_text(column, backfilled.get(f"{table.name}.{column}")) for column in known)
     cursor.execute(
         f"""SELECT count(*), md5(COALESCE(string_agg(line, E'\\n' ORDER BY line), ''))
             FROM (SELECT ROW ({texts})::text AS line FROM {table.sql_name}) AS lines"""
@@ -75,7 +75,7 @@ def _fingerprint(cursor: Any, table: Table, columns: tuple[str, ...], filled: Fi
     return Fingerprint(columns, *cursor.fetchone())
 
 
-def _text(column: str, filled_with: str | None) -> str:
-    if filled_with is None:
+def _text(column: str, backfilled_with: str | None) -> str:
+    if backfilled_with is None:
         return f'"{column}"::text'
-    return f"COALESCE(\"{column}\"::text, '{filled_with}')"
+    return f"COALESCE(\"{column}\"::text, '{backfilled_with}')"

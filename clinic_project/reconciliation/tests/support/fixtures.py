@@ -10,15 +10,15 @@ from .databases import Database, create_database, drop_database
 
 @pytest.fixture(scope="session")
 def unblocked(django_db_blocker) -> Iterator[None]:
-    """These tests make their own databases: pytest-django's isn't touched."""
-    # A lock that is never given up should fail a test, not keep it for ten minutes.
+    """Lets these tests use databases of their own. They don't touch pytest-django's."""
+    # Where a lock is never released, the test should fail soon, and not after ten minutes.
     with django_db_blocker.unblock(), override_settings(RECONCILIATION={"lock_budget": 30, "build_budget": 30}):
         yield
 
 
 @pytest.fixture
 def copy_of(unblocked: None) -> Iterator[Callable[[Database], Database]]:
-    """Makes copies of a template, gone after the test."""
+    """Makes copies of a template, which are dropped after the test."""
     copies = []
 
     def copy(template: Database) -> Database:
@@ -32,5 +32,5 @@ def copy_of(unblocked: None) -> Iterator[Callable[[Database], Database]]:
 
 @pytest.fixture
 def empty_database(copy_of: Callable[[Database], Database], unblocked: None) -> Database:
-    """A database in which nothing was ever made."""
+    """A database in which nothing was ever created."""
     return copy_of(Database("template0"))

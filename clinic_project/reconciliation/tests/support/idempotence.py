@@ -1,4 +1,4 @@
-"""That a `migrate` changes nothing at all."""
+"""The assertion that a `migrate` changes nothing at all."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,19 +9,19 @@ from .databases import Database
 
 
 def assert_changes_nothing(database: Database, *arguments: str) -> None:
-    """Migrate with `arguments`, and fail if a row of a table or of a catalogue changed, or any DDL was committed."""
+    """Migrate with `arguments`, and fail if a row of a table or of a catalog changed, or any DDL was committed."""
     with _ddl_recorded(database):
-        catalogue, rows = row_versions(database), _data_versions(database)
+        catalog, rows = row_versions(database), _data_versions(database)
         outcome = database.migrate(*arguments)
-        assert outcome.status == 0, outcome.told
+        assert outcome.status == 0, outcome.printed
         assert database.rows("SELECT tag FROM audit.ddl") == []
-        assert row_versions(database) ^ catalogue == set()
+        assert row_versions(database) ^ catalog == set()
         assert _data_versions(database) == rows
 
 
 @contextlib.contextmanager
 def _ddl_recorded(database: Database) -> Iterator[None]:
-    """Write each DDL statement that commits into audit.ddl: what is rolled back takes its line along."""
+    """Write each DDL statement into audit.ddl. Those that are rolled back leave no row there."""
     database.execute(
         """CREATE SCHEMA audit;
            CREATE TABLE audit.ddl (tag text);
@@ -36,7 +36,7 @@ def _ddl_recorded(database: Database) -> Iterator[None]:
 
 
 def _data_versions(database: Database) -> dict[str, str]:
-    """Return, for every table, the versions of its rows: an UPDATE that changes nothing shows, too."""
+    """Return the versions of every table's rows: they change even by an UPDATE to the same values."""
     with database.cursor() as cursor:
         cursor.execute(
             """SELECT format('%I.%I', nspname, relname)

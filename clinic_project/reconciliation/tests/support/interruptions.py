@@ -1,4 +1,4 @@
-"""Sudden ends in the middle of a command that runs in this process."""
+"""Interruptions of a command that runs in this process: killed, or its session ended by the server."""
 
 import contextlib
 import itertools
@@ -18,14 +18,14 @@ Wrapper = Callable[..., Any]
 
 
 class Statement(NamedTuple):
-    """A statement of a repair; `amid` a transaction that other statements have begun."""
+    """A statement of a repair; `in_transaction` where earlier statements have begun one."""
 
     sql: str
-    amid: bool
+    in_transaction: bool
 
 
 class Killed(BaseException):
-    """What `kill -9` is to a process: nothing in the code under test may catch it."""
+    """Stands for `kill -9`: no `except Exception` of the code under test catches it."""
 
 
 @contextlib.contextmanager
@@ -43,8 +43,8 @@ def wrapped_statements(wrapper: Wrapper) -> Iterator[None]:
         connection_created.disconnect(wrap)
 
 
-def is_a_step(sql: Any) -> bool:
-    """Tell a statement of a repair, or the recording of a migration, from what only looks or gets ready to look."""
+def is_repair_statement(sql: Any) -> bool:
+    """Whether it is a statement of a repair, or the recording of a migration, and not one that only reads."""
     text = str(sql).lstrip()
     if text.startswith('INSERT INTO "django_migrations"'):
         return True
@@ -52,84 +52,84 @@ def is_a_step(sql: Any) -> bool:
 
 
 @contextlib.contextmanager
-def dying(words: str, moment: str) -> Iterator[list[str]]:
-    """Die "before" or "after" the first statement that has `words`; yields a list that gets the statement."""
-    deaths: list[str] = []
+def killed_at(words: str, moment: str) -> Iterator[list[str]]:
+    """Kill the command "before" or "after" the first statement that has `words`; yields a list that gets the statement."""
+    interrupted: list[str] = []
 
-    def die(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        if deaths or words not in str(sql):
+    def kill(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if interrupted or words not in str(sql):
             return execute(sql, params, many, context)
-        deaths.append(str(sql))
-        return _die(moment, execute, sql, params, many, context)
+        interrupted.append(str(sql))
+        return _kill(moment, execute, sql, params, many, context)
 
-    with wrapped_statements(die):
-        yield deaths
+    with wrapped_statements(kill):
+        yield interrupted
 
 
 @contextlib.contextmanager
-def dying_at(number: int, moment: str) -> Iterator[list[str]]:
-    """Die "before" or "after" the given one of the statements of the repair."""
+def killed_at_statement(number: int, moment: str) -> Iterator[list[str]]:
+    """Kill the command "before" or "after" the repair's statement of that number; yields a list that gets the statement."""
     count = itertools.count(1)
-    deaths: list[str] = []
+    interrupted: list[str] = []
 
-    def die(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        if deaths or not is_a_step(sql) or next(count) != number:
+    def kill(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if interrupted or not is_repair_statement(sql) or next(count) != number:
             return execute(sql, params, many, context)
-        deaths.append(str(sql))
-        return _die(moment, execute, sql, params, many, context)
+        interrupted.append(str(sql))
+        return _kill(moment, execute, sql, params, many, context)
 
-    with wrapped_statements(die):
-        yield deaths
+    with wrapped_statements(kill):
+        yield interrupted
 
 
 @contextlib.contextmanager
-def counted() -> Iterator[list[Statement]]:
-    """Yields a list that gets the statements of the repair."""
+def recorded_statements() -> Iterator[list[Statement]]:
+    """Yield a list that gets the statements of the repair."""
     steps: list[Statement] = []
 
-    def count(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        if is_a_step(sql):
+    def record(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if is_repair_statement(sql):
             raw = context["connection"].connection
             begun = raw.info.transaction_status == TRANSACTION_STATUS_INTRANS
             steps.append(Statement(str(sql), begun))
         return execute(sql, params, many, context)
 
-    with wrapped_statements(count):
+    with wrapped_statements(record):
         yield steps
 
 
 @contextlib.contextmanager
 def session_ended(before: int) -> Iterator[list[str]]:
-    """Let the server end the session before the given one of the statements of the repair."""
+    """Let the server end the session before the repair's statement of that number."""
     count = itertools.count(1)
-    deaths: list[str] = []
+    interrupted: list[str] = []
 
     def end(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        if not deaths and is_a_step(sql) and next(count) == before:
-            deaths.append(str(sql))
+        if not interrupted and is_repair_statement(sql) and next(count) == before:
+            interrupted.append(str(sql))
             _end_session(context)
         return execute(sql, params, many, context)
 
     with wrapped_statements(end):
-        yield deaths
+        yield interrupted
 
 
 @contextlib.contextmanager
-def session_ended_by_refusal() -> Iterator[list[str]]:
-    """Let the server end the session as soon as it was refused a lock, before that can be rolled back."""
-    deaths: list[str] = []
+def session_ended_after_lock_timeout() -> Iterator[list[str]]:
+    """Let the server end the session as soon as a lock times out, before the transaction is rolled back."""
+    interrupted: list[str] = []
 
     def end(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         try:
             return execute(sql, params, many, context)
         except OperationalError as error:
-            if not deaths and sqlstate(error) == LOCK_NOT_AVAILABLE:
-                deaths.append(str(sql))
+            if not interrupted and sqlstate(error) == LOCK_NOT_AVAILABLE:
+                interrupted.append(str(sql))
                 _end_session(context)
             raise
 
     with wrapped_statements(end):
-        yield deaths
+        yield interrupted
 
 
 def _end_session(context: dict[str, Any]) -> None:
@@ -137,8 +137,8 @@ def _end_session(context: dict[str, Any]) -> None:
     Database(connection.settings_dict["NAME"]).value("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
 
-def _die(moment: str, execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """Leave the server as a killed client would: the connection closed at once, its transaction never ended."""
+def _kill(moment: str, execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """Do to the server what a killed client does: close the connection without ending the transaction."""
     if moment == "after":
         execute(sql, params, many, context)
     context["connection"].connection.close()

@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
 
-class ZooConfig(AppConfig):
+class TestAppConfig(AppConfig):
     name = "clinic_project.reconciliation.tests.testapp"
-    label = "zoo"
+    label = "testapp"

@@ -1,15 +1,15 @@
-"""A type that isn't PostgreSQL's own. Apart from the models, which can be imported only once the app is installed."""
+"""A field whose type an extension defines. The models' module can be imported only once the app is installed."""
 
 from typing import Any
 
 from django.db import models
 
-#: A type that an extension brings, and the extension, the better known one first.
+#: From an extension to the type that it defines; the better known one comes first.
 EXTENSION_TYPES = {"citext": "citext", "vector": "vector(3)"}
 
 
 class ExtensionField(models.Field):
-    """A column of an extension's type: whichever of EXTENSION_TYPES the server can have."""
+    """A column of an extension's type: the first of EXTENSION_TYPES that the server has."""
 
     def db_type(self, connection: Any) -> str:
         return EXTENSION_TYPES[available_extension(connection)]

@@ -1,5 +1,5 @@
-# ruff: noqa: DJ008 (nobody looks at these)
-"""Models with everything that PostgreSQL and Django can declare and no clinic needs."""
+# ruff: noqa: DJ008 (no page shows these)
+"""Models with what Django can declare for PostgreSQL, beyond what the clinic's models have."""
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import ArrayField, DateRangeField
@@ -13,7 +13,7 @@ from .extensions import ExtensionField
 
 class Keeper(models.Model):
     id = models.BigAutoField(primary_key=True)
-    # An index with a twin for LIKE, which Django makes by itself.
+    # For a text column, Django adds a second index, for LIKE.
     name = models.CharField(max_length=100, db_index=True)
     badge = models.CharField(max_length=20, unique=True, db_collation="C")
     notes = models.TextField(db_index=True, blank=True, default="")
@@ -23,7 +23,7 @@ class Keeper(models.Model):
 
 
 class Enclosure(models.Model):
-    """Names that have to be quoted."""
+    """Its names have to be quoted."""
 
     name = models.CharField(max_length=60, db_column="Käfig's Name")
     square_metres = models.DecimalField(max_digits=8, decimal_places=2, db_column="Fläche m²")
@@ -60,33 +60,33 @@ class Animal(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["-born", "species"], name="zoo_descending"),
-            models.Index(fields=["species"], condition=Q(is_alive=True), name="zoo_partial"),
-            models.Index(fields=["enclosure", "born"], include=["weight"], name="zoo_covering"),
-            models.Index(Upper("species"), F("born").desc(nulls_last=True), name="zoo_expression"),
-            models.Index(fields=["species"], opclasses=["varchar_pattern_ops"], name="zoo_pattern"),
-            GinIndex(fields=["facts"], opclasses=["jsonb_path_ops"], name="zoo_facts"),
-            GinIndex(fields=["tags"], fastupdate=False, name="zoo_tags"),
-            BrinIndex(fields=["born"], pages_per_range=16, name="zoo_brin"),
-            HashIndex(fields=["species"], fillfactor=70, name="zoo_hash"),
-            models.Index(fields=["nickname", "mood"], name="zoo_later"),
+            models.Index(fields=["-born", "species"], name="animal_descending"),
+            models.Index(fields=["species"], condition=Q(is_alive=True), name="animal_partial"),
+            models.Index(fields=["enclosure", "born"], include=["weight"], name="animal_covering"),
+            models.Index(Upper("species"), F("born").desc(nulls_last=True), name="animal_expression"),
+            models.Index(fields=["species"], opclasses=["varchar_pattern_ops"], name="animal_pattern"),
+            GinIndex(fields=["facts"], opclasses=["jsonb_path_ops"], name="animal_facts"),
+            GinIndex(fields=["tags"], fastupdate=False, name="animal_tags"),
+            BrinIndex(fields=["born"], pages_per_range=16, name="animal_brin"),
+            HashIndex(fields=["species"], fillfactor=70, name="animal_hash"),
+            models.Index(fields=["nickname", "mood"], name="animal_later"),
         ]
         constraints = [
-            models.CheckConstraint(condition=Q(weight__gt=0) | Q(weight__isnull=True), name="zoo_weight"),
-            models.CheckConstraint(condition=Q(legs__lte=750), name="zoo_legs"),
-            models.UniqueConstraint(fields=["enclosure", "species", "born"], name="zoo_composite"),
-            models.UniqueConstraint(fields=["species"], condition=Q(is_alive=False), name="zoo_conditional"),
-            models.UniqueConstraint(Lower("species"), "enclosure", "weight", name="zoo_unique_expression"),
-            models.UniqueConstraint(fields=["mother", "born"], deferrable=Deferrable.DEFERRED, name="zoo_deferred"),
-            models.UniqueConstraint(fields=["id"], include=["species"], name="zoo_unique_covering"),
+            models.CheckConstraint(condition=Q(weight__gt=0) | Q(weight__isnull=True), name="animal_weight"),
+            models.CheckConstraint(condition=Q(legs__lte=750), name="animal_legs"),
+            models.UniqueConstraint(fields=["enclosure", "species", "born"], name="animal_composite"),
+            models.UniqueConstraint(fields=["species"], condition=Q(is_alive=False), name="animal_conditional"),
+            models.UniqueConstraint(Lower("species"), "enclosure", "weight", name="animal_unique_expression"),
+            models.UniqueConstraint(fields=["mother", "born"], deferrable=Deferrable.DEFERRED, name="animal_deferred"),
+            models.UniqueConstraint(fields=["id"], include=["species"], name="animal_unique_covering"),
             ExclusionConstraint(
-                name="zoo_exclusion", expressions=[("stay", "&&")], condition=Q(is_alive=True), index_type="gist"
+                name="animal_exclusion", expressions=[("stay", "&&")], condition=Q(is_alive=True), index_type="gist"
             ),
         ]
 
 
 class Visit(models.Model):
-    """A key of two columns' worth: unique_together, a text key on the other side, a key of the application's own."""
+    """A text key that the application sets, a foreign key to a unique text column, unique_together."""
 
     code = models.CharField(max_length=12, primary_key=True)
     animal = models.ForeignKey(Animal, models.CASCADE, related_name="visits")

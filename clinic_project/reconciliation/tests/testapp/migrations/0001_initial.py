@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
                                 null=True,
                                 on_delete=django.db.models.deletion.SET_NULL,
                                 related_name="+",
-                                to="zoo.animal",
+                                to="testapp.animal",
                             ),
                         ),
                         (
@@ -88,12 +88,12 @@ class Migration(migrations.Migration):
                                 null=True,
                                 on_delete=django.db.models.deletion.SET_NULL,
                                 related_name="+",
-                                to="zoo.animal",
+                                to="testapp.animal",
                             ),
                         ),
                         (
                             "enclosure",
-                            models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="zoo.enclosure"),
+                            models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="testapp.enclosure"),
                         ),
                     ],
                 ),
@@ -113,14 +113,16 @@ class Migration(migrations.Migration):
                         ("hired_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                         (
                             "deputy_of",
-                            models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to="zoo.keeper"),
+                            models.ForeignKey(
+                                null=True, on_delete=django.db.models.deletion.SET_NULL, to="testapp.keeper"
+                            ),
                         ),
                     ],
                 ),
                 migrations.AddField(
                     model_name="enclosure",
                     name="keepers",
-                    field=models.ManyToManyField(db_table="Pfleger & Gehege", to="zoo.keeper"),
+                    field=models.ManyToManyField(db_table="Pfleger & Gehege", to="testapp.keeper"),
                 ),
                 migrations.CreateModel(
                     name="Visit",
@@ -130,76 +132,84 @@ class Migration(migrations.Migration):
                         (
                             "animal",
                             models.ForeignKey(
-                                on_delete=django.db.models.deletion.CASCADE, related_name="visits", to="zoo.animal"
+                                on_delete=django.db.models.deletion.CASCADE, related_name="visits", to="testapp.animal"
                             ),
                         ),
                         (
                             "keeper",
                             models.ForeignKey(
-                                on_delete=django.db.models.deletion.CASCADE, to="zoo.keeper", to_field="badge"
+                                on_delete=django.db.models.deletion.CASCADE, to="testapp.keeper", to_field="badge"
                             ),
                         ),
                     ],
                 ),
                 migrations.AddIndex(
                     model_name="animal",
-                    index=models.Index(fields=["-born", "species"], name="zoo_descending"),
+                    index=models.Index(fields=["-born", "species"], name="animal_descending"),
                 ),
                 migrations.AddIndex(
                     model_name="animal",
-                    index=models.Index(condition=models.Q(("is_alive", True)), fields=["species"], name="zoo_partial"),
+                    index=models.Index(
+                        condition=models.Q(("is_alive", True)), fields=["species"], name="animal_partial"
+                    ),
                 ),
                 migrations.AddIndex(
                     model_name="animal",
-                    index=models.Index(fields=["enclosure", "born"], include=("weight",), name="zoo_covering"),
+                    index=models.Index(fields=["enclosure", "born"], include=("weight",), name="animal_covering"),
                 ),
                 migrations.AddIndex(
                     model_name="animal",
                     index=models.Index(
                         django.db.models.functions.text.Upper("species"),
                         models.OrderBy(models.F("born"), descending=True, nulls_last=True),
-                        name="zoo_expression",
+                        name="animal_expression",
                     ),
                 ),
                 migrations.AddIndex(
                     model_name="animal",
-                    index=models.Index(fields=["species"], name="zoo_pattern", opclasses=["varchar_pattern_ops"]),
+                    index=models.Index(fields=["species"], name="animal_pattern", opclasses=["varchar_pattern_ops"]),
                 ),
                 migrations.AddIndex(
                     model_name="animal",
                     index=django.contrib.postgres.indexes.GinIndex(
-                        fields=["facts"], name="zoo_facts", opclasses=["jsonb_path_ops"]
+                        fields=["facts"], name="animal_facts", opclasses=["jsonb_path_ops"]
                     ),
                 ),
                 migrations.AddIndex(
                     model_name="animal",
-                    index=django.contrib.postgres.indexes.GinIndex(fastupdate=False, fields=["tags"], name="zoo_tags"),
+                    index=django.contrib.postgres.indexes.GinIndex(
+                        fastupdate=False, fields=["tags"], name="animal_tags"
+                    ),
                 ),
                 migrations.AddIndex(
                     model_name="animal",
                     index=django.contrib.postgres.indexes.BrinIndex(
-                        fields=["born"], name="zoo_brin", pages_per_range=16
+                        fields=["born"], name="animal_brin", pages_per_range=16
                     ),
                 ),
                 migrations.AddIndex(
                     model_name="animal",
-                    index=django.contrib.postgres.indexes.HashIndex(fields=["species"], fillfactor=70, name="zoo_hash"),
+                    index=django.contrib.postgres.indexes.HashIndex(
+                        fields=["species"], fillfactor=70, name="animal_hash"
+                    ),
                 ),
                 migrations.AddConstraint(
                     model_name="animal",
                     constraint=models.CheckConstraint(
                         condition=models.Q(("weight__gt", 0), ("weight__isnull", True), _connector="OR"),
-                        name="zoo_weight",
+                        name="animal_weight",
                     ),
                 ),
                 migrations.AddConstraint(
                     model_name="animal",
-                    constraint=models.UniqueConstraint(fields=("enclosure", "species", "born"), name="zoo_composite"),
+                    constraint=models.UniqueConstraint(
+                        fields=("enclosure", "species", "born"), name="animal_composite"
+                    ),
                 ),
                 migrations.AddConstraint(
                     model_name="animal",
                     constraint=models.UniqueConstraint(
-                        condition=models.Q(("is_alive", False)), fields=("species",), name="zoo_conditional"
+                        condition=models.Q(("is_alive", False)), fields=("species",), name="animal_conditional"
                     ),
                 ),
                 migrations.AddConstraint(
@@ -208,7 +218,7 @@ class Migration(migrations.Migration):
                         django.db.models.functions.text.Lower("species"),
                         models.F("enclosure"),
                         models.F("weight"),
-                        name="zoo_unique_expression",
+                        name="animal_unique_expression",
                     ),
                 ),
                 migrations.AddConstraint(
@@ -216,19 +226,19 @@ class Migration(migrations.Migration):
                     constraint=models.UniqueConstraint(
                         deferrable=django.db.models.constraints.Deferrable["DEFERRED"],
                         fields=("mother", "born"),
-                        name="zoo_deferred",
+                        name="animal_deferred",
                     ),
                 ),
                 migrations.AddConstraint(
                     model_name="animal",
                     constraint=models.UniqueConstraint(
-                        fields=("id",), include=("species",), name="zoo_unique_covering"
+                        fields=("id",), include=("species",), name="animal_unique_covering"
                     ),
                 ),
                 migrations.AddConstraint(
                     model_name="animal",
                     constraint=django.contrib.postgres.constraints.ExclusionConstraint(
-                        condition=models.Q(("is_alive", True)), expressions=[("stay", "&&")], name="zoo_exclusion"
+                        condition=models.Q(("is_alive", True)), expressions=[("stay", "&&")], name="animal_exclusion"
                     ),
                 ),
                 migrations.AddIndex(
