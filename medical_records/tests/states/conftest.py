@@ -16,7 +16,7 @@ from clinic_project.reconciliation.tests.support.databases import (
 from clinic_project.reconciliation.tests.support.fixtures import copy_of, empty_database, unblocked
 
 from .outcomes import Expectations
-from .rows import fill
+from .rows import insert_rows
 from .tables import TABLES
 
 __all__ = ["copy_of", "empty_database", "unblocked"]
@@ -39,7 +39,7 @@ def template_with_rows(migrated_template: Database) -> Iterator[Database]:
     """A database migrated from empty, with rows in all nine tables."""
     template = create_database(migrated_template.name)
     try:
-        fill(template)
+        insert_rows(template)
         yield template
     finally:
         drop_database(template)
@@ -47,7 +47,7 @@ def template_with_rows(migrated_template: Database) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def expected(unblocked: None) -> Iterator[Expectations]:
-    """What plain Django makes of the models, without any migration: no engine has had its hand in it."""
+    """What Django's own schema editor makes of the models, without any migration."""
     reference = create_database()
     try:
         with default_connection_to(reference), connection.schema_editor() as editor:

@@ -1,4 +1,4 @@
-"""The two outcomes that `manage.py migrate` may have: it converges, or it refuses by name."""
+"""The two outcomes that `manage.py migrate` may have: it converges, or it refuses and names the object."""
 
 import contextlib
 import re
@@ -23,7 +23,7 @@ MIGRATIONS = {("clinics", "0001_initial"), ("medical_records", "0001_add_medical
 
 @dataclass(frozen=True)
 class Expectations:
-    """What the tests compare with: the catalog of a database that was migrated from empty."""
+    """Assertions that compare a database with the catalog of a clean one."""
 
     clean: Catalog
 
@@ -38,18 +38,18 @@ class Expectations:
     ) -> Outcome:
         """Migrate, and fail unless the schema is then the declared one with every row as it was.
 
-        `keeping` says which strangers may stay; `backfilled` which columns' NULLs go, and for what; without `inserts` no
-        row is put in by hand (where a stranger rejects it).
+        `keeping` says which undeclared objects may stay, and `backfilled` with what which columns' NULLs are replaced;
+        without `inserts` no row is inserted as another program would (where an undeclared object rejects it).
         """
         backfilled = backfilled or {}
         before = fingerprints(database, backfilled)
-        strangers = self._strangers(database, keeping, schema)
+        undeclared = self._undeclared(database, keeping, schema)
         outcome = database.migrate()
         assert outcome.status == 0, outcome.printed
         self.is_declared(database, keeping, schema)
         assert lost_or_changed(database, before, backfilled) == []
         assert nulls_left(database, backfilled) == []
-        assert strangers.items() <= read_catalog(database, TABLES, schema).items(), "a stranger was touched"
+        assert undeclared.items() <= read_catalog(database, TABLES, schema).items(), "an undeclared object was changed"
         assert recorded(database) == MIGRATIONS
         if inserts:
             assert_defaults_live(database)
@@ -84,7 +84,7 @@ class Expectations:
         return outcome
 
     def converges_or_refuses(self, database: Database, *, naming: tuple[str, ...], remedy: tuple[str, ...]) -> None:
-        """Migrate where both outcomes are right: what may not be is a success that leaves a difference."""
+        """Migrate where both outcomes are right, but not a success that leaves a difference."""
         before = fingerprints(database)
         outcome = database.migrate()
         assert lost_or_changed(database, before, {}) == []
@@ -98,7 +98,7 @@ class Expectations:
         left = differences(self.clean, read_catalog(database, TABLES, schema), keeping)
         assert left == [], "\n".join(left)
 
-    def _strangers(self, database: Database, keeping: Callable[[Key], bool], schema: str) -> Catalog:
+    def _undeclared(self, database: Database, keeping: Callable[[Key], bool], schema: str) -> Catalog:
         there = read_catalog(database, TABLES, schema)
         return {key: value for key, value in there.items() if key not in self.clean and keeping(key)}
 
@@ -111,7 +111,7 @@ def recorded(database: Database) -> set[tuple[str, str]]:
 
 
 def assert_defaults_live(database: Database) -> None:
-    """Insert rows as another program would, relying on the defaults, and fail unless they get the declared values."""
+    """Insert rows that rely on the defaults, and fail unless they get the declared values."""
     with contextlib.closing(database.connect()) as connected, connected.cursor() as cursor:
         connected.autocommit = False
         keys: dict[str, Any] = {}
@@ -121,12 +121,12 @@ def assert_defaults_live(database: Database) -> None:
             cursor.execute(f"INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING {returned}", keys)
             keys[table], *found = cursor.fetchone()
             expected = [*defaults.values(), *(True for _ in moments)]
-            assert found == expected, f"{table}: {[*defaults, *moments]} came as {found}"
+            assert found == expected, f"{table}: {[*defaults, *moments]} are {found}"
         connected.rollback()
 
 
 _KEYS = {"appointments": "calendar_event_id"}
-#: table, columns, values, defaults that must come, columns that must come as this moment
+#: table, columns, values, the defaults of other columns, columns whose default is the present instant
 _INSERTS: tuple[tuple[str, str, str, dict[str, Any], tuple[str, ...]], ...] = (
     (
         "users",
@@ -181,7 +181,7 @@ _INSERTS: tuple[tuple[str, str, str, dict[str, Any], tuple[str, ...]], ...] = (
     ),
 )
 
-# Far from any state's own damage: what a refusal must not keep from being done.
+# Damage that no state has: a refusal must not keep it from being repaired.
 _UNRELATED_DAMAGE = (
     "DROP INDEX idx_patients_clinic_phone",
     "ALTER TABLE user_clinic_associations ALTER COLUMN title DROP DEFAULT, ALTER COLUMN is_active DROP NOT NULL",

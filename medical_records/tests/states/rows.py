@@ -7,7 +7,7 @@ ROWS = 240
 
 NAMES = "ARRAY['Łukasz Żółć', '王小明', 'Ñandú Íñigo', 'O''Brien', 'Søren Ærø', 'محمد', 'Zoë 🩺', 'straße']"
 
-# Keys run from 1 to ROWS in every table, given by the tables' own generators; everything else follows from `n`.
+# The tables' own generators give keys from 1 to ROWS; everything else is computed from `n`.
 _ROWS = """
 INSERT INTO users (email, password, last_login, is_staff, created_at, updated_at)
 SELECT format('user%s@clinic.example', n), 'pbkdf2$' || md5(n::text), CASE n % 3 WHEN 0 THEN moment END, n % 10 = 0,
@@ -65,8 +65,8 @@ FROM generate_series(1, {ROWS}) AS n
 """
 
 
-def fill(database: Database) -> None:
-    """Put ROWS rows into each of the nine tables, whatever else these have."""
+def insert_rows(database: Database) -> None:
+    """Insert ROWS rows into each of the nine tables."""
     with database.cursor() as cursor:
         cursor.execute(_NUMBERS)
         cursor.execute(_ROWS)

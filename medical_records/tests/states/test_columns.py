@@ -12,7 +12,7 @@ from .rows import ROWS
 
 
 class TestState1FrozenDefault:
-    """`DEFAULT 'now()'`, quoted: every later row gets the instant at which the table was made."""
+    """`DEFAULT 'now()'`, quoted: every later row gets the instant at which the table was created."""
 
     @pytest.mark.parametrize(
         ("table", "column"),
@@ -25,7 +25,7 @@ class TestState1FrozenDefault:
         ],
     )
     def test_01_now_in_quotes(self, table: str, column: str, database: Database, expected: Expectations):
-        """The default lives again, the rows keep their instants, and we are told how many carry the frozen one."""
+        """The default is set, the rows keep their instants, and a note counts those with the frozen one."""
         database.execute(
             f"ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT 'now()'",
             f"UPDATE {table} SET {column} = DEFAULT WHERE id <= 37",
@@ -34,15 +34,15 @@ class TestState1FrozenDefault:
         assert re.search(rf"\b37\b.*\b{column}|{column}.*\b37\b", outcome.printed), outcome.printed
 
     @pytest.mark.parametrize("default", ["'today'", "'2026-02-01 00:00+00'", "current_date", "now() + interval '1 h'"])
-    def test_01_other_wrong_moments(self, default: str, database: Database, expected: Expectations):
+    def test_01_other_wrong_instants(self, default: str, database: Database, expected: Expectations):
         database.execute(f"ALTER TABLE medical_records ALTER COLUMN created_at SET DEFAULT {default}")
         expected.converges(database)
 
-    def test_01_now_instead_of_the_statements_own_moment(self, database: Database, expected: Expectations):
+    def test_01_the_transactions_instant_instead_of_the_statements(self, database: Database, expected: Expectations):
         database.execute("ALTER TABLE patient_photos ALTER COLUMN created_at SET DEFAULT CURRENT_TIMESTAMP")
         expected.converges(database)
 
-    def test_01_all_defaults_are_gone(self, database: Database, expected: Expectations):
+    def test_01_all_defaults_are_missing(self, database: Database, expected: Expectations):
         database.execute(
             "ALTER TABLE medical_record_templates ALTER version DROP DEFAULT, ALTER is_deleted DROP DEFAULT, "
             "ALTER created_at DROP DEFAULT",
@@ -62,8 +62,8 @@ class TestState1FrozenDefault:
         )
         expected.converges(database)
 
-    def test_01_a_default_that_nobody_declared(self, database: Database, expected: Expectations):
-        """It would give rows a value that the models don't know of."""
+    def test_01_an_undeclared_default(self, database: Database, expected: Expectations):
+        """It would give rows a value that no model declares."""
         database.execute(
             "ALTER TABLE patient_photos ALTER description SET DEFAULT 'none'",
             "ALTER TABLE medical_records ALTER template_name SET DEFAULT ''",
@@ -71,7 +71,7 @@ class TestState1FrozenDefault:
         expected.converges(database)
 
     def test_01_numbers_from_a_sequence(self, database: Database, expected: Expectations):
-        """As good as an identity for a key, and a wrong default for whatever is none."""
+        """A sequence is equivalent to an identity for a key, and a wrong default for other columns."""
         database.execute(
             "CREATE SEQUENCE numbers",
             "ALTER TABLE medical_records ALTER version SET DEFAULT nextval('numbers')",
@@ -79,8 +79,8 @@ class TestState1FrozenDefault:
         )
         expected.converges(database)
 
-    def test_01_an_identity_that_nobody_declared(self, database: Database, expected: Expectations):
-        """GENERATED ALWAYS turns away every row that says what the value is."""
+    def test_01_an_undeclared_identity(self, database: Database, expected: Expectations):
+        """GENERATED ALWAYS rejects every row that gives the value."""
         database.execute(
             "ALTER TABLE medical_records ALTER patient_id ADD GENERATED ALWAYS AS IDENTITY",
             "ALTER TABLE medical_records ALTER version DROP DEFAULT",
@@ -118,7 +118,7 @@ class TestState5NullableBooleans:
         database.execute("ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL, ALTER patient_id DROP NOT NULL")
         expected.converges(database)
 
-    def test_05_every_row_is_null_and_the_default_is_gone(self, database: Database, expected: Expectations):
+    def test_05_every_row_is_null_and_the_default_is_missing(self, database: Database, expected: Expectations):
         database.execute(
             "ALTER TABLE patient_photos ALTER is_pending DROP NOT NULL, ALTER is_pending DROP DEFAULT",
             "UPDATE patient_photos SET is_pending = NULL",
@@ -141,7 +141,7 @@ class TestState5NullableBooleans:
             )
         expected.converges(database, backfilled=dict.fromkeys(places, "false"))
 
-    def test_05_a_moment_is_filled_too(self, database: Database, expected: Expectations):
+    def test_05_an_instant_is_backfilled_too(self, database: Database, expected: Expectations):
         database.execute(
             "ALTER TABLE medical_records ALTER created_at DROP NOT NULL",
             "UPDATE medical_records SET created_at = NULL WHERE id % 4 = 1",
@@ -149,7 +149,7 @@ class TestState5NullableBooleans:
         expected.converges(database, backfilled={"medical_records.created_at": None})
 
     def test_05_more_rows_than_a_batch(self, database: Database, expected: Expectations):
-        """More rows than any sensible batch: all are backfilled, and only those."""
+        """All NULLs are backfilled, and nothing else."""
         database.execute(
             "ALTER TABLE patient_photos ALTER is_deleted DROP NOT NULL",
             """INSERT INTO patient_photos
@@ -169,7 +169,7 @@ class TestState5NullableBooleans:
     def test_05_nulls_without_a_declared_default(
         self, place: str, remedy: str, database: Database, expected: Expectations
     ):
-        """Nobody knows what to fill in: the column and the number of rows are told."""
+        """There is nothing to backfill with: the refusal names the column and the number of rows."""
         table, column = place.split(".")
         database.execute(
             f"ALTER TABLE {table} ALTER {column} DROP NOT NULL", f"UPDATE {table} SET {column} = NULL WHERE id <= 17"
@@ -178,7 +178,7 @@ class TestState5NullableBooleans:
 
 
 class TestState6MissingColumns:
-    """A column isn't there, and rows are."""
+    """A column is missing, and the table has rows."""
 
     @pytest.mark.parametrize(
         ("table", "column"),
@@ -204,7 +204,7 @@ class TestState6MissingColumns:
         expected.converges(database)
 
     def test_06_columns_under_several_indexes(self, database: Database, expected: Expectations):
-        """Dropping a column took its indexes along: both come back."""
+        """Dropping a column dropped its indexes: both are added again."""
         database.execute("ALTER TABLE patient_photos DROP is_deleted, DROP content_hash, DROP medical_record_id")
         expected.converges(database)
 
@@ -257,7 +257,7 @@ class TestState14ShorterVarchar:
         assert now == files, "rewritten or rebuilt"
 
     def test_14_under_a_view(self, database: Database, expected: Expectations):
-        """PostgreSQL lets no column change its type under a view: told, with the view's name."""
+        """PostgreSQL changes no type of a column that a view reads: refused, with the view's name."""
         database.execute(
             "ALTER TABLE medical_record_templates ALTER name TYPE varchar(100)",
             "CREATE VIEW template_names AS SELECT name FROM medical_record_templates",
@@ -270,7 +270,7 @@ class TestState14ShorterVarchar:
 
 
 class TestState15OtherTypes:
-    """A type that no widening brings to the declared one: nobody but a person may convert it."""
+    """Another type, which isn't a shorter varchar: only a person may convert it."""
 
     @pytest.mark.parametrize(
         ("table", "column", "type_", "back"),
@@ -310,7 +310,7 @@ class TestState15OtherTypes:
         )
 
     def test_15_a_generated_column(self, database: Database, expected: Expectations):
-        """It becomes an ordinary one with the values that it has, by the statement that the refusal tells."""
+        """The refusal prints the statement that keeps its values and makes it an ordinary column."""
         database.execute(
             "ALTER TABLE patient_photos DROP size_bytes",
             "ALTER TABLE patient_photos ADD size_bytes integer GENERATED ALWAYS AS (id * 2) STORED NOT NULL",

@@ -1,4 +1,4 @@
-"""Foreign keys: missing, orphaned, unvalidated, other ones, switched off (states 7 to 10)."""
+"""Foreign keys: missing, with orphans, not validated, different, disabled (states 7 to 10)."""
 
 import psycopg2
 import pytest
@@ -30,7 +30,7 @@ PARENTS = {
 
 
 def replace(database: Database, table: str, column: str, definition: str) -> str:
-    """Put another constraint in the place, and under the name, of the foreign key on `column`."""
+    """Replace the foreign key on `column` by another constraint of its name."""
     name = foreign_key(database, table, column)
     database.execute(
         f'ALTER TABLE {table} DROP CONSTRAINT "{name}"', f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}'
@@ -45,7 +45,7 @@ def drop(database: Database, table: str, column: str) -> str:
 
 
 class TestState7Missing:
-    """A foreign key isn't there, and no row minds."""
+    """A foreign key is missing, and no row violates it."""
 
     @pytest.mark.parametrize(("table", "column"), EVERY_KEY)
     def test_07_is_added_and_valid(self, table: str, column: str, database: Database, expected: Expectations):
@@ -62,7 +62,7 @@ class TestState7Missing:
 
 
 class TestState8Orphans:
-    """A foreign key isn't there, and rows point at nobody."""
+    """A foreign key is missing, and rows point to rows that don't exist."""
 
     @pytest.mark.parametrize(
         ("table", "column"),
@@ -74,7 +74,7 @@ class TestState8Orphans:
             ("medical_record_templates", "created_by_user_id"),
         ],
     )
-    def test_08_new_rows_are_guarded_and_orphans_told(
+    def test_08_is_added_not_valid_and_orphans_are_reported(
         self, table: str, column: str, database: Database, expected: Expectations
     ):
         name = drop(database, table, column)
@@ -86,8 +86,8 @@ class TestState8Orphans:
         )
         assert database.value("SELECT convalidated FROM pg_constraint WHERE conname = %s", [name])
 
-    def test_08_the_guard_stands_while_orphans_remain(self, database: Database):
-        """After the refusal, a new orphan is turned away and the old ones are still there."""
+    def test_08_new_orphans_are_rejected_while_old_ones_remain(self, database: Database):
+        """After the refusal, a new orphan is rejected and the old ones are still there."""
         drop(database, "medical_records", "patient_id")
         database.execute("UPDATE medical_records SET patient_id = 900000 + id WHERE id <= 5")
         assert database.migrate().status != 0
@@ -97,7 +97,7 @@ class TestState8Orphans:
             database.execute("UPDATE medical_records SET patient_id = 900999 WHERE id = 6")
         assert database.value("SELECT count(*) FROM medical_records WHERE patient_id > 900000") == 5
 
-    def test_08_again_and_again(self, database: Database, expected: Expectations):
+    def test_08_a_second_run(self, database: Database, expected: Expectations):
         """A second migrate without a remedy refuses just the same, and changes nothing."""
         drop(database, "patient_photos", "patient_id")
         database.execute("UPDATE patient_photos SET patient_id = 900000 WHERE id <= 120")
@@ -133,7 +133,7 @@ class TestState8Orphans:
 
 
 class TestState9OtherForeignKeys:
-    """A foreign key is there, and isn't the declared one."""
+    """There is a foreign key, and it isn't the declared one."""
 
     @pytest.mark.parametrize(("table", "column"), [("medical_records", "patient_id"), ("patient_photos", "clinic_id")])
     def test_09_not_validated(self, table: str, column: str, database: Database, expected: Expectations):
@@ -162,12 +162,12 @@ class TestState9OtherForeignKeys:
             ),
         )
 
-    @pytest.mark.parametrize("timing", ["NOT DEFERRABLE", "DEFERRABLE INITIALLY IMMEDIATE"])
-    def test_09_other_deferrability(self, timing: str, database: Database, expected: Expectations):
+    @pytest.mark.parametrize("deferrability", ["NOT DEFERRABLE", "DEFERRABLE INITIALLY IMMEDIATE"])
+    def test_09_other_deferrability(self, deferrability: str, database: Database, expected: Expectations):
         """Altered in place: it is the same constraint afterwards."""
         name = foreign_key(database, "medical_records", "template_id")
         before = database.value("SELECT oid FROM pg_constraint WHERE conname = %s", [name])
-        database.execute(f'ALTER TABLE medical_records ALTER CONSTRAINT "{name}" {timing}')
+        database.execute(f'ALTER TABLE medical_records ALTER CONSTRAINT "{name}" {deferrability}')
         expected.converges(database)
         assert database.value("SELECT oid FROM pg_constraint WHERE conname = %s", [name]) == before
 
@@ -190,7 +190,7 @@ class TestState9OtherForeignKeys:
         replace(database, "medical_records", column, definition)
         expected.converges(database)
 
-    def test_09_what_is_replaced_is_not_said_to_be_left_alone(self, database: Database, expected: Expectations):
+    def test_09_what_is_replaced_is_not_noted_as_undeclared(self, database: Database, expected: Expectations):
         drop(database, "patient_photos", "patient_id")
         database.execute(
             "ALTER TABLE patient_photos ADD CONSTRAINT theirs FOREIGN KEY (patient_id) REFERENCES patients"
@@ -199,7 +199,7 @@ class TestState9OtherForeignKeys:
         assert "left alone" not in expected.converges(database).printed
 
     def test_09_another_declared_one_has_its_name(self, database: Database, expected: Expectations):
-        """One foreign key is gone, another took its name: it isn't dropped for that."""
+        """One foreign key is missing, and another one has its name. That one isn't dropped."""
         patient, clinic = (foreign_key(database, "medical_records", column) for column in ("patient_id", "clinic_id"))
         before = database.value("SELECT oid FROM pg_constraint WHERE conname = %s", [clinic])
         database.execute(
@@ -226,7 +226,7 @@ class TestState9OtherForeignKeys:
         expected.converges(database)
 
     def test_09_a_check_has_its_name(self, database: Database, expected: Expectations):
-        """A name that is taken by a constraint of another kind: told, or given back; the check is nobody's to drop."""
+        """A constraint of another kind has the name: refused. The check isn't dropped."""
         name = replace(database, "medical_records", "patient_id", "CHECK (patient_id > 0)")
         expected.refuses(
             database,
@@ -235,10 +235,10 @@ class TestState9OtherForeignKeys:
             keeping=named("positive_patient"),
         )
 
-    def test_09_a_strangers_constraint_has_the_name_of_an_unvalidated_one(
+    def test_09_an_undeclared_constraint_has_the_name_of_an_unvalidated_one(
         self, database: Database, expected: Expectations
     ):
-        """It is proved, since that harms nobody; the stranger keeps its name."""
+        """The foreign key is validated all the same; the undeclared constraint keeps its name."""
         key = "FOREIGN KEY (patient_id) REFERENCES patients DEFERRABLE INITIALLY DEFERRED NOT VALID"
         name = replace(database, "medical_records", "patient_id", "UNIQUE (id, patient_id)")
         database.execute(f"ALTER TABLE medical_records ADD CONSTRAINT fk_patient {key}")
@@ -253,7 +253,7 @@ class TestState9OtherForeignKeys:
         )
 
     def test_09_an_old_one_beside_the_declared_one(self, database: Database, expected: Expectations):
-        """Another system's key on the same column, with another action: a stranger, left alone and noted."""
+        """Another system's foreign key on the same column, with another action, is left alone and noted."""
         database.execute(
             "ALTER TABLE medical_records ADD CONSTRAINT fk_records_patient "
             "FOREIGN KEY (patient_id) REFERENCES patients ON DELETE CASCADE"
@@ -262,10 +262,10 @@ class TestState9OtherForeignKeys:
 
 
 class TestState10DisabledTriggers:
-    """A foreign key says that it is valid; its triggers are off, and orphans came in."""
+    """A foreign key is marked valid, its triggers are disabled, and there are orphans."""
 
     @pytest.mark.parametrize("table", MEDICAL_TABLES[1:])
-    def test_10_is_told_not_hidden(self, table: str, database: Database):
+    def test_10_is_reported(self, table: str, database: Database):
         database.execute(
             f"ALTER TABLE {table} DISABLE TRIGGER ALL", f"UPDATE {table} SET patient_id = 900000 + id WHERE id <= 9"
         )
@@ -278,13 +278,13 @@ class TestState10DisabledTriggers:
         assert database.value(f"SELECT count(*) FROM {table}") == rows
 
     def test_10_disabled_on_the_parent(self, database: Database):
-        """Parents could be deleted from under their children: the other half of the guard."""
+        """Parents can be deleted while children point to them."""
         database.execute("ALTER TABLE patients DISABLE TRIGGER ALL", "DELETE FROM patients WHERE id <= 9")
         outcome = database.migrate()
         assert "patients" in outcome.printed
         assert "disabled" in outcome.printed
 
-    def test_10_converges_once_the_triggers_are_on_again(self, database: Database, expected: Expectations):
+    def test_10_converges_once_the_triggers_are_enabled(self, database: Database, expected: Expectations):
         database.execute("ALTER TABLE medical_records DISABLE TRIGGER ALL")
         assert "disabled" in database.migrate().printed
         database.execute("ALTER TABLE medical_records ENABLE TRIGGER ALL")

@@ -27,7 +27,7 @@ class TestState2InvalidIndexes:
         expected.converges(database)
 
     def test_02_an_interrupted_build(self, database: Database, expected: Expectations):
-        """As it really happens: an old transaction holds the build up until its session is told to stop."""
+        """A real one: an old transaction delays the build until its session times out."""
         database.execute("DROP INDEX idx_medical_records_created")
         with database.cursor() as writer:
             writer.execute("BEGIN; UPDATE medical_records SET version = version WHERE id = 1")
@@ -59,7 +59,7 @@ class TestState2InvalidIndexes:
         expected.converges(database)
 
     def test_02_a_build_that_is_running(self, database: Database, expected: Expectations):
-        """It looks just as invalid. It is waited for, not dropped: the index in the end is the one being built."""
+        """It looks invalid, too. `migrate` waits for it and doesn't drop it: the index in the end is that one."""
         database.execute("DROP INDEX idx_medical_records_created")
         with running_build(database):
             building = object_ids(database, ["idx_medical_records_created"])
@@ -70,7 +70,7 @@ class TestState2InvalidIndexes:
 
 @contextlib.contextmanager
 def running_build(database: Database):
-    """Build idx_medical_records_created in another session, which an old transaction keeps waiting for a second."""
+    """Build idx_medical_records_created in another session, which waits for an old transaction for a second."""
     with contextlib.closing(database.connect()) as old, old.cursor() as cursor:
         cursor.execute("BEGIN; UPDATE medical_records SET version = version WHERE id = 1")
         build = threading.Thread(
@@ -116,7 +116,7 @@ class TestState3WrongIndexOfTheRightName:
             pytest.param("idx_patients_clinic_phone", "patients (clinic_id, lower(phone_number))", id="lower"),
         ],
     )
-    def test_03_is_swapped_for_the_right_one(self, index: str, wrong: str, database: Database, expected: Expectations):
+    def test_03_is_replaced_by_the_right_one(self, index: str, wrong: str, database: Database, expected: Expectations):
         database.execute(f"DROP INDEX {index}", f"CREATE INDEX {index} ON {wrong}")
         expected.converges(database)
 
@@ -141,7 +141,7 @@ class TestState3WrongIndexOfTheRightName:
         )
         expected.converges(database)
 
-    def test_03_unique_constraint_is_missing_and_rows_are_double(self, database: Database, expected: Expectations):
+    def test_03_unique_constraint_is_missing_and_there_are_duplicates(self, database: Database, expected: Expectations):
         database.execute(
             "ALTER TABLE user_clinic_associations DROP CONSTRAINT uq_user_clinic",
             """INSERT INTO user_clinic_associations (user_id, clinic_id, full_name)
@@ -154,7 +154,7 @@ class TestState3WrongIndexOfTheRightName:
         )
 
     def test_03_what_replaces_a_replica_identity_becomes_it(self, database: Database, expected: Expectations):
-        """Else the publisher could neither UPDATE nor DELETE. Where it can't be it, the old one stays."""
+        """Else a publisher could neither UPDATE nor DELETE. Where the new one can't be it, the old one stays."""
         database.execute(
             "ALTER TABLE user_clinic_associations DROP CONSTRAINT uq_user_clinic, "
             "ADD CONSTRAINT uq_user_clinic UNIQUE (user_id, clinic_id, title)",
@@ -172,7 +172,7 @@ class TestState3WrongIndexOfTheRightName:
         assert identities(database) == {"uq_user_clinic"}
 
     def test_03_two_indexes_with_each_others_names(self, database: Database, expected: Expectations):
-        """Both are right under the wrong name: renamed past each other, none rebuilt."""
+        """Both are right and have each other's name: they are renamed, and none is rebuilt."""
         names = ["idx_patient_photos_clinic", "idx_patient_photos_patient"]
         before = object_ids(database, names)
         database.execute(
@@ -184,7 +184,7 @@ class TestState3WrongIndexOfTheRightName:
         assert object_ids(database, names) == before
 
     def test_03_the_name_is_on_another_declared_index(self, database: Database, expected: Expectations):
-        """One index is gone, another took its name: that one gets its own name back, then the missing one is built."""
+        """One index is missing, and another has its name: that one is renamed, then the missing one is built."""
         before = object_ids(database, ["idx_patient_photos_patient"])
         database.execute(
             "DROP INDEX idx_patient_photos_clinic",
@@ -208,16 +208,16 @@ class TestState3WrongIndexOfTheRightName:
         )
 
     @pytest.mark.parametrize(
-        "thief", ["TABLE {} (id integer)", "VIEW {} AS SELECT 1 AS one", "SEQUENCE {}", "TYPE {} AS (one integer)"]
+        "owner", ["TABLE {} (id integer)", "VIEW {} AS SELECT 1 AS one", "SEQUENCE {}", "TYPE {} AS (one integer)"]
     )
-    def test_03_the_name_is_taken_by_something_else(self, thief: str, database: Database, expected: Expectations):
+    def test_03_the_name_is_taken_by_something_else(self, owner: str, database: Database, expected: Expectations):
         database.execute(
-            "DROP INDEX idx_patient_photos_created", f"CREATE {thief.format('idx_patient_photos_created')}"
+            "DROP INDEX idx_patient_photos_created", f"CREATE {owner.format('idx_patient_photos_created')}"
         )
         expected.refuses(
             database,
             naming=("idx_patient_photos_created",),
-            remedy=(f"DROP {thief.split(maxsplit=1)[0]} idx_patient_photos_created",),
+            remedy=(f"DROP {owner.split(maxsplit=1)[0]} idx_patient_photos_created",),
         )
 
 
@@ -226,7 +226,7 @@ def identities(database: Database) -> set[str]:
 
 
 class TestState4RightObjectOfAWrongName:
-    """The index or constraint is there under another name: a rename, and no rebuild."""
+    """The index or constraint has another name: it is renamed, and not rebuilt."""
 
     def test_04_indexes(self, database: Database, expected: Expectations):
         names = ["idx_medical_records_clinic", "idx_patient_photos_dedup", "idx_medical_record_templates_deleted"]
@@ -258,7 +258,7 @@ class TestState4RightObjectOfAWrongName:
         assert object_ids(database, [name]) == before
 
     def test_04_everything_of_a_table_that_was_renamed(self, database: Database, expected: Expectations):
-        """Renaming a table leaves the names of its key and sequence behind."""
+        """Renaming a table doesn't rename its key, sequence and indexes."""
         database.execute(
             "ALTER TABLE patient_photos RENAME CONSTRAINT patient_photos_pkey TO photos_pkey",
             "ALTER SEQUENCE patient_photos_id_seq RENAME TO photos_id_seq",
@@ -267,7 +267,7 @@ class TestState4RightObjectOfAWrongName:
         expected.converges(database)
 
     def test_04_the_right_name_is_on_a_wrong_index(self, database: Database, expected: Expectations):
-        """The right one, under another name, takes the name over from the wrong one: nothing is built."""
+        """The right one has another name, and gets the wrong one's: nothing is built."""
         before = object_ids(database, ["idx_medical_records_created"])
         database.execute(
             "ALTER INDEX idx_medical_records_created RENAME TO ix_created",
@@ -276,8 +276,8 @@ class TestState4RightObjectOfAWrongName:
         expected.converges(database)
         assert object_ids(database, ["idx_medical_records_created"]) == before
 
-    def test_04_a_twin_stays_where_it_is(self, database: Database, expected: Expectations):
-        """With the declared one in place, another index that repeats it is a stranger: left alone, and noted."""
+    def test_04_an_index_that_repeats_it_stays(self, database: Database, expected: Expectations):
+        """Where the declared index is there, another one that repeats it is undeclared: left alone, and noted."""
         before = object_ids(database, ["idx_medical_records_patient", "ix_medical_records_patient_id"])
         database.execute("CREATE INDEX ix_medical_records_patient_id ON medical_records (patient_id)")
         expected.converges(database, keeping=named("ix_medical_records_patient_id"))

@@ -12,7 +12,7 @@ GENERATED = [table for table in TABLES if table != "appointments"]
 
 
 def make_serial(database: Database, table: str, type_: str = "integer") -> None:
-    """Generate the key as `serial` does, going on where the identity was."""
+    """Generate the key as `serial` does, from the identity's next value on."""
     next_key = database.value(f"SELECT nextval(pg_get_serial_sequence('{table}', 'id'))")
     database.execute(
         f"ALTER TABLE {table} ALTER id DROP IDENTITY",
@@ -22,7 +22,7 @@ def make_serial(database: Database, table: str, type_: str = "integer") -> None:
 
 
 class TestState11Serial:
-    """A key from `serial` where the model has an identity: as good."""
+    """A key from `serial` where the model has an identity: equivalent."""
 
     @pytest.mark.parametrize("type_", ["integer", "bigint"])
     def test_11_is_no_difference(self, type_: str, database: Database, expected: Expectations):
@@ -41,7 +41,7 @@ class TestState11Serial:
 
 
 class TestState12NoGenerator:
-    """New rows get no key, or one that is taken."""
+    """New rows get no key, or one that exists."""
 
     @pytest.mark.parametrize("table", ["medical_record_templates", "medical_records", "patient_photos", "users"])
     def test_12_no_generator(self, table: str, database: Database, expected: Expectations):
@@ -49,7 +49,7 @@ class TestState12NoGenerator:
         expected.converges(database)
 
     def test_12_a_function_generates_keys(self, database: Database, expected: Expectations):
-        """It gives way to the declared generator, and whoever wrote it is told."""
+        """It is replaced by the declared identity, and noted."""
         database.execute(
             "CREATE FUNCTION next_key() RETURNS integer LANGUAGE sql AS 'SELECT max(id) + 1 FROM patients'",
             "ALTER TABLE patients ALTER id DROP IDENTITY",
@@ -73,13 +73,13 @@ class TestState12NoGenerator:
         expected.converges(database)
 
     def test_12_sequence_restarted_at_the_highest_key(self, database: Database, expected: Expectations):
-        """Its last value is the highest key, too, and still the next one to be given."""
+        """Its last value is the highest key, and is still to be given."""
         database.execute("ALTER SEQUENCE medical_records_id_seq RESTART WITH 240")
         expected.converges(database)
 
     @pytest.mark.parametrize("type_", ["smallint", "integer MAXVALUE 50"])
-    def test_12_sequence_that_ends_too_soon(self, type_: str, database: Database, expected: Expectations):
-        """It can't be moved past the keys that are there, or not far."""
+    def test_12_sequence_whose_maximum_is_too_low(self, type_: str, database: Database, expected: Expectations):
+        """Its maximum is below the keys that are there, or below those of the key's type."""
         database.execute(
             "UPDATE patient_photos SET id = 40000 WHERE id = 1",
             "ALTER TABLE patient_photos ALTER id DROP IDENTITY",
@@ -91,7 +91,7 @@ class TestState12NoGenerator:
         assert database.value("SELECT nextval('numbers')") > 40000
 
     def test_12_sequence_that_counts_down(self, database: Database):
-        """It never meets the keys that are there, and is left alone."""
+        """Its values never meet the keys that are there: it is left alone."""
         make_serial(database, "medical_records")
         database.execute("ALTER SEQUENCE medical_records_id_seq INCREMENT -1 MINVALUE -1000 RESTART WITH -1")
         assert database.migrate().status == 0
@@ -104,19 +104,19 @@ class TestState12NoGenerator:
         assert database_without_rows.value("SELECT nextval('medical_records_id_seq')") == -5
 
     def test_12_a_sequence_never_goes_back(self, database: Database, expected: Expectations):
-        """Gaps are kept: a number that was once given may be known elsewhere."""
+        """Gaps are kept: a key that was once given may be known elsewhere."""
         database.execute("SELECT setval('medical_records_id_seq', 5000)")
         expected.converges(database)
         assert database.value("SELECT last_value FROM medical_records_id_seq") >= 5000
 
-    def test_12_sequence_owned_by_nobody(self, database: Database, expected: Expectations):
-        """It would survive its table, or be dropped with another one."""
+    def test_12_sequence_owned_by_no_column(self, database: Database, expected: Expectations):
+        """It wouldn't be dropped with its table."""
         make_serial(database, "medical_records")
         database.execute("ALTER SEQUENCE medical_records_id_seq OWNED BY NONE")
         expected.converges(database)
 
     def test_12_sequence_that_the_column_may_not_own(self, database: Database, expected: Expectations):
-        """It is in another schema: it feeds the column as well as one that is owned."""
+        """It is in another schema, and is as good as one that is owned."""
         database.execute(
             "CREATE SCHEMA numbers",
             "CREATE SEQUENCE numbers.of_records START 9000",
@@ -127,8 +127,8 @@ class TestState12NoGenerator:
         assert database.manage("reconcile", "--check").status == 0
         assert database.value("SELECT nextval('numbers.of_records')") == 9000
 
-    def test_12_the_free_sequence_is_still_around(self, database: Database, expected: Expectations):
-        """The default was dropped, the sequence wasn't: its name is taken, and it is behind."""
+    def test_12_the_default_is_missing_and_its_sequence_isnt(self, database: Database, expected: Expectations):
+        """The sequence has the name that a new one would get, and is behind."""
         make_serial(database, "medical_records")
         database.execute(
             "ALTER SEQUENCE medical_records_id_seq OWNED BY NONE",
@@ -143,10 +143,10 @@ class TestState12NoGenerator:
         expected.converges(database)
 
 
-class TestTheHighestKeyOfAll:
-    """Somebody gave it by hand, as a mark: a sequence that was moved past it would have no key left."""
+class TestState12HighestKey:
+    """A row has the highest key of the type: a sequence that was moved past it would have no value left."""
 
-    def test_12_keys_go_on_coming(self, database: Database, expected: Expectations):
+    def test_12_keys_are_still_generated(self, database: Database, expected: Expectations):
         database.execute("INSERT INTO clinics (id, name) VALUES (2147483647, 'Nobody')")
         outcome = database.migrate()
         assert outcome.status == 0
@@ -162,11 +162,11 @@ class TestState13MissingPrimaryKey:
         ("table", "key"),
         [("patient_photos", "patient_photos_pkey"), ("user_clinic_associations", "user_clinic_associations_pkey")],
     )
-    def test_13_is_made(self, table: str, key: str, database: Database, expected: Expectations):
+    def test_13_is_added(self, table: str, key: str, database: Database, expected: Expectations):
         database.execute(f"ALTER TABLE {table} DROP CONSTRAINT {key}")
         expected.converges(database)
 
-    def test_13_and_the_foreign_keys_on_it_went_along(self, database: Database, expected: Expectations):
+    def test_13_and_the_foreign_keys_that_need_it(self, database: Database, expected: Expectations):
         database.execute(
             "ALTER TABLE medical_records DROP CONSTRAINT medical_records_pkey CASCADE",
             "ALTER TABLE appointments DROP CONSTRAINT appointments_pkey CASCADE",
@@ -181,14 +181,14 @@ class TestState13MissingPrimaryKey:
         expected.converges(database)
 
     def test_13_its_index_is_there(self, database: Database, expected: Expectations):
-        """A unique index, from a build that was killed before the constraint took it over: used."""
+        """A unique index, from a run that was killed before it added the constraint, is used."""
         database.execute(
             "ALTER TABLE patient_photos DROP CONSTRAINT patient_photos_pkey",
             "CREATE UNIQUE INDEX patient_photos_pkey ON patient_photos (id)",
         )
         expected.converges(database)
 
-    def test_13_doubles(self, database: Database, expected: Expectations):
+    def test_13_duplicates(self, database: Database, expected: Expectations):
         database.execute(
             "ALTER TABLE patient_photos DROP CONSTRAINT patient_photos_pkey",
             "INSERT INTO patient_photos SELECT * FROM patient_photos WHERE id IN (17, 23)",
@@ -210,12 +210,12 @@ class TestState13MissingPrimaryKey:
         expected.refuses(
             database,
             naming=("patient_photos.patient_photos_pkey", "CHECK"),
-            remedy=("ALTER TABLE patient_photos RENAME CONSTRAINT patient_photos_pkey TO stranger_check",),
-            keeping=named("stranger_check"),
+            remedy=("ALTER TABLE patient_photos RENAME CONSTRAINT patient_photos_pkey TO theirs",),
+            keeping=named("theirs"),
         )
 
     def test_13_its_name_is_another_tables(self, database: Database, expected: Expectations):
-        """A copy that was put in the table's place left the names of the indexes with the old one."""
+        """The table was replaced by a copy, and the old one kept the names of the indexes."""
         database.execute(
             "ALTER TABLE patient_photos RENAME CONSTRAINT patient_photos_pkey TO patient_photos_pkey1",
             "CREATE TABLE patient_photos_before (id integer CONSTRAINT patient_photos_pkey PRIMARY KEY)",
@@ -227,7 +227,7 @@ class TestState13MissingPrimaryKey:
         )
 
     def test_13_the_key_is_another_column(self, database: Database, expected: Expectations):
-        """Two primary keys are one too many: told, or replaced, but never passed over."""
+        """A table can't have two primary keys: refused, or replaced, but never ignored."""
         database.execute(
             "ALTER TABLE patient_photos DROP CONSTRAINT patient_photos_pkey",
             "ALTER TABLE patient_photos ADD CONSTRAINT patient_photos_pkey PRIMARY KEY (storage_key)",

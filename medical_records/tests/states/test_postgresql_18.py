@@ -1,4 +1,4 @@
-"""What only PostgreSQL 18 can be told (state 21)."""
+"""NOT NULL constraints and NOT ENFORCED, which PostgreSQL has had since 18 (state 21)."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def _eighteen(database: Database) -> None:
 
 
 class TestState21NamedNotNull:
-    """A NOT NULL is a constraint, and need not have been validated: pg_attribute says NOT NULL all the same."""
+    """NOT NULL is a constraint, perhaps NOT VALID: pg_attribute says NOT NULL all the same."""
 
     def test_21_not_valid_with_nulls_inside(self, database: Database, expected: Expectations):
         database.execute(
@@ -26,7 +26,7 @@ class TestState21NamedNotNull:
         expected.converges(database, backfilled={"medical_records.is_deleted": "false"})
 
     def test_21_not_valid_with_nulls_in_two_columns_of_the_same_rows(self, database: Database, expected: Expectations):
-        """No row may be written in which either is still NULL, so that neither can be backfilled without the other."""
+        """A row can't be updated while one of them is NULL: all are backfilled in one UPDATE."""
         for column in ("is_deleted", "version", "created_at"):
             database.execute(
                 f"ALTER TABLE medical_records ALTER {column} DROP NOT NULL",
@@ -54,7 +54,7 @@ class TestState21NamedNotNull:
         )
         expected.converges(database)
 
-    def test_21_not_valid_with_nulls_that_nobody_can_fill(self, database: Database, expected: Expectations):
+    def test_21_not_valid_with_nulls_without_a_default(self, database: Database, expected: Expectations):
         database.execute(
             "ALTER TABLE medical_record_templates ALTER name DROP NOT NULL",
             "UPDATE medical_record_templates SET name = NULL WHERE id <= 17",
@@ -74,15 +74,15 @@ class TestState21NamedNotNull:
         expected.converges(database)
 
     def test_21_undeclared_not_null(self, database: Database, expected: Expectations):
-        """A column that may be NULL, as declared, must not: the application's rows would be turned away."""
+        """A column that is declared nullable is NOT NULL: the application's rows would be rejected."""
         database.execute(
             "UPDATE patient_photos SET description = '' WHERE description IS NULL",
             "ALTER TABLE patient_photos ADD CONSTRAINT described NOT NULL description",
         )
         expected.converges(database)
 
-    def test_21_names_that_went_with_their_columns(self, database: Database, expected: Expectations):
-        """Each of two columns has the other's: they were renamed into each other's place."""
+    def test_21_two_with_each_others_names(self, database: Database, expected: Expectations):
+        """The columns were renamed to each other's names, and their constraints weren't."""
         database.execute(
             "ALTER TABLE medical_records RENAME CONSTRAINT medical_records_clinic_id_not_null TO aside",
             "ALTER TABLE medical_records RENAME CONSTRAINT medical_records_patient_id_not_null"
@@ -98,26 +98,26 @@ class TestState21NamedNotNull:
             "medical_records_clinic_id_not_nullNOT NULL clinic_id medical_records_patient_id_not_nullNOT NULL patient_id"
         )
 
-    def test_21_a_name_that_another_column_took_along(self, database: Database, expected: Expectations):
+    def test_21_the_name_is_another_columns(self, database: Database, expected: Expectations):
         database.execute(
-            "ALTER TABLE patient_photos RENAME is_pending TO stranger_pending",
+            "ALTER TABLE patient_photos RENAME is_pending TO undeclared_pending",
             "ALTER TABLE patient_photos ADD is_pending boolean NOT NULL DEFAULT true",
         )
         expected.refuses(
             database,
-            naming=("patient_photos.is_pending", "name-taken", "stranger_pending"),
+            naming=("patient_photos.is_pending", "name-taken", "undeclared_pending"),
             remedy=("ALTER TABLE patient_photos RENAME CONSTRAINT patient_photos_is_pending_not_null TO theirs",),
-            keeping=lambda key: "stranger_pending" in key.name or "NOT NULL" in key.name,
+            keeping=lambda key: "undeclared_pending" in key.name or "NOT NULL" in key.name,
         )
 
-    def test_21_the_name_that_a_parent_gave(self, database: Database, expected: Expectations):
-        """An inherited constraint can't be renamed, and works under any name."""
+    def test_21_an_inherited_constraint(self, database: Database, expected: Expectations):
+        """It can't be renamed, and works under any name."""
         database.execute(
             "ALTER TABLE medical_records RENAME CONSTRAINT medical_records_version_not_null TO is_counted",
-            "CREATE TABLE stranger_versioned (version integer CONSTRAINT is_counted NOT NULL)",
-            "ALTER TABLE medical_records INHERIT stranger_versioned",
+            "CREATE TABLE undeclared_parent (version integer CONSTRAINT is_counted NOT NULL)",
+            "ALTER TABLE medical_records INHERIT undeclared_parent",
         )
-        expected.converges(database, keeping=lambda key: "stranger" in key.table or "is_counted" in key.name)
+        expected.converges(database, keeping=lambda key: "undeclared" in key.table or "is_counted" in key.name)
 
     def test_21_not_inherited(self, database: Database, expected: Expectations):
         database.execute("ALTER TABLE medical_records ALTER CONSTRAINT medical_records_version_not_null NO INHERIT")
@@ -125,14 +125,14 @@ class TestState21NamedNotNull:
 
 
 class TestState21NotEnforced:
-    """A foreign key that checks nothing."""
+    """A foreign key is NOT ENFORCED, and checks nothing."""
 
     def test_21_is_enforced(self, database: Database, expected: Expectations):
         name = foreign_key(database, "medical_records", "patient_id")
         database.execute(f'ALTER TABLE medical_records ALTER CONSTRAINT "{name}" NOT ENFORCED')
         expected.converges(database)
 
-    def test_21_made_so(self, database: Database, expected: Expectations):
+    def test_21_is_created_so(self, database: Database, expected: Expectations):
         name = foreign_key(database, "patient_photos", "clinic_id")
         database.execute(
             f'ALTER TABLE patient_photos DROP CONSTRAINT "{name}"',

@@ -1,4 +1,4 @@
-"""The four scenarios that a deployment meets first."""
+"""The four scenarios of a deployment (states S1 to S4)."""
 
 import pytest
 from django.core.management import call_command
@@ -16,7 +16,7 @@ FORGET_RECORDS = "DELETE FROM django_migrations WHERE app = 'medical_records'"
 
 
 class TestS1CleanDatabase:
-    """Nothing is there."""
+    """The database is empty."""
 
     def test_s1_empty_database_gets_the_declared_schema(self, empty_database: Database, expected: Expectations):
         expected.converges(empty_database)
@@ -39,7 +39,7 @@ class TestS1CleanDatabase:
 
 
 class TestS2PartialDatabase:
-    """Tables are there, made by hand or halfway, and nothing says so in django_migrations."""
+    """Tables are there, complete or not, and django_migrations doesn't record them."""
 
     PARTIAL = (
         "ALTER TABLE patient_photos DROP COLUMN updated_at, DROP COLUMN updated_by_user_id",
@@ -74,12 +74,12 @@ class TestS2PartialDatabase:
         expected.converges(database)
 
     @pytest.mark.parametrize("there", MEDICAL_TABLES[:2])
-    def test_s2_only_the_first_tables_were_made(self, there: str, database: Database, expected: Expectations):
+    def test_s2_only_the_first_tables_were_created(self, there: str, database: Database, expected: Expectations):
         missing = MEDICAL_TABLES[MEDICAL_TABLES.index(there) + 1 :]
         database.execute(f"DROP TABLE {', '.join(missing)}", FORGET_RECORDS)
         expected.converges(database)
 
-    def test_s2_everything_is_there_but_the_record_of_it(self, database: Database, expected: Expectations):
+    def test_s2_everything_is_there_and_not_recorded(self, database: Database, expected: Expectations):
         before = object_ids(database, MEDICAL_TABLES)
         database.execute(FORGET_BOTH)
         expected.converges(database)
@@ -99,14 +99,14 @@ class TestS3UpToDate:
         assert (outcome.status, outcome.errors) == (0, "")
         assert database.run("reconcile", "--check").status == 0
 
-    def test_s3_every_way_of_asking_says_that_nothing_is_to_do(self, database: Database):
+    def test_s3_every_dry_run_says_that_there_is_nothing_to_do(self, database: Database):
         for arguments in (("migrate", "--plan"), ("migrate", "--check"), ("reconcile", "--check"), ("reconcile",)):
             outcome = database.manage(*arguments)
             assert outcome.status == 0, (arguments, outcome.printed)
 
 
 class TestS4RecordedButMissing:
-    """django_migrations says that it is done; the tables aren't there."""
+    """django_migrations records the migration, and tables are missing."""
 
     def test_s4_templates_are_missing(self, database: Database, expected: Expectations):
         database.execute("TRUNCATE medical_records CASCADE", "DROP TABLE medical_record_templates CASCADE")
@@ -120,12 +120,12 @@ class TestS4RecordedButMissing:
         database.execute(f"DROP TABLE {', '.join(MEDICAL_TABLES)}")
         expected.converges(database)
 
-    def test_s4_records_are_missing_and_photos_point_at_them(self, database: Database, expected: Expectations):
+    def test_s4_records_are_missing_and_photos_point_to_them(self, database: Database, expected: Expectations):
         database.execute("UPDATE patient_photos SET medical_record_id = NULL", "DROP TABLE medical_records CASCADE")
         expected.converges(database)
 
     def test_s4_templates_are_missing_and_records_need_them(self, database: Database, expected: Expectations):
-        """The table comes back, empty; the records that lost their templates are told, none is deleted."""
+        """The table is created, empty. The records without templates are reported, and none is deleted."""
         database.execute("DROP TABLE medical_record_templates CASCADE")
         expected.refuses(
             database,

@@ -141,8 +141,8 @@ def test_killed_at_every_statement(
     for number, moment in moments_to_kill_at(steps):
         database = copy_of(damaged_template)
         with killed_at_statement(number, moment) as interrupted, contextlib.suppress(Killed, DatabaseError):
-            database.migrate("testapp")
-        assert interrupted, f"it ended before the {number}th of {len(steps)} statements"
+            outcome = database.migrate("testapp")
+        assert interrupted, f"it ended before the {number}th of {len(steps)} statements:\n{outcome.printed}"
         outcome = database.migrate("testapp")
         assert outcome.status == 0, (moment, interrupted, outcome.printed)
         assert lost_or_changed(database, before, BACKFILLED) == [], interrupted

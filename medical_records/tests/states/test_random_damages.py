@@ -1,6 +1,6 @@
-"""Whatever mix of damages: converged, or refused by name with the rest done; no row lost; nothing done twice.
+"""Any mix of damage converges, or is refused by name with the rest repaired. No row is lost, and nothing is done twice.
 
-Some mixes for every push; the nightly profile tries thousands (about one a second). A mix that once failed stays.
+The default profile tries a few mixes, the nightly one thousands (about one a second).
 """
 
 import json
@@ -20,20 +20,20 @@ from clinic_project.reconciliation.tests.support.fingerprints import fingerprint
 from clinic_project.reconciliation.tests.support.idempotence import assert_changes_nothing
 from clinic_project.reconciliation.tests.support.profiles import PROFILE
 
-from .damages import Damage, all_damages
 from .outcomes import Expectations
+from .random_damages import Damage, all_damages
 from .tables import TABLES
 
 DAMAGES = all_damages()
 BY_NAME = {damage.name: damage for damage in DAMAGES}
 
 
-def stays(key: Key) -> bool:
-    """Whether a stranger may be there afterwards: those that the damages bring, and foreign keys of another meaning."""
-    return key.name.startswith(("stranger_", "twin_of_", "ix_", "fk_", "pk_", "theirs"))
+def may_stay(key: Key) -> bool:
+    """Whether an undeclared object may be there afterwards: the damage added it."""
+    return key.name.startswith(("undeclared_", "twin_of_", "ix_", "fk_", "pk_", "theirs"))
 
 
-def holds(database: Database, expected: Expectations, damages: list[Damage]) -> None:
+def converges_or_refuses(database: Database, expected: Expectations, damages: list[Damage]) -> None:
     applied = [damage for damage in damages if damage.apply(database)]
     backfilled = {place: value for damage in applied for place, value in damage.backfilled.items()}
     before = fingerprints(database, backfilled)
@@ -41,7 +41,7 @@ def holds(database: Database, expected: Expectations, damages: list[Damage]) -> 
     assert "Traceback" not in outcome.printed
     assert lost_or_changed(database, before, backfilled) == []
     if outcome.status == 0:
-        expected.is_declared(database, stays)
+        expected.is_declared(database, may_stay)
         assert database.manage("reconcile", "--check").status == 0
         assert_changes_nothing(database)
     else:
@@ -49,19 +49,19 @@ def holds(database: Database, expected: Expectations, damages: list[Damage]) -> 
     assert lost_or_changed(database, before, backfilled) == []
 
 
-def refused_by_name(database: Database, expected: Expectations, told: str) -> None:
-    """Everything that isn't as declared is on a table that a refusal names; asking again changes nothing."""
+def refused_by_name(database: Database, expected: Expectations, errors: str) -> None:
+    """Everything that isn't as declared is on a table that a refusal names; a second run changes nothing."""
     refusals = json.loads(database.manage("reconcile", "--json").output)["refusals"]
     assert refusals
     assert all(refusal[part] for refusal in refusals for part in ("code", "table", "name", "reason", "remedy"))
     named = {place["table"] for refusal in refusals for place in (refusal, *refusal["waiting"])}
-    assert all(table in told for table in named)
+    assert all(table in errors for table in named)
     left = [
         sentence
-        for sentence in differences(expected.clean, read_catalog(database, TABLES), stays)
+        for sentence in differences(expected.clean, read_catalog(database, TABLES), may_stay)
         if not any(f" {table}." in sentence or f"REFERENCES {table}(" in sentence for table in named)
     ]
-    assert left == [], "\n".join([*left, told])
+    assert left == [], "\n".join([*left, errors])
     catalog = row_versions(database)
     assert database.migrate().status != 0
     assert row_versions(database) == catalog
@@ -73,7 +73,7 @@ def refused_by_name(database: Database, expected: Expectations, told: str) -> No
 def test_any_mix_of_damages(damages: list[Damage], template_with_rows: Database, expected: Expectations):
     database = create_database(template_with_rows.name)
     try:
-        holds(database, expected, damages)
+        converges_or_refuses(database, expected, damages)
     finally:
         drop_database(database)
 
@@ -87,15 +87,15 @@ def test_any_mix_of_damages(damages: list[Damage], template_with_rows: Database,
     ],
 )
 def test_mixes_that_once_failed(names: list[str], database: Database, expected: Expectations):
-    holds(database, expected, [BY_NAME[name] for name in names])
+    converges_or_refuses(database, expected, [BY_NAME[name] for name in names])
 
 
-_NOT_DECLARED = re.compile(r"^(--|\\|SET |SELECT |ALTER TABLE ONLY \S+$)|\b(stranger_|twin_of_|ix_|fk_|pk_|theirs)")
+_NOT_DECLARED = re.compile(r"^(--|\\|SET |SELECT |ALTER TABLE ONLY \S+$)|\b(undeclared_|twin_of_|ix_|fk_|pk_|theirs)")
 
 
 @pytest.fixture(scope="module")
 def pg_dump(template_with_rows: Database) -> Callable[[Database], set[str]]:
-    """Dumps the nine tables' schema with the server's own pg_dump; skips where that isn't to be had."""
+    """Dumps the nine tables' schema with the server's own pg_dump; skips the test where there is none."""
     folder = Path(template_with_rows.value("SELECT setting FROM pg_config WHERE name = 'BINDIR'"))
     if not (folder / "pg_dump").exists():
         pytest.skip(f"no pg_dump in {folder}")
@@ -103,9 +103,9 @@ def pg_dump(template_with_rows: Database) -> Callable[[Database], set[str]]:
     def dump(database: Database) -> set[str]:
         tables = [f"--table={table}" for table in TABLES]
         command = [str(folder / "pg_dump"), "--schema-only", "--no-owner", *tables, database.url]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        # Columns that were added stand at the end, and the dump has a token of its own: as lines in no order.
-        lines = (line.strip().rstrip(",") for line in told.splitlines())
+        dumped = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        # Columns that were added come last, and each dump has a token of its own: lines are compared in no order.
+        lines = (line.strip().rstrip(",") for line in dumped.splitlines())
         return {line for line in lines if line and not _NOT_DECLARED.search(line)}
 
     return dump
@@ -114,10 +114,10 @@ def pg_dump(template_with_rows: Database) -> Callable[[Database], set[str]]:
 @pytest.mark.slow
 @PROFILE
 @given(data=st.data())
-def test_in_sync_is_what_pg_dump_says(
+def test_pg_dump_agrees(
     data: Any, template_with_rows: Database, pg_dump: Callable[[Database], set[str]], expected: Expectations
 ):
-    """The engine's idea of "in sync" is that of another program: the dumps of a repaired and a clean database agree."""
+    """pg_dump agrees: the dump of a repaired database is that of a clean one."""
     repairable = [damage for damage in DAMAGES if not damage.name.endswith((" serial", " as text", " without zone"))]
     damages = data.draw(st.lists(st.sampled_from(repairable), min_size=1, max_size=8, unique_by=lambda d: d.name))
     database = create_database(template_with_rows.name)
@@ -125,7 +125,7 @@ def test_in_sync_is_what_pg_dump_says(
         clean = pg_dump(database)
         for damage in damages:
             damage.apply(database)
-        if not unseen(damages):
+        if not is_invisible(damages):
             assert (database.manage("reconcile", "--check").status == 0) == (pg_dump(database) == clean)
         if database.migrate().status == 0:
             assert pg_dump(database) == clean
@@ -133,7 +133,7 @@ def test_in_sync_is_what_pg_dump_says(
         drop_database(database)
 
 
-def unseen(damages: list[Damage]) -> bool:
-    """Whether there is damage that no dump shows: to rows, to validity, to sequences' positions, to switches."""
+def is_invisible(damages: list[Damage]) -> bool:
+    """Whether there is damage that no dump shows: to rows, validity, sequences' values or disabled triggers."""
     words = ("forget", "behind", "invalidate", "switched off", "not valid")
     return any(word in damage.name for damage in damages for word in words)

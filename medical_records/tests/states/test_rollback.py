@@ -1,4 +1,4 @@
-"""`migrate medical_records zero`: what is empty goes, what holds rows stays, and going forwards adopts it again."""
+"""`migrate medical_records zero` drops empty tables and keeps those with rows, which `migrate` adopts again."""
 
 import contextlib
 import threading
@@ -22,14 +22,14 @@ def tables_left(database: Database) -> list[str]:
     ]
 
 
-def test_empty_tables_go(database_without_rows: Database, expected: Expectations):
+def test_empty_tables_are_dropped(database_without_rows: Database, expected: Expectations):
     outcome = database_without_rows.migrate("medical_records", "zero")
     assert outcome.status == 0, outcome.printed
     assert tables_left(database_without_rows) == []
     expected.converges(database_without_rows, inserts=False)
 
 
-def test_tables_with_rows_stay_and_are_adopted_again(database: Database, expected: Expectations):
+def test_tables_with_rows_are_kept_and_adopted_again(database: Database, expected: Expectations):
     before = fingerprints(database, {})
     outcome = database.migrate("medical_records", "zero")
     assert outcome.status == 0, outcome.printed
@@ -40,7 +40,7 @@ def test_tables_with_rows_stay_and_are_adopted_again(database: Database, expecte
     expected.converges(database)
 
 
-def test_what_is_empty_goes_while_the_rest_stays(database: Database, expected: Expectations):
+def test_empty_tables_are_dropped_while_others_are_kept(database: Database, expected: Expectations):
     database.execute("DELETE FROM patient_photos")
     outcome = database.migrate("medical_records", "zero")
     assert outcome.status == 0, outcome.printed
@@ -48,7 +48,7 @@ def test_what_is_empty_goes_while_the_rest_stays(database: Database, expected: E
     expected.converges(database)
 
 
-def test_an_empty_table_stays_while_one_that_points_to_it_does(database: Database, expected: Expectations):
+def test_an_empty_table_is_kept_while_a_foreign_key_points_to_it(database: Database, expected: Expectations):
     database.execute("UPDATE patient_photos SET medical_record_id = NULL", "DELETE FROM medical_records")
     outcome = database.migrate("medical_records", "zero")
     assert outcome.status == 0, outcome.printed
@@ -57,20 +57,20 @@ def test_an_empty_table_stays_while_one_that_points_to_it_does(database: Databas
     expected.converges(database)
 
 
-def test_allowed_to_lose_data_it_drops_them_all(database: Database):
+def test_allow_data_loss_drops_them_all(database: Database):
     outcome = database.migrate("medical_records", "zero", "--allow-data-loss")
     assert outcome.status == 0, outcome.printed
     assert tables_left(database) == []
     assert database.value("SELECT count(*) > 0 FROM patients")
 
 
-def test_what_somebody_elses_view_needs_stays_even_then(database_without_rows: Database):
+def test_allow_data_loss_keeps_what_an_undeclared_view_needs(database_without_rows: Database):
     database_without_rows.execute("CREATE VIEW theirs AS SELECT id FROM patient_photos")
     outcome = database_without_rows.migrate("medical_records", "zero", "--allow-data-loss")
     assert outcome.status == 0, outcome.printed
     assert tables_left(database_without_rows) == sorted(
         MEDICAL_TABLES
-    )  # photos stay for the view, the others for the photos
+    )  # the view needs photos, and photos need the others
     assert "theirs" in outcome.printed
 
 
@@ -86,7 +86,7 @@ def test_sqlmigrate_prints_what_it_would_run_on_this_database(database: Database
     )
 
 
-def test_the_sql_of_it_drops_no_rows_either(database: Database):
+def test_the_sql_of_a_rollback_drops_no_rows_either(database: Database):
     """Whoever runs what sqlmigrate prints loses nothing."""
     database.execute("TRUNCATE patient_photos")
     printed = database.manage("sqlmigrate", "medical_records", "0001", "--backwards")
@@ -96,8 +96,10 @@ def test_the_sql_of_it_drops_no_rows_either(database: Database):
 
 
 @pytest.mark.parametrize("table", MEDICAL_TABLES)
-def test_rows_that_row_security_hides_are_rows(table: str, database: Database, owner: Database, expected: Expectations):
-    """To the owner, under forced row security and without a policy, a full table looks empty."""
+def test_rows_hidden_by_row_level_security_are_kept(
+    table: str, database: Database, owner: Database, expected: Expectations
+):
+    """Under forced row level security without a policy, a table with rows looks empty to its owner."""
     secure = f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
     database.execute(secure)
     before = fingerprints(database)
@@ -107,15 +109,15 @@ def test_rows_that_row_security_hides_are_rows(table: str, database: Database, o
     assert lost_or_changed(database, before, {}) == []
 
 
-def test_a_row_that_comes_while_it_waits_for_the_lock(database_without_rows: Database, expected: Expectations):
-    """Where the role's transactions see one moment for all of their statements, that moment is before the row."""
+def test_a_row_that_is_committed_while_it_waits_for_the_lock(database_without_rows: Database, expected: Expectations):
+    """Under repeatable read, the transaction's snapshot may be older than the row."""
     database_without_rows.execute(
         f"ALTER DATABASE {database_without_rows.name} SET default_transaction_isolation = 'repeatable read'",
         "INSERT INTO clinics (name) VALUES ('Harbour Street')",
     )
     with contextlib.closing(database_without_rows.connect()) as writer, writer.cursor() as cursor:
         cursor.execute("BEGIN; INSERT INTO medical_record_templates (clinic_id, name, fields) VALUES (1, 'New', '[]')")
-        # In the middle of one of its waits of half a second.
+        # It is then in the middle of a wait for the lock, which takes at most half a second.
         threading.Timer(1.3, cursor.execute, args=["COMMIT"]).start()
         outcome = database_without_rows.migrate("medical_records", "zero")
     assert outcome.status == 0

@@ -1,0 +1,103 @@
+"""Privileges that the role lacks, and databases in which nobody may write (state 23)."""
+
+import pytest
+
+from clinic_project.reconciliation.tests.support.catalog import foreign_key, read_catalog
+from clinic_project.reconciliation.tests.support.databases import Database
+
+from .damages import BACKFILLED, SMALL_DAMAGE
+from .outcomes import Expectations
+from .tables import TABLES
+
+
+class TestState23Privileges:
+    """The role lacks a privilege, or nobody has it: refused before the first change."""
+
+    def refuses_before_the_first_change(self, database: Database, migrating: Database, *parts: str) -> None:
+        before = read_catalog(database, TABLES)
+        outcome = migrating.migrate()
+        assert outcome.status != 0
+        assert "Traceback" not in outcome.printed
+        for part in parts:
+            assert part in outcome.errors, outcome.errors
+        assert read_catalog(database, TABLES) == before
+
+    def test_23_not_the_owner(self, database: Database, owner: Database, expected: Expectations):
+        database.execute(*SMALL_DAMAGE, "ALTER TABLE patient_photos OWNER TO CURRENT_USER")
+        self.refuses_before_the_first_change(database, owner, "patient_photos", "own")
+        database.execute(f"ALTER TABLE patient_photos OWNER TO {owner.role['user']}")
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
+    def test_23_no_references_on_a_parent(self, database: Database, owner: Database, expected: Expectations):
+        database.execute(*SMALL_DAMAGE, "ALTER TABLE users OWNER TO CURRENT_USER")
+        role = owner.role["user"]
+        database.execute(f"GRANT SELECT, INSERT, UPDATE ON users TO {role}")
+        self.refuses_before_the_first_change(database, owner, "users", "REFERENCES")
+        database.execute(f"GRANT REFERENCES ON users TO {role}")
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            "DROP INDEX idx_medical_records_created",
+            "ALTER INDEX idx_medical_records_created RENAME TO theirs",
+            "ALTER TABLE medical_records ALTER id DROP IDENTITY",
+        ],
+    )
+    def test_23_may_not_create(self, damage: str, database: Database, owner: Database, expected: Expectations):
+        """It owns the tables and lacks CREATE on the schema, which indexes and sequences need, too."""
+        database.execute(
+            damage,
+            "ALTER TABLE medical_records ALTER version DROP DEFAULT",
+            "ALTER SCHEMA public OWNER TO CURRENT_USER",
+            "REVOKE CREATE ON SCHEMA public FROM public",
+            f"GRANT USAGE ON SCHEMA public TO {owner.role['user']}",
+        )
+        self.refuses_before_the_first_change(database, owner, "[may-not-create]", "before repairs can begin")
+        database.execute(f"GRANT CREATE ON SCHEMA public TO {owner.role['user']}")
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
+    def test_23_to_own_them_is_enough(self, database: Database, owner: Database, expected: Expectations):
+        database.execute(*SMALL_DAMAGE)
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
+    def test_23_not_the_owner_and_nothing_to_do(self, database: Database, owner: Database):
+        database.execute(
+            "ALTER TABLE patient_photos OWNER TO CURRENT_USER",
+            f"GRANT SELECT ON patient_photos TO {owner.role['user']}",
+        )
+        assert owner.migrate().status == 0
+
+    def test_23_read_only(self, database: Database, expected: Expectations):
+        database.execute(*SMALL_DAMAGE, f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = on')
+        self.refuses_before_the_first_change(database, database, "read_only")
+        assert "read_only" in database.manage("sqlmigrate", "medical_records", "0001").errors
+        database.execute("SET default_transaction_read_only = off", f'ALTER DATABASE "{database.name}" RESET ALL')
+        expected.converges(database, backfilled=BACKFILLED)
+
+    @pytest.mark.parametrize("path", ["gone", "pg_catalog, public", "pg_temp, public"])
+    def test_23_no_schema_to_create_in(self, path: str, database: Database, expected: Expectations):
+        """The first schema on the search path is missing, PostgreSQL's own, or temporary."""
+        database.execute(*SMALL_DAMAGE, f'ALTER DATABASE "{database.name}" SET search_path = {path}')
+        self.refuses_before_the_first_change(database, database, "a schema to create tables in", "search_path")
+        database.execute(f'ALTER DATABASE "{database.name}" RESET ALL')
+        expected.converges(database, backfilled=BACKFILLED)
+
+    def test_23_orphans_of_a_parent_that_may_not_be_read(self, database: Database, owner: Database):
+        """The role has REFERENCES on the parent and no SELECT: PostgreSQL's own error reports the orphans."""
+        name = foreign_key(database, "medical_records", "patient_id")
+        database.execute(
+            f"ALTER TABLE medical_records DROP CONSTRAINT {name}",
+            "UPDATE medical_records SET patient_id = 9999 WHERE id = 1",
+            "ALTER TABLE patients OWNER TO CURRENT_USER",
+            f"GRANT REFERENCES ON patients TO {owner.role['user']}",
+        )
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        assert f"medical_records.{name} [statement-failed]" in outcome.errors
+        assert "SQLSTATE 23503" in outcome.errors
+        assert owner.manage("reconcile", "--plan").status == 0

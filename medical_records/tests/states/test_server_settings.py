@@ -1,0 +1,65 @@
+"""Settings and encodings of the database."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from clinic_project.reconciliation.tests.support.catalog import foreign_key
+from clinic_project.reconciliation.tests.support.databases import Database, create_database, drop_database
+from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
+
+from .damages import BACKFILLED
+from .outcomes import Expectations
+
+
+class TestSettings:
+    """Settings of the database that change how PostgreSQL parses, prints or times out."""
+
+    DAMAGE = (
+        "DROP INDEX idx_medical_records_created",
+        "ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL, ALTER version DROP DEFAULT",
+        "UPDATE medical_records SET is_deleted = NULL WHERE id % 3 = 0",
+    )
+
+    @pytest.mark.parametrize(
+        "setting",
+        [
+            "standard_conforming_strings = off",
+            "DateStyle = 'German, DMY'",
+            "session_replication_role = replica",
+            "default_transaction_isolation = serializable",
+            "idle_session_timeout = '50ms'",
+            "statement_timeout = '20ms'",
+            "transaction_timeout = '50ms'",
+        ],
+    )
+    def test_they_change_nothing(self, setting: str, database: Database, expected: Expectations):
+        if not database.rows("SELECT FROM pg_settings WHERE name = %s", [setting.partition(" ")[0]]):
+            pytest.skip("the server is older than this setting")
+        database.execute(*self.DAMAGE, f"ALTER DATABASE {database.name} SET {setting}")
+        before = fingerprints(database, BACKFILLED)
+        outcome = database.run("migrate")
+        assert outcome.status == 0, outcome.printed
+        expected.is_declared(database)
+        assert lost_or_changed(database, before, BACKFILLED) == []
+
+
+class TestOtherEncodings:
+    @pytest.fixture
+    def latin(self) -> Iterator[Database]:
+        latin = create_database("template0", "ENCODING 'LATIN1' LOCALE 'C'")
+        yield latin
+        drop_database(latin)
+
+    def test_orphans_in_a_database_of_latin_1(self, latin: Database, expected: Expectations):
+        """No query has a character that the database's encoding lacks."""
+        assert latin.migrate().status == 0
+        name = foreign_key(latin, "patients", "clinic_id")
+        latin.execute(
+            f"ALTER TABLE patients DROP CONSTRAINT {name}",
+            "INSERT INTO patients (clinic_id, full_name) VALUES (77, 'Søren Ærø')",
+        )
+        outcome = latin.migrate()
+        assert outcome.status == 1
+        assert "id 1 -> 77" in outcome.errors
+        assert "id 1 -> 77" in latin.manage("reconcile", "--plan").printed
