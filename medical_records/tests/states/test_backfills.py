@@ -6,7 +6,7 @@ from django.db import connections
 
 from clinic_project.reconciliation.conf import Budgets
 from clinic_project.reconciliation.execution.reporter import Reporter
-from clinic_project.reconciliation.migration_history import expect_declared
+from clinic_project.reconciliation.migration_history import declared_by_migrations
 from clinic_project.reconciliation.pipeline import reconcile
 from clinic_project.reconciliation.tests.support.catalog import named
 from clinic_project.reconciliation.tests.support.databases import Database, default_connection_to
@@ -42,7 +42,7 @@ def test_05_a_null_is_written_after_the_backfill(database):
     reporter = LateWriter(database)
     with default_connection_to(database):
         connection = connections["default"]
-        outcome = reconcile(connection, *expect_declared(connection), Budgets(), reporter)
+        outcome = reconcile(connection, *declared_by_migrations(connection), Budgets(), reporter)
 
     assert outcome.inspection.in_sync
     assert not outcome.refusals
