@@ -14,7 +14,6 @@ from .conf import Budgets
 from .exceptions import ReconciliationError
 from .migration_history import declared_by_migrations
 from .pipeline import inspect
-from .planning.plan import where
 from .sqlstates import message
 
 
@@ -38,9 +37,9 @@ def _warnings(alias: str) -> list[checks.CheckMessage]:
         return [checks.Warning(f"The schema can't be compared: {message(error)}", obj=alias, id="reconciliation.W003")]
     return [
         checks.Warning(
-            f"expected {item.expected}, found {item.actual}.",
+            f"expected {item.declared_text}, found {item.actual_text}.",
             hint=f"Run: manage.py migrate --database {alias} (manage.py reconcile --plan shows what it would do).",
-            obj=where((item.table, item.name)),
+            obj=item.subject.label,
             id="reconciliation.W001",
         )
         for item in inspection.differences.items

@@ -20,19 +20,17 @@ from django.dispatch import receiver
 from django.utils.module_loading import module_has_submodule
 
 from .command_context import CommandContext
-from .comparison.differences import Extra, Kind
+from .comparison.differences import Kind, Undeclared
 from .conf import Budgets
 from .operations import ReconcileSchema
 from .pipeline import Inspection, inspect, read_declared
-from .planning.plan import Note, Refusal
+from .planning import refusals
+from .planning.plan import Note, NoteCode, Refusal
 from .schema.introspection import Server
 from .schema.model import Schema
 
 #: An app's label and the name of one of its migrations.
 MigrationKey = tuple[str, str]
-
-#: The refusal's code where an app's tables aren't what its migrations would have made.
-HISTORY_LOST = "history-lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def declared_by_migrations(
 def missing_apps(connection: BaseDatabaseWrapper, budgets: Budgets) -> MissingMigrations:
     """Return the migrations of the apps that aren't reconciled, and have tables but no recorded migration."""
     migrations: list[MigrationKey] = []
-    notes, refusals = [], []
+    notes, refused = [], []
     for label in _unrecorded_apps_with_tables(connection):
         inspection = _inspect_app(connection, label, budgets)
         if _is_consistent(inspection):
@@ -102,8 +100,8 @@ def missing_apps(connection: BaseDatabaseWrapper, budgets: Budgets) -> MissingMi
             text = f"recorded its migrations ({len(own)}), since its tables were there already."
             notes.append(_recorded(label, label, text))
         else:
-            refusals.append(_history_lost(label, *_ALL_LOST, inspection))
-    return MissingMigrations(tuple(migrations), tuple(notes), tuple(refusals))
+            refused.append(refusals.unrecorded_migrations(label, _contradictions(inspection)))
+    return MissingMigrations(tuple(migrations), tuple(notes), tuple(refused))
 
 
 def _unrecorded_apps_with_tables(connection: BaseDatabaseWrapper) -> list[str]:
@@ -145,7 +143,10 @@ def missing_dependencies(connection: BaseDatabaseWrapper, budgets: Budgets) -> M
     return MissingMigrations(
         tuple(consistent),
         tuple(_recorded(label, name, text) for label, name in consistent),
-        tuple(_history_lost(label, *_DEPENDENCY_LOST, _inspect_app(connection, label, budgets)) for label in others),
+        tuple(
+            refusals.unrecorded_dependencies(label, _contradictions(_inspect_app(connection, label, budgets)))
+            for label in others
+        ),
     )
 
 
@@ -165,34 +166,25 @@ def _inspect_app(connection: BaseDatabaseWrapper, label: str, budgets: Budgets) 
 
 def _is_consistent(inspection: Inspection) -> bool:
     """Whether an app's tables are what its last migration leaves."""
-    return inspection.in_sync and not any(_breaks(extra) for extra in inspection.differences.extras)
+    return inspection.in_sync and not any(_breaks(undeclared) for undeclared in inspection.differences.undeclared)
 
 
-def _breaks(extra: Extra) -> bool:
+def _breaks(undeclared: Undeclared) -> bool:
     """Whether an undeclared object makes its table another than the migrations make; what only depends on it doesn't."""
-    return bool(extra.warning) and extra.kind not in ("rule", "child")
+    return bool(undeclared.warning) and not undeclared.kind.is_dependent
 
 
-#: What was found, and what to do.
-_ALL_LOST = (
-    "none of its migrations is recorded, but tables of it exist, and differ from what its migrations make",
-    "Alter them to match one of its migrations, then record that one: manage.py migrate {label} NAME --fake.",
-)
-_DEPENDENCY_LOST = (
-    "recorded migrations depend on its own, which aren't recorded, and its tables differ from what these make",
-    "Restore its tables, perhaps from a backup, then run migrate again, which records its migrations.",
-)
-
-
-def _history_lost(label: str, reason: str, remedy: str, inspection: Inspection) -> Refusal:
+def _contradictions(inspection: Inspection) -> list[str]:
+    """Say in what an app's tables differ from what its migrations make."""
     differences = inspection.differences
-    found = [f"{d.table}.{d.name}: expected {d.expected}, found {d.actual}" for d in differences.items]
-    found += [f"{e.table}.{e.name}: {e.warning}" for e in differences.extras if _breaks(e)]
-    return Refusal(HISTORY_LOST, label, label, f"{reason} ({'; '.join(found)}).", remedy.format(label=label))
+    return [
+        *(f"{d.table}.{d.name}: expected {d.declared_text}, found {d.actual_text}" for d in differences.items),
+        *(f"{u.table}.{u.name}: {u.warning}" for u in differences.undeclared if _breaks(u)),
+    ]
 
 
 def _recorded(label: str, name: str, text: str) -> Note:
-    return Note("history-completed", label, name, text)
+    return Note(NoteCode.HISTORY_COMPLETED, label, name, text)
 
 
 # Writing to it

@@ -21,13 +21,13 @@ from .comparison import compare
 from .comparison.differences import Differences
 from .conf import Budgets
 from .exceptions import LockNotAvailable, ReconciliationError
-from .execution.abandonment import unblocked
+from .execution.abandonment import UnblockedRepairs
 from .execution.executor import Executor
 from .execution.reporter import Reporter
 from .execution.row_checks import find_violations
 from .execution.sessions import lock_holders
-from .planning.blockers import Undone
-from .planning.plan import Guard, Note, Plan, Refusal, Repair
+from .planning.blockers import Blockers
+from .planning.plan import Note, Plan, Refusal, Repair, ViolationQuery
 from .planning.planner import make_plan
 from .schema.declared import declared_schema
 from .schema.introspection import Server, read_schema
@@ -104,22 +104,22 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, declared: Schema, b
 
 def dry_run_refusals(connection: BaseDatabaseWrapper, inspection: Inspection) -> tuple[Refusal, ...]:
     """Return the plan's refusals, and those that it would meet in the rows if it were run now. Nothing is changed."""
-    blockers, refusals = Undone(), []
-    for repair in unblocked(inspection.plan.repairs, blockers):
+    unblocked, refusals = UnblockedRepairs(inspection.plan.repairs, Blockers()), []
+    for repair in unblocked:
         for refusal in _precheck(connection, repair):
-            blockers.lack(refusal, repair.gives)
+            unblocked.refuse(repair, refusal)
             refusals.append(refusal)
-    return (*inspection.plan.refusals, *map(blockers.told, refusals))
+    return (*inspection.plan.refusals, *map(unblocked.blockers.with_dependents, refusals))
 
 
 def _precheck(connection: BaseDatabaseWrapper, repair: Repair) -> list[Refusal]:
     """Return the refusals for rows that violate what the repair's steps require."""
-    queries = dict.fromkeys(step.guard for step in repair.steps if step.guard is not None)
+    queries = dict.fromkeys(step.violations for step in repair.steps if step.violations is not None)
     refusals = [_find_violations_if_possible(connection, query) for query in queries]
     return [refusal for refusal in refusals if refusal is not None]
 
 
-def _find_violations_if_possible(connection: BaseDatabaseWrapper, query: Guard) -> Refusal | None:
+def _find_violations_if_possible(connection: BaseDatabaseWrapper, query: ViolationQuery) -> Refusal | None:
     try:
         return find_violations(connection, query)
     except Error as error:

@@ -5,9 +5,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from ..comparison.differences import Difference, Extra, Kind
+from ..comparison.differences import (
+    ColumnDifference,
+    ConstraintDifference,
+    Difference,
+    IndexDifference,
+    Kind,
+    Leftover,
+    MatchedIndex,
+    MissingColumn,
+    Undeclared,
+    UndeclaredKind,
+)
 from ..pipeline import Inspection
-from ..schema.model import Column, Constraint, Index, Table
+from ..schema.model import Constraint, Index, Table
 
 
 class Status(StrEnum):
@@ -60,6 +71,20 @@ def schema_status(inspection: Inspection) -> list[TableStatus]:
     return [_TableInspection(inspection, table).status() for _, table in sorted(inspection.declared.tables.items())]
 
 
+_Types = type[Difference] | tuple[type[Difference], ...]
+
+_OF_COLUMNS = (MissingColumn, ColumnDifference)
+
+#: Of parts of a table, not of the table itself.
+_OF_PARTS = (*_OF_COLUMNS, IndexDifference, ConstraintDifference, Leftover)
+
+_DEPENDENTS = {
+    UndeclaredKind.TRIGGER: "Triggers",
+    UndeclaredKind.RULE: "Rules",
+    UndeclaredKind.CHILD: "Tables that inherit",
+}
+
+
 class _TableInspection:
     """What an inspection says of one declared table."""
 
@@ -70,10 +95,10 @@ class _TableInspection:
         self.is_missing = actual is None
         self.actual = actual or Table(declared.schema, declared.name)
         self.differences = [item for item in differences.items if item.table == declared.name]
-        self.undeclared = [extra for extra in differences.extras if extra.table == declared.name]
+        self.undeclared = [item for item in differences.undeclared if item.table == declared.name]
         self.refused = {refusal.name for refusal in plan.refusals if refusal.table == declared.name}
-        blocked = [place for refusal in plan.refusals for place in refusal.waiting]
-        self.blocked = {name for table, name in blocked if table == declared.name}
+        blocked = [reference for refusal in plan.refusals for reference in refusal.blocked]
+        self.blocked = {reference.name for reference in blocked if reference.table == declared.name}
 
     def status(self) -> TableStatus:
         parts = (self._table(), self._columns(), self._indexes(), self._constraints(), *self._dependents())
@@ -85,39 +110,45 @@ class _TableInspection:
         return _status_of(self.differences[0]) if self.is_missing else Status.DIFFERENT
 
     def _table(self) -> Part:
-        items = [item for item in self.differences if not isinstance(_subject(item), Column | Index | Constraint)]
+        items = [item for item in self.differences if not isinstance(item, _OF_PARTS)]
         return Part("Table", (self._different(self.declared.name, items),) if items else ())
 
     def _columns(self) -> Part:
         declared = [
-            self._declared(column, column.definition, self._serial(column.name))
+            self._declared(column.name, _OF_COLUMNS, column.definition, self._serial(column.name))
             for column in self.declared.columns.values()
         ]
-        return Part("Columns", (*declared, *self._undeclared("column")))
+        return Part("Columns", (*declared, *self._undeclared(UndeclaredKind.COLUMN)))
 
     def _indexes(self) -> Part:
         own = [index for index in self.declared.indexes if index.constraint is None]
-        declared = [self._declared(index, index.text) for index in own]
-        return Part("Indexes", (*declared, *self._leftovers(Index), *self._undeclared("index")))
+        declared = [self._declared(index.name, IndexDifference, index.sql) for index in own]
+        return Part("Indexes", (*declared, *self._leftovers(Index), *self._undeclared(UndeclaredKind.INDEX)))
 
     def _constraints(self) -> Part:
-        declared = [self._declared(constraint, constraint.text) for constraint in self.declared.constraints]
-        return Part("Constraints", (*declared, *self._leftovers(Constraint), *self._undeclared("constraint")))
+        declared = [
+            self._declared(constraint.name, ConstraintDifference, constraint.sql)
+            for constraint in self.declared.constraints
+        ]
+        return Part(
+            "Constraints", (*declared, *self._leftovers(Constraint), *self._undeclared(UndeclaredKind.CONSTRAINT))
+        )
 
     def _dependents(self) -> Iterator[Part]:
-        for kind, title in (("trigger", "Triggers"), ("rule", "Rules"), ("child", "Tables that inherit")):
+        for kind, title in _DEPENDENTS.items():
             yield Part(title, tuple(self._undeclared(kind)))
 
-    def _declared(self, declared: Column | Index | Constraint, text: str, remark: str = "") -> ObjectStatus:
+    def _declared(self, name: str, differences: _Types, text: str, remark: str = "") -> ObjectStatus:
+        """Return the status of a declared object, from those of its `differences`, which have these types."""
         if self.is_missing:
-            return ObjectStatus(declared.name, Status.MISSING, ((text, "nothing"),))
-        items = [i for i in self.differences if i.name == declared.name and isinstance(_subject(i), type(declared))]
+            return ObjectStatus(name, Status.MISSING, ((text, "nothing"),))
+        items = [item for item in self.differences if item.name == name and isinstance(item, differences)]
         if items:
-            return self._different(declared.name, items)
-        return ObjectStatus(declared.name, Status.AS_DECLARED, ((text, text),), remark=remark)
+            return self._different(name, items)
+        return ObjectStatus(name, Status.AS_DECLARED, ((text, text),), remark=remark)
 
     def _different(self, name: str, items: Sequence[Difference]) -> ObjectStatus:
-        lines = tuple((item.expected, _actual(item)) for item in items)
+        lines = tuple((item.declared_text, _actual(item)) for item in items)
         # A refusal of the whole table is one of each of its parts.
         refused = not self.refused.isdisjoint({name, self.declared.name})
         blocked = not self.blocked.isdisjoint({name, self.declared.name})
@@ -125,33 +156,27 @@ class _TableInspection:
 
     def _leftovers(self, kind: type[Index] | type[Constraint]) -> Iterator[ObjectStatus]:
         for item in self.differences:
-            if item.kind is Kind.LEFTOVER and isinstance(item.found, kind):
+            if isinstance(item, Leftover) and isinstance(item.actual, kind):
                 yield self._different(item.name, [item])
 
-    def _undeclared(self, kind: str) -> Iterator[ObjectStatus]:
-        for extra in self.undeclared:
-            if extra.kind == kind:
-                lines = (("nothing", self._actual_text(extra)),)
-                yield ObjectStatus(extra.name, Status.UNDECLARED, lines, remark=extra.warning)
+    def _undeclared(self, kind: UndeclaredKind) -> Iterator[ObjectStatus]:
+        for item in self.undeclared:
+            if item.kind is kind:
+                lines = (("nothing", self._actual_text(item)),)
+                yield ObjectStatus(item.name, Status.UNDECLARED, lines, remark=item.warning)
 
-    def _actual_text(self, extra: Extra) -> str:
-        if extra.kind == "column":
-            return self.actual.columns[extra.name].definition
-        actual = self.actual.index(extra.name) if extra.kind == "index" else self.actual.constraint(extra.name)
-        return actual.text if actual is not None else _DEPENDENTS[extra.kind]
+    def _actual_text(self, item: Undeclared) -> str:
+        if item.kind is UndeclaredKind.COLUMN:
+            return self.actual.columns[item.name].definition
+        find = self.actual.index if item.kind is UndeclaredKind.INDEX else self.actual.constraint
+        actual = find(item.name)
+        return actual.sql if actual is not None else item.kind.label
 
     def _serial(self, name: str) -> str:
         column = self.actual.columns.get(name)
         if column is None or column.identity or column.sequence is None:
             return ""
         return f"as the equivalent serial, with values from {column.sequence.name}"
-
-
-_DEPENDENTS = {"trigger": "a trigger", "rule": "a rule", "child": "a table that inherits"}
-
-
-def _subject(item: Difference) -> object:
-    return item.found if item.wanted is None else item.wanted
 
 
 def _status_of(item: Difference) -> Status:
@@ -164,8 +189,13 @@ def _status_of(item: Difference) -> Status:
 
 
 def _actual(item: Difference) -> str:
-    return "another session is building it now" if _is_being_built(item) else item.actual
+    return "another session is building it now" if _is_being_built(item) else item.actual_text
 
 
 def _is_being_built(item: Difference) -> bool:
-    return any(isinstance(index, Index) and index.building for index in (item.found, item.holder))
+    indexes: list[Index | Constraint | None] = []
+    if isinstance(item, IndexDifference):
+        indexes.append(item.conflicting)
+    if isinstance(item, MatchedIndex | Leftover):
+        indexes.append(item.actual)
+    return any(isinstance(index, Index) and index.building for index in indexes)

@@ -1,6 +1,8 @@
-"""Two Schemas → Differences: what the declared one asks for and the real one isn't, and what that has beside it.
+"""Stage 2: two schemas → differences. Pure: nothing here asks a database.
 
-By meaning first, then by name: a right index under a wrong name only wants a name. Nothing here talks to a database.
+In: the declared `Schema` and the actual one. Out: `differences.Differences`: what the declared one asks for and the
+actual one isn't, and what that has beside it. By signature first, then by name: a right index under a wrong name is only
+renamed.
 """
 
 from collections.abc import Iterator
@@ -8,38 +10,39 @@ from collections.abc import Iterator
 from ..schema.model import Relation, Schema, Table
 from .columns import column_differences
 from .constraints import check_differences, foreign_key_differences, key_differences
-from .differences import Difference, Differences, Extra, Kind
+from .differences import Difference, Differences, Kind, MissingTable, NotATable, Undeclared, UnloggedTable
 from .indexes import index_differences
 from .matching import Matches
-from .undeclared import Unclaimed, leftovers, undeclared
+from .undeclared import Unclaimed, leftovers, undeclared_objects
 
 
-def compare(expected: Schema, actual: Schema) -> Differences:
+def compare(declared: Schema, actual: Schema) -> Differences:
     items: list[Difference] = []
-    extras: list[Extra] = []
-    for name, wanted in expected.tables.items():
-        found = actual.tables.get(name)
-        if found is None:
-            items.append(_absent_table(wanted, actual.holders.get(name)))
+    undeclared: list[Undeclared] = []
+    for name, table in declared.tables.items():
+        actual_table = actual.tables.get(name)
+        if actual_table is None:
+            items.append(_absent_table(table, actual.name_owners.get(name)))
             continue
-        matches = Matches.of(wanted, found)
-        of_table = list(_table_differences(wanted, found, matches))
-        unclaimed = Unclaimed.of(wanted, found, matches, of_table)
+        matches = Matches.of(table, actual_table)
+        of_table = list(_table_differences(table, actual_table, matches))
+        unclaimed = Unclaimed.of(table, actual_table, matches, of_table)
         items += [*of_table, *leftovers(unclaimed)]
-        extras += undeclared(unclaimed)
-    return Differences(expected, actual, tuple(items), tuple(extras))
+        undeclared += undeclared_objects(unclaimed)
+    return Differences(declared, actual, tuple(items), tuple(undeclared))
 
 
-def _absent_table(wanted: Table, holder: Relation | None) -> Difference:
-    if holder is None:
-        return Difference(wanted.name, Kind.TABLE_MISSING, wanted.name, "a table", "nothing", wanted)
-    return Difference(wanted.name, Kind.TABLE_NOT_A_TABLE, wanted.name, "a table", holder.described, wanted)
+def _absent_table(declared: Table, name_owner: Relation | None) -> Difference:
+    name = declared.name
+    if name_owner is None:
+        return MissingTable(name, Kind.TABLE_MISSING, name, "a table", "nothing", declared)
+    return NotATable(name, Kind.TABLE_NOT_A_TABLE, name, "a table", name_owner.kind.label, name_owner)
 
 
-def _table_differences(wanted: Table, found: Table, matches: Matches) -> Iterator[Difference]:
-    if wanted.logged and not found.logged:
-        yield Difference(wanted.name, Kind.TABLE_UNLOGGED, wanted.name, "LOGGED", "UNLOGGED")
-    for column in wanted.columns.values():
-        yield from column_differences(wanted, found, column)
+def _table_differences(declared: Table, actual: Table, matches: Matches) -> Iterator[Difference]:
+    if declared.logged and not actual.logged:
+        yield UnloggedTable(declared.name, Kind.TABLE_UNLOGGED, declared.name, "LOGGED", "UNLOGGED")
+    for column in declared.columns.values():
+        yield from column_differences(declared, actual, column)
     for compared in (index_differences, key_differences, foreign_key_differences, check_differences):
-        yield from compared(wanted, found, matches)
+        yield from compared(declared, actual, matches)

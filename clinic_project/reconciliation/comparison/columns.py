@@ -1,89 +1,91 @@
-"""A declared column and the real one of its name."""
+"""A declared column and the actual one of its name."""
 
 from collections.abc import Callable, Iterator
 
-from ..schema.model import Column, Table
-from .differences import Difference, Kind
+from ..schema.model import Column, Identity, Table
+from .differences import ColumnDifference, Difference, Kind, MissingColumn
 
 
-def column_differences(wanted: Table, table: Table, column: Column) -> Iterator[Difference]:
-    found = table.columns.get(column.name)
-
-    def difference(kind: Kind, expected: str, actual: str) -> Difference:
-        return Difference(table.name, kind, column.name, expected, actual, wanted=column, found=found)
-
-    if found is None:
-        yield difference(Kind.COLUMN_MISSING, column.definition, "nothing")
+def column_differences(declared: Table, table: Table, column: Column) -> Iterator[Difference]:
+    actual = table.columns.get(column.name)
+    if actual is None:
+        yield MissingColumn(table.name, Kind.COLUMN_MISSING, column.name, column.definition, "nothing", column)
         return
-    if found.stored_as != column.stored_as:
-        yield difference(Kind.COLUMN_TYPE, column.stored_as, found.stored_as)
+    present = actual
+
+    def difference(kind: Kind, declared_text: str, actual_text: str) -> Difference:
+        return ColumnDifference(table.name, kind, column.name, declared_text, actual_text, column, present)
+
+    if actual.storage_definition != column.storage_definition:
+        yield difference(Kind.COLUMN_TYPE, column.storage_definition, actual.storage_definition)
     elif not column.generated:
-        yield from _default_differences(column, found, difference)
-    yield from _null_differences(column, found, difference)
-    if column.identity and found.type == column.type:
-        yield from _generator_differences(column, found, difference)
-        yield from _position_differences(table, found, difference)
+        yield from _default_differences(column, actual, difference)
+    yield from _null_differences(column, actual, difference)
+    if column.identity and actual.type == column.type:
+        yield from _key_generation_differences(column, actual, difference)
+        yield from _sequence_position_differences(table, actual, difference)
 
 
 #: The highest value of a type that an identity may have.
 _HIGHEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
+#: Makes a difference of a kind, the declared text and the actual one.
 _Making = Callable[[Kind, str, str], Difference]
 
 
-def _default_differences(column: Column, found: Column, difference: _Making) -> Iterator[Difference]:
-    if (column.default, column.identity) != (found.default, found.identity) and not column.generates_keys:
-        yield difference(Kind.COLUMN_DEFAULT, _default(column), _default(found))
+def _default_differences(declared: Column, actual: Column, difference: _Making) -> Iterator[Difference]:
+    if (declared.default, declared.identity) != (actual.default, actual.identity) and not declared.generates_keys:
+        yield difference(Kind.COLUMN_DEFAULT, _default_text(declared), _default_text(actual))
 
 
-def _default(column: Column) -> str:
+def _default_text(column: Column) -> str:
     if column.identity:
-        return column.generation
+        return column.identity.sql
     return f"DEFAULT {column.default}" if column.default is not None else "no default"
 
 
-def _null_differences(column: Column, found: Column, difference: _Making) -> Iterator[Difference]:
-    if column.not_null and not found.not_null:
+def _null_differences(declared: Column, actual: Column, difference: _Making) -> Iterator[Difference]:
+    if declared.not_null and not actual.not_null:
         yield difference(Kind.COLUMN_NULLABLE, "NOT NULL", "nullable")
-    elif not column.not_null and found.not_null:
+    elif not declared.not_null and actual.not_null:
         yield difference(Kind.COLUMN_NOT_NULL, "nullable", "NOT NULL")
-    elif column.not_null_name and found.not_null_name:
-        yield from _not_null_constraint_differences(column, found, difference)
+    elif declared.not_null_name and actual.not_null_name:
+        yield from _not_null_constraint_differences(declared, actual, difference)
 
 
-def _not_null_constraint_differences(column: Column, found: Column, difference: _Making) -> Iterator[Difference]:
-    """Compare what PostgreSQL 18 made of NOT NULL: a constraint that has a name, validity and heirs."""
-    if not found.not_null_validated:
+def _not_null_constraint_differences(declared: Column, actual: Column, difference: _Making) -> Iterator[Difference]:
+    """Compare what PostgreSQL 18 made of NOT NULL: a constraint that has a name, is validated, and is inherited."""
+    if not actual.not_null_validated:
         yield difference(Kind.COLUMN_NOT_NULL_UNVALIDATED, "NOT NULL", "NOT NULL NOT VALID")
-    if column.not_null_inherits and not found.not_null_inherits:
+    if declared.not_null_inherits and not actual.not_null_inherits:
         yield difference(Kind.COLUMN_NOT_NULL_NO_INHERIT, "NOT NULL", "NOT NULL NO INHERIT")
     # An inherited one has its parent's name, and can't be given another.
-    if column.not_null_name != found.not_null_name and not found.not_null_inherited:
-        actual = f"named {found.not_null_name}"
-        yield difference(Kind.COLUMN_NOT_NULL_NAME, f"NOT NULL named {column.not_null_name}", actual)
+    if declared.not_null_name != actual.not_null_name and not actual.not_null_inherited:
+        declared_text = f"NOT NULL named {declared.not_null_name}"
+        yield difference(Kind.COLUMN_NOT_NULL_NAME, declared_text, f"named {actual.not_null_name}")
 
 
-def _generator_differences(column: Column, found: Column, difference: _Making) -> Iterator[Difference]:
-    if not found.generates_keys:
-        yield difference(Kind.KEY_WITHOUT_GENERATOR, "GENERATED BY DEFAULT AS IDENTITY", _default(found))
+def _key_generation_differences(declared: Column, actual: Column, difference: _Making) -> Iterator[Difference]:
+    if not actual.generates_keys:
+        yield difference(Kind.KEY_WITHOUT_GENERATOR, Identity.BY_DEFAULT.sql, _default_text(actual))
         return
-    if found.identity == "a":
+    if actual.identity is Identity.ALWAYS:
         yield difference(Kind.KEY_ALWAYS_GENERATED, "GENERATED BY DEFAULT", "GENERATED ALWAYS")
-    sequence = found.sequence
+    sequence = actual.sequence
     if sequence is None:
         return
     if sequence.ownable and not sequence.owned:
         yield difference(Kind.SEQUENCE_NOT_OWNED, f"{sequence.name} owned by the column", "owned by nothing")
-    highest = _HIGHEST.get(column.type, 0)
+    highest = _HIGHEST.get(declared.type, 0)
     if 0 < sequence.max_value < highest:
         yield difference(Kind.SEQUENCE_LIMIT, f"values up to {highest}", f"up to {sequence.max_value}")
 
 
-def _position_differences(table: Table, found: Column, difference: _Making) -> Iterator[Difference]:
-    sequence, next_key = found.sequence, table.next_keys.get(found.name)
+def _sequence_position_differences(table: Table, actual: Column, difference: _Making) -> Iterator[Difference]:
+    sequence, next_key = actual.sequence, table.next_keys.get(actual.name)
     if sequence is None or sequence.next_value is None or next_key is None:
         return
     # One that counts down has gone past the keys that are there when it is below them; and past the highest key of all,
     # which somebody gave by hand, there would be none left.
-    if sequence.increment > 0 and sequence.next_value < next_key <= _HIGHEST.get(found.type, next_key):
+    if sequence.increment > 0 and sequence.next_value < next_key <= _HIGHEST.get(actual.type, next_key):
         yield difference(Kind.SEQUENCE_BEHIND, f"next value at least {next_key}", f"{sequence.next_value}")

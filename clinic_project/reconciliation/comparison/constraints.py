@@ -1,129 +1,158 @@
-"""Declared constraints and real ones: keys, which an index stands behind, and rules, which can be added NOT VALID."""
+"""Declared constraints and actual ones: keys, which have an index; foreign keys and checks, which can be NOT VALID."""
 
 from collections.abc import Collection, Iterator
 
-from ..schema.model import Constraint, Index, Table, is_helper_name
-from .differences import Difference, Kind
-from .matching import Matches, match, of_kinds
+from ..schema.model import Constraint, ConstraintKind, Index, Table, is_helper_name
+from .differences import Difference, Kind, MatchedConstraint, MissingConstraint, WrongConstraint
+from .matching import KEYS, Matches, match
 
 # Primary keys, unique and exclusion constraints
 
 
-def key_differences(wanted: Table, found: Table, matches: Matches) -> Iterator[Difference]:
-    for constraint in of_kinds(wanted, "pux"):
-        yield from _one_key(found, constraint, matches.keys.get(constraint.name), matches.claimed_constraints)
+def key_differences(declared: Table, actual: Table, matches: Matches) -> Iterator[Difference]:
+    for constraint in declared.constraints_of(KEYS):
+        matched = matches.keys.get(constraint.name)
+        if matched is None:
+            yield _unmatched_key(actual, constraint, matches.claimed_constraints)
+        else:
+            yield from _matched_key(actual, constraint, matched, matches.claimed_constraints)
 
 
-def adoptable_index(table: Table, wanted: Constraint) -> Index | None:
+def _unmatched_key(table: Table, declared: Constraint, claimed: Collection[str]) -> Difference:
+    other_key = table.primary_key if declared.kind is ConstraintKind.PRIMARY_KEY else None
+    conflicting = other_key or table.constraint(declared.name)
+    index = _usable_index(table, declared)
+    name, sql = declared.name, declared.sql
+    if conflicting is None or conflicting.name in claimed:
+        kind = Kind.CONSTRAINT_MISSING
+        return MissingConstraint(table.name, kind, name, sql, "nothing", declared, conflicting, index)
+    kind = Kind.CONSTRAINT_DEFINITION
+    return WrongConstraint(table.name, kind, name, sql, conflicting.sql, declared, conflicting, None, index)
+
+
+def _usable_index(table: Table, declared: Constraint) -> Index | None:
     """Find a unique index that only needs to be declared the constraint's."""
-    if wanted.index is None or wanted.kind == "x":
+    if declared.index is None or declared.kind is ConstraintKind.EXCLUSION:
         return None
-    real = [index for index in table.indexes if index.constraint is None and index.valid]
-    return match([wanted.index], real).get(wanted.index.name)
+    actual = [index for index in table.indexes if index.constraint is None and index.valid]
+    return match([declared.index], actual).get(declared.index.name)
 
 
-def _one_key(
-    table: Table, wanted: Constraint, match: Constraint | None, claimed: Collection[str]
+def _matched_key(
+    table: Table, declared: Constraint, actual: Constraint, claimed: Collection[str]
 ) -> Iterator[Difference]:
-    if match is None:
-        holder = (table.primary_key if wanted.kind == "p" else None) or table.constraint(wanted.name)
-        missing = holder is None or holder.name in claimed
-        kind = Kind.CONSTRAINT_MISSING if missing else Kind.CONSTRAINT_DEFINITION
-        actual = "nothing" if holder is None or missing else holder.text
-        found = adoptable_index(table, wanted)
-        yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, found, holder)
+    name, sql = declared.name, declared.sql
+    if actual.index is not None and not actual.index.valid:
+        text = f"{actual.sql} with an INVALID index"
+        yield MatchedConstraint(table.name, Kind.KEY_INDEX_INVALID, name, sql, text, declared, None, actual)
+    if actual.name == name:
         return
-    if match.index is not None and not match.index.valid:
-        kind, actual = Kind.KEY_INDEX_INVALID, f"{match.text} with an INVALID index"
-        yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match)
-    holder = table.constraint(wanted.name)
-    if holder is not None and holder.kind not in "pux" and holder.name in claimed:
-        holder = None  # it is renamed, too
-    if match.name != wanted.name and holder is not None and holder.kind not in "pux":
-        # Somebody's rule, of another kind, has the name.
-        kind, actual = Kind.CONSTRAINT_DEFINITION, _as_found(holder)
-        yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match, holder)
-    elif match.name != wanted.name:
-        yield _constraint_name(wanted, match, table, holder)
+    conflicting = table.constraint(name)
+    if conflicting is not None and not conflicting.kind.is_key and conflicting.name in claimed:
+        conflicting = None  # it is renamed, too
+    if conflicting is None or conflicting.kind.is_key:
+        yield _misnamed(table, declared, actual, conflicting)
+        return
+    # Somebody's foreign key or check has the name.
+    text = _conflict_text(conflicting)
+    yield WrongConstraint(
+        table.name, Kind.CONSTRAINT_DEFINITION, name, sql, text, declared, conflicting, actual, usable_index=None
+    )
 
 
-def _constraint_name(
-    wanted: Constraint, found: Constraint, table: Table, holder: Constraint | None = None
+def _misnamed(
+    table: Table, declared: Constraint, actual: Constraint, conflicting: Constraint | None = None
 ) -> Difference:
-    actual = f"named {found.name}"
-    return Difference(table.name, Kind.CONSTRAINT_NAME, wanted.name, wanted.text, actual, wanted, found, holder)
+    text, kind = f"named {actual.name}", Kind.CONSTRAINT_NAME
+    return MatchedConstraint(table.name, kind, declared.name, declared.sql, text, declared, conflicting, actual)
 
 
 # Foreign keys and checks
 
 
-def foreign_key_differences(wanted: Table, found: Table, matches: Matches) -> Iterator[Difference]:
-    for constraint in of_kinds(wanted, "f"):
-        match = matches.foreign_keys.get(constraint.name)
-        holder = _contradiction(found, constraint, match)
-        yield from _one_rule(found, constraint, match, _unclaimed(holder, matches))
+def foreign_key_differences(declared: Table, actual: Table, matches: Matches) -> Iterator[Difference]:
+    for constraint in declared.constraints_of([ConstraintKind.FOREIGN_KEY]):
+        matched = matches.foreign_keys.get(constraint.name)
+        conflicting = _contradicting(actual, constraint, matched)
+        yield from _foreign_key_or_check(actual, constraint, matched, _unclaimed(conflicting, matches))
 
 
-def check_differences(wanted: Table, found: Table, matches: Matches) -> Iterator[Difference]:
-    for constraint in of_kinds(wanted, "c"):
-        match = matches.checks.get(constraint.name)
-        holder = _holder_of_name(found, constraint, match)
-        yield from _one_rule(found, constraint, match, _unclaimed(holder, matches))
+def check_differences(declared: Table, actual: Table, matches: Matches) -> Iterator[Difference]:
+    for constraint in declared.constraints_of([ConstraintKind.CHECK]):
+        matched = matches.checks.get(constraint.name)
+        conflicting = _name_owner(actual, constraint, matched)
+        yield from _foreign_key_or_check(actual, constraint, matched, _unclaimed(conflicting, matches))
 
 
-def _unclaimed(holder: Constraint | None, matches: Matches) -> Constraint | None:
-    return None if holder is None or holder.name in matches.claimed_constraints else holder
+def _unclaimed(conflicting: Constraint | None, matches: Matches) -> Constraint | None:
+    return None if conflicting is None or conflicting.name in matches.claimed_constraints else conflicting
 
 
-def _holder_of_name(table: Table, wanted: Constraint, match: Constraint | None) -> Constraint | None:
-    holder = table.constraint(wanted.name)
-    return holder if holder is not None and holder is not match else None
+def _name_owner(table: Table, declared: Constraint, matched: Constraint | None) -> Constraint | None:
+    owner = table.constraint(declared.name)
+    return owner if owner is not None and owner is not matched else None
 
 
-def _contradiction(table: Table, wanted: Constraint, match: Constraint | None) -> Constraint | None:
-    """Find the foreign key in the way: of the wanted name, or from the same columns to the same ones but otherwise.
+def _contradicting(table: Table, declared: Constraint, matched: Constraint | None) -> Constraint | None:
+    """Find the foreign key in the way: of the declared name, or from the same columns to the same ones but otherwise.
 
-    Otherwise: with other actions, or not enforced. An equal one is only a repetition; and where the wanted one stands
-    under its own name, any other is a stranger's.
+    Otherwise: with other actions, or not enforced. An equal one is only a repetition; and where the declared one stands
+    under its own name, any other is somebody else's.
     """
-    if match is not None and not is_helper_name(match.name):
-        return _holder_of_name(table, wanted, match)
-    for other in table.constraints:
-        if other.kind != "f" or other is match:
-            continue
-        same_ends = (other.columns, other.target, other.target_columns) == (
-            wanted.columns,
-            wanted.target,
-            wanted.target_columns,
-        )
-        if same_ends and (other.definition != wanted.definition or not other.enforced):
+    if matched is not None and not is_helper_name(matched.name):
+        return _name_owner(table, declared, matched)
+    for other in table.constraints_of([ConstraintKind.FOREIGN_KEY]):
+        if other is not matched and _contradicts(other, declared):
             return other
-    return _holder_of_name(table, wanted, match)
+    return _name_owner(table, declared, matched)
 
 
-def _one_rule(
-    table: Table, wanted: Constraint, match: Constraint | None, holder: Constraint | None
+def _contradicts(other: Constraint, declared: Constraint) -> bool:
+    same_ends = (other.columns, other.target, other.target_columns) == (
+        declared.columns,
+        declared.target,
+        declared.target_columns,
+    )
+    return same_ends and (other.definition != declared.definition or not other.enforced)
+
+
+def _foreign_key_or_check(
+    table: Table, declared: Constraint, matched: Constraint | None, conflicting: Constraint | None
 ) -> Iterator[Difference]:
-    if match is None:
-        kind = Kind.CONSTRAINT_MISSING if holder is None else Kind.CONSTRAINT_DEFINITION
-        actual = "nothing" if holder is None else _as_found(holder)
-        yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted=wanted, holder=holder)
-        return
-    if match.timing != wanted.timing:
-        kind = Kind.CONSTRAINT_DEFERRABILITY
-        yield Difference(table.name, kind, wanted.name, wanted.timing, match.timing, wanted, match)
-    if not match.validated:
-        kind, actual = Kind.CONSTRAINT_UNVALIDATED, f"{match.text} NOT VALID"
-        yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match)
-    if holder is not None:
-        kind, actual = Kind.CONSTRAINT_DEFINITION, f"also {_as_found(holder)}"
-        yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted, match, holder)
-    elif match.name != wanted.name:
-        yield _constraint_name(wanted, match, table)
+    if matched is None:
+        yield _unmatched(table, declared, conflicting)
+    else:
+        yield from _matched(table, declared, matched, conflicting)
 
 
-def _as_found(constraint: Constraint) -> str:
+def _unmatched(table: Table, declared: Constraint, conflicting: Constraint | None) -> Difference:
+    name, sql = declared.name, declared.sql
+    if conflicting is None:
+        kind = Kind.CONSTRAINT_MISSING
+        return MissingConstraint(table.name, kind, name, sql, "nothing", declared, None, usable_index=None)
+    kind, text = Kind.CONSTRAINT_DEFINITION, _conflict_text(conflicting)
+    return WrongConstraint(table.name, kind, name, sql, text, declared, conflicting, None, usable_index=None)
+
+
+def _matched(
+    table: Table, declared: Constraint, actual: Constraint, conflicting: Constraint | None
+) -> Iterator[Difference]:
+    name, sql = declared.name, declared.sql
+    if actual.deferrability != declared.deferrability:
+        kind, texts = Kind.CONSTRAINT_DEFERRABILITY, (declared.deferrability, actual.deferrability)
+        yield MatchedConstraint(table.name, kind, name, *texts, declared, None, actual)
+    if not actual.validated:
+        kind, text = Kind.CONSTRAINT_UNVALIDATED, f"{actual.sql} NOT VALID"
+        yield MatchedConstraint(table.name, kind, name, sql, text, declared, None, actual)
+    if conflicting is not None:
+        kind, text = Kind.CONSTRAINT_DEFINITION, f"also {_conflict_text(conflicting)}"
+        yield WrongConstraint(table.name, kind, name, sql, text, declared, conflicting, actual, usable_index=None)
+    elif actual.name != name:
+        yield _misnamed(table, declared, actual)
+
+
+def _conflict_text(constraint: Constraint) -> str:
     if constraint.enforced:
-        return f"{constraint.name}: {constraint.text}"
+        return f"{constraint.name}: {constraint.sql}"
     why = "its triggers disabled" if constraint.triggers_disabled else "NOT ENFORCED"
-    return f"{constraint.name}: {constraint.text}, {why}"
+    return f"{constraint.name}: {constraint.sql}, {why}"

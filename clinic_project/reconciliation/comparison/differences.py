@@ -1,10 +1,23 @@
-"""What is different between a declared schema and the real one, and what that has beside it: all data."""
+"""What is different between a declared schema and the actual one, and what that has beside it: all data.
+
+Difference
+├── MissingTable, NotATable, UnloggedTable
+├── MissingColumn, ColumnDifference
+├── IndexDifference
+│   ├── MissingIndex       none has its definition, and its name is free or becomes free
+│   ├── WrongIndex         another has its name, or it is INVALID
+│   └── MatchedIndex       it is there, under another name or with other storage parameters
+├── ConstraintDifference
+│   ├── MissingConstraint
+│   ├── WrongConstraint    another has its name, is the table's primary key, or contradicts it
+│   └── MatchedConstraint  it is there, under another name, not validated, …
+└── Leftover               what an interrupted repair left
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from ..schema.model import Schema
+from ..schema.model import Column, Constraint, Index, ObjectReference, Relation, Schema, Table
 
 
 class Kind(StrEnum):
@@ -42,39 +55,146 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing to bring about. `expected` and `actual` speak to people; the objects are what a repair starts from.
+    """One thing to bring about. The texts speak to people; what subclasses add is what a repair starts from.
 
-    `wanted` is the declared column, index or constraint; `found` the real one that can become it (for a constraint also
-    an index); `holder` a wrong one in its way, because it has the wanted name, or contradicts the wanted foreign key.
-    Where something is missing, `holder` is one that has its name now and gets its own by the same plan.
+    `declared` is the declared object, `actual` the real one that is it or can become it.
     """
 
     table: str
     kind: Kind
     name: str
-    expected: str
-    actual: str
-    wanted: Any = None
-    found: Any = None
-    holder: Any = None
+    declared_text: str
+    actual_text: str
+
+    @property
+    def subject(self) -> ObjectReference:
+        return ObjectReference(self.table, self.name)
 
 
 @dataclass(frozen=True, slots=True)
-class Extra:
+class MissingTable(Difference):
+    declared: Table
+
+
+@dataclass(frozen=True, slots=True)
+class NotATable(Difference):
+    name_owner: Relation
+
+
+@dataclass(frozen=True, slots=True)
+class UnloggedTable(Difference):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class MissingColumn(Difference):
+    declared: Column
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDifference(Difference):
+    declared: Column
+    actual: Column
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDifference(Difference):
+    """`conflicting` is a wrong index that has the declared name.
+
+    Of a missing or matched one, `conflicting` may be another declared one, which gets its own name by the same plan.
+    """
+
+    declared: Index
+    conflicting: Index | None
+
+
+@dataclass(frozen=True, slots=True)
+class MissingIndex(IndexDifference):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class WrongIndex(IndexDifference):
+    conflicting: Index
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedIndex(IndexDifference):
+    actual: Index
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintDifference(Difference):
+    """`conflicting` is a wrong constraint: it has the declared name, is another primary key, or contradicts the declared
+    foreign key. Of a missing or matched one, it may be another declared one, which gets its own name by the same plan.
+    """
+
+    declared: Constraint
+    conflicting: Constraint | None
+
+
+@dataclass(frozen=True, slots=True)
+class MissingConstraint(ConstraintDifference):
+    """`usable_index` is a unique index that only needs to be declared the constraint's."""
+
+    usable_index: Index | None
+
+
+@dataclass(frozen=True, slots=True)
+class WrongConstraint(ConstraintDifference):
+    """`actual` is the right one where it is there as well, beside the conflicting one."""
+
+    conflicting: Constraint
+    actual: Constraint | None
+    usable_index: Index | None
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedConstraint(ConstraintDifference):
+    actual: Constraint
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover(Difference):
+    actual: Index | Constraint
+
+
+class UndeclaredKind(StrEnum):
+    COLUMN = "column"
+    INDEX = "index"
+    CONSTRAINT = "constraint"
+    TRIGGER = "trigger"
+    RULE = "rule"
+    CHILD = "child"
+
+    @property
+    def label(self) -> str:
+        if self is UndeclaredKind.CHILD:
+            return "a table that inherits"
+        return f"{'an' if self is UndeclaredKind.INDEX else 'a'} {self}"
+
+    @property
+    def is_dependent(self) -> bool:
+        """Whether it only hangs on the table, which is what it is without it."""
+        return self in (UndeclaredKind.TRIGGER, UndeclaredKind.RULE, UndeclaredKind.CHILD)
+
+
+@dataclass(frozen=True, slots=True)
+class Undeclared:
     """Something real that no model declares. It is left alone. `warning` says what it may break, or costs."""
 
     table: str
-    kind: str
+    kind: UndeclaredKind
     name: str
     warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    expected: Schema
+    declared: Schema
     actual: Schema
     items: tuple[Difference, ...]
-    extras: tuple[Extra, ...]
+    undeclared: tuple[Undeclared, ...]
 
     def __len__(self) -> int:
         return len(self.items)

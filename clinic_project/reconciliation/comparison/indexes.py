@@ -1,33 +1,40 @@
-"""Indexes that no constraint stands on: declared ones, and real ones that mean the same."""
+"""Indexes that no constraint stands on: declared ones, and actual ones of the same signature."""
 
 from collections.abc import Collection, Iterator
 
 from ..schema.model import Index, Table
-from .differences import Difference, Kind
+from .differences import Difference, Kind, MatchedIndex, MissingIndex, WrongIndex
 from .matching import Matches
 
 
-def index_differences(wanted: Table, found: Table, matches: Matches) -> Iterator[Difference]:
-    for index in wanted.indexes:
-        if index.constraint is None:
-            yield from _one_index(found, index, matches.indexes.get(index.name), matches.claimed_indexes)
-
-
-def _one_index(table: Table, wanted: Index, match: Index | None, claimed: Collection[str]) -> Iterator[Difference]:
-    holder = table.index(wanted.name)
-    if match is None:
-        if holder is None or holder.name in claimed:
-            kind, actual = Kind.INDEX_MISSING, "nothing"
-        elif holder.valid or holder.constraint:
-            kind, actual = Kind.INDEX_DEFINITION, holder.text
+def index_differences(declared: Table, actual: Table, matches: Matches) -> Iterator[Difference]:
+    for index in declared.indexes:
+        if index.constraint is not None:
+            continue
+        match = matches.indexes.get(index.name)
+        if match is None:
+            yield _unmatched(actual, index, matches.claimed_indexes)
         else:
-            kind, actual = Kind.INDEX_INVALID, "INVALID (an interrupted concurrent build)"
-        yield Difference(table.name, kind, wanted.name, wanted.text, actual, wanted=wanted, holder=holder)
-        return
-    # Only declared ones: others are somebody's tuning.
-    if set(wanted.parameters) - set(match.parameters):
-        expected, actual = ", ".join(wanted.parameters), ", ".join(match.parameters) or "the defaults"
-        yield Difference(table.name, Kind.INDEX_PARAMETERS, wanted.name, expected, actual, wanted, match)
-    if match.name != wanted.name:
-        actual = f"named {match.name}"
-        yield Difference(table.name, Kind.INDEX_NAME, wanted.name, wanted.text, actual, wanted, match, holder)
+            yield from _matched(actual, index, match)
+
+
+def _unmatched(table: Table, declared: Index, claimed: Collection[str]) -> Difference:
+    name_owner = table.index(declared.name)
+    name, sql = declared.name, declared.sql
+    if name_owner is None or name_owner.name in claimed:
+        return MissingIndex(table.name, Kind.INDEX_MISSING, name, sql, "nothing", declared, name_owner)
+    if name_owner.valid or name_owner.constraint:
+        return WrongIndex(table.name, Kind.INDEX_DEFINITION, name, sql, name_owner.sql, declared, name_owner)
+    actual_text = "INVALID (an interrupted concurrent build)"
+    return WrongIndex(table.name, Kind.INDEX_INVALID, name, sql, actual_text, declared, name_owner)
+
+
+def _matched(table: Table, declared: Index, actual: Index) -> Iterator[Difference]:
+    name = declared.name
+    # Only declared parameters: others are somebody's tuning.
+    if set(declared.parameters) - set(actual.parameters):
+        texts = ", ".join(declared.parameters), ", ".join(actual.parameters) or "the defaults"
+        yield MatchedIndex(table.name, Kind.INDEX_PARAMETERS, name, *texts, declared, None, actual)
+    if actual.name != name:
+        texts = declared.sql, f"named {actual.name}"
+        yield MatchedIndex(table.name, Kind.INDEX_NAME, name, *texts, declared, table.index(name), actual)

@@ -1,37 +1,35 @@
-"""Which real object is the declared one: the one that means the same, whatever its name."""
+"""Which actual object is the declared one: the one of the same signature, whatever its name."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from ..schema.model import Constraint, Index, Table, is_helper_name
+from ..schema.model import Constraint, ConstraintKind, Index, Table, is_helper_name
+
+KEYS = frozenset(kind for kind in ConstraintKind if kind.is_key)
 
 _Named = TypeVar("_Named", Index, Constraint)
 
 
-def match(declared: Iterable[_Named], real: Iterable[_Named]) -> dict[str, _Named]:
-    """Give each declared object the real one of its meaning, by the declared one's name; its own name goes first."""
-    declared, rest = list(declared), {r.name: r for r in real}
-    result = {w.name: rest.pop(w.name) for w in declared if w.name in rest and rest[w.name].meaning == w.meaning}
+def match(declared: Iterable[_Named], actual: Iterable[_Named]) -> dict[str, _Named]:
+    """Give each declared object the actual one of its signature, by the declared name; its own name goes first."""
+    declared, rest = list(declared), {a.name: a for a in actual}
+    result = {d.name: rest.pop(d.name) for d in declared if d.name in rest and rest[d.name].signature == d.signature}
     if len(result) == len(declared):
         return result
-    for wanted in declared:
-        candidates = [r for r in rest.values() if r.meaning == wanted.meaning]
-        if candidates and wanted.name not in result:
-            # One that we built ourselves, in a run that was interrupted, before a stranger's.
-            chosen = min(candidates, key=lambda r: (not is_helper_name(r.name), r.name))
-            result[wanted.name] = rest.pop(chosen.name)
+    for each in declared:
+        candidates = [a for a in rest.values() if a.signature == each.signature]
+        if candidates and each.name not in result:
+            # One that we built ourselves, in a run that was interrupted, before anybody else's.
+            chosen = min(candidates, key=lambda a: (not is_helper_name(a.name), a.name))
+            result[each.name] = rest.pop(chosen.name)
     return result
-
-
-def of_kinds(table: Table, kinds: str) -> list[Constraint]:
-    return [constraint for constraint in table.constraints if constraint.kind in kinds]
 
 
 @dataclass(frozen=True)
 class Matches:
-    """The real objects that the declared ones of a table are, by the declared names."""
+    """The actual objects that the declared ones of a table are, by the declared names."""
 
     indexes: Mapping[str, Index]
     keys: Mapping[str, Constraint]
@@ -39,12 +37,12 @@ class Matches:
     checks: Mapping[str, Constraint]
 
     @classmethod
-    def of(cls, wanted: Table, found: Table) -> "Matches":
+    def of(cls, declared: Table, actual: Table) -> "Matches":
         return cls(
-            _matching_indexes(wanted, found),
-            _matching_keys(wanted, found),
-            _matching_rules(wanted, found, "f"),
-            _matching_rules(wanted, found, "c"),
+            _matching_indexes(declared, actual),
+            _matching_keys(declared, actual),
+            _matching_validated_first(declared, actual, ConstraintKind.FOREIGN_KEY),
+            _matching_validated_first(declared, actual, ConstraintKind.CHECK),
         )
 
     @cached_property
@@ -53,26 +51,25 @@ class Matches:
 
     @cached_property
     def claimed_constraints(self) -> set[str]:
-        """The names of the real constraints that are declared ones: if they are wrong, they are given up for others."""
-        return {real.name for each in (self.keys, self.foreign_keys, self.checks) for real in each.values()}
+        """The names of the actual constraints that are declared ones: where these are named otherwise, they are renamed."""
+        return {actual.name for each in (self.keys, self.foreign_keys, self.checks) for actual in each.values()}
 
 
-def _matching_indexes(wanted: Table, found: Table) -> dict[str, Index]:
-    usable = [index for index in found.indexes if index.constraint is None and index.valid]
-    return match([index for index in wanted.indexes if index.constraint is None], usable)
+def _matching_indexes(declared: Table, actual: Table) -> dict[str, Index]:
+    usable = [index for index in actual.indexes if index.constraint is None and index.valid]
+    return match([index for index in declared.indexes if index.constraint is None], usable)
 
 
-def _matching_keys(wanted: Table, found: Table) -> dict[str, Constraint]:
-    declared = {constraint.name: constraint for constraint in of_kinds(wanted, "pux")}
-    matched = match(declared.values(), of_kinds(found, "pux"))
-    # Deferrability belongs to the meaning here: it can't be altered in place.
-    return {name: real for name, real in matched.items() if real.timing == declared[name].timing}
+def _matching_keys(declared: Table, actual: Table) -> dict[str, Constraint]:
+    keys = {constraint.name: constraint for constraint in declared.constraints_of(KEYS)}
+    matched = match(keys.values(), actual.constraints_of(KEYS))
+    # Deferrability belongs to the signature of a key: it can't be altered in place.
+    return {name: match for name, match in matched.items() if match.deferrability == keys[name].deferrability}
 
 
-def _matching_rules(wanted: Table, found: Table, kind: str) -> dict[str, Constraint]:
-    declared = of_kinds(wanted, kind)
-    # Validated ones go first: `match` takes what it can get from the front of equal names.
-    usable = [c for c in of_kinds(found, kind) if c.enforced]
-    matched = match(declared, [c for c in usable if c.validated])
-    rest = [c for c in declared if c.name not in matched]
+def _matching_validated_first(declared: Table, actual: Table, kind: ConstraintKind) -> dict[str, Constraint]:
+    constraints = declared.constraints_of([kind])
+    usable = [c for c in actual.constraints_of([kind]) if c.enforced]
+    matched = match(constraints, [c for c in usable if c.validated])
+    rest = [c for c in constraints if c.name not in matched]
     return matched | match(rest, [c for c in usable if not c.validated])

@@ -1,10 +1,11 @@
 """Repairs that can't be finished now, and the repairs that are blocked by them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from ..planning.blockers import Undone
-from ..planning.plan import Plan, Refusal, Repair
-from .refusals import STATEMENT_FAILED
+from ..planning import refusals
+from ..planning.blockers import Blockers
+from ..planning.plan import Plan, Refusal, RefusalCode, Repair, Step
+from .sessions import Session
 
 
 class RepairAbandoned(Exception):
@@ -15,14 +16,31 @@ class RepairAbandoned(Exception):
         super().__init__(str(refusal))
 
 
-def unblocked(repairs: Iterable[Repair], blockers: Undone) -> Iterator[Repair]:
-    """Yield the repairs that nothing blocks. Those that are blocked block, in turn, what requires them.
+def locked(step: Step, budget: float, lock_holders: Sequence[Session]) -> RepairAbandoned:
+    """The step didn't get its locks within `budget` seconds."""
+    holders = "; ".join(str(session) for session in lock_holders) or "no session any more"
+    return RepairAbandoned(refusals.locked(step, budget, holders))
 
-    It is asked when a repair's turn comes: what came before it may have been added to `blockers` meanwhile.
+
+class UnblockedRepairs:
+    """Iterates over the repairs that nothing blocks. Those that are blocked block, in turn, what requires them.
+
+    Whether one is blocked is asked when its turn comes: those before it may have been refused meanwhile.
     """
-    for repair in repairs:
-        if not blockers.holds_up(repair):
-            yield repair
+
+    def __init__(self, repairs: Iterable[Repair], blockers: Blockers) -> None:
+        self.repairs = repairs
+        self.blockers = blockers
+
+    def __iter__(self) -> Iterator[Repair]:
+        for repair in self.repairs:
+            if causes := self.blockers.blocked_by(repair.requires):
+                self.blockers = self.blockers.block_dependents(causes, repair.objects, repair.provides)
+            else:
+                yield repair
+
+    def refuse(self, repair: Repair, refusal: Refusal) -> None:
+        self.blockers = self.blockers.block(refusal, repair.provides)
 
 
 class AbandonedRepairs:
@@ -36,13 +54,15 @@ class AbandonedRepairs:
 
     def retry_failed_statements(self) -> None:
         """Forget those that failed as statements: what was repaired after them may have been what they required."""
-        self._refusals = [(repair, refusal) for repair, refusal in self._refusals if refusal.code != STATEMENT_FAILED]
+        self._refusals = [
+            (repair, refusal) for repair, refusal in self._refusals if refusal.code is not RefusalCode.STATEMENT_FAILED
+        ]
 
-    def blockers(self) -> Undone:
+    def blockers(self) -> Blockers:
         """Return what is not provided, since its repairs were abandoned."""
-        blockers = Undone()
+        blockers = Blockers()
         for repair, refusal in self._refusals:
-            blockers.lack(refusal, repair.gives)
+            blockers = blockers.block(refusal, repair.provides)
         return blockers
 
     def remaining(self, plan: Plan) -> tuple[Repair, ...]:
@@ -52,12 +72,12 @@ class AbandonedRepairs:
     def refusals(self, plan: Plan) -> tuple[Refusal, ...]:
         """Return why each was abandoned, with what is therefore blocked of the plan."""
         _, blockers = self._sort(plan)
-        return tuple(blockers.told(refusal) for _, refusal in self._refusals)
+        return tuple(blockers.with_dependents(refusal) for _, refusal in self._refusals)
 
-    def _sort(self, plan: Plan) -> tuple[tuple[Repair, ...], Undone]:
-        blockers = self.blockers()
+    def _sort(self, plan: Plan) -> tuple[tuple[Repair, ...], Blockers]:
         remaining = [repair for repair in plan.repairs if not self._includes(repair)]
-        return tuple(unblocked(remaining, blockers)), blockers
+        unblocked = UnblockedRepairs(remaining, self.blockers())
+        return tuple(unblocked), unblocked.blockers
 
     def _includes(self, repair: Repair) -> bool:
         """Whether one of these objects was to be repaired by a repair that was abandoned."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..planning.plan import Fill, Step
+from ..planning.plan import Backfill, Step
 from .locks import LockRetry
 from .reporter import Reporter
 
@@ -31,7 +31,7 @@ class BackfillRunner:
         self.locks = locks
         self.reporter = reporter
 
-    def run(self, step: Step, backfill: Fill) -> int:
+    def run(self, step: Step, backfill: Backfill) -> int:
         """Return how many rows have got a value.
 
         1. Read how many blocks the table has, and backfill these.
@@ -49,7 +49,7 @@ class BackfillRunner:
                 return rows
             first = end
 
-    def _run_blocks(self, step: Step, backfill: Fill, first: int, end: int) -> int:
+    def _run_blocks(self, step: Step, backfill: Backfill, first: int, end: int) -> int:
         """Backfill the blocks from `first` up to `end`, and return how many rows have got a value.
 
         1. Change at most a batch of the rows in a range of blocks, and commit.

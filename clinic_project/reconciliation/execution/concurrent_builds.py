@@ -9,9 +9,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..conf import Budgets, milliseconds
 from ..planning.plan import Step
 from ..sqlstates import DEADLOCK_DETECTED, DUPLICATE_TABLE, LOCK_NOT_AVAILABLE, connection_lost, sqlstate
-from .abandonment import RepairAbandoned
+from .abandonment import locked
 from .build_monitor import monitored_build
-from .refusals import locked
 from .reporter import Reporter
 from .sessions import lock_holders, session_settings
 
@@ -41,7 +40,7 @@ class ConcurrentBuildRunner:
                 self._drop_invalid_index(step, error)
                 if sqlstate(error) == LOCK_NOT_AVAILABLE:
                     holders = lock_holders(self.connection, step.relations)
-                    raise RepairAbandoned(locked(step, budget, holders)) from error
+                    raise locked(step, budget, holders) from error
                 if sqlstate(error) != DEADLOCK_DETECTED or time.monotonic() > deadline:
                     raise
             else:

@@ -9,13 +9,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import Budgets
 from ..exceptions import ReconciliationError
-from ..planning.plan import Guard, Note, Plan, Refusal, Repair, Step
+from ..planning import refusals
+from ..planning.plan import Note, Plan, Refusal, Repair, Step, ViolationQuery
 from ..sqlstates import connection_lost, message, sqlstate
-from .abandonment import AbandonedRepairs, RepairAbandoned, unblocked
+from .abandonment import AbandonedRepairs, RepairAbandoned, UnblockedRepairs
 from .backfill import BackfillRunner
 from .concurrent_builds import ConcurrentBuildRunner
 from .locks import LockRetry
-from .refusals import statement_failed
 from .reporter import Reporter
 from .row_checks import find_violations, run_post_check
 from .sessions import without_timeouts
@@ -45,18 +45,18 @@ class Executor:
         Raises ReconciliationError if the connection is lost; the next run starts from there.
         """
         with without_timeouts(self.connection):
-            blockers, finished = self.abandoned.blockers(), []
-            for repair in unblocked(plan.repairs, blockers):
+            unblocked, finished = UnblockedRepairs(plan.repairs, self.abandoned.blockers()), []
+            for repair in unblocked:
                 refusal = self._run_repair(repair)
                 if refusal is None:
                     finished.append(repair)
                 else:
-                    blockers.lack(refusal, repair.gives)
+                    unblocked.refuse(repair, refusal)
             # Only now: an index that was built meanwhile may answer, where all rows had to be read before.
             self._run_post_checks(finished)
 
     def _run_post_checks(self, repairs: list[Repair]) -> None:
-        post_checks = [repair.inquiry for repair in repairs if repair.inquiry is not None]
+        post_checks = [repair.post_check for repair in repairs if repair.post_check is not None]
         notes = (run_post_check(self.connection, post_check) for post_check in post_checks)
         self.notes += [note for note in notes if note is not None]
 
@@ -68,8 +68,8 @@ class Executor:
         except RepairAbandoned as abandoned:
             self.abandoned.add(repair, abandoned.refusal)
             self.reporter.abandoned(abandoned.refusal)
-            if repair.if_given_up is not None:
-                self._clean_up(repair.if_given_up)
+            if repair.on_failure is not None:
+                self._clean_up(repair.on_failure)
             return abandoned.refusal
         return None
 
@@ -93,13 +93,13 @@ class Executor:
         try:
             self._attempt(step)
         except Error as error:
-            retry_after = step.mend if _violated(step, error) is not None else None
+            retry_after = step.retry_after if _violated(step, error) is not None else None
             if retry_after is None:
                 raise RepairAbandoned(self._refusal(repair, step, error)) from error
         else:
             return
         self._run_step(repair, retry_after)
-        self._run_step(repair, replace(step, mend=None))
+        self._run_step(repair, replace(step, retry_after=None))
 
     def _attempt(self, step: Step) -> None:
         began = time.monotonic()
@@ -115,15 +115,15 @@ class Executor:
 
     def _check_first(self, step: Step) -> None:
         """Raise RepairAbandoned where the step asks to look for violations before it runs, and there are any."""
-        if step.check_first and step.guard is not None:
-            refusal = find_violations(self.connection, step.guard)
+        if step.check_first and step.violations is not None:
+            refusal = find_violations(self.connection, step.violations)
             if refusal is not None:
                 raise RepairAbandoned(refusal)
 
     def _run_statements(self, step: Step) -> int | None:
         """Return how many rows a backfill changed; None for other steps."""
-        if step.fill is not None:
-            return self._backfill.run(step, step.fill)
+        if step.backfill is not None:
+            return self._backfill.run(step, step.backfill)
         if step.transactional:
             self._locks.until_granted(step, lambda: self._run_in_transaction(step.statements, *step.relations))
         else:
@@ -145,12 +145,12 @@ class Executor:
             with suppress(Error):
                 if refusal := find_violations(self.connection, query):
                     return refusal
-        return statement_failed(step, ", ".join(repair.names), error)
+        return refusals.statement_failed(step, ", ".join(repair.names), message(error), sqlstate(error))
 
 
-def _violated(step: Step, error: Error) -> Guard | None:
+def _violated(step: Step, error: Error) -> ViolationQuery | None:
     """Return the step's violation query, if it finds the rows that such an error is about."""
-    return step.guard if step.guard is not None and sqlstate(error) in step.guard.sqlstates else None
+    return step.violations if step.violations is not None and sqlstate(error) in step.violations.sqlstates else None
 
 
 def _connection_was_lost(step: Step, error: Error) -> ReconciliationError:

@@ -12,8 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..conf import Budgets, milliseconds
 from ..planning.plan import Step
 from ..sqlstates import TRY_AGAIN, sqlstate
-from .abandonment import RepairAbandoned
-from .refusals import locked
+from .abandonment import locked
 from .reporter import Reporter
 from .sessions import lock_holders
 
@@ -82,7 +81,7 @@ class LockRetry:
                     raise
             holders = lock_holders(self.connection, step.relations)
             if time.monotonic() + pause > deadline:
-                raise RepairAbandoned(locked(step, self.budgets.lock_budget, holders))
+                raise locked(step, self.budgets.lock_budget, holders)
             self.reporter.waiting(step, holders)
             time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from django.db import Error
 
 from ..exceptions import Refused
-from ..planning.plan import Lock, Note, Step
+from ..planning import refusals
+from ..planning.plan import Lock, Note, NoteCode, Step
 from ..schema.model import Column, Constraint, Schema, Table, identifier
 from ..sqlstates import DEPENDENT_OBJECTS_STILL_EXIST, connection_lost, message, sqlstate
 from .abandonment import RepairAbandoned
 from .locks import LockRetry
-from .refusals import statement_failed
 from .reporter import Reporter
 
 
@@ -135,7 +135,9 @@ class Rollback:
                 return _kept(drop, message(error))
             if connection_lost(error):
                 raise
-            raise RepairAbandoned(statement_failed(drop.step, drop.name, error)) from error
+            raise RepairAbandoned(
+                refusals.statement_failed(drop.step, drop.name, message(error), sqlstate(error))
+            ) from error
         if not dropped:
             return _kept(drop, f"it holds {drop.data} (--allow-data-loss would drop it)")
         self.reporter.finished(drop.step, time.monotonic() - began, None)
@@ -157,4 +159,4 @@ class Rollback:
 
 
 def _kept(drop: Drop, why: str) -> Note:
-    return Note("kept", drop.step.table, drop.name, f"stays, since {why}. Migrating forwards adopts it again.")
+    return Note(NoteCode.KEPT, drop.step.table, drop.name, f"stays, since {why}. Migrating forwards adopts it again.")

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, OutputWrapper
 from ..execution.reporter import Reporter
 from ..execution.sessions import Session
 from ..pipeline import Inspection
-from ..planning.plan import Note, Refusal, Step, merged, waiting_text, where
+from ..planning.plan import Note, Refusal, Step, blocked_text, merged
 
 #: Seconds between two lines about the same wait, or the same step's progress.
 BETWEEN_LINES = 10.0
@@ -120,7 +120,7 @@ def planned_text(step: Step) -> str:
 
 
 def _place(refusal: Refusal) -> str:
-    return where((refusal.table, refusal.name))
+    return refusal.subject.label
 
 
 def refusals_text(refusals: Iterable[Refusal]) -> str:
@@ -132,15 +132,15 @@ def refusals_text(refusals: Iterable[Refusal]) -> str:
     lines = [f"The schema is not as declared: {count} a person's decision{then}"]
     for refusal in unique:
         lines += [f"  {_place(refusal)} [{refusal.code}]", f"    {refusal.reason}", f"    To do: {refusal.remedy}"]
-        if refusal.waiting:
-            lines.append(f"    {waiting_text(refusal.waiting)}")
+        if refusal.blocked:
+            lines.append(f"    {blocked_text(refusal.blocked)}")
     return "\n".join(lines)
 
 
 def differences_text(inspection: Inspection) -> str:
     """Return a table of what differs: object, declared, actual."""
     rows = [("object", "declared", "actual")]
-    rows += [(where((d.table, d.name)), d.expected, d.actual) for d in inspection.differences.items]
+    rows += [(d.subject.label, d.declared_text, d.actual_text) for d in inspection.differences.items]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     return "\n".join(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows)
 

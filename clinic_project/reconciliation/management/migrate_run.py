@@ -15,7 +15,6 @@ from django.db.models.signals import post_migrate, pre_migrate
 
 from ..exceptions import Refused
 from ..migration_history import (
-    HISTORY_LOST,
     MissingMigrations,
     missing_apps,
     missing_dependencies,
@@ -25,7 +24,7 @@ from ..migration_history import (
     that_only_reconcile,
 )
 from ..pipeline import Inspection
-from ..planning.plan import Refusal
+from ..planning.plan import Refusal, RefusalCode
 from ..server_requirements import require_server
 from .base import ReconcilingCommand
 from .console import differences_text
@@ -103,7 +102,7 @@ class MigrateRun:
         outcome = self.command.context.reconcile(self.connection, loader.project_state().apps, sorted(labels))
         if labels == reconciled_labels() and not self.unapplies:
             # This outcome has them all, and knows what each one blocks in other apps, too.
-            self.refusals = [refusal for refusal in self.refusals if refusal.code == HISTORY_LOST]
+            self.refusals = [refusal for refusal in self.refusals if refusal.code is RefusalCode.HISTORY_LOST]
         self.refusals += outcome.refusals
 
     def report(self) -> None:

@@ -1,45 +1,51 @@
-"""What won't be done, and what therefore has to wait.
+"""What can't be had, and what is therefore blocked.
 
-PostgreSQL would refuse each thing that stands on a refused one by itself, for a reason that only repeats the first.
+PostgreSQL would refuse each thing that requires a refused one by itself, for a reason that only repeats the first.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from .plan import Footing, Note, Place, Refusal, Repair
+from ..schema.model import ObjectReference
+from .plan import Condition, Note, Refusal
 
-Root = TypeVar("Root", bound=Refusal | Note)
+Cause = TypeVar("Cause", bound=Refusal | Note)
 
 
-@dataclass
-class Undone:
-    """What is `lacking`, by its root: a refusal, or a note of what others must make. And what is `waiting` for a root."""
+@dataclass(frozen=True, slots=True)
+class Blockers:
+    """Conditions that nothing brings about, with their root causes; and the objects that each cause blocks.
 
-    lacking: list[tuple[Refusal | Note, frozenset[Footing]]] = field(default_factory=list)
-    waiting: list[tuple[Refusal | Note, Place]] = field(default_factory=list)
+    A root cause is a refusal, or a note of what others must make. What asks changes nothing; what records returns the
+    blockers as they are then.
+    """
 
-    def lack(self, root: Refusal | Note, footings: frozenset[Footing]) -> None:
-        self.lacking.append((root, footings))
+    missing: tuple[tuple[Refusal | Note, frozenset[Condition]], ...] = ()
+    blocked: tuple[tuple[Refusal | Note, ObjectReference], ...] = ()
 
-    def wait(self, root: Refusal | Note, place: Place) -> None:
-        self.waiting.append((root, place))
+    def blocked_by(self, requires: frozenset[Condition]) -> list[Refusal | Note]:
+        """Return the root causes for which something with these requirements can't be had."""
+        causes = (cause for cause, conditions in self.missing if not conditions.isdisjoint(requires))
+        return list(dict.fromkeys(causes))
 
-    def holds_up(self, repair: Repair) -> bool:
-        """Return whether the repair has to wait; then what stands on it waits for the same."""
-        places = [(repair.table, name) for name in repair.names]
-        return self.holds_up_places(places, repair.needs, repair.gives)
+    def block(self, cause: Refusal | Note, conditions: frozenset[Condition]) -> "Blockers":
+        return replace(self, missing=(*self.missing, (cause, conditions)))
 
-    def holds_up_places(self, places: Iterable[Place], needs: frozenset[Footing], gives: frozenset[Footing]) -> bool:
-        roots = list(dict.fromkeys(root for root, footings in self.lacking if not footings.isdisjoint(needs)))
-        self.lacking += [(root, gives) for root in roots]
-        self.waiting += [(root, place) for root in roots for place in places]
-        return bool(roots)
+    def block_dependents(
+        self,
+        causes: Iterable[Refusal | Note],
+        objects: Iterable[ObjectReference],
+        provides: frozenset[Condition] = frozenset(),
+    ) -> "Blockers":
+        """Record that `objects` are blocked, and that what they would provide can't be had for the same causes."""
+        causes, objects = list(causes), list(objects)
+        return Blockers(
+            (*self.missing, *((cause, provides) for cause in causes)),
+            (*self.blocked, *((cause, reference) for cause in causes for reference in objects)),
+        )
 
-    def lacks(self, needs: frozenset[Footing]) -> bool:
-        return any(not footings.isdisjoint(needs) for _, footings in self.lacking)
-
-    def told(self, root: Root) -> Root:
-        """Return the root with all that waits for it."""
-        waiting = {place for other, place in self.waiting if other == root} - {(root.table, root.name)}
-        return replace(root, waiting=tuple(sorted(waiting)))
+    def with_dependents(self, cause: Cause) -> Cause:
+        """Return the cause with all that it blocks."""
+        blocked = {reference for other, reference in self.blocked if other == cause} - {cause.subject}
+        return replace(cause, blocked=tuple(sorted(blocked)))

@@ -1,61 +1,86 @@
-"""A plan being written."""
+"""Puts a plan together of what is decided for each difference."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..comparison.differences import Difference
 from ..schema.model import Schema
-from .blockers import Undone
-from .dependencies import given_by, needed_by
-from .plan import Note, Plan, Refusal, Repair
+from .blockers import Blockers
+from .dependencies import provided_by, required_by
+from .plan import Condition, Note, Plan, Refusal, Repair
+
+
+def plan_of(*parts: Repair | Refusal | Note) -> Plan:
+    """Return a sub-plan: what is decided for one difference, or for a few that only work together."""
+    return Plan(
+        tuple(part for part in parts if isinstance(part, Repair)),
+        tuple(part for part in parts if isinstance(part, Refusal)),
+        tuple(part for part in parts if isinstance(part, Note)),
+    )
 
 
 @dataclass
-class Draft:
-    """A plan being written, for the real schema `actual`.
+class PlanBuilder:
+    """The one place where a plan is put together, for the schema `actual`.
 
-    `created` are the tables that it makes. `fills` are the values that NULLs get, by table and column, as far as there are
-    any. `roots` are told only where something waits for them.
+    `potential_causes` are reported only where they block something.
     """
 
     actual: Schema
     repairs: list[Repair] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    roots: list[Refusal | Note] = field(default_factory=list)
-    created: frozenset[str] = frozenset()
-    fills: dict[str, dict[str, str]] = field(default_factory=dict)
-    undone: Undone = field(default_factory=Undone)
+    potential_causes: list[Refusal | Note] = field(default_factory=list)
+    blockers: Blockers = field(default_factory=Blockers)
 
-    def refuse(self, refusal: Refusal, *items: Difference) -> None:
-        """Refuse the differences `items`: what stands on them has to wait."""
+    def expect_blocked(self, cause: Refusal | Note, conditions: frozenset[Condition]) -> None:
+        """Know why `conditions` can't be had, in case that anything requires them."""
+        self.blockers = self.blockers.block(cause, conditions)
+        if cause not in self.potential_causes:
+            self.potential_causes.append(cause)
+
+    def refuse(self, refusal: Refusal, items: Iterable[Difference]) -> None:
+        """Refuse the differences `items`: what requires them is blocked."""
         self.refusals.append(refusal)
         for item in items:
-            self.undone.lack(refusal, given_by(item))
+            self.blockers = self.blockers.block(refusal, provided_by(item))
 
-    def part(self) -> "Draft":
-        """Return a draft for some of the differences by themselves, to be taken over."""
-        return Draft(self.actual, created=self.created, fills=self.fills)
+    def merge(self, sub_plan: Plan, items: Sequence[Difference] = ()) -> None:
+        """Take over what was decided for `items`, with what these require and provide."""
+        for refusal in sub_plan.refusals:
+            self.refuse(refusal, items)
+        requires = frozenset().union(*(required_by(item, self.actual) for item in items))
+        provides = frozenset().union(*(provided_by(item) for item in items))
+        self.repairs += [
+            replace(repair, requires=repair.requires | requires, provides=repair.provides | provides)
+            for repair in sub_plan.repairs
+        ]
+        self.notes += sub_plan.notes
 
-    def take(self, other: "Draft", items: Sequence[Difference]) -> None:
-        """Take over what was planned by itself for `items`, knowing what it stands on and what stands on it."""
-        for refusal in other.refusals:
-            self.refuse(refusal, *items)
-        needs = frozenset().union(*(needed_by(item, self.actual) for item in items))
-        gives = frozenset().union(*(given_by(item) for item in items))
-        self.repairs += [replace(r, needs=r.needs | needs, gives=r.gives | gives) for r in other.repairs]
-        self.notes += other.notes
+    def take_over(self, plan: Plan, blockers: Blockers) -> None:
+        """Take over what was decided over all tables, with what is blocked by that."""
+        self.merge(plan)
+        self.blockers = blockers
 
-    def put_aside_what_waits(self) -> None:
-        while aside := [repair for repair in self.repairs if self.undone.holds_up(repair)]:
-            self.repairs = [repair for repair in self.repairs if repair not in aside]
+    def leave_out_blocked(self) -> None:
+        """Leave out the repairs that are blocked, and those that require them in turn, with all their causes."""
+        causes: list[list[Refusal | Note]] = [[] for _ in self.repairs]
+        blocked_more = True
+        while blocked_more:
+            blocked_more = False
+            for repair, known in zip(self.repairs, causes, strict=True):
+                if new := [cause for cause in self.blockers.blocked_by(repair.requires) if cause not in known]:
+                    self.blockers = self.blockers.block_dependents(new, repair.objects, repair.provides)
+                    known.extend(new)
+                    blocked_more = True
+        self.repairs = [repair for repair, known in zip(self.repairs, causes, strict=True) if not known]
 
     def finished(self) -> Plan:
         in_order = sorted(self.repairs, key=lambda repair: repair.phase)
         if any(refusal.fatal for refusal in self.refusals):
             in_order = []
-        roots = [root for root in self.roots if self.undone.told(root).waiting]
-        refusals = [*self.refusals, *(root for root in roots if isinstance(root, Refusal))]
-        notes = [*self.notes, *(root for root in roots if isinstance(root, Note))]
-        told = self.undone.told
-        return Plan(tuple(in_order), tuple(told(root) for root in refusals), tuple(told(root) for root in notes))
+        complete = self.blockers.with_dependents
+        causes = [cause for cause in map(complete, self.potential_causes) if cause.blocked]
+        refusals = [*map(complete, self.refusals), *(cause for cause in causes if isinstance(cause, Refusal))]
+        notes = [*map(complete, self.notes), *(cause for cause in causes if isinstance(cause, Note))]
+        return Plan(tuple(in_order), tuple(refusals), tuple(notes))

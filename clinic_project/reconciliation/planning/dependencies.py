@@ -1,108 +1,121 @@
 """What a difference can't be settled without, and what others can't be settled without it."""
 
 from collections.abc import Iterator
-from enum import StrEnum
 
-from ..comparison.differences import Difference, Kind
-from ..schema.model import Column, Constraint, Index, Schema, Table
-from .plan import Footing
+from ..comparison.differences import (
+    ColumnDifference,
+    ConstraintDifference,
+    Difference,
+    IndexDifference,
+    Kind,
+    MatchedConstraint,
+    MatchedIndex,
+)
+from ..schema.model import Constraint, ConstraintKind, Index, Schema, Table
+from .plan import Condition, ConditionKind
 
-
-class Is(StrEnum):
-    """What is true of a table, of some columns of it, or of a name."""
-
-    A_TABLE = "a table"
-    LOGGED = "logged"
-    THERE = "there, of the declared type"
-    NOT_NULL = "not null"
-    OUTSIDE_KEY = "outside of the primary key"
-    A_KEY = "a key"
-    PROVED = "proved for all rows"
-    FREE = "free"
-
-
-_OF_TABLES = {Kind.TABLE_MISSING: Is.A_TABLE, Kind.TABLE_NOT_A_TABLE: Is.A_TABLE, Kind.TABLE_UNLOGGED: Is.LOGGED}
-_OF_COLUMNS = {
-    Kind.COLUMN_MISSING: (Is.THERE, Is.NOT_NULL),
-    Kind.COLUMN_TYPE: (Is.THERE,),
-    Kind.COLUMN_NULLABLE: (Is.NOT_NULL,),
-    Kind.COLUMN_NOT_NULL_UNVALIDATED: (Is.NOT_NULL,),
+_TABLE_CONDITIONS = {
+    Kind.TABLE_MISSING: ConditionKind.TABLE_EXISTS,
+    Kind.TABLE_NOT_A_TABLE: ConditionKind.TABLE_EXISTS,
+    Kind.TABLE_UNLOGGED: ConditionKind.TABLE_IS_LOGGED,
 }
-_OF_KEYS = (Kind.CONSTRAINT_MISSING, Kind.CONSTRAINT_DEFINITION, Kind.KEY_INDEX_INVALID)
+_COLUMN_CONDITIONS = {
+    Kind.COLUMN_MISSING: (ConditionKind.COLUMN_EXISTS, ConditionKind.COLUMN_IS_NOT_NULL),
+    Kind.COLUMN_TYPE: (ConditionKind.COLUMN_EXISTS,),
+    Kind.COLUMN_NULLABLE: (ConditionKind.COLUMN_IS_NOT_NULL,),
+    Kind.COLUMN_NOT_NULL_UNVALIDATED: (ConditionKind.COLUMN_IS_NOT_NULL,),
+}
+_MAKING_KEYS = (Kind.CONSTRAINT_MISSING, Kind.CONSTRAINT_DEFINITION, Kind.KEY_INDEX_INVALID)
 
 
-def given_by(item: Difference) -> frozenset[Footing]:
-    """Return what others may stand on, once the difference is settled."""
-    if item.kind in _OF_TABLES:
-        return frozenset({Footing(_OF_TABLES[item.kind], item.table)})
-    if item.kind in _OF_COLUMNS:
-        return frozenset(Footing(what, item.table, (item.name,)) for what in _OF_COLUMNS[item.kind])
-    if item.kind in _OF_KEYS and item.wanted.kind in "pu":
-        return frozenset({Footing(Is.A_KEY, item.table, item.wanted.columns), *_outside_key(item)})
-    if item.kind is Kind.CONSTRAINT_UNVALIDATED:
-        return frozenset({Footing(Is.PROVED, item.table, (item.name,))})
-    if item.kind is Kind.INDEX_NAME or (item.kind is Kind.CONSTRAINT_NAME and item.found.index is not None):
-        return frozenset({free(item.found.name)})
-    return frozenset()
+def provided_by(item: Difference) -> frozenset[Condition]:
+    """Return what others may require, once the difference is settled."""
+    if item.kind in _TABLE_CONDITIONS:
+        return frozenset({Condition(_TABLE_CONDITIONS[item.kind], item.table)})
+    if item.kind in _COLUMN_CONDITIONS:
+        return frozenset(Condition(kind, item.table, (item.name,)) for kind in _COLUMN_CONDITIONS[item.kind])
+    return frozenset(_provided_by_constraint(item) if isinstance(item, ConstraintDifference) else _freed_by(item))
 
 
-def _outside_key(item: Difference) -> Iterator[Footing]:
+def _provided_by_constraint(item: ConstraintDifference) -> Iterator[Condition]:
+    if item.kind in _MAKING_KEYS and item.declared.kind.can_be_referenced:
+        yield Condition(ConditionKind.COLUMNS_ARE_UNIQUE, item.table, item.declared.columns)
+        yield from _outside_primary_key(item)
+    elif item.kind is Kind.CONSTRAINT_UNVALIDATED:
+        yield Condition(ConditionKind.CONSTRAINT_IS_VALIDATED, item.table, (item.name,))
+    else:
+        yield from _freed_by(item)
+
+
+def _freed_by(item: Difference) -> Iterator[Condition]:
+    if isinstance(item, MatchedIndex) and item.kind is Kind.INDEX_NAME:
+        yield name_is_free(item.actual.name)
+    if isinstance(item, MatchedConstraint) and item.kind is Kind.CONSTRAINT_NAME and item.actual.index is not None:
+        yield name_is_free(item.actual.name)
+
+
+def _outside_primary_key(item: ConstraintDifference) -> Iterator[Condition]:
     """Yield what becomes of the columns of another primary key: only then may they be NULL."""
-    if item.holder is not None and item.holder.kind == "p":
-        yield from (Footing(Is.OUTSIDE_KEY, item.table, (column,)) for column in item.holder.columns)
+    if item.conflicting is not None and item.conflicting.kind is ConstraintKind.PRIMARY_KEY:
+        for column in item.conflicting.columns:
+            yield Condition(ConditionKind.COLUMN_IS_OUTSIDE_PRIMARY_KEY, item.table, (column,))
 
 
-def needed_by(item: Difference, actual: Schema) -> frozenset[Footing]:
+def required_by(item: Difference, actual: Schema) -> frozenset[Condition]:
     """Return what the difference can't be settled without."""
-    match item.wanted:
-        case Column() if item.kind not in (Kind.COLUMN_MISSING, Kind.COLUMN_TYPE, Kind.COLUMN_NOT_NULL_NAME):
-            return _needed_by_column(item)
-        case Index() if item.kind is not Kind.INDEX_PARAMETERS:
-            return _needed_by_index(item)
-        case Constraint() if item.kind is not Kind.CONSTRAINT_DEFERRABILITY:
-            return _needed_by_constraint(item, actual)
+    if isinstance(item, ColumnDifference) and item.kind not in (Kind.COLUMN_TYPE, Kind.COLUMN_NOT_NULL_NAME):
+        return _required_by_column(item)
+    if isinstance(item, IndexDifference) and item.kind is not Kind.INDEX_PARAMETERS:
+        return _required_by_index(item)
+    if isinstance(item, ConstraintDifference) and item.kind is not Kind.CONSTRAINT_DEFERRABILITY:
+        return _required_by_constraint(item, actual)
     return frozenset()
 
 
-def _needed_by_column(item: Difference) -> frozenset[Footing]:
-    also = {Kind.KEY_WITHOUT_GENERATOR: (Is.NOT_NULL,), Kind.COLUMN_NOT_NULL: (Is.OUTSIDE_KEY,)}
-    return frozenset(Footing(what, item.table, (item.name,)) for what in (Is.THERE, *also.get(item.kind, ())))
+def _required_by_column(item: ColumnDifference) -> frozenset[Condition]:
+    kinds = [ConditionKind.COLUMN_EXISTS]
+    if item.kind is Kind.KEY_WITHOUT_GENERATOR:
+        kinds.append(ConditionKind.COLUMN_IS_NOT_NULL)
+    if item.kind is Kind.COLUMN_NOT_NULL:
+        kinds.append(ConditionKind.COLUMN_IS_OUTSIDE_PRIMARY_KEY)
+    return frozenset(Condition(kind, item.table, (item.name,)) for kind in kinds)
 
 
-def _needed_by_index(item: Difference) -> frozenset[Footing]:
-    columns = () if item.kind is Kind.INDEX_NAME else item.wanted.columns
-    return frozenset({free(item.name), *(Footing(Is.THERE, item.table, (column,)) for column in columns)})
+def _required_by_index(item: IndexDifference) -> frozenset[Condition]:
+    columns = () if item.kind is Kind.INDEX_NAME else item.declared.columns
+    return frozenset({name_is_free(item.name), *columns_exist(item.table, columns)})
 
 
-def _needed_by_constraint(item: Difference, actual: Schema) -> frozenset[Footing]:
-    name = frozenset() if item.wanted.index is None else frozenset({free(item.name)})
+def _required_by_constraint(item: ConstraintDifference, actual: Schema) -> frozenset[Condition]:
+    required = frozenset() if item.declared.index is None else frozenset({name_is_free(item.name)})
     if item.kind is Kind.CONSTRAINT_NAME:
-        return name
-    needed = name | needed_by_constraint(item.table, item.wanted, actual)
+        return required
+    required |= required_for_constraint(item.table, item.declared, actual)
     if item.kind is Kind.CONSTRAINT_DEFINITION:
-        # What it replaces guards the rows until then.
-        needed |= {Footing(Is.PROVED, item.table, (item.name,))}
-    return needed
+        # Until then, what it replaces keeps wrong rows out.
+        required |= {Condition(ConditionKind.CONSTRAINT_IS_VALIDATED, item.table, (item.name,))}
+    return required
 
 
-def needed_by_constraint(table: str, wanted: Constraint, actual: Schema) -> frozenset[Footing]:
-    needed = {Footing(Is.THERE, table, (column,)) for column in wanted.columns}
-    if wanted.kind == "p":
-        needed |= {Footing(Is.NOT_NULL, table, (column,)) for column in wanted.columns}
-    if wanted.target is not None:
-        needed.update(_needed_of_parent(table, wanted, wanted.target[1], actual))
-    return frozenset(needed)
+def required_for_constraint(table: str, declared: Constraint, actual: Schema) -> frozenset[Condition]:
+    """Return what has to be true before the constraint `declared` can be added to `table`."""
+    required = set(columns_exist(table, declared.columns))
+    if declared.kind is ConstraintKind.PRIMARY_KEY:
+        required |= {Condition(ConditionKind.COLUMN_IS_NOT_NULL, table, (column,)) for column in declared.columns}
+    if declared.target is not None:
+        required.update(_required_of_parent(table, declared, declared.target[1], actual))
+    return frozenset(required)
 
 
-def _needed_of_parent(table: str, wanted: Constraint, parent: str, actual: Schema) -> Iterator[Footing]:
-    yield from (Footing(Is.THERE, parent, (column,)) for column in wanted.target_columns)
-    if not has_key(actual.tables.get(parent), wanted.target_columns):
-        yield Footing(Is.A_KEY, parent, wanted.target_columns)
+def _required_of_parent(table: str, declared: Constraint, parent: str, actual: Schema) -> Iterator[Condition]:
+    yield from columns_exist(parent, declared.target_columns)
+    if not has_key(actual.tables.get(parent), declared.target_columns):
+        yield Condition(ConditionKind.COLUMNS_ARE_UNIQUE, parent, declared.target_columns)
     if parent != table:
-        yield Footing(Is.A_TABLE, parent)
+        yield table_exists(parent)
         # Only an UNLOGGED table may point to another.
         if table not in actual.tables or actual.tables[table].logged:
-            yield Footing(Is.LOGGED, parent)
+            yield Condition(ConditionKind.TABLE_IS_LOGGED, parent)
 
 
 def has_key(table: Table | None, columns: tuple[str, ...]) -> bool:
@@ -126,6 +139,17 @@ def _unquoted(key: str) -> str:
     return key[1:-1].replace('""', '"') if key.startswith('"') else key
 
 
-def free(name: str) -> Footing:
+# Conditions by name
+
+
+def table_exists(table: str) -> Condition:
+    return Condition(ConditionKind.TABLE_EXISTS, table)
+
+
+def columns_exist(table: str, columns: tuple[str, ...]) -> Iterator[Condition]:
+    return (Condition(ConditionKind.COLUMN_EXISTS, table, (column,)) for column in columns)
+
+
+def name_is_free(name: str) -> Condition:
     """Return that nothing has the name, which an index shares with all relations of the schema."""
-    return Footing(Is.FREE, "", (name,))
+    return Condition(ConditionKind.NAME_IS_FREE, "", (name,))

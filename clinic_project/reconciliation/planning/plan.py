@@ -1,4 +1,4 @@
-"""Differences → Plan: ordered repairs made of steps, refusals and notes. All of it is data, and nothing is run here.
+"""A plan as data: ordered repairs made of steps, refusals and notes. Nothing is run here.
 
 A repair brings about one difference (or a few that only work together); its steps stand in the order in which they must
 be taken, and each can be cut off: the next plan starts from what is there. Repairs stand in phases, so that a table is
@@ -7,7 +7,9 @@ there before its columns, and a key before the foreign keys that point to it.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from enum import IntEnum
+from enum import IntEnum, StrEnum
+
+from ..schema.model import ObjectReference
 
 
 class Phase(IntEnum):
@@ -17,14 +19,14 @@ class Phase(IntEnum):
     COLUMNS = 3
     NOT_NULL = 4
     INDEXES = 5
-    TIMING = 6
-    PROOFS = 7
+    DEFERRABILITY = 6
+    VALIDATION = 7
     KEYS = 8
-    GENERATORS = 9
-    RULES = 10
+    KEY_GENERATION = 9
+    FOREIGN_KEYS_AND_CHECKS = 10
 
 
-class Lock:
+class Lock(StrEnum):
     """PostgreSQL's table locks: https://www.postgresql.org/docs/current/explicit-locking.html"""
 
     ROW_EXCLUSIVE = "ROW EXCLUSIVE"
@@ -33,97 +35,165 @@ class Lock:
     ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
 
 
-#: A table and the name of something of it; the table's own name stands for itself.
-Place = tuple[str, str]
+class RefusalCode(StrEnum):
+    """Why a person has to decide. The values are stable: programs and the README's table rely on them."""
+
+    CHECK_VIOLATIONS = "check-violations"
+    COLUMN_NEEDS_REWRITE = "column-needs-rewrite"
+    COLUMN_TYPE = "column-type"
+    COLUMN_WITHOUT_VALUE = "column-without-value"
+    CONSTRAINT_NEEDS_LOCK = "constraint-needs-lock"
+    DUPLICATES = "duplicates"
+    HISTORY_LOST = "history-lost"
+    LOCKED = "locked"
+    MAY_NOT_CREATE = "may-not-create"
+    MAY_NOT_REFERENCE = "may-not-reference"
+    NAME_TAKEN = "name-taken"
+    NOT_A_TABLE = "not-a-table"
+    NOT_OWNER = "not-owner"
+    NULLS_KEPT = "nulls-kept"
+    NULLS_WITHOUT_DEFAULT = "nulls-without-default"
+    ORPHAN_ROWS = "orphan-rows"
+    OTHER_KEY = "other-key"
+    PARENT_WITHOUT_KEY = "parent-without-key"
+    PARTITIONED = "partitioned"
+    REPLICA_IDENTITY = "replica-identity"
+    ROW_LEVEL_SECURITY = "row-level-security"
+    STATEMENT_FAILED = "statement-failed"
+    UNLOGGED = "unlogged"
 
 
-def where(place: Place) -> str:
-    table, name = place
-    return table if name == table else f"{table}.{name}"
+class NoteCode(StrEnum):
+    """What a person should know of. Stable, as the refusals' codes are."""
+
+    ANOTHER_SCHEMA = "another-schema"
+    DEFAULT_REPLACED = "default-replaced"
+    FROZEN_DEFAULT = "frozen-default"
+    HISTORY_COMPLETED = "history-completed"
+    KEPT = "kept"
+    MISSING_PARENT = "missing-parent"
+    NOT_ENFORCED = "not-enforced"
+    SHADOWED = "shadowed"
+    UNDECLARED = "undeclared"
+    UNDECLARED_CHILD = "undeclared-child"
+    UNDECLARED_COLUMN = "undeclared-column"
+    UNDECLARED_INDEX = "undeclared-index"
+    UNDECLARED_RULE = "undeclared-rule"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What only a person can decide. `code` is stable, for programs; `fatal` ones stop the whole plan.
+    """What only a person can decide; `fatal` ones stop the whole plan.
 
-    `waiting` is what can't be repaired before.
+    `statements` is the SQL that `remedy` tells, in the order in which it has to run. `blocked` is what can't be repaired
+    before.
     """
 
-    code: str
+    code: RefusalCode
     table: str
     name: str
     reason: str
     remedy: str
+    statements: tuple[str, ...] = ()
     fatal: bool = False
-    waiting: tuple[Place, ...] = ()
+    blocked: tuple[ObjectReference, ...] = ()
+
+    @property
+    def subject(self) -> ObjectReference:
+        return ObjectReference(self.table, self.name)
 
     def __str__(self) -> str:
-        return _sentences(f"{where((self.table, self.name))}: {self.reason} {self.remedy}", self.waiting)
+        return _with_blocked(f"{self.subject.label}: {self.reason} {self.remedy}", self.blocked)
 
 
 def merged(refusals: Iterable[Refusal]) -> list[Refusal]:
-    """Return each refusal once, with all that waits for it: several looks at a schema may each have seen a part."""
-    waiting: dict[Refusal, dict[Place, None]] = {}
+    """Return each refusal once, with all that it blocks: several inspections may each have seen a part of that."""
+    blocked: dict[Refusal, dict[ObjectReference, None]] = {}
     for refusal in refusals:
-        waiting.setdefault(replace(refusal, waiting=()), {}).update(dict.fromkeys(refusal.waiting))
-    return [replace(refusal, waiting=tuple(places)) for refusal, places in waiting.items()]
+        blocked.setdefault(replace(refusal, blocked=()), {}).update(dict.fromkeys(refusal.blocked))
+    return [replace(refusal, blocked=tuple(objects)) for refusal, objects in blocked.items()]
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a person should know. `waiting` is what can't be repaired before others have made what it tells of."""
+    """What a person should know. `blocked` is what can't be repaired before others have made what it tells of."""
 
-    code: str
+    code: NoteCode
     table: str
     name: str
     text: str
-    waiting: tuple[Place, ...] = ()
+    blocked: tuple[ObjectReference, ...] = ()
+
+    @property
+    def subject(self) -> ObjectReference:
+        return ObjectReference(self.table, self.name)
 
     def __str__(self) -> str:
-        return _sentences(f"{where((self.table, self.name))}: {self.text}", self.waiting)
+        return _with_blocked(f"{self.subject.label}: {self.text}", self.blocked)
 
 
-def _sentences(text: str, waiting: tuple[Place, ...]) -> str:
-    return f"{text} {waiting_text(waiting)}" if waiting else text
+def _with_blocked(text: str, blocked: tuple[ObjectReference, ...]) -> str:
+    return f"{text} {blocked_text(blocked)}" if blocked else text
 
 
-def waiting_text(waiting: Iterable[Place]) -> str:
-    return f"Waiting for it: {', '.join(where(place) for place in waiting)}."
+def blocked_text(blocked: Iterable[ObjectReference]) -> str:
+    return f"Blocked by it: {', '.join(reference.label for reference in blocked)}."
+
+
+class ConditionKind(StrEnum):
+    """What is true of a table, of some columns of it, of a constraint, or of a name."""
+
+    TABLE_EXISTS = "table exists"
+    TABLE_IS_LOGGED = "table is logged"
+    COLUMN_EXISTS = "column exists, of the declared type"
+    COLUMN_IS_NOT_NULL = "column is not null"
+    COLUMN_IS_OUTSIDE_PRIMARY_KEY = "column is outside of the primary key"
+    COLUMNS_ARE_UNIQUE = "columns are a key"
+    CONSTRAINT_IS_VALIDATED = "constraint is validated"
+    NAME_IS_FREE = "name is free"
 
 
 @dataclass(frozen=True, slots=True)
-class Footing:
-    """Something that repairs stand on: that a table, some columns of it, or a name, are `what`."""
+class Condition:
+    """Something that a repair requires, or that it provides."""
 
-    what: str
+    kind: ConditionKind
     table: str
     names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
-    """A query for the rows that stand in a step's way, as (number of rows, some of their keys).
+class Counted:
+    """A number of things and what they do, in the words for one and for more: 1 row points, 2 rows point."""
 
-    It is asked only where the step fails with one of `sqlstates`, or a plan is shown without being carried out: the
-    step's own scan finds the same rows. `reason` has {count} and {keys} to fill in.
-    """
+    one: str
+    more: str
 
-    sql: str
-    code: str
-    table: str
-    name: str
-    reason: str
-    remedy: str
-    sqlstates: tuple[str, ...]
-
-    def refusal(self, count: int, keys: str) -> Refusal:
-        # Not by format(): a check's expression, which may be part of the reason, may have braces of its own.
-        reason = self.reason.replace("{count}", str(count)).replace("{keys}", keys)
-        return Refusal(self.code, self.table, self.name, reason, self.remedy)
+    def text(self, count: int) -> str:
+        return f"{count} {self.one if count == 1 else self.more}"
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class ViolationQuery:
+    """A query for the rows that make a step fail, as (number of rows, some of their keys).
+
+    It is asked only where the step fails with one of `sqlstates`, or a plan is shown without being carried out: the
+    step's own scan finds the same rows. The reason of `refusal` has {rows}, which `rows` words, and {keys} to fill in.
+    """
+
+    sql: str
+    refusal: Refusal
+    rows: Counted
+    sqlstates: tuple[str, ...]
+
+    def refused(self, count: int, keys: str) -> Refusal:
+        # Not by format(): a check's expression, which may be part of the reason, may have braces of its own.
+        reason = self.refusal.reason.replace("{rows}", self.rows.text(count)).replace("{keys}", keys)
+        return replace(self.refusal, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
     """Give `value` to the rows whose `column` is NULL, in batches with a commit each.
 
     `others` are more columns and their values, for the same rows: where a column that is NULL has to have a value in every
@@ -160,25 +230,25 @@ class Fill:
 class Step:
     """Statements that are committed together, or one that runs outside of any transaction.
 
-    `builds` names the index that a concurrent build makes; `check_first` asks the guard before the statements. `online`
-    is false where writers wait for more than a change of the catalogue. `scans` is true where all rows are
-    read, so that it takes its time. `relations` are the quoted names of what it locks. `mend` is what to do, before it is
-    tried once more, where rows that were written meanwhile make it fail as its guard foresees.
+    `builds` names the index that a concurrent build makes; `check_first` asks for `violations` before the statements.
+    `online` is false where writers wait for more than a change of the catalog. `scans` is true where all rows are read, so
+    that it takes its time. `relations` are the quoted names of what it locks. `retry_after` is what to do, before it is
+    tried once more, where rows that were written meanwhile make it fail with one of the violations' SQLSTATEs.
     """
 
     statements: tuple[str, ...]
     table: str
-    lock: str
+    lock: Lock
     reason: str
     online: bool = True
     transactional: bool = True
     builds: str | None = None
-    guard: Guard | None = None
+    violations: ViolationQuery | None = None
     check_first: bool = False
-    fill: Fill | None = None
+    backfill: Backfill | None = None
     scans: bool = False
     relations: tuple[str, ...] = ()
-    mend: "Step | None" = None
+    retry_after: "Step | None" = None
 
     @property
     def sql(self) -> str:
@@ -193,38 +263,39 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Inquiry:
-    """A question to the rows whose answer makes a note: `text` has {count} to fill in, and 0 makes none.
+class PostCheck:
+    """A query for a number of rows that makes a note, whose text has {rows} to fill in; 0 makes none.
 
     It is asked when all repairs are done, and so about what they leave as it is.
     """
 
     sql: str
-    code: str
-    table: str
-    name: str
-    text: str
+    note: Note
+    rows: Counted
 
-    def note(self, count: int) -> Note:
-        return Note(self.code, self.table, self.name, self.text.replace("{count}", str(count)))
+    def noted(self, count: int) -> Note:
+        return replace(self.note, text=self.note.text.replace("{rows}", self.rows.text(count)))
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
     """Steps that settle the differences `names` of a table together.
 
-    `if_given_up` is done, once and if it can be, where they don't. The repair stands on what it `needs`, and others
-    stand on what it `gives`.
+    `on_failure` is done, once and if it can be, where they don't. Other repairs require what this one provides.
     """
 
     phase: Phase
     table: str
     names: tuple[str, ...]
     steps: tuple[Step, ...]
-    inquiry: Inquiry | None = None
-    if_given_up: Step | None = None
-    needs: frozenset[Footing] = frozenset()
-    gives: frozenset[Footing] = frozenset()
+    post_check: PostCheck | None = None
+    on_failure: Step | None = None
+    requires: frozenset[Condition] = frozenset()
+    provides: frozenset[Condition] = frozenset()
+
+    @property
+    def objects(self) -> list[ObjectReference]:
+        return [ObjectReference(self.table, name) for name in self.names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +306,9 @@ class Plan:
 
     @property
     def steps(self) -> Iterator[Step]:
-        """All steps, each after what may have to mend for it: psql can't know beforehand."""
+        """All steps, each after what a retry of it would do before: psql can't know whether that is needed."""
         for repair in self.repairs:
             for step in repair.steps:
-                if step.mend is not None:
-                    yield step.mend
+                if step.retry_after is not None:
+                    yield step.retry_after
                 yield step

@@ -1,9 +1,9 @@
-"""The catalogue queries: all SQL that describes tables.
+"""The catalog queries: all SQL that describes tables.
 
 Each takes a list of names or OIDs, so that the number of queries does not grow with the number of tables, and finds
 tables by OID in one schema: `{namespace}` stands for the OID of the one that is read, `{schema}` for the name that it
 goes by. Features that a server's version may lack are read from the text that it prints for a definition, so that no
-query names a column which only newer catalogues have (https://www.postgresql.org/docs/current/catalogs.html).
+query names a column which only newer catalogs have (https://www.postgresql.org/docs/current/catalogs.html).
 """
 
 # What a table's name resolves to for this session, as Django's own queries will.
@@ -38,12 +38,12 @@ RELATIONS = """
 
 # A default is volatile if any function of a name in it is: it is then worked out for every row, in a rewrite.
 # A serial's sequence is what its default depends on; an identity's depends on the column ("internal"). The parts are
-# such that no plan is bad, even right after thousands of tables were made, when nothing is known of the catalogues.
+# such that no plan is bad, even right after thousands of tables were made, when nothing is known of the catalogs.
 COLUMNS = """
-    WITH wanted AS (SELECT unnest(%s::oid[]) AS oid),
+    WITH asked AS (SELECT unnest(%s::oid[]) AS oid),
     defaults AS (
         SELECT d.oid, d.adrelid, d.adnum, pg_get_expr(d.adbin, d.adrelid) AS expression
-        FROM wanted w JOIN pg_attrdef d ON d.adrelid = w.oid
+        FROM asked w JOIN pg_attrdef d ON d.adrelid = w.oid
     ),
     defaults_of_sequences AS MATERIALIZED (
         SELECT dep.objid AS default_oid, dep.refobjid AS sequence,
@@ -53,7 +53,7 @@ COLUMNS = """
     ),
     feeds AS (
         SELECT dep.refobjid AS table_oid, dep.refobjsubid AS number, dep.objid AS sequence, false AS shared
-        FROM wanted w
+        FROM asked w
         JOIN pg_depend dep ON dep.refclassid = 'pg_class'::regclass AND dep.refobjid = w.oid AND dep.refobjsubid > 0
         WHERE dep.classid = 'pg_class'::regclass AND dep.deptype = 'i'
         UNION ALL
@@ -87,7 +87,7 @@ COLUMNS = """
                       JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END AS collation,
            s.name AS sequence, s.owned AS sequence_owned, s.ownable AS sequence_ownable,
            s.increment, s.max_value, s.readable AS sequence_readable
-    FROM wanted w
+    FROM asked w
     JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_type t ON t.oid = a.atttypid
     LEFT JOIN defaults d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -154,7 +154,7 @@ CONSTRAINTS = """
     ORDER BY k.conrelid, k.conname
 """
 
-HOLDERS = """
+NAME_OWNERS = """
     SELECT name, kind, table_name FROM (
         SELECT c.relname AS name, c.relkind::text AS kind, t.relname AS table_name
         FROM pg_class c

@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..sqlstates import connection_lost
 from .event_triggers import disable_event_triggers, raise_if_event_trigger
 from .introspection import read_temporary_schema, rolled_back
-from .model import Schema, Table, as_stored
+from .model import Identity, RelationKind, Schema, Table, truncated
 from .table_definitions import DefinitionBuilder, TableDefinition, creation_sql
 
 #: How many models' tables are created in one transaction: each table and index holds a lock to its end, and a server
@@ -57,7 +57,7 @@ def _read_batch(
     Their parents in other apps, or in none, are created beside them, since a temporary table's foreign keys may only
     point to temporary tables (https://www.postgresql.org/docs/current/sql-createtable.html), and left out.
     """
-    batch = {as_stored(model._meta.db_table): model for model in _with_through(declared)}
+    batch = {truncated(model._meta.db_table): model for model in _with_through(declared)}
     builder = DefinitionBuilder(connection)
     definitions = [
         *(builder.build(model) for model in batch.values()),
@@ -121,8 +121,8 @@ def _completed(table: Table, model: type[models.Model], builder: DefinitionBuild
     fields: list[Any] = list(model._meta.local_concrete_fields)
     columns = dict(table.columns)
     for field in fields:
-        name = as_stored(field.column)
+        name = truncated(field.column)
         if name in columns:  # a field of no database type has none
-            identity = "d" if builder.is_identity(field) else columns[name].identity
-            columns[name] = replace(columns[name], identity=identity, fill=builder.python_default(field))
-    return replace(table, kind="r", columns=columns)
+            identity = Identity.BY_DEFAULT if builder.is_identity(field) else columns[name].identity
+            columns[name] = replace(columns[name], identity=identity, python_default=builder.python_default(field))
+    return replace(table, kind=RelationKind.TABLE, columns=columns)

@@ -1,4 +1,4 @@
-"""PostgreSQL's catalogues → Schema: the answers to the catalogue queries, put together."""
+"""PostgreSQL's catalogs → Schema: the answers to the catalog queries, put together."""
 
 import json
 import re
@@ -12,8 +12,20 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import milliseconds
-from . import catalog as catalogue
-from .model import Column, Constraint, Index, Relation, Schema, Table, identifier
+from . import catalog
+from .model import (
+    Column,
+    Constraint,
+    ConstraintKind,
+    GeneratedAs,
+    Identity,
+    Index,
+    Relation,
+    RelationKind,
+    Schema,
+    Table,
+    identifier,
+)
 from .model import Sequence as KeySequence
 
 
@@ -59,16 +71,21 @@ def rolled_back(connection: BaseDatabaseWrapper) -> Iterator[Any]:
 
 
 def read_schema(
-    connection: BaseDatabaseWrapper, schema: str, tables: Iterable[str], wanted: Iterable[str], *, lock_timeout: float
+    connection: BaseDatabaseWrapper,
+    schema: str,
+    tables: Iterable[str],
+    declared_names: Iterable[str],
+    *,
+    lock_timeout: float,
 ) -> Schema:
-    """Read those of `tables` that are in `schema`, and who holds the `wanted` names there.
+    """Read those of `tables` that are in `schema`, and what owns the `declared_names` there.
 
     Raises django.db.Error of SQLSTATE 55P03 if a table is locked against readers for longer than `lock_timeout` seconds.
     """
     with rolled_back(connection) as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds(lock_timeout)])
         return _Reader(cursor, f"(SELECT oid FROM pg_namespace WHERE nspname = {_literal(schema)})", schema).read(
-            sorted(tables), sorted(wanted)
+            sorted(tables), sorted(declared_names)
         )
 
 
@@ -83,34 +100,37 @@ def _literal(text: str) -> str:
 
 
 class _Reader:
-    """Runs the catalogue queries over the tables of one namespace, and puts their answers together."""
+    """Runs the catalog queries over the tables of one namespace, and puts their answers together."""
 
     def __init__(self, cursor: Any, namespace: str, schema: str) -> None:
         self.cursor = cursor
         self.namespace = namespace
         self.schema = schema
 
-    def read(self, tables: Sequence[str], wanted: Sequence[str]) -> Schema:
+    def read(self, tables: Sequence[str], declared_names: Sequence[str]) -> Schema:
+        """Read `tables`, and, unless they are temporary, what owns the `declared_names`."""
         # Names must resolve before the search path is emptied: a temporary table may shadow a real one.
         resolved = self._resolutions(tables)
         # Compiling the queries would take longer than running them, and costs are overrated where tables are new.
         self.cursor.execute("SELECT set_config('search_path', '', true), set_config('jit', 'off', true)")
-        relations = self._rows(catalogue.RELATIONS, tables)
-        found = {row["oid"]: row for row in relations if row["here"] and row["kind"] in "rp"}
-        columns = self._grouped(catalogue.COLUMNS, list(found))
-        indexes = self._grouped(catalogue.INDEXES, list(found))
-        constraints = self._grouped(catalogue.CONSTRAINTS, list(found))
+        relations = self._rows(catalog.RELATIONS, tables)
+        found = {row["oid"]: row for row in relations if row["here"] and RelationKind(row["kind"]).is_table}
+        columns = self._grouped(catalog.COLUMNS, list(found))
+        indexes = self._grouped(catalog.INDEXES, list(found))
+        constraints = self._grouped(catalog.CONSTRAINTS, list(found))
         by_name = {
             row["name"]: _table(self.schema, row, columns[oid], indexes[oid], constraints[oid], resolved)
             for oid, row in found.items()
         }
-        if wanted:
+        if declared_names:
             by_name = self._with_next_keys(by_name, found)
         return Schema(
             self.schema,
             by_name,
-            self._holders(wanted, tables) if wanted else {},
-            tuple(Relation(row["schema"], row["name"], row["kind"]) for row in relations if not row["here"]),
+            self._name_owners(declared_names, tables) if declared_names else {},
+            tuple(
+                Relation(row["schema"], row["name"], RelationKind(row["kind"])) for row in relations if not row["here"]
+            ),
         )
 
     def _rows(self, sql: str, names_or_oids: Sequence[Any]) -> list[dict[str, Any]]:
@@ -126,14 +146,17 @@ class _Reader:
         return rows
 
     def _resolutions(self, tables: Sequence[str]) -> dict[str, tuple[int | None, str | None]]:
-        rows = self._rows(catalogue.RESOLUTIONS, tables)
+        rows = self._rows(catalog.RESOLUTIONS, tables)
         return {row["name"]: (row["oid"], row["schema"]) for row in rows}
 
-    def _holders(self, wanted: Sequence[str], tables: Sequence[str]) -> dict[str, Relation]:
-        rows = self._rows(catalogue.HOLDERS, [*wanted, *tables])
+    def _name_owners(self, declared_names: Sequence[str], tables: Sequence[str]) -> dict[str, Relation]:
+        rows = self._rows(catalog.NAME_OWNERS, [*declared_names, *tables])
         # A table has a type of its name; an index has none.
-        rows = [row for row in rows if row["kind"] != "type" or row["name"] in tables]
-        return {row["name"]: Relation(self.schema, row["name"], row["kind"], row["table_name"]) for row in rows}
+        rows = [row for row in rows if row["kind"] != RelationKind.TYPE or row["name"] in tables]
+        return {
+            row["name"]: Relation(self.schema, row["name"], RelationKind(row["kind"]), row["table_name"])
+            for row in rows
+        }
 
     def _with_next_keys(self, tables: dict[str, Table], found: Mapping[int, Mapping[str, Any]]) -> dict[str, Table]:
         """Add what the rows and the sequences of the keys have come to: one query, of two quick look-ups a key."""
@@ -144,7 +167,7 @@ class _Reader:
         asked = [
             (identifier(name), table.sql_name, sequence.name, sequence.increment) for table, name, sequence in keys
         ]
-        self.cursor.execute(catalogue.NEXT_KEYS, [json.dumps(asked, ensure_ascii=False)])
+        self.cursor.execute(catalog.NEXT_KEYS, [json.dumps(asked, ensure_ascii=False)])
         answers = json.loads(self.cursor.fetchone()[0])
         return tables | {
             table.name: _with_next_key(table, name, next_key, replace(sequence, next_value=next_value))
@@ -181,8 +204,8 @@ def _table(
         name=row["name"],
         columns={column["name"]: _column(column) for column in columns},
         indexes=tuple(all_indexes.values()),
-        constraints=tuple(_constraint(c, all_indexes.get(c["index_oid"])) for c in constraints if c["kind"] in "pufcx"),
-        kind=row["kind"],
+        constraints=tuple(_constraint(c, all_indexes.get(c["index_oid"])) for c in constraints),
+        kind=RelationKind(row["kind"]),
         logged=row["logged"],
         owned=row["owned"],
         owner=row["owner"],
@@ -219,8 +242,8 @@ def _column(row: Mapping[str, Any]) -> Column:
         not_null_inherited=row["not_null_inherited"],
         default=None if row["generated"] else row["expression"],
         default_volatile=row["volatile"],
-        identity=row["identity"],
-        generated=row["generated"] and f"{row['generated']} {row['expression']}",
+        identity=Identity(row["identity"]),
+        generated=GeneratedAs(row["expression"], stored=row["generated"] == "s") if row["generated"] else None,
         collation=row["collation"],
         sequence=sequence,
     )
@@ -263,7 +286,7 @@ def _constraint(row: Mapping[str, Any], index: Index | None) -> Constraint:
     assert attributes is not None  # every part is optional  # noqa: S101
     return Constraint(
         name=row["name"],
-        kind=row["kind"],
+        kind=ConstraintKind(row["kind"]),
         definition=row["definition"][: attributes.start()],
         columns=tuple(row["columns"] or ()),
         validated=row["validated"],
@@ -271,7 +294,7 @@ def _constraint(row: Mapping[str, Any], index: Index | None) -> Constraint:
         deferrable=row["deferrable"],
         deferred=row["deferred"],
         index=index,
-        target=(row["target_schema"], row["target_table"]) if row["kind"] == "f" else None,
+        target=(row["target_schema"], row["target_table"]) if row["kind"] == ConstraintKind.FOREIGN_KEY else None,
         target_columns=tuple(row["target_columns"] or ()),
         triggers_disabled=row["triggers_disabled"],
     )

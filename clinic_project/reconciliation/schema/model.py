@@ -1,4 +1,4 @@
-"""What a PostgreSQL schema holds, as frozen values: the declared schema and the real one take the same form.
+"""What a PostgreSQL schema holds, as frozen values: the declared schema and the actual one take the same form.
 
 Texts (types, expressions, definitions) are those that PostgreSQL prints with an empty search path, so that both sides
 are written alike: every name outside pg_catalog is qualified, on both.
@@ -6,11 +6,16 @@ are written alike: every name outside pg_catalog is qualified, on both.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 HELPER_PREFIX = "reconcile_"
+
+#: NAMEDATALEN - 1: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+LONGEST_NAME = 63
 
 
 def identifier(*names: str) -> str:
@@ -18,26 +23,49 @@ def identifier(*names: str) -> str:
     return ".".join('"{}"'.format(name.replace('"', '""')) for name in names)
 
 
-#: NAMEDATALEN - 1: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
-LONGEST_NAME = 63
+def literal(text: str) -> str:
+    """Return `text` as a string constant of SQL."""
+    return "'{}'".format(text.replace("'", "''"))
 
 
-def as_stored(name: str) -> str:
+def truncated(name: str) -> str:
     """Return the name that PostgreSQL makes of `name`: as many of its characters as fit."""
     return name.encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
-def helper_name(role: str, table: str, name: str) -> str:
+class ObjectReference(NamedTuple):
+    """A table and the name of something of it; the table's own name stands for itself."""
+
+    table: str
+    name: str
+
+    @property
+    def label(self) -> str:
+        return self.table if self.name == self.table else f"{self.table}.{self.name}"
+
+
+class HelperRole(StrEnum):
+    """What an object of a helper name is for: to take a declared name, to make room for that, to help SET NOT NULL."""
+
+    NEW = "new"
+    OLD = "old"
+    CHECK = "check"
+
+
+def helper_name(role: HelperRole, table: str, name: str) -> str:
     """Return the name of the object that stands in for `name` of `table` during a repair.
 
-    It depends on nothing else, so the next run recognises what a killed one left. Roles: new, old, check.
+    It depends on nothing else, so the next run recognises what a killed one left.
     """
     digest = hashlib.sha256(f"{table}\0{name}".encode()).hexdigest()[:16]
     return f"{HELPER_PREFIX}{role}_{digest}"
 
 
+_HELPER_NAME = re.compile(rf"{HELPER_PREFIX}({'|'.join(HelperRole)})_[0-9a-f]{{16}}")
+
+
 def is_helper_name(name: str) -> bool:
-    return re.fullmatch(rf"{HELPER_PREFIX}(new|old|check)_[0-9a-f]{{16}}", name) is not None
+    return _HELPER_NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +84,33 @@ class Sequence:
     next_value: int | None = None
 
 
+class Identity(StrEnum):
+    """pg_attribute.attidentity. NONE is false."""
+
+    NONE = ""
+    ALWAYS = "a"
+    BY_DEFAULT = "d"
+
+    @property
+    def sql(self) -> str:
+        return f"GENERATED {'ALWAYS' if self is Identity.ALWAYS else 'BY DEFAULT'} AS IDENTITY"
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedAs:
+    """The SQL expression of a generated column. What isn't stored is VIRTUAL, of PostgreSQL 18."""
+
+    expression: str
+    stored: bool
+
+    @property
+    def sql(self) -> str:
+        return f"GENERATED ALWAYS AS ({self.expression}) {'STORED' if self.stored else 'VIRTUAL'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `fill` is the SQL value that rows without one get, where the declared default has none in SQL.
+    """A column. `python_default` is the SQL value that Django's AddField writes into existing rows without a `default`.
 
     Its NOT NULL, a constraint on PostgreSQL 18, may be inherited, from a parent table, and be so by the table's children.
     """
@@ -72,11 +124,11 @@ class Column:
     not_null_inherited: bool = False
     default: str | None = None
     default_volatile: bool = False
-    identity: str = ""
-    generated: str = ""
+    identity: Identity = Identity.NONE
+    generated: GeneratedAs | None = None
     collation: str | None = None
     sequence: Sequence | None = None
-    fill: str | None = None
+    python_default: str | None = None
 
     @property
     def generates_keys(self) -> bool:
@@ -84,31 +136,30 @@ class Column:
         return bool(self.identity) or self.sequence is not None
 
     @property
-    def value_for_nulls(self) -> str | None:
-        return self.default or self.fill
+    def generated_stored(self) -> bool:
+        return self.generated is not None and self.generated.stored
 
     @property
-    def stored_as(self) -> str:
+    def backfill_value(self) -> str | None:
+        """The SQL value that rows get which have none."""
+        return self.default or self.python_default
+
+    @property
+    def storage_definition(self) -> str:
         """What ADD COLUMN alone decides, since changing it rewrites the table: type, collation, generation."""
         parts = [self.type]
         if self.collation:
             parts.append(f"COLLATE {self.collation}")
         if self.generated:
-            kind, expression = self.generated.split(" ", 1)
-            parts.append(f"GENERATED ALWAYS AS ({expression}) {'STORED' if kind == 's' else 'VIRTUAL'}")
+            parts.append(self.generated.sql)
         return " ".join(parts)
-
-    @property
-    def generation(self) -> str:
-        """How an identity's values come about."""
-        return f"GENERATED {'ALWAYS' if self.identity == 'a' else 'BY DEFAULT'} AS IDENTITY"
 
     @property
     def definition(self) -> str:
         """The column as CREATE TABLE and ADD COLUMN take it, after its name."""
-        parts = [self.stored_as]
+        parts = [self.storage_definition]
         if self.identity:
-            parts.append(self.generation)
+            parts.append(self.identity.sql)
         if self.default is not None:
             parts.append(f"DEFAULT {self.default}")
         if self.not_null:
@@ -138,17 +189,43 @@ class Index:
     needed_by: str = ""
 
     @property
-    def meaning(self) -> tuple[bool, str]:
+    def signature(self) -> tuple[bool, str]:
+        """What an index of any name is the same by."""
         return self.unique, self.body
 
     @property
-    def text(self) -> str:
+    def sql(self) -> str:
         return f"{'UNIQUE ' if self.unique else ''}{self.body}"
+
+
+class ConstraintKind(StrEnum):
+    """pg_constraint.contype, of those that a table declares by name."""
+
+    PRIMARY_KEY = "p"
+    UNIQUE = "u"
+    EXCLUSION = "x"
+    FOREIGN_KEY = "f"
+    CHECK = "c"
+
+    @property
+    def is_key(self) -> bool:
+        """Whether an index stands behind it."""
+        return self in (ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE, ConstraintKind.EXCLUSION)
+
+    @property
+    def can_be_referenced(self) -> bool:
+        """Whether foreign keys can point to its columns."""
+        return self in (ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE)
+
+    @property
+    def can_be_not_valid(self) -> bool:
+        """Whether it can be added NOT VALID, and be validated while others write."""
+        return not self.is_key
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A primary key, unique, foreign-key, check or exclusion constraint; `kind` is PostgreSQL's contype.
+    """A primary key, unique, foreign-key, check or exclusion constraint.
 
     `definition` is as pg_get_constraintdef prints it, without the attributes that have a field of their own. `enforced`
     is false for NOT ENFORCED ones, and for foreign keys whose triggers are disabled. `target` is the schema and name of
@@ -156,7 +233,7 @@ class Constraint:
     """
 
     name: str
-    kind: str
+    kind: ConstraintKind
     definition: str
     columns: tuple[str, ...]
     validated: bool = True
@@ -169,25 +246,59 @@ class Constraint:
     triggers_disabled: bool = False
 
     @property
-    def meaning(self) -> tuple[str, str]:
+    def signature(self) -> tuple[ConstraintKind, str]:
+        """What a constraint of any name is the same by."""
         return self.kind, self.definition
 
     @property
-    def timing(self) -> str:
+    def deferrability(self) -> str:
         if not self.deferrable:
             return "NOT DEFERRABLE"
         return f"DEFERRABLE INITIALLY {'DEFERRED' if self.deferred else 'IMMEDIATE'}"
 
     @property
-    def text(self) -> str:
-        """The definition as SQL, ready for ADD CONSTRAINT."""
-        return f"{self.definition} {self.timing}" if self.deferrable else self.definition
+    def sql(self) -> str:
+        """The definition, ready for ADD CONSTRAINT."""
+        return f"{self.definition} {self.deferrability}" if self.deferrable else self.definition
+
+
+class RelationKind(StrEnum):
+    """pg_class.relkind; and TYPE for a type that belongs to no relation, whose name is a table's as well."""
+
+    TABLE = "r"
+    PARTITIONED_TABLE = "p"
+    VIEW = "v"
+    MATERIALIZED_VIEW = "m"
+    FOREIGN_TABLE = "f"
+    SEQUENCE = "S"
+    INDEX = "i"
+    PARTITIONED_INDEX = "I"
+    COMPOSITE_TYPE = "c"
+    TOAST_TABLE = "t"
+    TYPE = "type"
+
+    @property
+    def label(self) -> str:
+        noun = self.name.lower().replace("_", " ").replace("toast", "TOAST")
+        return f"{'an' if noun[0] == 'i' else 'a'} {noun}"
+
+    @property
+    def is_table(self) -> bool:
+        return self in (RelationKind.TABLE, RelationKind.PARTITIONED_TABLE)
+
+    @property
+    def can_be_queried(self) -> bool:
+        return self.is_table or self in (
+            RelationKind.VIEW,
+            RelationKind.MATERIALIZED_VIEW,
+            RelationKind.FOREIGN_TABLE,
+        )
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table, and what decides how it may be changed. `kind` is PostgreSQL's relkind; `rows` is the planner's estimate;
-    `children` are the tables that inherit from it.
+    """A table, and what decides how it may be changed. `rows` is the planner's estimate; `children` are the tables that
+    inherit from it.
 
     `next_keys` has, for a key fed by a sequence, the highest value in the rows plus one.
     """
@@ -197,7 +308,7 @@ class Table:
     columns: Mapping[str, Column] = field(default_factory=dict)
     indexes: tuple[Index, ...] = ()
     constraints: tuple[Constraint, ...] = ()
-    kind: str = "r"
+    kind: RelationKind = RelationKind.TABLE
     logged: bool = True
     owned: bool = True
     owner: str = ""
@@ -216,7 +327,7 @@ class Table:
 
     @property
     def primary_key(self) -> Constraint | None:
-        return next((c for c in self.constraints if c.kind == "p"), None)
+        return next((c for c in self.constraints if c.kind is ConstraintKind.PRIMARY_KEY), None)
 
     def index(self, name: str) -> Index | None:
         return next((i for i in self.indexes if i.name == name), None)
@@ -224,57 +335,42 @@ class Table:
     def constraint(self, name: str) -> Constraint | None:
         return next((c for c in self.constraints if c.name == name), None)
 
-    def holder_of_constraint_name(self, name: str) -> str | None:
+    def constraints_of(self, kinds: Iterable[ConstraintKind]) -> list[Constraint]:
+        wanted = set(kinds)
+        return [constraint for constraint in self.constraints if constraint.kind in wanted]
+
+    def constraint_name_owner(self, name: str) -> str | None:
         """Say what has this name among the table's constraints, those that make columns NOT NULL included."""
         constraint = self.constraint(name)
         if constraint is not None:
-            return constraint.text
+            return constraint.sql
         return next(
             (f"NOT NULL {column.name}" for column in self.columns.values() if column.not_null_name == name), None
         )
 
 
-#: pg_class.relkind, and "type" for one that belongs to no relation.
-RELATION_KINDS = {
-    "r": "a table",
-    "p": "a partitioned table",
-    "v": "a view",
-    "m": "a materialized view",
-    "f": "a foreign table",
-    "S": "a sequence",
-    "i": "an index",
-    "I": "a partitioned index",
-    "c": "a composite type",
-    "t": "a TOAST table",
-    "type": "a type",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """Whatever holds a name: a relation of any kind, or a type. `table` is the one that an index belongs to."""
+    """Whatever has a name: a relation of any kind, or a type. `table` is the one that an index belongs to."""
 
     schema: str
     name: str
-    kind: str
+    kind: RelationKind
     table: str | None = None
-
-    @property
-    def described(self) -> str:
-        return RELATION_KINDS[self.kind]
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
     """Tables by name, in the one schema `name` that counts.
 
-    `holders` has what holds a wanted name in that schema; `homonyms` the relations of a table's name in other schemas.
+    `name_owners` has what has a declared name in that schema; `same_named` the relations of a table's name in other
+    schemas.
     """
 
     name: str
     tables: Mapping[str, Table]
-    holders: Mapping[str, Relation] = field(default_factory=dict)
-    homonyms: tuple[Relation, ...] = ()
+    name_owners: Mapping[str, Relation] = field(default_factory=dict)
+    same_named: tuple[Relation, ...] = ()
 
     def parents(self) -> set[str]:
         """Return the names of tables that foreign keys point to, and that aren't among `tables` themselves."""

@@ -29,7 +29,7 @@ class LateWriter(Reporter):
 
     def finished(self, step, seconds, rows):
         self.steps.append(step.reason)
-        if rows and step.fill is not None:
+        if rows and step.backfill is not None:
             self.database.execute("UPDATE medical_records SET is_deleted = NULL WHERE id = 7 AND version = 1")
             self.database.execute("UPDATE medical_records SET version = 99 WHERE id = 7")
 

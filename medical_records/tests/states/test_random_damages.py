@@ -54,7 +54,7 @@ def refused_by_name(database: Database, expected: Expectations, errors: str) -> 
     refusals = json.loads(database.manage("reconcile", "--json").output)["refusals"]
     assert refusals
     assert all(refusal[part] for refusal in refusals for part in ("code", "table", "name", "reason", "remedy"))
-    named = {place["table"] for refusal in refusals for place in (refusal, *refusal["waiting"])}
+    named = {place["table"] for refusal in refusals for place in (refusal, *refusal["blocked"])}
     assert all(table in errors for table in named)
     left = [
         sentence

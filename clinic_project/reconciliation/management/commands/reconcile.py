@@ -81,12 +81,12 @@ class Command(ReconcilingCommand):
 
 def as_json(connection: BaseDatabaseWrapper, inspection: Inspection) -> dict[str, Any]:
     """Return what is known, in the form that programs may rely on."""
-    parts = ("code", "table", "name", "reason", "remedy")
+    parts = ("code", "table", "name", "reason", "remedy", "statements")
     return {
         "database": inspection.server.database,
         "server_version": inspection.server.version,
         "differences": [
-            {"table": d.table, "kind": d.kind, "name": d.name, "expected": d.expected, "actual": d.actual}
+            {"table": d.table, "kind": d.kind, "name": d.name, "expected": d.declared_text, "actual": d.actual_text}
             for d in inspection.differences.items
         ],
         "steps": [
@@ -94,12 +94,12 @@ def as_json(connection: BaseDatabaseWrapper, inspection: Inspection) -> dict[str
             for step in inspection.plan.steps
         ],
         "refusals": [
-            {**{part: getattr(refusal, part) for part in parts}, "waiting": _waiting(refusal)}
+            {**{part: getattr(refusal, part) for part in parts}, "blocked": _blocked(refusal)}
             for refusal in dry_run_refusals(connection, inspection)
         ],
-        "notes": [{**asdict(note), "waiting": _waiting(note)} for note in inspection.plan.notes],
+        "notes": [{**asdict(note), "blocked": _blocked(note)} for note in inspection.plan.notes],
     }
 
 
-def _waiting(root: Refusal | Note) -> list[dict[str, str]]:
-    return [{"table": table, "name": name} for table, name in root.waiting]
+def _blocked(cause: Refusal | Note) -> list[dict[str, str]]:
+    return [reference._asdict() for reference in cause.blocked]

@@ -1,1 +1,1 @@
-"""How each kind of difference is brought about: one module a kind of object, each a set of pure functions."""
+"""What is decided for a difference, as a sub-plan: a module for each kind of object. Nothing here changes its arguments."""

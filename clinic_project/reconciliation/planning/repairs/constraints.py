@@ -1,216 +1,184 @@
 """Constraints: keys from indexes that were built concurrently; foreign keys and checks NOT VALID first, then validated."""
 
-from ...comparison.differences import Difference
-from ...schema.model import Constraint, Table, helper_name, identifier
-from ..builder import Draft
-from ..dependencies import Is, needed_by_constraint
-from ..plan import Footing, Guard, Lock, Note, Phase, Refusal, Repair, Step
-from . import violations as guards
-from .columns import validate
-from .indexes import build
+from ...comparison.differences import Leftover, MatchedConstraint, MissingConstraint, WrongConstraint
+from ...schema.model import Constraint, ConstraintKind, HelperRole, Index, Schema, Table, helper_name, identifier
+from .. import refusals
+from ..builder import plan_of
+from ..dependencies import required_for_constraint, table_exists
+from ..plan import Lock, Note, NoteCode, Phase, Plan, Repair, Step, ViolationQuery
+from . import violations
 from .replica_identity import handed_over
+from .steps import alter_table, build_index, drop_constraint, validate_constraint
 
 
-def _alter(table: Table, lock: str, reason: str, *clauses: str, parent: tuple[str, str] | None = None) -> Step:
-    statements = tuple(f"ALTER TABLE {table.sql_name} {clause}" for clause in clauses)
-    relations = (table.sql_name,) if parent is None else (table.sql_name, identifier(*parent))
-    return Step(statements, table.name, lock, reason, relations=relations)
+def add_constraint(table: Table, item: MissingConstraint) -> Plan:
+    if item.declared.kind.is_key:
+        return _add_key(table, item)
+    return _add_not_valid_and_validate(table, item.declared, None)
 
 
-def _drop(constraint: Constraint) -> str:
-    return f"DROP CONSTRAINT {identifier(constraint.name)}"
+def replace_constraint(table: Table, item: WrongConstraint) -> Plan:
+    if item.conflicting.kind is not item.declared.kind:
+        return plan_of(refusals.other_key(table, item, item.conflicting))
+    if item.declared.kind.is_key:
+        return _replace_key(table, item)
+    if item.actual is None:
+        return _add_not_valid_and_validate(table, item.declared, item.conflicting)
+    steps = _put_in_place(table, item.declared, item.actual.name, item.conflicting)
+    return plan_of(_repair(Phase.FOREIGN_KEYS_AND_CHECKS, table, item.name, *steps))
+
+
+def _repair(phase: Phase, table: Table, name: str, *steps: Step) -> Repair:
+    return Repair(phase, table.name, (name,), steps)
 
 
 # Primary keys, unique and exclusion constraints
 
 
-def add_key(draft: Draft, table: Table, item: Difference) -> None:
-    wanted = item.wanted
-    if not _can_use_index(wanted):
-        _add_directly(draft, table, wanted)
-    else:
-        steps = (*_unique_index(table, item, wanted), _use_index(table, item, wanted))
-        draft.repairs.append(Repair(Phase.KEYS, table.name, (wanted.name,), steps))
+def _add_key(table: Table, item: MissingConstraint) -> Plan:
+    declared = item.declared
+    if not _can_use_index(declared):
+        return plan_of(_add_at_once(table, declared))
+    steps = (*_unique_index(table, item), _use_index(table, item))
+    return plan_of(_repair(Phase.KEYS, table, declared.name, *steps))
 
 
-def _can_use_index(wanted: Constraint) -> bool:
-    return wanted.kind != "x" and "WITHOUT OVERLAPS" not in wanted.definition
+def _can_use_index(declared: Constraint) -> bool:
+    return declared.kind is not ConstraintKind.EXCLUSION and "WITHOUT OVERLAPS" not in declared.definition
 
 
-def _add_directly(draft: Draft, table: Table, wanted: Constraint) -> None:
-    clause = f"ADD CONSTRAINT {identifier(wanted.name)} {wanted.text}"
-    guard = guards.any_rows(
-        table,
-        wanted.name,
-        f"the constraint {wanted.text} is missing, and adding it to {{count}} rows locks the table while its index is"
-        " built.",
-        f"At a time when that can be, run: ALTER TABLE {table.sql_name} {clause}",
-        code="constraint-needs-lock",
-    )
+def _add_at_once(table: Table, declared: Constraint) -> Repair:
+    """Add a constraint that can't use an index which was built before: only to a table without rows."""
+    clause = f"ADD CONSTRAINT {identifier(declared.name)} {declared.sql}"
     step = Step(
         (f"ALTER TABLE {table.sql_name} {clause}",),
         table.name,
         Lock.ACCESS_EXCLUSIVE,
-        f"add {wanted.name}",
+        f"add {declared.name}",
         online=False,
         relations=(table.sql_name,),
-        guard=guard,
+        violations=violations.any_rows(table, refusals.constraint_needs_lock(table, declared, clause)),
         check_first=True,
     )
-    draft.repairs.append(Repair(Phase.KEYS, table.name, (wanted.name,), (step,)))
+    return _repair(Phase.KEYS, table, declared.name, step)
 
 
-def _unique_index(table: Table, item: Difference, wanted: Constraint) -> list[Step]:
+def _unique_index(table: Table, item: MissingConstraint | WrongConstraint) -> list[Step]:
     """Build the index that the constraint will use, unless one that can be used is there."""
-    if item.found is not None or wanted.index is None:
+    declared = item.declared
+    if item.usable_index is not None or declared.index is None:
         return []
-    helper = helper_name("new", table.name, wanted.name)
-    guard = guards.duplicates(table, wanted.name, wanted.index)
-    return [build(table, wanted.index, helper, f"build the index of {wanted.name}", guard)]
+    helper = helper_name(HelperRole.NEW, table.name, declared.name)
+    duplicates = violations.duplicates(table, declared.name, declared.index)
+    return [build_index(table, declared.index, helper, f"build the index of {declared.name}", duplicates)]
 
 
-def _use_index(table: Table, item: Difference, wanted: Constraint, *first: str) -> Step:
-    index = item.found.name if item.found is not None else helper_name("new", table.name, wanted.name)
-    kind = "PRIMARY KEY" if wanted.kind == "p" else "UNIQUE"
-    timing = f" {wanted.timing}" if wanted.deferrable else ""
-    clause = f"ADD CONSTRAINT {identifier(wanted.name)} {kind} USING INDEX {identifier(index)}{timing}"
-    return _alter(table, Lock.ACCESS_EXCLUSIVE, f"make it {wanted.name}", *first, clause, *handed_over(table, [item]))
+def _use_index(table: Table, item: MissingConstraint | WrongConstraint, *first: str) -> Step:
+    declared, usable = item.declared, item.usable_index
+    index = usable.name if usable is not None else helper_name(HelperRole.NEW, table.name, declared.name)
+    kind = "PRIMARY KEY" if declared.kind is ConstraintKind.PRIMARY_KEY else "UNIQUE"
+    deferrability = f" {declared.deferrability}" if declared.deferrable else ""
+    add = f"ADD CONSTRAINT {identifier(declared.name)} {kind} USING INDEX {identifier(index)}{deferrability}"
+    return alter_table(table, f"add {declared.name}, using that index", *first, add, *handed_over([item]))
 
 
-def replace_key(draft: Draft, table: Table, item: Difference) -> None:
-    wanted, holder = item.wanted, item.holder
-    if wanted.kind == "p" or not _can_use_index(wanted):
-        draft.refusals.append(_other_key(table, item, wanted, holder))
-        return
-    steps = (*_unique_index(table, item, wanted), _use_index(table, item, wanted, _drop(holder)))
-    draft.repairs.append(Repair(Phase.KEYS, table.name, (wanted.name,), steps))
+def _replace_key(table: Table, item: WrongConstraint) -> Plan:
+    if item.declared.kind is ConstraintKind.PRIMARY_KEY or not _can_use_index(item.declared):
+        return plan_of(refusals.other_key(table, item, item.conflicting))
+    steps = (*_unique_index(table, item), _use_index(table, item, drop_constraint(item.conflicting.name)))
+    return plan_of(_repair(Phase.KEYS, table, item.name, *steps))
 
 
-def _other_key(table: Table, item: Difference, wanted: Constraint, holder: Constraint) -> Refusal:
-    return Refusal(
-        "other-key",
-        table.name,
-        wanted.name,
-        f"expected {item.expected}, found {holder.name}: {holder.text}. What relies on that one is not known here.",
-        f"If nothing does, drop it (ALTER TABLE {table.sql_name} {_drop(holder)}), or give it another name, then run"
-        " migrate again.",
-    )
-
-
-# Foreign keys and checks
-
-
-def add_missing_rule(draft: Draft, table: Table, item: Difference) -> None:
-    add_rule(draft, table, item.wanted, item.holder)
-
-
-def add_rule(draft: Draft, table: Table, wanted: Constraint, holder: Constraint | None = None) -> None:
-    """Add a foreign key or check so that it guards new rows at once, then prove it for the others.
-
-    One that it replaces goes only then, so that the rows are never unguarded.
-    """
-    # Under a helper name, the next run sees that the one to be replaced is no stranger.
-    name = wanted.name if holder is None else helper_name("new", table.name, wanted.name)
-    add = f"ADD CONSTRAINT {identifier(name)} {wanted.text} NOT VALID"
-    if holder is not None and not holder.enforced:
-        draft.notes.append(_not_enforced(table, holder))
-    steps = [
-        _alter(table, _lock(wanted), f"guard new rows by {wanted.name}", add, parent=wanted.target),
-        validate(table, name, f"prove {wanted.name} for the rows that are there", _guard(table, wanted)),
-        *_settle(table, wanted, name, holder),
-    ]
-    draft.repairs.append(Repair(Phase.RULES, table.name, (wanted.name,), tuple(steps)))
-
-
-def add_rule_at_once(draft: Draft, table: Table, wanted: Constraint) -> None:
-    """Add a foreign key to a table that is made by the same plan, and so has no rows to prove it for."""
-    clause = f"ADD CONSTRAINT {identifier(wanted.name)} {wanted.text}"
-    step = _alter(table, _lock(wanted), f"add {wanted.name}", clause, parent=wanted.target)
-    needs = needed_by_constraint(table.name, wanted, draft.actual) | {Footing(Is.A_TABLE, table.name)}
-    draft.repairs.append(Repair(Phase.RULES, table.name, (wanted.name,), (step,), needs=needs))
-
-
-def prove_rule(draft: Draft, table: Table, item: Difference) -> None:
-    """Validate a right one that is there, under the name that it has now."""
-    wanted, found = item.wanted, item.found
-    reason = f"prove {wanted.name} for the rows that are there"
-    step = validate(table, found.name, reason, _guard(table, wanted))
-    draft.repairs.append(Repair(Phase.PROOFS, table.name, (wanted.name,), (step,)))
-
-
-def finish_rule(draft: Draft, table: Table, item: Difference) -> None:
-    """Put away what contradicts a right one that is there, or has its name, and give it that."""
-    steps = _settle(table, item.wanted, item.found.name, item.holder)
-    draft.repairs.append(Repair(Phase.RULES, table.name, (item.name,), tuple(steps)))
-
-
-def _settle(table: Table, wanted: Constraint, name: str, holder: Constraint | None) -> list[Step]:
-    clauses = [] if holder is None else [_drop(holder)]
-    if name != wanted.name:
-        clauses.append(f"RENAME CONSTRAINT {identifier(name)} TO {identifier(wanted.name)}")
-    if not clauses:
-        return []
-    reason = f"put {wanted.name} in the place of {holder.name}" if holder else f"name it {wanted.name}"
-    parent = None if holder is None else holder.target
-    return [_alter(table, Lock.ACCESS_EXCLUSIVE, reason, *clauses, parent=parent)]
-
-
-def _not_enforced(table: Table, holder: Constraint) -> Note:
-    why = "its triggers are disabled" if holder.triggers_disabled else "it is NOT ENFORCED"
-    text = f"expected to be enforced, but {why}: rows were written unchecked. One that is enforced takes its place."
-    return Note("not-enforced", table.name, holder.name, text)
-
-
-def _lock(wanted: Constraint) -> str:
-    return Lock.SHARE_ROW_EXCLUSIVE if wanted.kind == "f" else Lock.ACCESS_EXCLUSIVE
-
-
-def _guard(table: Table, wanted: Constraint) -> Guard:
-    return guards.orphans(table, wanted) if wanted.kind == "f" else guards.violators(table, wanted)
-
-
-def replace_constraint(draft: Draft, table: Table, item: Difference) -> None:
-    if item.holder.kind != item.wanted.kind:
-        draft.refusals.append(_other_key(table, item, item.wanted, item.holder))
-    elif item.wanted.kind in "pux":
-        replace_key(draft, table, item)
-    elif item.found is None:
-        add_missing_rule(draft, table, item)
-    else:
-        finish_rule(draft, table, item)
-
-
-def add_constraint(draft: Draft, table: Table, item: Difference) -> None:
-    if item.wanted.kind in "pux":
-        add_key(draft, table, item)
-    else:
-        add_missing_rule(draft, table, item)
-
-
-def rebuild_key_index(draft: Draft, table: Table, item: Difference) -> None:
-    """Rebuild the INVALID index behind a key. It can't be dropped, since the key, and foreign keys, stand on it."""
-    index = identifier(table.schema, item.found.index.name)
+def rebuild_key_index(table: Table, item: MatchedConstraint) -> Plan:
+    """Rebuild the INVALID index behind a key. It can't be dropped, since the key, and foreign keys, depend on it."""
+    index = _index(item)
     step = Step(
-        (f"REINDEX INDEX CONCURRENTLY {index}",),
+        (f"REINDEX INDEX CONCURRENTLY {identifier(table.schema, index.name)}",),
         table.name,
         Lock.SHARE_UPDATE_EXCLUSIVE,
         f"rebuild the index of {item.name}, which was left INVALID",
         relations=(table.sql_name,),
         transactional=False,
         scans=True,
-        guard=guards.duplicates(table, item.name, item.found.index),
+        violations=violations.duplicates(table, item.name, index),
     )
-    draft.repairs.append(Repair(Phase.INDEXES, table.name, (item.name,), (step,)))
+    return plan_of(_repair(Phase.INDEXES, table, item.name, step))
 
 
-def alter_timing(draft: Draft, table: Table, item: Difference) -> None:
-    wanted = item.wanted
-    clause = f"ALTER CONSTRAINT {identifier(item.found.name)} {wanted.timing}"
-    step = _alter(table, Lock.ACCESS_EXCLUSIVE, f"make {wanted.name} {wanted.timing}", clause)
-    draft.repairs.append(Repair(Phase.TIMING, table.name, (wanted.name,), (step,)))
+def _index(item: MatchedConstraint) -> Index:
+    assert item.actual.index is not None  # the difference is about it  # noqa: S101
+    return item.actual.index
 
 
-def drop_leftover(draft: Draft, table: Table, item: Difference) -> None:
-    clause = f"DROP CONSTRAINT IF EXISTS {identifier(item.name)}"
-    step = _alter(table, Lock.ACCESS_EXCLUSIVE, f"drop {item.name}, which an interrupted repair left", clause)
-    draft.repairs.append(Repair(Phase.LEFTOVERS, table.name, (item.name,), (step,)))
+# Foreign keys and checks
+
+
+def _add_not_valid_and_validate(table: Table, declared: Constraint, conflicting: Constraint | None) -> Plan:
+    """Add a foreign key or check so that it keeps new wrong rows out at once, then validate it for the others.
+
+    A conflicting one is dropped only then, so that the rows are never without one.
+    """
+    # Under a helper name, the next run sees what it is to replace.
+    name = declared.name if conflicting is None else helper_name(HelperRole.NEW, table.name, declared.name)
+    add = f"ADD CONSTRAINT {identifier(name)} {declared.sql} NOT VALID"
+    steps = [
+        alter_table(table, f"add {declared.name}, NOT VALID", add, lock=_lock(declared), parent=declared.target),
+        _validation(table, name, declared),
+        *_put_in_place(table, declared, name, conflicting),
+    ]
+    notes = [] if conflicting is None or conflicting.enforced else [_not_enforced(table, conflicting)]
+    return plan_of(_repair(Phase.FOREIGN_KEYS_AND_CHECKS, table, declared.name, *steps), *notes)
+
+
+def add_foreign_key_to_new_table(table: Table, declared: Constraint, actual: Schema) -> Repair:
+    """Add a foreign key to a table that is made by the same plan, and so has no rows to validate it for."""
+    clause = f"ADD CONSTRAINT {identifier(declared.name)} {declared.sql}"
+    step = alter_table(table, f"add {declared.name}", clause, lock=_lock(declared), parent=declared.target)
+    requires = required_for_constraint(table.name, declared, actual) | {table_exists(table.name)}
+    return Repair(Phase.FOREIGN_KEYS_AND_CHECKS, table.name, (declared.name,), (step,), requires=requires)
+
+
+def validate(table: Table, item: MatchedConstraint) -> Plan:
+    """Validate a right one that is there, under the name that it has now."""
+    step = _validation(table, item.actual.name, item.declared)
+    return plan_of(_repair(Phase.VALIDATION, table, item.name, step))
+
+
+def _validation(table: Table, name: str, declared: Constraint) -> Step:
+    is_foreign_key = declared.kind is ConstraintKind.FOREIGN_KEY
+    query: ViolationQuery = (violations.orphans if is_foreign_key else violations.check_violations)(table, declared)
+    return validate_constraint(table, name, f"validate {declared.name} for the rows that are there", query)
+
+
+def _put_in_place(table: Table, declared: Constraint, name: str, conflicting: Constraint | None) -> list[Step]:
+    """Drop what is in the way of the right one, called `name` now, and give it the declared name."""
+    clauses = [] if conflicting is None else [drop_constraint(conflicting.name)]
+    if name != declared.name:
+        clauses.append(f"RENAME CONSTRAINT {identifier(name)} TO {identifier(declared.name)}")
+    if not clauses:
+        return []
+    reason = f"replace {conflicting.name} by {declared.name}" if conflicting else f"name it {declared.name}"
+    return [alter_table(table, reason, *clauses, parent=None if conflicting is None else conflicting.target)]
+
+
+def _not_enforced(table: Table, conflicting: Constraint) -> Note:
+    why = "its triggers are disabled" if conflicting.triggers_disabled else "it is NOT ENFORCED"
+    text = f"expected to be enforced, but {why}: rows were written unchecked. One that is enforced takes its place."
+    return Note(NoteCode.NOT_ENFORCED, table.name, conflicting.name, text)
+
+
+def _lock(declared: Constraint) -> Lock:
+    return Lock.SHARE_ROW_EXCLUSIVE if declared.kind is ConstraintKind.FOREIGN_KEY else Lock.ACCESS_EXCLUSIVE
+
+
+def alter_deferrability(table: Table, item: MatchedConstraint) -> Plan:
+    deferrability = item.declared.deferrability
+    clause = f"ALTER CONSTRAINT {identifier(item.actual.name)} {deferrability}"
+    step = alter_table(table, f"make {item.name} {deferrability}", clause)
+    return plan_of(_repair(Phase.DEFERRABILITY, table, item.name, step))
+
+
+def drop_leftover(table: Table, item: Leftover) -> Plan:
+    reason = f"drop {item.name}, which an interrupted repair left"
+    step = alter_table(table, reason, drop_constraint(item.name, if_exists=True))
+    return plan_of(_repair(Phase.LEFTOVERS, table, item.name, step))

@@ -1,181 +1,258 @@
-"""Names that an index, or a key, is to have, and that something else has.
+"""Names that an index, or a key, is to have, and that something else owns.
 
-All relations of a schema share their names, so that one may be held on another table, or by no index at all. Where its
-holder gets its own name by the same plan, it steps aside before anything else is named: under a helper name the next run
-knows it for what it is, so it can be cut off there, and chains and circles of any length come apart. Whatever else holds
-a name keeps it.
+All relations of a schema share their names, so that one may be owned by an index of another table, or by no index at all.
+Where its owner gets its own name by the same plan, it gets a helper name before anything else is named: by that the next
+run knows it for what it is, so it can be cut off there, and chains and circles of any length come apart. Whatever else
+owns a name keeps it.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeGuard
 
-from ...comparison.differences import Difference, Kind
-from ...schema.model import Constraint, Index, Relation, helper_name, identifier
-from ..builder import Draft
-from ..dependencies import free, given_by
-from ..plan import Lock, Phase, Refusal, Repair, Step
+from ...comparison.differences import (
+    ConstraintDifference,
+    Difference,
+    IndexDifference,
+    Kind,
+    MatchedConstraint,
+    MatchedIndex,
+    MissingConstraint,
+    MissingIndex,
+    MissingTable,
+    WrongConstraint,
+    WrongIndex,
+)
+from ...schema.model import Constraint, HelperRole, Index, ObjectReference, Relation, Schema, helper_name, identifier
+from .. import refusals
+from ..blockers import Blockers
+from ..dependencies import name_is_free, provided_by
+from ..plan import Condition, Lock, Phase, Plan, Refusal, Repair, Step
+from .renames import rename_index
 
-_OF_INDEXES = (Kind.INDEX_NAME, Kind.INDEX_MISSING, Kind.INDEX_DEFINITION)
-_OF_KEYS = (Kind.CONSTRAINT_NAME, Kind.CONSTRAINT_MISSING, Kind.CONSTRAINT_DEFINITION)
+#: A difference by which an index, or a key with its own, gets another name.
+_Renamed = MatchedIndex | MatchedConstraint
 
 
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """A name that a difference wants for an index, who has it, and whether that one is renamed by the same plan."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _NameRequest:
+    """A difference, a name that it asks for an index, who owns that, and the difference by which the owner is renamed."""
 
     item: Difference
     name: str
-    holder: Relation
-    mover: Difference | None
+    owner: Relation
+    renamed: _Renamed | None
+
+    @property
+    def can_be_left_out(self) -> bool:
+        """Whether it is an index that a missing table can be made without; without a key it can't be."""
+        if not isinstance(self.item, MissingTable):
+            return False
+        index = self.item.declared.index(self.name)
+        return index is not None and index.constraint is None
+
+    @property
+    def requires(self) -> frozenset[Condition]:
+        return frozenset({name_is_free(self.name)})
+
+    def block(self, blockers: Blockers) -> Blockers:
+        """Record that it is blocked, by what keeps the name from becoming free."""
+        causes = blockers.blocked_by(self.requires)
+        if self.can_be_left_out:
+            return blockers.block_dependents(causes, [ObjectReference(self.item.table, self.name)])
+        reference = ObjectReference(self.item.table, self.item.name)
+        return blockers.block_dependents(causes, [reference], provided_by(self.item))
 
 
-def settle_names(draft: Draft, items: Sequence[Difference]) -> list[Difference]:
-    """Refuse the names that are somebody else's, let those step aside that move, and return what is left to plan."""
-    movers = {item.found.name: item for item in items if _wants_index_name(item) and _is_renamed(item)}
-    wishes = [wish for item in items for wish in _wishes(item, draft.actual.holders, movers)]
-    stuck = [wish for wish in wishes if _is_held_up(draft, wish) or _refuse(draft, wish)]
-    while held := [wish for wish in wishes if wish not in stuck and _is_held_up(draft, wish)]:
-        stuck += held
-    hopeless = {id(wish.item) for wish in stuck if not _can_do_without(wish)}
-    parked = _park(draft, [wish for wish in wishes if wish not in stuck and id(wish.item) not in hopeless])
-    lacking = {wish.name for wish in stuck}
-    return [_after_parking(_without(item, lacking), parked) for item in items if id(item) not in hopeless]
+@dataclass(frozen=True, slots=True)
+class SettledNames:
+    """The differences that can still be planned, as they are once `plan` has renamed; and what is refused or blocked."""
+
+    items: list[Difference]
+    plan: Plan
+    blockers: Blockers
 
 
-def _can_do_without(wish: _Wish) -> bool:
-    """Whether it is an index that a missing table can be made without: a table without one serves, none at all doesn't."""
-    item = wish.item
-    return item.kind is Kind.TABLE_MISSING and item.wanted.index(wish.name).constraint is None
+def settle_index_names(items: Sequence[Difference], actual: Schema, blockers: Blockers) -> SettledNames:
+    """Refuse the names that are somebody else's, and rename those owners temporarily that get their own by the plan."""
+    requests = _requests(items, actual.name_owners)
+    refused: list[Refusal] = []
+    given_up: list[_NameRequest] = []
+    for request in requests:
+        if not blockers.blocked_by(request.requires) and (refusal := _refusal(request)) is not None:
+            refused.append(refusal)
+            given_up.append(request)
+            blockers = _block_refused(blockers, request, refusal)
+    while blocked := [r for r in requests if r not in given_up and blockers.blocked_by(r.requires)]:
+        for request in blocked:
+            blockers = request.block(blockers)
+        given_up += blocked
+    unplannable = {id(request.item) for request in given_up if not request.can_be_left_out}
+    names_left_out = {request.name for request in given_up}
+    helpers = _temporary_names([r for r in requests if r not in given_up and id(r.item) not in unplannable])
+    return SettledNames(
+        [
+            _after_renames(_without_indexes(item, names_left_out), {name: new for name, (_, new) in helpers.items()})
+            for item in items
+            if id(item) not in unplannable
+        ],
+        Plan(tuple(_temporary_rename(request, new) for request, new in helpers.values()), tuple(refused)),
+        blockers,
+    )
 
 
-def _without(item: Difference, lacking: Collection[str]) -> Difference:
-    if item.kind is not Kind.TABLE_MISSING:
-        return item
-    indexes = tuple(index for index in item.wanted.indexes if index.name not in lacking)
-    return replace(item, wanted=replace(item.wanted, indexes=indexes))
+def _block_refused(blockers: Blockers, request: _NameRequest, refusal: Refusal) -> Blockers:
+    if request.can_be_left_out:
+        return blockers
+    blockers = blockers.block(refusal, provided_by(request.item))
+    if isinstance(request.item, MissingTable):
+        blockers = blockers.block_dependents([refusal], [ObjectReference(request.item.table, request.item.table)])
+    return blockers
 
 
-def _is_renamed(item: Difference) -> bool:
-    return item.kind in (Kind.INDEX_NAME, Kind.CONSTRAINT_NAME)
+# Requests
 
 
-def _wants_index_name(item: Difference) -> bool:
-    return item.kind in _OF_INDEXES or (item.kind in _OF_KEYS and item.wanted.kind in "pux")
+def _requests(items: Sequence[Difference], owners: Mapping[str, Relation]) -> list[_NameRequest]:
+    renamed = {item.actual.name: item for item in items if _is_renamed(item)}
+    return [
+        _NameRequest(item, name, owners[name], renamed.get(name))
+        for item in items
+        for name in _declared_names(item)
+        if name in owners
+    ]
 
 
-def _wishes(item: Difference, holders: Mapping[str, Relation], movers: Mapping[str, Difference]) -> Iterator[_Wish]:
-    names: list[str] = []
-    if item.kind is Kind.TABLE_MISSING:
-        names = [index.name for index in item.wanted.indexes]
-    elif _wants_index_name(item):
-        names = [item.name]
-    for name in names:
-        if name in holders:
-            yield _Wish(item, name, holders[name], movers.get(name))
+def _is_renamed(item: Difference) -> TypeGuard[_Renamed]:
+    if isinstance(item, MatchedIndex):
+        return item.kind is Kind.INDEX_NAME
+    return isinstance(item, MatchedConstraint) and item.kind is Kind.CONSTRAINT_NAME and item.declared.kind.is_key
 
 
-def _refuse(draft: Draft, wish: _Wish) -> bool:
-    """Refuse a name that won't become free, and return whether it is one."""
-    item, holder = wish.item, wish.item.holder
-    if wish.mover is not None or _is_to_be_used(item, wish.name):
-        return False
-    in_the_way = getattr(holder, "name", None) == wish.name and wish.holder.table == item.table
-    if in_the_way and (item.kind in _OF_KEYS or not (holder.constraint or holder.needed_by)):
-        return False  # the repair replaces it
-    refusal = _held_by_needed(wish) if in_the_way else _name_taken(wish)
-    if _can_do_without(wish):
-        draft.refuse(refusal)
+def _declared_names(item: Difference) -> Iterator[str]:
+    """Yield the names that it asks for indexes."""
+    if isinstance(item, MissingTable):
+        yield from (index.name for index in item.declared.indexes)
+    elif _is_renamed(item) or _makes_index(item):
+        yield item.name
+
+
+def _makes_index(item: Difference) -> bool:
+    # Not for an INVALID one, which is rebuilt under the name that it has.
+    if isinstance(item, MissingConstraint | WrongConstraint):
+        return item.declared.kind.is_key
+    return item.kind in (Kind.INDEX_MISSING, Kind.INDEX_DEFINITION)
+
+
+# Names that can't be had
+
+
+def _refusal(request: _NameRequest) -> Refusal | None:
+    """Return why the name won't become free, if it won't."""
+    item = request.item
+    if request.renamed is not None or _is_usable_index(item, request.name):
+        return None
+    if not _is_conflicting(request):
+        return refusals.index_name_taken(item.table, request.name, request.owner)
+    if isinstance(item, IndexDifference) and _is_in_use(item.conflicting):
+        return refusals.index_in_use(item, request.owner.schema)
+    return None  # the repair replaces it
+
+
+def _is_usable_index(item: Difference, name: str) -> bool:
+    """Whether what has the name is the very index that the key is to use."""
+    if isinstance(item, WrongConstraint | MatchedConstraint) and item.actual is not None and item.actual.name == name:
         return True
-    draft.refuse(refusal, item)
-    if item.kind is Kind.TABLE_MISSING:
-        draft.undone.wait(refusal, (item.table, item.table))
-    return True
+    usable = item.usable_index if isinstance(item, MissingConstraint | WrongConstraint) else None
+    return usable is not None and usable.name == name
 
 
-def _is_to_be_used(item: Difference, name: str) -> bool:
-    """Whether what has the name is the very index that is declared to be the key's."""
-    return item.kind in _OF_KEYS and item.found is not None and item.found.name == name
+def _is_conflicting(request: _NameRequest) -> bool:
+    item = request.item
+    conflicting = item.conflicting if isinstance(item, IndexDifference | ConstraintDifference) else None
+    return conflicting is not None and conflicting.name == request.name and request.owner.table == item.table
 
 
-def _is_held_up(draft: Draft, wish: _Wish) -> bool:
-    item = wish.item
-    name, gives = (wish.name, frozenset()) if _can_do_without(wish) else (item.name, given_by(item))
-    return draft.undone.holds_up_places([(item.table, name)], frozenset({free(wish.name)}), gives)
+def _is_in_use(index: Index | None) -> bool:
+    return index is not None and bool(index.constraint or index.needed_by)
 
 
-def _name_taken(wish: _Wish) -> Refusal:
-    of = f" of the table {wish.holder.table}" if wish.holder.table else ""
-    return Refusal(
-        "name-taken",
-        wish.item.table,
-        wish.name,
-        f"expected an index or constraint of this name, found that {wish.holder.described}{of} holds it.",
-        f"Rename or drop that one ({identifier(wish.holder.schema, wish.name)}), then run migrate again.",
+def _without_indexes(item: Difference, names: set[str]) -> Difference:
+    if not isinstance(item, MissingTable):
+        return item
+    indexes = tuple(index for index in item.declared.indexes if index.name not in names)
+    return replace(item, declared=replace(item.declared, indexes=indexes))
+
+
+# Temporary renames
+
+
+def _temporary_names(requests: Sequence[_NameRequest]) -> dict[str, tuple[_NameRequest, str]]:
+    """Return the helper names of the indexes whose name is asked for before they have their own, by that name."""
+    helpers: dict[str, tuple[_NameRequest, str]] = {}
+    for request in requests:
+        renamed = request.renamed
+        if renamed is not None and request.name not in helpers and _is_renamed_too_late(renamed, request.item):
+            helpers[request.name] = request, helper_name(HelperRole.NEW, renamed.table, renamed.name)
+    return helpers
+
+
+def _is_renamed_too_late(renamed: _Renamed, item: Difference) -> bool:
+    """Whether the name must be free before the owner is renamed: a table's are renamed together, keys last."""
+    is_key_of_index = isinstance(renamed, MatchedConstraint) and isinstance(item, IndexDifference)
+    return renamed.table != item.table or is_key_of_index
+
+
+def _temporary_rename(request: _NameRequest, helper: str) -> Repair:
+    renamed, schema = request.renamed, request.owner.schema
+    assert renamed is not None  # else there is no helper name  # noqa: S101
+    before = renamed.actual.name
+    step = Step(
+        (rename_index(schema, before, helper),),
+        renamed.table,
+        Lock.SHARE_UPDATE_EXCLUSIVE,
+        f"rename {before} to {helper}, since another is to have its name",
+        relations=(identifier(schema, renamed.table),),
     )
+    provides = frozenset({name_is_free(before)})
+    return Repair(Phase.NAMES, renamed.table, (renamed.name,), (step,), provides=provides)
 
 
-def _held_by_needed(wish: _Wish) -> Refusal:
-    item, constraint = wish.item, wish.item.holder.constraint
-    if constraint:
-        found = f"the index of the constraint {constraint} ({item.holder.text}), which no model declares"
-        table = identifier(wish.holder.schema, item.table)
-        rename = f"ALTER TABLE {table} RENAME CONSTRAINT {identifier(constraint)} TO …"
-    else:
-        found = f"another ({item.holder.text}), without which there can't be: {item.holder.needed_by}"
-        rename = f"ALTER INDEX {identifier(wish.holder.schema, item.name)} RENAME TO …"
-    return Refusal(
-        "name-taken",
-        item.table,
-        item.name,
-        f"expected the index {item.expected}, found {found}.",
-        f"Rename or drop it ({rename}), then run migrate again.",
-    )
-
-
-# Stepping aside
-
-
-def _park(draft: Draft, wishes: Sequence[_Wish]) -> dict[str, str]:
-    """Plan that indexes step aside whose name is wanted before they have their own; return their helper names."""
-    parked = {}
-    for wish in wishes:
-        mover = wish.mover
-        if mover is None or wish.name in parked or not _must_step_aside(mover, wish.item):
-            continue
-        parked[wish.name] = helper_name("new", mover.table, mover.name)
-        draft.repairs.append(_stepping_aside(mover, parked[wish.name], wish.holder.schema))
-    return parked
-
-
-def _must_step_aside(mover: Difference, item: Difference) -> bool:
-    """Whether the name must be free earlier than the mover's own turn comes: a table's are given together, keys' last."""
-    later = mover.kind is Kind.CONSTRAINT_NAME and item.kind in _OF_INDEXES
-    return mover.table != item.table or later
-
-
-def _stepping_aside(mover: Difference, helper: str, schema: str) -> Repair:
-    before = mover.found.name
-    sql = f"ALTER INDEX {identifier(schema, before)} RENAME TO {identifier(helper)}"
-    reason = f"rename {before} to {helper}, since another is to have its name"
-    step = Step((sql,), mover.table, Lock.SHARE_UPDATE_EXCLUSIVE, reason, relations=(identifier(schema, mover.table),))
-    return Repair(Phase.NAMES, mover.table, (mover.name,), (step,), gives=frozenset({free(before)}))
-
-
-def _after_parking(item: Difference, parked: Mapping[str, str]) -> Difference:
-    """Return the difference as it is once the parked ones have stepped aside."""
-    if _is_index_or_key(item.found) and item.found.name in parked:
-        item = replace(item, found=_renamed(item.found, parked[item.found.name]))
-    if _is_index_or_key(item.holder) and item.holder.name in parked:
-        kind = Kind.INDEX_MISSING if item.kind is Kind.INDEX_DEFINITION else item.kind
-        item = replace(item, kind=kind, holder=None)
+def _after_renames(item: Difference, helpers: Mapping[str, str]) -> Difference:
+    """Return the difference as it is once the indexes have their helper names."""
+    item = _of_renamed(item, helpers)
+    if isinstance(item, IndexDifference | ConstraintDifference) and _had_its_name(item.conflicting, helpers):
+        return _without_conflict(item)
     return item
 
 
-def _is_index_or_key(found: Any) -> bool:
-    return isinstance(found, Index) or (isinstance(found, Constraint) and found.index is not None)
+def _of_renamed(item: Difference, helpers: Mapping[str, str]) -> Difference:
+    if isinstance(item, MatchedIndex):
+        return replace(item, actual=_renamed_index(item.actual, helpers))
+    if isinstance(item, MatchedConstraint) and item.actual.index is not None:
+        name = helpers.get(item.actual.name, item.actual.name)
+        return replace(item, actual=replace(item.actual, name=name, index=replace(item.actual.index, name=name)))
+    if isinstance(item, MissingConstraint) and item.usable_index is not None:
+        return replace(item, usable_index=_renamed_index(item.usable_index, helpers))
+    return item
 
 
-def _renamed(found: Any, name: str) -> Any:
-    index = getattr(found, "index", None)
-    return replace(found, name=name) if index is None else replace(found, name=name, index=replace(index, name=name))
+def _renamed_index(index: Index, helpers: Mapping[str, str]) -> Index:
+    return replace(index, name=helpers.get(index.name, index.name))
+
+
+def _had_its_name(conflicting: Index | Constraint | None, helpers: Mapping[str, str]) -> bool:
+    if conflicting is None or (isinstance(conflicting, Constraint) and conflicting.index is None):
+        return False
+    return conflicting.name in helpers
+
+
+def _without_conflict(item: IndexDifference | ConstraintDifference) -> Difference:
+    if not isinstance(item, WrongIndex | WrongConstraint):
+        return replace(item, conflicting=None)
+    texts = item.name, item.declared_text, item.actual_text
+    if isinstance(item, WrongIndex):
+        return MissingIndex(item.table, Kind.INDEX_MISSING, *texts, item.declared, None)
+    if item.actual is not None:
+        return MatchedConstraint(item.table, Kind.CONSTRAINT_NAME, *texts, item.declared, None, item.actual)
+    return MissingConstraint(item.table, Kind.CONSTRAINT_MISSING, *texts, item.declared, None, item.usable_index)

@@ -7,12 +7,18 @@ https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-REPLI
 
 from collections.abc import Iterable, Sequence
 
-from ...comparison.differences import Difference, Kind
-from ...schema.model import Constraint, Index, Table, identifier
-from ..builder import Draft
-from ..plan import Refusal
+from ...comparison.differences import (
+    ConstraintDifference,
+    Difference,
+    IndexDifference,
+    Kind,
+    Leftover,
+    MatchedConstraint,
+    MatchedIndex,
+)
+from ...schema.model import Constraint, ConstraintKind, Index, Table, identifier
 
-#: Differences whose holder makes room by being dropped, if it isn't renamed by the same plan.
+#: Differences whose conflicting object is dropped, if it isn't renamed by the same plan.
 _DROPPING = (
     Kind.INDEX_NAME,
     Kind.INDEX_INVALID,
@@ -22,56 +28,48 @@ _DROPPING = (
 )
 
 
-def refuse_losses(draft: Draft, table: Table, items: Sequence[Difference]) -> list[Difference]:
-    """Refuse what would leave the table without a replica identity, and return the other differences."""
-    losses = [item for item in items if _is_lost(table, item, items)]
-    for item in losses:
-        draft.refuse(_needed_for_replication(table, item), item)
-    return [item for item in items if item not in losses]
+def losses(table: Table, items: Sequence[Difference]) -> list[Difference]:
+    """Return the differences whose repair would leave the table without a replica identity."""
+    return [item for item in items if _is_lost(table, item, items)]
 
 
-def handed_over(table: Table, items: Iterable[Difference]) -> list[str]:
+def handed_over(items: Iterable[IndexDifference | ConstraintDifference]) -> list[str]:
     """Return the clauses of ALTER TABLE by which the indexes of `items` take over from the ones that they replace."""
-    heirs = [item for item in items if _is_identity(item.holder)]
-    return [f"REPLICA IDENTITY USING INDEX {identifier(item.name)}" for item in heirs]
+    successors = [item for item in items if _is_replica_identity(item.conflicting)]
+    return [f"REPLICA IDENTITY USING INDEX {identifier(item.name)}" for item in successors]
 
 
 def _is_lost(table: Table, item: Difference, items: Sequence[Difference]) -> bool:
-    if item.kind is Kind.LEFTOVER:
-        return _is_identity(item.found)
-    if item.kind not in _DROPPING or not _is_identity(item.holder):
+    if isinstance(item, Leftover):
+        return _is_replica_identity(item.actual)
+    if not isinstance(item, IndexDifference | ConstraintDifference) or item.kind not in _DROPPING:
         return False
-    return not _moves(item.holder, items) and not _can_be_identity(table, item.wanted)
+    conflicting = item.conflicting
+    if conflicting is None or not _is_replica_identity(conflicting):
+        return False
+    return not _is_renamed(conflicting, items) and not _can_be_replica_identity(table, item.declared)
 
 
-def _is_identity(found: object) -> bool:
-    index = found.index if isinstance(found, Constraint) else found
-    return isinstance(index, Index) and index.replica_identity
+def _is_replica_identity(conflicting: Index | Constraint | None) -> bool:
+    index = conflicting.index if isinstance(conflicting, Constraint) else conflicting
+    return index is not None and index.replica_identity
 
 
-def _moves(holder: Index | Constraint, items: Sequence[Difference]) -> bool:
-    renamed = [item.found.name for item in items if item.kind in (Kind.INDEX_NAME, Kind.CONSTRAINT_NAME)]
-    return holder.name in renamed
+def _is_renamed(conflicting: Index | Constraint, items: Sequence[Difference]) -> bool:
+    return any(
+        isinstance(item, MatchedIndex | MatchedConstraint)
+        and item.kind in (Kind.INDEX_NAME, Kind.CONSTRAINT_NAME)
+        and item.actual.name == conflicting.name
+        for item in items
+    )
 
 
-def _can_be_identity(table: Table, wanted: Index | Constraint) -> bool:
+def _can_be_replica_identity(table: Table, declared: Index | Constraint) -> bool:
     """Whether it is unique at once, for all rows, and of columns that are NOT NULL."""
-    index = wanted.index if isinstance(wanted, Constraint) else wanted
+    index = declared.index if isinstance(declared, Constraint) else declared
     if index is None or not index.unique or index.predicate is not None:
         return False
-    if isinstance(wanted, Constraint) and (wanted.deferrable or wanted.kind == "x"):
+    if isinstance(declared, Constraint) and (declared.deferrable or declared.kind is ConstraintKind.EXCLUSION):
         return False
     mandatory = {identifier(column.name) for column in table.columns.values() if column.not_null}
     return all(key in mandatory or identifier(key) in mandatory for key in index.keys)
-
-
-def _needed_for_replication(table: Table, item: Difference) -> Refusal:
-    return Refusal(
-        "replica-identity",
-        table.name,
-        item.name,
-        f"expected {item.expected}, found {item.actual}, which is the table's replica identity. What is declared can't be"
-        " that, and without one a publisher refuses to UPDATE and DELETE.",
-        f"Let another be (ALTER TABLE {table.sql_name} REPLICA IDENTITY DEFAULT takes the primary key), then run migrate"
-        " again.",
-    )

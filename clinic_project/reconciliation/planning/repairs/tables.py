@@ -1,78 +1,85 @@
 """Tables that are missing: made together, in one transaction, since nobody uses them yet."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from ...comparison.differences import Difference, Kind
-from ...schema.model import Constraint, Index, Table, identifier
-from ..builder import Draft
-from ..dependencies import Is, free
-from ..plan import Footing, Lock, Phase, Repair, Step
-from .constraints import add_rule_at_once
+from ...comparison.differences import Difference, MissingTable
+from ...schema.model import Constraint, ConstraintKind, ObjectReference, Schema, Table, identifier
+from ..blockers import Blockers
+from ..builder import plan_of
+from ..dependencies import name_is_free, table_exists
+from ..plan import Condition, Lock, Phase, Plan, Repair, Step
+from .constraints import add_foreign_key_to_new_table
+from .steps import create_index
 
 
-def create_missing_tables(draft: Draft, items: Iterable[Difference]) -> None:
-    creatable = _without_waiting(draft, {item.table: item.wanted for item in items if item.kind is Kind.TABLE_MISSING})
-    draft.created = frozenset(creatable)
-    if not creatable:
-        return
-    statements = [statement for table in creatable.values() for statement in _create(table)]
-    later: list[tuple[Table, Constraint]] = []
-    for table in creatable.values():
-        for key in _foreign_keys(table):
-            if _target(key) in creatable:
-                statements.append(f"ALTER TABLE {table.sql_name} ADD CONSTRAINT {identifier(key.name)} {key.text}")
-            else:
-                later.append((table, key))
-    names = ", ".join(creatable)
-    step = Step(
-        tuple(statements),
+@dataclass(frozen=True, slots=True)
+class NewTables:
+    """The plan that makes missing tables, and what is blocked with those that can't be made."""
+
+    plan: Plan
+    blockers: Blockers
+
+
+def create_missing_tables(items: Iterable[Difference], actual: Schema, blockers: Blockers) -> NewTables:
+    missing = {item.table: item.declared for item in items if isinstance(item, MissingTable)}
+    tables, blockers = _with_parents(missing, blockers)
+    if not tables:
+        return NewTables(Plan(), blockers)
+    keys = [(table, key) for table in tables.values() for key in table.constraints_of([ConstraintKind.FOREIGN_KEY])]
+    # Others' in transactions of their own, so that no lock on a parent in use is held while waiting for another's.
+    later = [(table, key) for table, key in keys if _parent(key) not in tables]
+    repairs = [_creation(tables, [(table, key) for table, key in keys if _parent(key) in tables])]
+    repairs += [add_foreign_key_to_new_table(table, key, actual) for table, key in later]
+    return NewTables(plan_of(*repairs), blockers)
+
+
+def _creation(tables: Mapping[str, Table], keys: list[tuple[Table, Constraint]]) -> Repair:
+    statements = [statement for table in tables.values() for statement in _statements(table)]
+    statements += [
+        f"ALTER TABLE {table.sql_name} ADD CONSTRAINT {identifier(key.name)} {key.sql}" for table, key in keys
+    ]
+    names = ", ".join(tables)
+    reason = "create the tables" if len(tables) > 1 else "create the table"
+    return Repair(
+        Phase.TABLES,
         names,
-        Lock.ACCESS_EXCLUSIVE,
-        "create the tables" if len(creatable) > 1 else "create the table",
+        tuple(tables),
+        (Step(tuple(statements), names, Lock.ACCESS_EXCLUSIVE, reason),),
+        requires=frozenset(name_is_free(index.name) for table in tables.values() for index in table.indexes),
+        provides=frozenset(table_exists(name) for name in tables),
     )
-    gives = frozenset(Footing(Is.A_TABLE, name) for name in creatable)
-    needs = frozenset(free(index.name) for table in creatable.values() for index in table.indexes)
-    draft.repairs.append(Repair(Phase.TABLES, names, tuple(creatable), (step,), needs=needs, gives=gives))
-    for table, key in later:
-        # Each in a transaction of its own, so that no lock on a parent in use is held while waiting for another's.
-        add_rule_at_once(draft, table, key)
 
 
-def _without_waiting(draft: Draft, missing: dict[str, Table]) -> dict[str, Table]:
+def _with_parents(missing: Mapping[str, Table], blockers: Blockers) -> tuple[dict[str, Table], Blockers]:
     """Leave out the tables whose parents won't be there, and those that need them in turn."""
-    creatable = dict(missing)
-    while waiting := [table.name for table in creatable.values() if _waits(draft, table)]:
-        for name in waiting:
-            del creatable[name]
-    return creatable
+    tables = dict(missing)
+    while blocked := [table for table in tables.values() if blockers.blocked_by(_required_parents(table))]:
+        for table in blocked:
+            causes = blockers.blocked_by(_required_parents(table))
+            reference = ObjectReference(table.name, table.name)
+            blockers = blockers.block_dependents(causes, [reference], frozenset({table_exists(table.name)}))
+            del tables[table.name]
+    return tables, blockers
 
 
-def _waits(draft: Draft, table: Table) -> bool:
-    parents = {_target(key) for key in _foreign_keys(table)} - {table.name}
-    return draft.undone.holds_up_places(
-        [(table.name, table.name)],
-        frozenset(Footing(Is.A_TABLE, parent) for parent in parents),
-        frozenset({Footing(Is.A_TABLE, table.name)}),
-    )
+def _required_parents(table: Table) -> frozenset[Condition]:
+    parents = {_parent(key) for key in table.constraints_of([ConstraintKind.FOREIGN_KEY])} - {table.name}
+    return frozenset(table_exists(parent) for parent in parents)
 
 
-def _foreign_keys(table: Table) -> list[Constraint]:
-    return [constraint for constraint in table.constraints if constraint.kind == "f"]
-
-
-def _target(key: Constraint) -> str:
+def _parent(key: Constraint) -> str:
     assert key.target is not None  # it is a foreign key  # noqa: S101
     return key.target[1]
 
 
-def _create(table: Table) -> list[str]:
+def _statements(table: Table) -> list[str]:
     parts = [f"{identifier(column.name)} {column.definition}" for column in table.columns.values()]
-    parts += [f"CONSTRAINT {identifier(c.name)} {c.text}" for c in table.constraints if c.kind != "f"]
+    parts += [
+        f"CONSTRAINT {identifier(constraint.name)} {constraint.sql}"
+        for constraint in table.constraints
+        if constraint.kind is not ConstraintKind.FOREIGN_KEY
+    ]
     lines = ",\n    ".join(parts)
     indexes = [index for index in table.indexes if index.constraint is None]
-    return [f"CREATE TABLE {table.sql_name} (\n    {lines}\n)", *(_create_index(table, index) for index in indexes)]
-
-
-def _create_index(table: Table, index: Index) -> str:
-    unique = "UNIQUE " if index.unique else ""
-    return f"CREATE {unique}INDEX {identifier(index.name)} ON {table.sql_name} {index.definition}"
+    return [f"CREATE TABLE {table.sql_name} (\n    {lines}\n)", *(create_index(index, table) for index in indexes)]

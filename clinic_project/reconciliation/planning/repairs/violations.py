@@ -1,9 +1,10 @@
-"""The rows that stand in a repair's way, as queries for their number and some of their keys. Never for their contents."""
+"""The rows that make a step fail, as queries for their number and some of their keys. Never for their contents."""
 
 from collections.abc import Sequence
 
 from ...schema.model import Column, Constraint, Index, Table, identifier
-from ..plan import Guard
+from .. import refusals
+from ..plan import Counted, Refusal, ViolationQuery
 
 #: How many keys a refusal shows.
 SHOWN_KEYS = 5
@@ -14,30 +15,23 @@ UNIQUE_VIOLATION = "23505"
 CHECK_VIOLATION = "23514"
 
 
-def any_rows(table: Table, name: str, reason: str, remedy: str, *, code: str) -> Guard:
+def any_rows(table: Table, refusal: Refusal) -> ViolationQuery:
     sql = f"SELECT count(*), NULL FROM {table.sql_name}"
-    return Guard(sql, code, table.name, name, reason, remedy, (NOT_NULL_VIOLATION,))
+    return ViolationQuery(sql, refusal, Counted("row", "rows"), (NOT_NULL_VIOLATION,))
 
 
-def nulls(table: Table, column: Column) -> Guard:
-    name = identifier(column.name)
-    rows = _counting(table, f"SELECT {_key(table)} AS key FROM {table.sql_name} WHERE {name} IS NULL")
-    what = "{count} rows are NULL in a column that is declared NOT NULL"
-    if column.value_for_nulls is None:
-        code, reason = "nulls-without-default", f"{what} and has no default to fill them with ({{keys}})."
-        remedy = (
-            f"Give them a value, then run migrate again: UPDATE {table.sql_name} SET {name} = … WHERE {name} IS NULL"
-        )
-    else:
-        code, reason = "nulls-kept", f"{what}, and stayed so when they were given its default ({{keys}})."
-        remedy = (
-            "See which trigger or rule of the table keeps them from being changed, disable it for the time of the repair"
-            f" (ALTER TABLE {table.sql_name} DISABLE TRIGGER …, or RULE …), and run migrate again."
-        )
-    return Guard(rows, code, table.name, column.name, reason, remedy, (NOT_NULL_VIOLATION, CHECK_VIOLATION))
+def nulls(table: Table, column: Column) -> ViolationQuery:
+    rows = f"SELECT {_key(table)} AS key FROM {table.sql_name} WHERE {identifier(column.name)} IS NULL"
+    why = refusals.nulls_without_default if column.backfill_value is None else refusals.nulls_kept
+    return ViolationQuery(
+        _counting(table, rows),
+        why(table, column),
+        Counted("row is", "rows are"),
+        (NOT_NULL_VIOLATION, CHECK_VIOLATION),
+    )
 
 
-def duplicates(table: Table, name: str, index: Index) -> Guard:
+def duplicates(table: Table, name: str, index: Index) -> ViolationQuery:
     keys = ", ".join(index.keys)
     conditions = [] if "NULLS NOT DISTINCT" in index.body else [f"{key} IS NOT NULL" for key in index.keys]
     if index.predicate:
@@ -45,50 +39,39 @@ def duplicates(table: Table, name: str, index: Index) -> Guard:
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     text = f"{keys}::text" if len(index.keys) == 1 else f"({keys})::text"
     rows = f"SELECT {text} AS key FROM {table.sql_name}{where} GROUP BY {keys} HAVING count(*) > 1"
-    return Guard(
+    return ViolationQuery(
         f"WITH found AS ({rows}) SELECT count(*), {_some_keys(keys)} FROM found",
-        "duplicates",
-        table.name,
-        name,
-        "{count} values occur more than once where they must be unique ({keys}).",
-        "Decide which of the rows to keep, change or remove the others, then run migrate again.",
+        refusals.duplicates(table, name),
+        Counted("value occurs", "values occur"),
         (UNIQUE_VIOLATION,),
     )
 
 
-def orphans(table: Table, constraint: Constraint) -> Guard:
+def orphans(table: Table, constraint: Constraint) -> ViolationQuery:
     assert constraint.target is not None  # it is a foreign key  # noqa: S101
     pairs = list(zip(constraint.columns, constraint.target_columns, strict=True))
     present = " AND ".join(f"c.{identifier(column)} IS NOT NULL" for column, _ in pairs)
     joined = " AND ".join(f"p.{identifier(target)} = c.{identifier(column)}" for column, target in pairs)
-    target = identifier(*constraint.target)
-    columns = ", ".join(constraint.columns)
-    return Guard(
-        _counting(
-            table,
-            f"SELECT {_key(table, 'c.')} || ' -> ' || {_row_text(constraint.columns, 'c.')} AS key"
-            f" FROM {table.sql_name} c WHERE {present} AND NOT EXISTS (SELECT FROM {target} p WHERE {joined})",
-        ),
-        "orphan-rows",
-        table.name,
-        constraint.name,
-        f"{{count}} rows point by {columns} to rows of {constraint.target[1]} that don't exist ({{keys}}). New rows are"
-        " guarded by the foreign key, NOT VALID until these are settled.",
-        "Restore the missing rows, or correct or remove these, then run migrate again.",
+    rows = (
+        f"SELECT {_key(table, 'c.')} || ' -> ' || {_row_text(constraint.columns, 'c.')} AS key"
+        f" FROM {table.sql_name} c WHERE {present}"
+        f" AND NOT EXISTS (SELECT FROM {identifier(*constraint.target)} p WHERE {joined})"
+    )
+    return ViolationQuery(
+        _counting(table, rows),
+        refusals.orphan_rows(table, constraint, constraint.target[1]),
+        Counted("row points", "rows point"),
         (FOREIGN_KEY_VIOLATION,),
     )
 
 
-def violators(table: Table, constraint: Constraint) -> Guard:
+def check_violations(table: Table, constraint: Constraint) -> ViolationQuery:
     expression = constraint.definition.removeprefix("CHECK ").removesuffix(" NO INHERIT")
-    return Guard(
-        _counting(table, f"SELECT {_key(table)} AS key FROM {table.sql_name} WHERE NOT {expression}"),
-        "check-violations",
-        table.name,
-        constraint.name,
-        f"{{count}} rows break {expression} ({{keys}}). New rows are guarded by the constraint, NOT VALID until these"
-        " are settled.",
-        "Correct these rows, then run migrate again.",
+    rows = f"SELECT {_key(table)} AS key FROM {table.sql_name} WHERE NOT {expression}"
+    return ViolationQuery(
+        _counting(table, rows),
+        refusals.check_violations(table, constraint, expression),
+        Counted("row breaks", "rows break"),
         (CHECK_VIOLATION,),
     )
 

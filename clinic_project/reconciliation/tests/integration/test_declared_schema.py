@@ -45,8 +45,8 @@ def _require_the_same(apps, *labels):
         differences = compare(
             Schema("public", tables), read_schema(connection, "public", tables, ["any"], lock_timeout=1)
         )
-    assert [(item.kind, item.name, item.expected, item.actual) for item in differences.items] == []
-    assert differences.extras == ()
+    assert [(item.kind, item.name, item.declared_text, item.actual_text) for item in differences.items] == []
+    assert differences.undeclared == ()
     for table in tables.values():
         actual = differences.actual.tables[table.name]
         assert (table.kind, table.indexes, table.constraints) == (actual.kind, actual.indexes, actual.constraints)

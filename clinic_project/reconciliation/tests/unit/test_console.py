@@ -10,13 +10,13 @@ from clinic_project.reconciliation.comparison import compare
 from clinic_project.reconciliation.execution.sessions import Session
 from clinic_project.reconciliation.management.console import ConsoleReporter, differences_text, refusals_text
 from clinic_project.reconciliation.pipeline import Inspection
-from clinic_project.reconciliation.planning.plan import Plan, Refusal, Step
+from clinic_project.reconciliation.planning.plan import Lock, Plan, Refusal, RefusalCode, Step
 from clinic_project.reconciliation.schema.introspection import Server
-from clinic_project.reconciliation.schema.model import Column, Schema, Table
+from clinic_project.reconciliation.schema.model import Column, ObjectReference, Schema, Table
 
-BUILD = Step(("CREATE INDEX …",), "cow", "SHARE UPDATE EXCLUSIVE", "build cow_by_name")
-TYPE = Refusal("column-type", "cow", "name", "expected text, found integer.", "Convert it, then run migrate again.")
-VIEW = Refusal("not-a-table", "barn", "barn", "expected a table, found a view.", "Rename it, then run migrate again.")
+BUILD = Step(("CREATE INDEX …",), "cow", Lock.SHARE_UPDATE_EXCLUSIVE, "build cow_by_name")
+TYPE = Refusal(RefusalCode.COLUMN_TYPE, "cow", "name", "expected text, found integer.", "Convert it.")
+VIEW = Refusal(RefusalCode.NOT_A_TABLE, "barn", "barn", "expected a table, found a view.", "Rename it.")
 SESSION = Session(14353, "idle in transaction", 12.4, "psql", "LOCK TABLE cow")
 
 
@@ -26,7 +26,7 @@ class TestRefusals:
             "The schema is not as declared: one thing needs a person's decision. What was safe has been done.",
             "  cow.name [column-type]",
             "    expected text, found integer.",
-            "    To do: Convert it, then run migrate again.",
+            "    To do: Convert it.",
         ]
 
     def test_a_table_is_named_once(self):
@@ -36,7 +36,8 @@ class TestRefusals:
         assert "2 things need a person's decision" in refusals_text([TYPE, VIEW, TYPE])
 
     def test_what_two_inspections_saw_blocked_stands_together(self):
-        seen = [replace(TYPE, waiting=(("cow", "by_name"),)), replace(TYPE, waiting=(("calf", "mother"),))]
+        blocked = [ObjectReference("cow", "by_name"), ObjectReference("calf", "mother")]
+        seen = [replace(TYPE, blocked=(reference,)) for reference in blocked]
         assert refusals_text(seen).splitlines()[-1].endswith("cow.by_name, calf.mother.")
 
     def test_one_that_stops_the_whole_plan_says_that_nothing_was_done(self):

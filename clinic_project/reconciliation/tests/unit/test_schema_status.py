@@ -8,7 +8,18 @@ from clinic_project.reconciliation.comparison import compare
 from clinic_project.reconciliation.pipeline import Inspection
 from clinic_project.reconciliation.planning.planner import make_plan
 from clinic_project.reconciliation.schema.introspection import Server
-from clinic_project.reconciliation.schema.model import Column, Constraint, Index, Relation, Schema, Sequence, Table
+from clinic_project.reconciliation.schema.model import (
+    Column,
+    Constraint,
+    ConstraintKind,
+    Identity,
+    Index,
+    Relation,
+    RelationKind,
+    Schema,
+    Sequence,
+    Table,
+)
 
 SERVER = Server("farm", "18.0", 180000, "farmer", "public", "public", False, False, True, True)
 
@@ -17,17 +28,17 @@ def index(name: str, body: str) -> Index:
     return Index(name, unique=False, body=body, definition=body, columns=("name",))
 
 
-ID = Column("id", "integer", not_null=True, identity="d")
+ID = Column("id", "integer", not_null=True, identity=Identity.BY_DEFAULT)
 NAME = Column("name", "text", not_null=True)
 BY_NAME = index("cow_by_name", "USING btree (name)")
-POSITIVE = Constraint("cow_positive", "c", "CHECK ((id > 0))", ("id",))
+POSITIVE = Constraint("cow_positive", ConstraintKind.CHECK, "CHECK ((id > 0))", ("id",))
 COW = Table("public", "cow", {"id": ID, "name": NAME}, (BY_NAME,), (POSITIVE,))
 
 
-def inspected(*found: Table, holders: Mapping[str, Relation] | None = None) -> TableStatus:
+def inspected(*found: Table, name_owners: Mapping[str, Relation] | None = None) -> TableStatus:
     """Return the status of the cows of a database that is to have them."""
     expected = Schema("public", {"cow": COW})
-    actual = Schema("public", {table.name: table for table in found}, holders or {})
+    actual = Schema("public", {table.name: table for table in found}, name_owners or {})
     differences = compare(expected, actual)
     (table,) = schema_status(Inspection(SERVER, expected, differences, make_plan(differences, SERVER)))
     return table
@@ -53,7 +64,7 @@ def test_of_a_missing_table_all_parts_are_missing():
 
 
 def test_a_view_in_the_place_of_a_table_is_for_a_person_to_decide():
-    table = inspected(holders={"cow": Relation("public", "cow", "v")})
+    table = inspected(name_owners={"cow": Relation("public", "cow", RelationKind.VIEW)})
     (itself,) = objects(table, "Table")
     assert (itself.status, itself.lines, itself.refused) == (Status.DIFFERENT, (("a table", "a view"),), True)
     assert {item.status for item in objects(table, "Columns")} == {Status.MISSING}
@@ -72,7 +83,7 @@ def test_all_that_is_wrong_with_a_column_stands_together():
 
 
 def test_what_is_refused_for_the_whole_table_is_refused_for_its_parts():
-    partitioned = replace(COW, kind="p", indexes=())
+    partitioned = replace(COW, kind=RelationKind.PARTITIONED_TABLE, indexes=())
     (by_name,) = objects(inspected(partitioned), "Indexes")
     assert (by_name.status, by_name.refused) == (Status.MISSING, True)
 
@@ -86,7 +97,9 @@ def test_what_a_refusal_blocks_is_not_refused_itself():
 
 
 def test_a_serial_is_as_good_as_an_identity_and_is_named():
-    serial = replace(ID, identity="", sequence=Sequence("public.cow_id_seq", True, True, 1, 2147483647, True))
+    serial = replace(
+        ID, identity=Identity.NONE, sequence=Sequence("public.cow_id_seq", True, True, 1, 2147483647, True)
+    )
     (key, _) = objects(inspected(replace(COW, columns={"id": serial, "name": NAME})), "Columns")
     assert key.status is Status.AS_DECLARED
     assert "with values from public.cow_id_seq" in key.remark
@@ -106,7 +119,9 @@ def test_an_index_of_another_name_is_shown_by_its_declared_one():
 
 def test_what_interrupted_repairs_left():
     built = index("reconcile_new_0123456789abcdef", "USING btree (id)")
-    check = Constraint("reconcile_check_0123456789abcdef", "c", "CHECK ((name IS NOT NULL))", ("name",))
+    check = Constraint(
+        "reconcile_check_0123456789abcdef", ConstraintKind.CHECK, "CHECK ((name IS NOT NULL))", ("name",)
+    )
     table = inspected(replace(COW, indexes=(BY_NAME, built), constraints=(POSITIVE, check)))
     assert [item.status for item in objects(table, "Indexes")] == [Status.AS_DECLARED, Status.LEFTOVER]
     assert [item.status for item in objects(table, "Constraints")] == [Status.AS_DECLARED, Status.LEFTOVER]
@@ -115,7 +130,7 @@ def test_what_interrupted_repairs_left():
 def test_what_nobody_declares_is_shown_but_makes_no_difference():
     horns = Column("horns", "integer", not_null=True)
     by_id = index("by_id", "USING hash (id)")
-    short = Constraint("short", "c", "CHECK ((length(name) < 9))", ("name",))
+    short = Constraint("short", ConstraintKind.CHECK, "CHECK ((length(name) < 9))", ("name",))
     columns = {**COW.columns, "horns": horns}
     table = inspected(
         replace(COW, columns=columns, indexes=(BY_NAME, by_id), constraints=(POSITIVE, short), triggers=("milk",))

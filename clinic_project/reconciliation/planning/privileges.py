@@ -1,0 +1,46 @@
+"""What would fail for want of a privilege in the middle of a plan: refused before the first change."""
+
+from collections.abc import Iterator, Sequence
+
+from ..comparison.differences import Differences, Kind, MissingConstraint, MissingTable
+from ..schema.introspection import Server
+from ..schema.model import Constraint, Table
+from . import refusals
+from .plan import Phase, Refusal, Repair
+
+#: What takes a new relation, or a new name of one, for which PostgreSQL requires CREATE on the schema.
+_MAKING_RELATIONS = frozenset({Kind.INDEX_NAME, Kind.KEY_WITHOUT_GENERATOR})
+
+
+def missing_privileges(repairs: Sequence[Repair], differences: Differences, server: Server) -> Iterator[Refusal]:
+    created = {name for repair in repairs if repair.phase is Phase.TABLES for name in repair.names}
+    changed = {repair.table for repair in repairs if repair.phase is not Phase.TABLES} | created
+    for name in sorted(changed):
+        table = differences.actual.tables.get(name)
+        if table is not None and not table.owned:
+            yield refusals.not_owner(table, server.role)
+    if not server.may_create and (created or _makes_relations(repairs, differences)):
+        yield refusals.may_not_create(differences.actual.name, server.role)
+    for parent in _unreferenceable(differences, changed):
+        yield refusals.may_not_reference(parent, server.role)
+
+
+def _makes_relations(repairs: Sequence[Repair], differences: Differences) -> bool:
+    builds = any(step.builds for repair in repairs for step in repair.steps)
+    return builds or any(item.kind in _MAKING_RELATIONS for item in differences.items)
+
+
+def _unreferenceable(differences: Differences, changed: set[str]) -> list[Table]:
+    """Find the parents that new foreign keys will point to, and that this role may not reference."""
+    keys = [key for key in _new_constraints(differences, changed) if key.target is not None]
+    parents = sorted({key.target[1] for key in keys if key.target is not None})
+    tables = [differences.actual.tables[name] for name in parents if name in differences.actual.tables]
+    return [table for table in tables if not table.may_reference]
+
+
+def _new_constraints(differences: Differences, changed: set[str]) -> Iterator[Constraint]:
+    for item in differences.items:
+        if item.table in changed and isinstance(item, MissingTable):
+            yield from item.declared.constraints
+        elif item.table in changed and isinstance(item, MissingConstraint):
+            yield item.declared

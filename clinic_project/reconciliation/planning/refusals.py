@@ -1,0 +1,344 @@
+"""All refusals: what is found, what was expected, what a person has to do, and the SQL of that, ready to run.
+
+The reasons of those that count rows have {rows} and {keys} to fill in: see `ViolationQuery`.
+"""
+
+from collections.abc import Sequence
+
+from ..comparison.differences import ColumnDifference, ConstraintDifference, Difference, IndexDifference
+from ..schema.model import Column, Constraint, Relation, Table, identifier
+from .plan import Refusal, RefusalCode, Step
+
+_AGAIN = "then run migrate again."
+
+
+def listed(items: Sequence[Difference]) -> str:
+    return "; ".join(f"{item.name}: expected {item.declared_text}, found {item.actual_text}" for item in items) + "."
+
+
+# Tables
+
+
+def not_a_table(name: str, owner: Relation) -> Refusal:
+    return Refusal(
+        RefusalCode.NOT_A_TABLE,
+        name,
+        name,
+        f"expected a table, found {owner.kind.label} of that name in the schema {owner.schema}.",
+        f"Rename or drop it ({identifier(owner.schema, name)}), {_AGAIN}",
+    )
+
+
+def unlogged(table: Table) -> Refusal:
+    statement = f"ALTER TABLE {table.sql_name} SET LOGGED"
+    return Refusal(
+        RefusalCode.UNLOGGED,
+        table.name,
+        table.name,
+        "expected a table that survives a crash of the server, found an UNLOGGED one, which is emptied by it.",
+        f"Run {statement}; it rewrites the table under a lock that keeps readers out.",
+        (statement,),
+    )
+
+
+def partitioned(table: Table, items: Sequence[Difference]) -> Refusal:
+    return Refusal(
+        RefusalCode.PARTITIONED,
+        table.name,
+        table.name,
+        "is partitioned, where indexes can't be built concurrently nor constraints be added in steps. " + listed(items),
+        f"Repair each partition and attach it, or make this an ordinary table, {_AGAIN}",
+    )
+
+
+def rows_hidden(table: Table, items: Sequence[Difference]) -> Refusal:
+    return Refusal(
+        RefusalCode.ROW_LEVEL_SECURITY,
+        table.name,
+        table.name,
+        "row level security hides rows from this role, so that repairs would miss them. " + listed(items),
+        "Run migrate as a role with BYPASSRLS, or, for the time of the repair,"
+        f" ALTER TABLE {table.sql_name} NO FORCE ROW LEVEL SECURITY.",
+    )
+
+
+def parent_without_key(table: Table, columns: Sequence[str]) -> Refusal:
+    names = ", ".join(identifier(column) for column in columns)
+    statement = f"ALTER TABLE {table.sql_name} ADD UNIQUE ({names})"
+    return Refusal(
+        RefusalCode.PARENT_WITHOUT_KEY,
+        table.name,
+        table.name,
+        f"foreign keys are to point to its {names}: expected a unique constraint on that, found none.",
+        f"Run {statement}, or make it the primary key, {_AGAIN}",
+        (statement,),
+    )
+
+
+def replica_identity(table: Table, item: Difference) -> Refusal:
+    statement = f"ALTER TABLE {table.sql_name} REPLICA IDENTITY DEFAULT"
+    return Refusal(
+        RefusalCode.REPLICA_IDENTITY,
+        table.name,
+        item.name,
+        f"expected {item.declared_text}, found {item.actual_text}, which is the table's replica identity. What is declared"
+        " can't be that, and without one a publisher refuses to UPDATE and DELETE.",
+        f"Choose another ({statement} takes the primary key), {_AGAIN}",
+        (statement,),
+    )
+
+
+# Privileges: nothing is begun without them
+
+
+def not_owner(table: Table, role: str) -> Refusal:
+    statement = f"ALTER TABLE {table.sql_name} OWNER TO {identifier(role)}"
+    return Refusal(
+        RefusalCode.NOT_OWNER,
+        table.name,
+        table.name,
+        f"it must be changed, and only its owner may: expected {role}, found {table.owner}.",
+        f"Run migrate as {table.owner}, or {statement}.",
+        (statement,),
+        fatal=True,
+    )
+
+
+def may_not_create(schema: str, role: str) -> Refusal:
+    statement = f"GRANT CREATE ON SCHEMA {identifier(schema)} TO {identifier(role)}"
+    return Refusal(
+        RefusalCode.MAY_NOT_CREATE,
+        schema,
+        schema,
+        f"tables, indexes or sequences have to be made or renamed in this schema, which the role {role} may not.",
+        f"{statement}, {_AGAIN}",
+        (statement,),
+        fatal=True,
+    )
+
+
+def may_not_reference(table: Table, role: str) -> Refusal:
+    statement = f"GRANT REFERENCES ON {table.sql_name} TO {identifier(role)}"
+    return Refusal(
+        RefusalCode.MAY_NOT_REFERENCE,
+        table.name,
+        table.name,
+        f"a foreign key must point to it, and the role {role} lacks the privilege REFERENCES on it.",
+        f"{statement}, {_AGAIN}",
+        (statement,),
+        fatal=True,
+    )
+
+
+# Columns
+
+
+def column_type(table: Table, item: ColumnDifference, cost: str, conversion: str) -> Refusal:
+    return Refusal(
+        RefusalCode.COLUMN_TYPE,
+        table.name,
+        item.name,
+        f"expected {item.declared_text}, found {item.actual_text}. Converting it may fail or change values, and {cost}",
+        f"After a backup, run: {conversion} Then run migrate again.",
+    )
+
+
+def column_needs_rewrite(table: Table, column: Column, clause: str) -> Refusal:
+    statement = f"ALTER TABLE {table.sql_name} {clause}"
+    return Refusal(
+        RefusalCode.COLUMN_NEEDS_REWRITE,
+        table.name,
+        column.name,
+        f"the column is missing, the table has {{rows}}, and adding it ({column.definition}) rewrites them all under a"
+        " lock that keeps readers out.",
+        f"At a time when that can be, run: {statement}",
+        (statement,),
+    )
+
+
+def column_without_value(table: Table, column: Column) -> Refusal:
+    return Refusal(
+        RefusalCode.COLUMN_WITHOUT_VALUE,
+        table.name,
+        column.name,
+        f"the column is missing, it is declared {column.definition} without a default, and the table has {{rows}}:"
+        " there is no value to give them.",
+        f"Add it with values of your own (ALTER TABLE {table.sql_name} ADD COLUMN {identifier(column.name)}"
+        f" {column.type}; UPDATE …), {_AGAIN}",
+    )
+
+
+def nulls_without_default(table: Table, column: Column) -> Refusal:
+    name = identifier(column.name)
+    return Refusal(
+        RefusalCode.NULLS_WITHOUT_DEFAULT,
+        table.name,
+        column.name,
+        "{rows} NULL in a column that is declared NOT NULL and has no default to fill it with ({keys}).",
+        f"Set a value, then run migrate again: UPDATE {table.sql_name} SET {name} = … WHERE {name} IS NULL",
+    )
+
+
+def nulls_kept(table: Table, column: Column) -> Refusal:
+    return Refusal(
+        RefusalCode.NULLS_KEPT,
+        table.name,
+        column.name,
+        "{rows} NULL in a column that is declared NOT NULL, and stayed so when set to its default ({keys}).",
+        "See which trigger or rule of the table keeps them from being changed, disable it for the time of the repair"
+        f" (ALTER TABLE {table.sql_name} DISABLE TRIGGER …, or RULE …), and run migrate again.",
+    )
+
+
+# Keys, foreign keys and checks
+
+
+def constraint_needs_lock(table: Table, declared: Constraint, clause: str) -> Refusal:
+    statement = f"ALTER TABLE {table.sql_name} {clause}"
+    return Refusal(
+        RefusalCode.CONSTRAINT_NEEDS_LOCK,
+        table.name,
+        declared.name,
+        f"the constraint {declared.sql} is missing, the table has {{rows}}, and adding it locks the table while its index"
+        " is built.",
+        f"At a time when that can be, run: {statement}",
+        (statement,),
+    )
+
+
+def other_key(table: Table, item: ConstraintDifference, conflicting: Constraint) -> Refusal:
+    drop = f"ALTER TABLE {table.sql_name} DROP CONSTRAINT {identifier(conflicting.name)}"
+    return Refusal(
+        RefusalCode.OTHER_KEY,
+        table.name,
+        item.name,
+        f"expected {item.declared_text}, found {conflicting.name}: {conflicting.sql}. What relies on that one is not known"
+        " here.",
+        f"If nothing does, drop it ({drop}), or give it another name, {_AGAIN}",
+    )
+
+
+def duplicates(table: Table, name: str) -> Refusal:
+    return Refusal(
+        RefusalCode.DUPLICATES,
+        table.name,
+        name,
+        "{rows} more than once in columns that must be unique ({keys}).",
+        f"Decide which of the rows to keep, change or remove the others, {_AGAIN}",
+    )
+
+
+def orphan_rows(table: Table, constraint: Constraint, parent: str) -> Refusal:
+    return Refusal(
+        RefusalCode.ORPHAN_ROWS,
+        table.name,
+        constraint.name,
+        f"{{rows}} by {', '.join(constraint.columns)} to rows of {parent} that don't exist ({{keys}}). The foreign key"
+        " keeps new ones out, NOT VALID until these are settled.",
+        f"Restore the missing rows, or correct or remove these, {_AGAIN}",
+    )
+
+
+def check_violations(table: Table, constraint: Constraint, expression: str) -> Refusal:
+    return Refusal(
+        RefusalCode.CHECK_VIOLATIONS,
+        table.name,
+        constraint.name,
+        f"{{rows}} {expression} ({{keys}}). The constraint keeps new ones out, NOT VALID until these are settled.",
+        f"Correct these rows, {_AGAIN}",
+    )
+
+
+# Names
+
+
+def index_name_taken(table: str, name: str, owner: Relation) -> Refusal:
+    of = f" of the table {owner.table}" if owner.table else ""
+    return Refusal(
+        RefusalCode.NAME_TAKEN,
+        table,
+        name,
+        f"expected an index or constraint of this name, found that {owner.kind.label}{of} has it.",
+        f"Rename or drop that one ({identifier(owner.schema, name)}), {_AGAIN}",
+    )
+
+
+def index_in_use(item: IndexDifference, schema: str) -> Refusal:
+    """Refuse to replace the index that has the declared name, since something undeclared can't be without it."""
+    conflicting = item.conflicting
+    assert conflicting is not None  # it has the declared name  # noqa: S101
+    if conflicting.constraint:
+        found = f"the index of the constraint {conflicting.constraint} ({conflicting.sql}), which no model declares"
+        table = identifier(schema, item.table)
+        rename = f"ALTER TABLE {table} RENAME CONSTRAINT {identifier(conflicting.constraint)} TO …"
+    else:
+        found = f"another ({conflicting.sql}), without which there can't be: {conflicting.needed_by}"
+        rename = f"ALTER INDEX {identifier(schema, item.name)} RENAME TO …"
+    return Refusal(
+        RefusalCode.NAME_TAKEN,
+        item.table,
+        item.name,
+        f"expected the index {item.declared_text}, found {found}.",
+        f"Rename or drop it ({rename}), {_AGAIN}",
+    )
+
+
+def constraint_name_taken(table: Table, item: Difference, what: str, name: str) -> Refusal:
+    return Refusal(
+        RefusalCode.NAME_TAKEN,
+        table.name,
+        item.name,
+        f"expected {what}, {item.actual_text}, to be named {name}, found that another constraint of this table"
+        f" ({table.constraint_name_owner(name)}) has that name.",
+        f"Rename that one (ALTER TABLE {table.sql_name} RENAME CONSTRAINT {identifier(name)} TO …), {_AGAIN}",
+    )
+
+
+# What comes up while a plan is run
+
+
+def locked(step: Step, budget: float, sessions: str) -> Refusal:
+    """Refuse a step that didn't get its locks within `budget` seconds, which `sessions` hold."""
+    return Refusal(
+        RefusalCode.LOCKED,
+        step.table,
+        step.table,
+        f"to {step.reason}, expected a {step.lock} lock within {budget:g} s, found locks held by {sessions}.",
+        "Wait until these sessions end, or end them (SELECT pg_terminate_backend(pid); a prepared transaction by the command"
+        f" shown), {_AGAIN}",
+    )
+
+
+def statement_failed(step: Step, name: str, message: str, sqlstate: str) -> Refusal:
+    return Refusal(
+        RefusalCode.STATEMENT_FAILED,
+        step.table,
+        name,
+        f"PostgreSQL refused to {step.reason}: {message} (SQLSTATE {sqlstate}) in: {step.sql}",
+        f"Resolve the cause that the message names, {_AGAIN}",
+    )
+
+
+# The migration history
+
+
+def unrecorded_migrations(label: str, found: Sequence[str]) -> Refusal:
+    return _history_lost(
+        label,
+        "none of its migrations is recorded, but tables of it exist, and differ from what its migrations make",
+        found,
+        f"Alter them to match one of its migrations, then record that one: manage.py migrate {label} NAME --fake.",
+    )
+
+
+def unrecorded_dependencies(label: str, found: Sequence[str]) -> Refusal:
+    return _history_lost(
+        label,
+        "recorded migrations depend on its own, which aren't recorded, and its tables differ from what these make",
+        found,
+        "Restore its tables, perhaps from a backup, then run migrate again, which records its migrations.",
+    )
+
+
+def _history_lost(label: str, what: str, found: Sequence[str], remedy: str) -> Refusal:
+    return Refusal(RefusalCode.HISTORY_LOST, label, label, f"{what} ({'; '.join(found)}).", remedy)

@@ -1,0 +1,78 @@
+"""The steps that several repairs have: ALTER TABLE, VALIDATE CONSTRAINT, concurrent builds and drops."""
+
+from collections.abc import Sequence
+
+from ...schema.model import Index, Table, identifier
+from ..plan import Lock, Step, ViolationQuery
+
+
+def alter_table(
+    table: Table,
+    reason: str,
+    *clauses: str,
+    lock: Lock = Lock.ACCESS_EXCLUSIVE,
+    parent: tuple[str, str] | None = None,
+    violations: ViolationQuery | None = None,
+    check_first: bool = False,
+) -> Step:
+    """Return a step of an ALTER TABLE for each clause. A foreign key's clause locks its `parent` as well."""
+    return Step(
+        alterations(table, clauses),
+        table.name,
+        lock,
+        reason,
+        relations=(table.sql_name,) if parent is None else (table.sql_name, identifier(*parent)),
+        violations=violations,
+        check_first=check_first,
+    )
+
+
+def alterations(table: Table, clauses: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"ALTER TABLE {table.sql_name} {clause}" for clause in clauses)
+
+
+def validate_constraint(table: Table, constraint: str, reason: str, violations: ViolationQuery) -> Step:
+    return Step(
+        alterations(table, [f"VALIDATE CONSTRAINT {identifier(constraint)}"]),
+        table.name,
+        Lock.SHARE_UPDATE_EXCLUSIVE,
+        reason,
+        relations=(table.sql_name,),
+        violations=violations,
+        scans=True,
+    )
+
+
+def create_index(index: Index, table: Table, *, name: str | None = None, concurrently: bool = False) -> str:
+    unique = "UNIQUE " if index.unique else ""
+    how = "CONCURRENTLY " if concurrently else ""
+    return f"CREATE {unique}INDEX {how}{identifier(name or index.name)} ON {table.sql_name} {index.definition}"
+
+
+def build_index(table: Table, index: Index, name: str, reason: str, violations: ViolationQuery | None) -> Step:
+    return Step(
+        (create_index(index, table, name=name, concurrently=True),),
+        table.name,
+        Lock.SHARE_UPDATE_EXCLUSIVE,
+        reason,
+        relations=(table.sql_name,),
+        transactional=False,
+        builds=identifier(table.schema, name),
+        scans=True,
+        violations=violations,
+    )
+
+
+def drop_index(table: Table, name: str, reason: str) -> Step:
+    return Step(
+        (f"DROP INDEX CONCURRENTLY IF EXISTS {identifier(table.schema, name)}",),
+        table.name,
+        Lock.SHARE_UPDATE_EXCLUSIVE,
+        reason,
+        relations=(table.sql_name,),
+        transactional=False,
+    )
+
+
+def drop_constraint(name: str, *, if_exists: bool = False) -> str:
+    return f"DROP CONSTRAINT {'IF EXISTS ' if if_exists else ''}{identifier(name)}"

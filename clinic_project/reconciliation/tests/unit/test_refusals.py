@@ -1,0 +1,40 @@
+"""The catalogue of refusals: every code has its text there, and statements that the remedy tells."""
+
+import inspect
+
+import pytest
+
+from ...comparison.differences import Kind, MissingIndex
+from ...planning import refusals
+from ...planning.plan import Refusal, RefusalCode
+from .schemas import BY_STATUS, DECLARED, ID, PRIMARY_KEY
+
+ITEM = MissingIndex("visit", Kind.INDEX_MISSING, "visit_status", "USING btree (status)", "nothing", BY_STATUS, None)
+
+WITH_STATEMENTS = [
+    refusals.unlogged(DECLARED),
+    refusals.parent_without_key(DECLARED, ["id"]),
+    refusals.replica_identity(DECLARED, ITEM),
+    refusals.not_owner(DECLARED, 'o"dd'),
+    refusals.may_not_create("public", "clinic"),
+    refusals.may_not_reference(DECLARED, "clinic"),
+    refusals.column_needs_rewrite(DECLARED, ID, f"ADD COLUMN {ID.name} {ID.definition}"),
+    refusals.constraint_needs_lock(DECLARED, PRIMARY_KEY, "ADD CONSTRAINT visit_pkey PRIMARY KEY (id)"),
+]
+
+
+@pytest.mark.parametrize("refusal", WITH_STATEMENTS, ids=lambda refusal: refusal.code)
+def test_the_remedy_tells_its_statements(refusal: Refusal):
+    assert refusal.statements
+    for statement in refusal.statements:
+        assert statement in refusal.remedy
+        assert "…" not in statement
+
+
+def test_every_code_has_its_text_in_the_catalogue():
+    source = inspect.getsource(refusals)
+    assert [code for code in RefusalCode if f"RefusalCode.{code.name}" not in source] == []
+
+
+def test_names_are_quoted():
+    assert '"o""dd"' in refusals.not_owner(DECLARED, 'o"dd').statements[0]
