@@ -7,8 +7,7 @@ from django.db import connections
 from .conf import Budgets
 from .migration_history import declared_by_migrations
 from .pipeline import Inspection, inspect
-from .schema.introspection import Server
-from .schema.model import Schema
+from .schema.model import Schema, Server
 
 
 def inspect_database(alias: str = "default") -> Inspection:

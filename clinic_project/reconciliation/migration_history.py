@@ -26,8 +26,7 @@ from .operations import ReconcileSchema
 from .pipeline import Inspection, inspect, read_declared
 from .planning import refusals
 from .planning.plan import Note, NoteCode, Refusal
-from .schema.introspection import Server
-from .schema.model import Schema
+from .schema.model import Schema, Server
 
 #: An app's label and the name of one of its migrations.
 MigrationKey = tuple[str, str]

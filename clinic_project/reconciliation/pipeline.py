@@ -30,8 +30,8 @@ from .planning.blockers import Blockers
 from .planning.plan import Note, Plan, Refusal, Repair, ViolationQuery
 from .planning.planner import make_plan
 from .schema.declared import declared_schema
-from .schema.introspection import Server, read_schema
-from .schema.model import Schema
+from .schema.introspection import read_schema
+from .schema.model import Schema, Server
 from .server_requirements import require_server
 from .sqlstates import LOCK_NOT_AVAILABLE, connection_lost, sqlstate
 

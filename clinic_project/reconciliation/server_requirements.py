@@ -3,7 +3,8 @@
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .exceptions import Unsupported
-from .schema.introspection import Server, read_server
+from .schema.introspection import read_server
+from .schema.model import Server
 
 #: The oldest supported release, as server_version_num.
 OLDEST = 140000

@@ -10,15 +10,6 @@ from .dependencies import provided_by, required_by
 from .plan import Condition, Note, Plan, Refusal, Repair
 
 
-def plan_of(*parts: Repair | Refusal | Note) -> Plan:
-    """Return a sub-plan: what is decided for one difference, or for a few that only work together."""
-    return Plan(
-        tuple(part for part in parts if isinstance(part, Repair)),
-        tuple(part for part in parts if isinstance(part, Refusal)),
-        tuple(part for part in parts if isinstance(part, Note)),
-    )
-
-
 @dataclass
 class PlanBuilder:
     """The one place where a plan is put together, for the schema `actual`.

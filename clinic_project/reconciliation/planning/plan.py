@@ -312,3 +312,12 @@ class Plan:
                 if step.retry_after is not None:
                     yield step.retry_after
                 yield step
+
+
+def plan_of(*parts: Repair | Refusal | Note) -> Plan:
+    """Return a sub-plan: what is decided for one difference, or for a few that only work together."""
+    return Plan(
+        tuple(part for part in parts if isinstance(part, Repair)),
+        tuple(part for part in parts if isinstance(part, Refusal)),
+        tuple(part for part in parts if isinstance(part, Note)),
+    )

@@ -29,13 +29,12 @@ from ..comparison.differences import (
     WrongConstraint,
     WrongIndex,
 )
-from ..schema.introspection import Server
-from ..schema.model import Constraint, RelationKind, Table
+from ..schema.model import Constraint, RelationKind, Server, Table
 from . import refusals
-from .builder import PlanBuilder, plan_of
+from .builder import PlanBuilder
 from .dependencies import required_by
 from .environment_notes import environment_notes
-from .plan import Plan, Refusal
+from .plan import Plan, Refusal, plan_of
 from .privileges import missing_privileges
 from .repairs import columns, constraints, indexes
 from .repairs.constraint_names import refused_names, rename_constraints, rename_temporarily

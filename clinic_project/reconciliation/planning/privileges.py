@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ..comparison.differences import Differences, Kind, MissingConstraint, MissingTable
-from ..schema.introspection import Server
-from ..schema.model import Constraint, Table
+from ..schema.model import Constraint, Server, Table
 from . import refusals
 from .plan import Phase, Refusal, Repair
 

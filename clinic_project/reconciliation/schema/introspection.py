@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -23,26 +23,12 @@ from .model import (
     Relation,
     RelationKind,
     Schema,
+    Server,
     Table,
     identifier,
+    literal,
 )
 from .model import Sequence as KeySequence
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """What a server lets this role do. `schema` is where CREATE TABLE would put a table, None if nowhere."""
-
-    database: str
-    version: str
-    version_number: int
-    role: str
-    schema: str | None
-    search_path: str
-    in_recovery: bool
-    read_only: bool
-    may_create: bool
-    may_create_temporary: bool
 
 
 def read_server(connection: BaseDatabaseWrapper) -> Server:
@@ -84,7 +70,7 @@ def read_schema(
     """
     with rolled_back(connection) as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds(lock_timeout)])
-        return _Reader(cursor, f"(SELECT oid FROM pg_namespace WHERE nspname = {_literal(schema)})", schema).read(
+        return _Reader(cursor, f"(SELECT oid FROM pg_namespace WHERE nspname = {_query_literal(schema)})", schema).read(
             sorted(tables), sorted(declared_names)
         )
 
@@ -94,9 +80,9 @@ def read_temporary_schema(cursor: Any, schema: str, tables: Iterable[str]) -> Sc
     return _Reader(cursor, "pg_my_temp_schema()", schema).read(sorted(tables), [])
 
 
-def _literal(text: str) -> str:
+def _query_literal(text: str) -> str:
     """Return `text` as it stands in a query that is given parameters, where a per cent sign is doubled."""
-    return "'{}'".format(text.replace("'", "''").replace("%", "%%"))
+    return literal(text).replace("%", "%%")
 
 
 class _Reader:
@@ -134,7 +120,7 @@ class _Reader:
         )
 
     def _rows(self, sql: str, names_or_oids: Sequence[Any]) -> list[dict[str, Any]]:
-        sql = sql.replace("{namespace}", self.namespace).replace("{schema}", _literal(self.schema))
+        sql = sql.replace("{namespace}", self.namespace).replace("{schema}", _query_literal(self.schema))
         self.cursor.execute(sql, [list(names_or_oids)])
         names = [column.name for column in self.cursor.description]
         return [dict(zip(names, row, strict=True)) for row in self.cursor.fetchall()]

@@ -376,3 +376,19 @@ class Schema:
         """Return the names of tables that foreign keys point to, and that aren't among `tables` themselves."""
         targets = {c.target[1] for table in self.tables.values() for c in table.constraints if c.target}
         return targets - set(self.tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What a server lets this role do. `schema` is where CREATE TABLE would put a table, None if nowhere."""
+
+    database: str
+    version: str
+    version_number: int
+    role: str
+    schema: str | None
+    search_path: str
+    in_recovery: bool
+    read_only: bool
+    may_create: bool
+    may_create_temporary: bool

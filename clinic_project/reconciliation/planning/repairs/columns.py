@@ -7,7 +7,6 @@ from dataclasses import replace
 from ...comparison.differences import ColumnDifference, MissingColumn
 from ...schema.model import Column, HelperRole, Identity, Sequence, Table, helper_name, identifier, literal
 from .. import refusals
-from ..builder import plan_of
 from ..plan import (
     Backfill,
     Counted,
@@ -19,6 +18,7 @@ from ..plan import (
     PostCheck,
     Repair,
     Step,
+    plan_of,
 )
 from . import violations
 from .steps import alter_table, drop_constraint, validate_constraint

@@ -18,8 +18,7 @@ from ...comparison.differences import (
 )
 from ...schema.model import HelperRole, Table, helper_name
 from .. import refusals
-from ..builder import plan_of
-from ..plan import Lock, Phase, Plan, Refusal, Repair, Step
+from ..plan import Lock, Phase, Plan, Refusal, Repair, Step, plan_of
 from .renames import rename_constraint, renames
 from .replica_identity import handed_over
 from .steps import alterations, drop_constraint

@@ -3,9 +3,8 @@
 from ...comparison.differences import Leftover, MatchedConstraint, MissingConstraint, WrongConstraint
 from ...schema.model import Constraint, ConstraintKind, HelperRole, Index, Schema, Table, helper_name, identifier
 from .. import refusals
-from ..builder import plan_of
 from ..dependencies import required_for_constraint, table_exists
-from ..plan import Lock, Note, NoteCode, Phase, Plan, Repair, Step, ViolationQuery
+from ..plan import Lock, Note, NoteCode, Phase, Plan, Repair, Step, ViolationQuery, plan_of
 from . import violations
 from .replica_identity import handed_over
 from .steps import alter_table, build_index, drop_constraint, validate_constraint

@@ -5,8 +5,7 @@ from functools import partial
 
 from ...comparison.differences import Leftover, MatchedIndex, MissingIndex, WrongIndex
 from ...schema.model import HelperRole, Index, Table, helper_name, identifier
-from ..builder import plan_of
-from ..plan import Lock, Phase, Plan, Repair, Step, ViolationQuery
+from ..plan import Lock, Phase, Plan, Repair, Step, ViolationQuery, plan_of
 from . import violations
 from .renames import rename_index, renames
 from .replica_identity import handed_over

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from ...comparison.differences import Difference, MissingTable
 from ...schema.model import Constraint, ConstraintKind, ObjectReference, Schema, Table, identifier
 from ..blockers import Blockers
-from ..builder import plan_of
 from ..dependencies import name_is_free, table_exists
-from ..plan import Condition, Lock, Phase, Plan, Repair, Step
+from ..plan import Condition, Lock, Phase, Plan, Repair, Step, plan_of
 from .constraints import add_foreign_key_to_new_table
 from .steps import create_index
 

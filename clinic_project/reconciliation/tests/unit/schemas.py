@@ -7,7 +7,6 @@ from ...comparison import compare
 from ...comparison.differences import Difference, Differences
 from ...planning.plan import Plan
 from ...planning.planner import make_plan
-from ...schema.introspection import Server
 from ...schema.model import (
     Column,
     Constraint,
@@ -18,6 +17,7 @@ from ...schema.model import (
     RelationKind,
     Schema,
     Sequence,
+    Server,
     Table,
 )
 

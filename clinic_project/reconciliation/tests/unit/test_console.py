@@ -11,8 +11,7 @@ from clinic_project.reconciliation.execution.sessions import Session
 from clinic_project.reconciliation.management.console import ConsoleReporter, differences_text, refusals_text
 from clinic_project.reconciliation.pipeline import Inspection
 from clinic_project.reconciliation.planning.plan import Lock, Plan, Refusal, RefusalCode, Step
-from clinic_project.reconciliation.schema.introspection import Server
-from clinic_project.reconciliation.schema.model import Column, ObjectReference, Schema, Table
+from clinic_project.reconciliation.schema.model import Column, ObjectReference, Schema, Server, Table
 
 BUILD = Step(("CREATE INDEX …",), "cow", Lock.SHARE_UPDATE_EXCLUSIVE, "build cow_by_name")
 TYPE = Refusal(RefusalCode.COLUMN_TYPE, "cow", "name", "expected text, found integer.", "Convert it.")

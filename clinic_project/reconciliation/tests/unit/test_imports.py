@@ -1,6 +1,7 @@
-"""The parts stand on each other in one direction only."""
+"""Imports go one way: between the parts of the project, and between the stages of the engine."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,31 @@ ALLOWED = {
     "medical_records": ("clinic_project.clinics", "clinic_project.api", "clinic_project.reconciliation"),
 }
 
-#: What stands on top, and is imported by nobody.
+ENGINE = "clinic_project.reconciliation"
+
+#: The engine's modules and stages, from the lowest to the highest: each imports only those before it.
+STAGES = (
+    ("sqlstates", "conf", "exceptions"),
+    ("schema",),
+    ("comparison",),
+    ("planning",),
+    ("execution",),
+    ("server_requirements",),
+    ("pipeline",),
+    ("command_context",),
+    ("operations",),
+    ("migration_history",),
+    ("cached_declaration",),
+    ("checks", "management", "admin"),
+)
+
+#: Stages that can be tested without a database: they import nothing but each other and the values that they work on.
+PURE = ("comparison", "planning")
+
+#: What Django loads as an app, and what models import: no stage imports them.
+STANDING_APART = ("apps", "indexes")
+
+#: On top of all parts, and imported by none.
 SETTINGS_AND_URLS = ("clinic_project.settings", "clinic_project.urls", "clinic_project.wsgi", "clinic_project.asgi")
 
 
@@ -27,13 +52,21 @@ def modules_of(part: str) -> list[Path]:
 
 
 def imports_of(path: Path) -> Iterator[str]:
+    """Yield the modules that a module imports at run time, and the names that it imports from packages."""
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in runtime_nodes(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package[: len(package) + 1 - node.level]) if node.level else ""
             yield ".".join(part for part in (base, node.module) if part)
+
+
+def runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield node
+            yield from runtime_nodes(node)
 
 
 def is_within(name: str, *packages: str) -> bool:
@@ -54,7 +87,7 @@ def test_a_part_imports_only_those_below_it(part: str):
 
 
 def test_reconciliation_imports_django_alone():
-    standard = {"__future__", *__import__("sys").stdlib_module_names}
+    standard = {"__future__", *sys.stdlib_module_names}
     others = {
         name.split(".")[0]
         for path in modules_of("clinic_project/reconciliation")
@@ -63,6 +96,50 @@ def test_reconciliation_imports_django_alone():
     }
     # rich draws the progress bars, and is imported only where one is drawn.
     assert others - standard == {"django", "rich"}
+
+
+def engine_modules() -> Iterator[tuple[str, Path]]:
+    """Yield each module of the engine with its stage."""
+    for path in modules_of("clinic_project/reconciliation"):
+        yield path.relative_to(ROOT / "clinic_project/reconciliation").with_suffix("").parts[0], path
+
+
+def stage_of(name: str) -> str:
+    return name.removeprefix(f"{ENGINE}.").split(".")[0]
+
+
+def test_every_module_of_the_engine_has_a_stage():
+    known = {stage for stages in STAGES for stage in stages} | {*STANDING_APART, "__init__"}
+    assert {stage for stage, _ in engine_modules()} == known
+
+
+def test_a_stage_imports_only_those_before_it():
+    order = {stage: number for number, stages in enumerate(STAGES) for stage in stages}
+    backwards = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for stage, path in engine_modules()
+        if stage in order
+        for name in imports_of(path)
+        if is_within(name, ENGINE) and stage_of(name) != stage and order.get(stage_of(name), -1) >= order[stage]
+    ]
+    assert backwards == []
+
+
+def test_comparison_and_planning_are_pure():
+    allowed = (*(f"{ENGINE}.{stage}" for stage in PURE), f"{ENGINE}.schema.model")
+    found = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for stage, path in engine_modules()
+        if stage in PURE
+        for name in imports_of(path)
+        if not is_within(name, *allowed) and name.split(".")[0] not in sys.stdlib_module_names
+    ]
+    assert found == []
+
+
+def test_repairs_are_decided_without_the_builder():
+    found = {name for path in modules_of("clinic_project/reconciliation/planning/repairs") for name in imports_of(path)}
+    assert not {name for name in found if is_within(name, f"{ENGINE}.planning.builder", f"{ENGINE}.planning.planner")}
 
 
 def test_nobody_imports_what_stands_on_top():

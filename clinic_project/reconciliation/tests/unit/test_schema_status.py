@@ -7,7 +7,6 @@ from clinic_project.reconciliation.admin.schema_status import ObjectStatus, Stat
 from clinic_project.reconciliation.comparison import compare
 from clinic_project.reconciliation.pipeline import Inspection
 from clinic_project.reconciliation.planning.planner import make_plan
-from clinic_project.reconciliation.schema.introspection import Server
 from clinic_project.reconciliation.schema.model import (
     Column,
     Constraint,
@@ -18,6 +17,7 @@ from clinic_project.reconciliation.schema.model import (
     RelationKind,
     Schema,
     Sequence,
+    Server,
     Table,
 )
 
