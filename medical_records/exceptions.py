@@ -1,10 +1,10 @@
-"""Why a change of a template or record is refused.
+"""Why a change of a template, record or photo is refused.
 
 ChangeRefused
-├── StaleVersion    somebody changed it since it was read
-├── InTrash         only what is in use can be changed
-├── NotInTrash      only what is in the trash can be restored or removed for good
-└── Unusable        it refers to something that is there but can't be used for this
+├── StaleVersion         somebody changed it since it was read
+├── InTrash              only what is in use can be changed
+├── NotInTrash           only what is in the trash can be restored or removed for good
+└── UnusableReference    it refers to something that is there but can't be used for this
 
 What isn't there, or not in the clinic, is the model's own DoesNotExist; input that breaks a rule is a ValidationError
 whose keys are paths such as ``fields.0.label``.
@@ -35,7 +35,7 @@ class NotInTrash(ChangeRefused):
         super().__init__("It isn't in the trash.")
 
 
-class Unusable(ChangeRefused):
+class UnusableReference(ChangeRefused):
     """`field` names the input that refers to it."""
 
     def __init__(self, field: str, message: str) -> None:

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from clinic_project.clinics.models import Appointment, Clinic, Patient
 from clinic_project.reconciliation.indexes import LongNameIndex
 
-from .exceptions import Unusable
+from .exceptions import UnusableReference
 from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
 
 
@@ -139,13 +139,13 @@ class PatientPhoto(models.Model):
         return self.filename
 
     def check_attachable(self, record: MedicalRecord) -> None:
-        """Raise Unusable unless this photo may be put on `record`, or is there."""
+        """Raise UnusableReference unless this photo may be put on `record`, or is there."""
         if self.patient_id != record.patient_id:
-            raise Unusable("photo_ids", "One of the photos is another patient's.")
+            raise UnusableReference("photo_ids", "One of the photos is another patient's.")
         if self.is_deleted:
-            raise Unusable("photo_ids", "One of the photos is in the trash.")
+            raise UnusableReference("photo_ids", "One of the photos is in the trash.")
         if self.medical_record_id not in {None, record.pk}:
-            raise Unusable("photo_ids", "One of the photos is on another record.")
+            raise UnusableReference("photo_ids", "One of the photos is on another record.")
 
     def lock_record(self) -> MedicalRecord | None:
         """Return the photo's record, if any, so that until the transaction ends nobody moves it to the trash."""

@@ -54,7 +54,7 @@ class Purge:
 
         Files without a photo come first: those that this run's photos leave behind stay until the next, a day later.
         Records come before photos, so that none is left in the trash without its own; and before templates, which they
-        protect. Answers that are kept for their Idempotency-Key repeat what a record said: they outlive it by a day.
+        protect. ValuesField that are kept for their Idempotency-Key repeat what a record said: they outlive it by a day.
         """
         return [
             Step("files without a photo", lambda: len(storage.folders()), self._purge_files),

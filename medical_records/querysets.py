@@ -54,9 +54,9 @@ class VersionedQuerySet(TrashQuerySet[Row_co]):
             version=F("version") + 1, updated_at=now, updated_by_user=by, **columns
         )
         if not changed:
-            raise rows.why_refused(versions, from_trash=from_trash)
+            raise rows.refusal(versions, from_trash=from_trash)
 
-    def why_refused(self, versions: Collection[int], *, from_trash: bool) -> ChangeRefused:
+    def refusal(self, versions: Collection[int], *, from_trash: bool) -> ChangeRefused:
         """Tell why none of the queryset's only row was changed; raises DoesNotExist if there is none."""
         current = self.get()
         if current.version not in versions:  # type: ignore[attr-defined]  # what these rows have

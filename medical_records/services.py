@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from clinic_project.clinics.models import Appointment, Clinic, Patient, User
 
-from .exceptions import InTrash, Unusable
+from .exceptions import InTrash, UnusableReference
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
 from .template_fields import check_values, prepared_fields
@@ -46,12 +46,12 @@ def create_record(
     """Fill in `template` for `patient`, both of one clinic.
 
     The template is copied into the record, and no later change of it shows there. Raises ValidationError for values
-    against its fields, Unusable for what is in the trash or another patient's.
+    against its fields, UnusableReference for what is in the trash or another patient's.
     """
     if template.is_deleted:
-        raise Unusable("template_id", "This template is in the trash.")
+        raise UnusableReference("template_id", "This template is in the trash.")
     if patient.is_deleted:
-        raise Unusable("patient_id", "This patient has been deleted.")
+        raise UnusableReference("patient_id", "This patient has been deleted.")
     snapshot = {"name": template.name, "description": template.description, "fields": template.fields}
     check_values(snapshot, values)
     record = MedicalRecord.objects.create(
@@ -78,7 +78,7 @@ def change_record(records: RecordQuerySet, pk: int, versions: Collection[int], b
     photo_ids = columns.pop("photo_ids", None)
     record = records.get(pk=pk)
     if columns.pop("template_id", record.template_id) != record.template_id:
-        raise Unusable("template_id", "The template of a record can't be changed.")
+        raise UnusableReference("template_id", "The template of a record can't be changed.")
     if "values" in columns:
         check_values(record.template_snapshot, columns["values"])
     if "appointment_id" in columns:
@@ -115,7 +115,7 @@ def remove_record(records: RecordQuerySet, pk: int, versions: Collection[int]) -
     rows = records.filter(pk=pk)
     record = rows.in_trash().filter(version__in=versions).select_for_update().first()
     if record is None:
-        raise rows.why_refused(versions, from_trash=True)
+        raise rows.refusal(versions, from_trash=True)
     record.delete()
 
 
@@ -123,7 +123,7 @@ def remove_record(records: RecordQuerySet, pk: int, versions: Collection[int]) -
 def attach_photos(records: RecordQuerySet, pk: int, photo_ids: Iterable[int], by: User) -> None:
     """Put photos on a record in use, beside those that it has; none is pending then. Its version stays.
 
-    Raises InTrash; DoesNotExist where a photo isn't in the clinic; Unusable where it is another patient's, in the
+    Raises InTrash; DoesNotExist where a photo isn't in the clinic; UnusableReference where it is another patient's, in the
     trash, or on another record.
     """
     record = records.select_for_update().get(pk=pk)
@@ -136,11 +136,11 @@ def attach_photos(records: RecordQuerySet, pk: int, photo_ids: Iterable[int], by
 def restore_photo(photos: PhotoQuerySet, pk: int, by: User) -> None:
     """Take a photo out of the trash, to its record or the gallery.
 
-    Raises NotInTrash, and Unusable where its record is in the trash.
+    Raises NotInTrash, and UnusableReference where its record is in the trash.
     """
     record = photos.get(pk=pk).lock_record()
     if record is not None and record.is_deleted:
-        raise Unusable("medical_record_id", "Its record is in the trash as well. Restore the record.")
+        raise UnusableReference("medical_record_id", "Its record is in the trash as well. Restore the record.")
     photos.restore(pk, by)
 
 
@@ -149,7 +149,7 @@ def _appointment_of(patient_id: int, clinic_id: int, appointment_id: int | None)
         return None
     appointment = Appointment.objects.for_clinic(clinic_id).get(pk=appointment_id)
     if appointment.patient_id != patient_id:
-        raise Unusable("appointment_id", "This is another patient's appointment.")
+        raise UnusableReference("appointment_id", "This is another patient's appointment.")
     return appointment
 
 

@@ -1,4 +1,4 @@
-"""Who sends a request: an access token's user, or the session's."""
+"""Authentication by an access token."""
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -9,7 +9,7 @@ from .models import AccessToken
 
 
 class BearerAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <token>`. Comes before the session, so that a 401 says `WWW-Authenticate: Bearer`."""
+    """`Authorization: Bearer <token>`. First in the settings, so that every 401 has `WWW-Authenticate: Bearer`."""
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, AccessToken] | None:
         scheme, _, token = get_authorization_header(request).strip().partition(b" ")

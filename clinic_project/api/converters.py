@@ -1,4 +1,4 @@
-"""Ids in paths."""
+"""Ids of rows, as they are written in paths, query strings and forms."""
 
 #: Every key of the deployed tables is a 4-byte integer.
 MAX_ID = 2**31 - 1
@@ -6,18 +6,24 @@ MAX_ID = 2**31 - 1
 NO_ID = 0
 
 
-class RowIdConverter:
-    """A row's id. Anything else is taken for an id that no row has.
+def parse_row_id(text: str) -> int | None:
+    """Return the id that `text` is in digits, from 1 to MAX_ID; None for anything else."""
+    # int() refuses thousands of digits.
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= MAX_ID):
+        return None
+    return int(text)
 
-    So a caller without credentials gets 401 whatever the path says, and one with them the 404 of a foreign row.
+
+class RowIdConverter:
+    """A row's id in a path. Anything else becomes an id that no row has.
+
+    So a caller without credentials gets 401 whatever the path says, and one with credentials 404.
     """
 
     regex = "[^/]+"
 
     def to_python(self, value: str) -> int:
-        if value.isascii() and value.isdigit() and len(value) <= 10 and int(value) <= MAX_ID:
-            return int(value)
-        return NO_ID
+        return parse_row_id(value) or NO_ID
 
     def to_url(self, value: int) -> str:
         return str(value)

@@ -1,4 +1,4 @@
-"""DRF's, Django's and PostgreSQL's errors as problems."""
+"""DRF's exception handler, and Django's: errors of DRF, Django and PostgreSQL as problems."""
 
 import http
 import logging
@@ -20,13 +20,13 @@ from rest_framework.views import set_rollback
 
 from clinic_project.reconciliation.sqlstates import SCHEMA_IS_BEHIND, TRY_AGAIN, connection_lost, sqlstate
 
-from .problems import CONTENT_TYPE, InvalidInput, NotHere, Problem
+from .problems import CONTENT_TYPE, InvalidInput, NotFound, Problem
 
 logger = logging.getLogger(__name__)
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's EXCEPTION_HANDLER: answer `error` as a problem, or return None for a bug of ours (500)."""
+    """DRF's EXCEPTION_HANDLER: respond to `error` with a problem; None for a bug of ours, which becomes a 500."""
     problem = _as_problem(error)
     if problem is None:
         return None
@@ -39,7 +39,7 @@ def _as_problem(error: Exception) -> Problem | None:
         case Problem():
             problem: Problem | None = error
         case Http404() | exceptions.NotFound() | ObjectDoesNotExist():
-            problem = NotHere()
+            problem = NotFound()
         case DjangoPermissionDenied():
             problem = Problem(403, "forbidden", "Not allowed", "You may not do this.")
         case DjangoValidationError():
@@ -121,22 +121,22 @@ def _unavailable(kind: str, detail: str) -> Problem:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400, for what never reaches a view: a wrong Host, among others."""
     problem = Problem(400, "bad-request", "Bad request", "The request can't be read.")
-    return _page(request, problem) or defaults.bad_request(request, exception)
+    return _json_response(request, problem) or defaults.bad_request(request, exception)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler404, for URLs that nothing answers."""
-    return _page(request, NotHere()) or defaults.page_not_found(request, exception)
+    """Django's handler404, for URLs without a view."""
+    return _json_response(request, NotFound()) or defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500, for our own mistakes."""
+    """Django's handler500, for bugs of ours."""
     problem = Problem(500, "server-error", "Our mistake", "This went wrong. Tell us the request's id.")
-    return _page(request, problem) or defaults.server_error(request)
+    return _json_response(request, problem) or defaults.server_error(request)
 
 
-def _page(request: HttpRequest, problem: Problem) -> HttpResponse | None:
-    """Answer with `problem` below /api/; None elsewhere, where people read pages."""
+def _json_response(request: HttpRequest, problem: Problem) -> HttpResponse | None:
+    """Respond with `problem` below /api/; return None elsewhere, where people read pages."""
     if not request.path.startswith("/api/"):
         return None
     return JsonResponse(problem.body(), status=problem.status_code, content_type=CONTENT_TYPE)

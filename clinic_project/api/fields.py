@@ -1,6 +1,6 @@
-"""Serializer fields that take a value of the JSON type they are named for, and nothing that merely looks like it.
+"""DRF's serializer fields, strict about the JSON type of their input.
 
-DRF's own take "5" for 5, 5 for "5" and "yes" for true; what comes back then isn't what was sent.
+DRF's own take "5" for 5, 5 for "5" and "yes" for true, so that what is read back isn't what was sent.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from .converters import MAX_ID
+from .converters import MAX_ID, parse_row_id
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -21,7 +21,7 @@ def whole_number(data: Any) -> int | None:
     return int(data)
 
 
-class Text(serializers.CharField):
+class StrictCharField(serializers.CharField):
     """A string, kept as it is, with at least one character that isn't blank unless `allow_blank`."""
 
     default_error_messages = {"not_text": "A text."}
@@ -37,13 +37,13 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class RowId(serializers.IntegerField):
-    """The id of a row: a whole number that PostgreSQL's integer holds."""
+class StrictIntegerField(serializers.IntegerField):
+    """A whole number that PostgreSQL's integer can hold, negative or not."""
 
     default_error_messages = {"not_whole": "A whole number."}
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"min_value": 1, "max_value": MAX_ID, **options})
+        super().__init__(**{"min_value": -MAX_ID, "max_value": MAX_ID, **options})
 
     def to_internal_value(self, data: Any) -> int:
         whole = whole_number(data)
@@ -52,14 +52,24 @@ class RowId(serializers.IntegerField):
         return whole
 
 
-class WholeNumber(RowId):
-    """A whole number that PostgreSQL's integer holds, zero and negative ones among them."""
+class RowIdField(StrictIntegerField):
+    """The id of a row, or its version: a whole number from 1."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"min_value": -MAX_ID, **options})
+        super().__init__(**{"min_value": 1, **options})
 
 
-class Flag(serializers.BooleanField):
+class FormRowIdField(RowIdField):
+    """The id of a row in a form, where every value is a text: its digits."""
+
+    def to_internal_value(self, data: Any) -> int:
+        row_id = parse_row_id(data) if isinstance(data, str) else None
+        if row_id is None:
+            self.fail("not_whole")
+        return row_id
+
+
+class StrictBooleanField(serializers.BooleanField):
     """true or false."""
 
     default_error_messages = {"not_a_flag": "true or false."}
@@ -70,8 +80,8 @@ class Flag(serializers.BooleanField):
         return data
 
 
-class Choice(serializers.ChoiceField):
-    """One of some strings."""
+class StrictChoiceField(serializers.ChoiceField):
+    """One of the strings of a TextChoices."""
 
     def __init__(self, choices: type[models.TextChoices], **options: Any) -> None:
         super().__init__(choices=choices.choices, **options)
@@ -83,8 +93,8 @@ class Choice(serializers.ChoiceField):
         return str(super().to_internal_value(data))
 
 
-class UuidText(serializers.UUIDField):
-    """A UUID in its usual writing, kept in the case that it was sent in."""
+class StrictUUIDField(serializers.UUIDField):
+    """A UUID as text with hyphens, kept in the case in which it was sent."""
 
     default_error_messages = {"invalid": "A UUID, such as 0b3c2f3e-9d6a-4f0e-8a53-1c2d3e4f5a6b."}
 

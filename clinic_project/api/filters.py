@@ -1,4 +1,4 @@
-"""What lists can be narrowed by in the query string: django-filter's filters, and the backend that reads them."""
+"""Filters of lists in the query string: django-filter's, stricter, and the backend that applies them."""
 
 import datetime
 from typing import Any
@@ -12,8 +12,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from .converters import MAX_ID
-from .fields import RowId, Text
+from .converters import MAX_ID, parse_row_id
+from .fields import RowIdField, StrictCharField
 
 
 class FilterBackend(DjangoFilterBackend):
@@ -27,13 +27,13 @@ class FilterBackend(DjangoFilterBackend):
             if request.query_params.get(name) == "" and not isinstance(applied, SearchFilter)
         ]
         if blank:
-            # Taken for "not given", it would show everything where the sender meant to narrow.
+            # Taken for "not given", it would show everything to a client that meant to filter.
             raise ValidationError({name: ["A value, or leave it out."] for name in blank})
         return super().filter_queryset(request, queryset, view)
 
 
 class SearchFilter(django_filters.CharFilter):
-    """A part of a text, in any case."""
+    """A part of a text; upper and lower case are the same."""
 
     MAX_LENGTH = 255
 
@@ -41,25 +41,26 @@ class SearchFilter(django_filters.CharFilter):
         super().__init__(lookup_expr="icontains", max_length=self.MAX_LENGTH, **options)
 
     def documented_as(self, **options: Any) -> serializers.Field:
-        return Text(allow_blank=True, max_length=self.MAX_LENGTH, **options)
+        return StrictCharField(allow_blank=True, max_length=self.MAX_LENGTH, **options)
 
 
 class IdField(forms.Field):
     def to_python(self, value: Any) -> int | None:
         if value in self.empty_values:
             return None
-        if not (value.isascii() and value.isdigit() and len(value) <= 10 and 1 <= int(value) <= MAX_ID):
+        row_id = parse_row_id(value)
+        if row_id is None:
             raise forms.ValidationError(f"A whole number from 1 to {MAX_ID}.")
-        return int(value)
+        return row_id
 
 
 class IdFilter(django_filters.Filter):
     field_class = IdField
-    documented_as = RowId
+    documented_as = RowIdField
 
 
 class ChoiceFilter(django_filters.ChoiceFilter):
-    """One of some words."""
+    """One of `words`."""
 
     def __init__(self, *words: str, **options: Any) -> None:
         self.words = words
@@ -82,7 +83,7 @@ class TimeFilter(django_filters.IsoDateTimeFilter):
 
 
 def _in_utc(value: datetime.datetime) -> datetime.datetime:
-    """Turn `value` into UTC, because PostgreSQL reads no offset beyond 16 hours; the calendar's ends stay there."""
+    """Convert `value` to UTC, since PostgreSQL reads no offset beyond 16 hours; where that overflows, only name it UTC."""
     try:
         return value.astimezone(datetime.UTC)
     except OverflowError:

@@ -1,8 +1,8 @@
-"""`Idempotency-Key`: a request that is sent again gets the first answer, and does nothing twice.
+"""`Idempotency-Key`: a request that is sent again gets the first response, and does nothing twice.
 
 The key is claimed in the transaction that does the work. A second request with the same key waits in its INSERT for
-the first to end: where that was committed, its answer is replayed; where it failed, nothing was kept, and the second
-takes its turn.
+the first to end. If that was committed, its response is replayed; if it failed, nothing was kept, and the second does
+the work.
 """
 
 import hashlib
@@ -23,23 +23,23 @@ from .renderers import JSONRenderer
 
 HEADER = "Idempotency-Key"
 MAX_KEY = 255
-#: Headers of an answer that are kept with it.
+#: Headers of a response that are kept with it.
 _KEPT_HEADERS = ("ETag", "Location")
 
 
-class InClinic(Protocol):
-    """A view of what belongs to one clinic."""
+class ClinicView(Protocol):
+    """A view of what belongs to one clinic: keys are each clinic's own."""
 
     @property
     def clinic(self) -> models.Model: ...
 
 
-View = TypeVar("View", bound=InClinic)
+View = TypeVar("View", bound=ClinicView)
 Handler = Callable[Concatenate[View, Request, ...], Response]
 
 
 def idempotent(handler: Handler[View]) -> Handler[View]:
-    """Make a view's method, which creates something, honour the key; the method runs in a transaction then."""
+    """Let a view's method, which creates something, honour the key. With a key, it runs in a transaction."""
 
     @wraps(handler)
     def handle_once(view: View, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -48,7 +48,7 @@ def idempotent(handler: Handler[View]) -> Handler[View]:
             return handler(view, request, *args, **kwargs)
         _check_key(key)
         with transaction.atomic():
-            user_id = cast("int", request.user.pk)  # whoever is seen through a clinic has logged in
+            user_id = cast("int", request.user.pk)  # a view of a clinic requires a login
             row = IdempotencyKey.objects.claim(user_id, view.clinic.pk, key, _fingerprint(request))
             if row.status is not None:
                 return _replayed(row)
@@ -56,7 +56,13 @@ def idempotent(handler: Handler[View]) -> Handler[View]:
             _remember(row, response)
         return response
 
+    handle_once.is_idempotent = True  # type: ignore[attr-defined]
     return handle_once
+
+
+def is_idempotent(handler: Callable[..., Any]) -> bool:
+    """Whether a view's method was decorated with `idempotent`."""
+    return getattr(handler, "is_idempotent", False)
 
 
 def _check_key(key: str) -> None:
@@ -77,7 +83,7 @@ def _remember(row: IdempotencyKey, response: Response) -> None:
 
 
 def _fingerprint(request: Request) -> str:
-    """Hash what makes two requests the same: method, path, and the values and files of the body."""
+    """Hash method, path, and the values and files of the body: requests that have them in common are the same."""
     digest = hashlib.sha256(f"{request.method} {request.path}\n".encode())
     data = request.data
     if not hasattr(data, "lists"):

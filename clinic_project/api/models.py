@@ -1,4 +1,4 @@
-"""What the API itself has to remember: access tokens, and the answers to requests that may be sent twice."""
+"""What the API itself stores: access tokens, and the responses to requests that may be sent again."""
 
 import hashlib
 import secrets
@@ -16,7 +16,7 @@ from .problems import Problem
 
 class AccessTokenManager(models.Manager["AccessToken"]):
     def issue(self, user: AbstractBaseUser) -> tuple[str, datetime]:
-        """Make a token for `user` and return it with the time it expires; it can't be read again later."""
+        """Make a token for `user` and return it with the time at which it expires. Only its hash is stored."""
         self.filter(user_id=user.pk, expires_at__lte=Now()).delete()
         token = secrets.token_urlsafe(32)
         expires_at = timezone.now() + AccessToken.LIFETIME
@@ -25,8 +25,8 @@ class AccessTokenManager(models.Manager["AccessToken"]):
 
     def find(self, token: str) -> "AccessToken | None":
         """Return the row of an unexpired token of an active user, its user with it, in one query."""
-        live = self.filter(digest=token_digest(token), expires_at__gt=Now(), user__is_active=True)
-        return live.select_related("user").first()
+        valid = self.filter(digest=token_digest(token), expires_at__gt=Now(), user__is_active=True)
+        return valid.select_related("user").first()
 
 
 def token_digest(token: str) -> str:
@@ -57,9 +57,9 @@ class AccessToken(models.Model):
 
 class IdempotencyKeyManager(models.Manager["IdempotencyKey"]):
     def claim(self, user_id: int, clinic_id: int, key: str, fingerprint: str) -> "IdempotencyKey":
-        """Return the row of a user's `key` in a clinic; its `status` is None where this transaction is the first.
+        """Return the row of a user's `key` in a clinic; its `status` is None if this transaction is the first.
 
-        Waits for another transaction that has claimed it. Raises Problem (409) where it was used for another request.
+        Waits for another transaction that has claimed it. Raises Problem (409) if it was used for another request.
         """
         self.purge()
         row = self.model(user_id=user_id, clinic_id=clinic_id, key=key, fingerprint=fingerprint)
@@ -76,25 +76,25 @@ class IdempotencyKeyManager(models.Manager["IdempotencyKey"]):
         return found
 
     def forget(self, clinic_id: int, location: str) -> None:
-        """Forget the answer that made what is at `location`, so that it doesn't outlive that."""
+        """Forget the response that repeats what was created at `location`."""
         self.filter(clinic_id=clinic_id, headers__Location=location).delete()
 
     def old(self) -> models.QuerySet["IdempotencyKey"]:
-        """The answers that are too old to be asked for again."""
+        """The responses that are too old to be replayed."""
         return self.filter(created_at__lt=Now() - IdempotencyKey.LIFETIME)
 
     @transaction.atomic
     def purge(self) -> int:
-        """Forget some of the old answers, but none that is being used, and return how many they were."""
+        """Delete up to 100 old responses, none that is in use, and return how many they were."""
         some = list(self.old().select_for_update(skip_locked=True).values_list("pk", flat=True)[:100])
         self.filter(pk__in=some).delete()
         return len(some)
 
 
 class IdempotencyKey(models.Model):
-    """The answer to a request that named an `Idempotency-Key`, replayed when the same request comes again.
+    """The response to a request with an `Idempotency-Key`, replayed when the same request comes again.
 
-    `fingerprint` is the SHA-256 of the request; `answer` is the body that was sent.
+    `fingerprint` is the SHA-256 of the request; `answer` is the body of the response.
     """
 
     LIFETIME: ClassVar[timedelta] = timedelta(hours=24)

@@ -1,4 +1,4 @@
-"""Lists in pages: `{count, next, previous, results}`, the rows and their number in one query."""
+"""Pagination: `{count, next, previous, results}`, the rows and their number in one query."""
 
 from typing import Any
 

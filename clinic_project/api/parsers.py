@@ -10,8 +10,8 @@ from .problems import Problem
 
 #: Bytes of a JSON body.
 MAX_BODY = 1024 * 1024
-#: Bytes beyond that are read and thrown away.
-MAX_DROPPED = 32 * 1024 * 1024
+#: Bytes that `drain` reads at the most.
+MAX_DRAINED = 32 * 1024 * 1024
 _CHUNK = 64 * 1024
 #: Lists and objects inside each other.
 MAX_DEPTH = 64
@@ -23,7 +23,7 @@ class JSONParser(BaseParser):
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
         body = stream.read(MAX_BODY + 1)
         if len(body) > MAX_BODY:
-            drop(stream)
+            drain(stream)
             raise Problem(413, "body-too-large", "The body is too large", f"A JSON body has at most {MAX_BODY} bytes.")
         try:
             data = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_object)
@@ -34,9 +34,9 @@ class JSONParser(BaseParser):
         return data
 
 
-def drop(stream: IO[bytes]) -> None:
-    """Read what is left of a body that is refused, within reason, so that its sender gets to read why."""
-    for _ in range(MAX_DROPPED // _CHUNK):
+def drain(stream: IO[bytes]) -> None:
+    """Read and discard the rest of a refused body, so that a client that sends all of it first gets the response."""
+    for _ in range(MAX_DRAINED // _CHUNK):
         if not stream.read(_CHUNK):
             return
 
@@ -46,7 +46,7 @@ def _no_constant(name: str) -> None:
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse an object that names a member twice: which one was meant, nobody knows (RFC 8259, section 4)."""
+    """Refuse an object with two members of one name: which of them counts is undefined (RFC 8259, section 4)."""
     value = dict(members)
     if len(value) < len(members):
         raise ValueError("a name comes twice")

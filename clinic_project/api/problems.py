@@ -1,6 +1,6 @@
-"""`Problem`: any answer that isn't a success, as RFC 9457 problem details.
+"""`Problem`: any response that isn't a success, as RFC 9457 problem details.
 
-No text repeats what was sent: it may be a patient's data.
+No text repeats what was sent, which may be a patient's data.
 """
 
 import itertools
@@ -16,7 +16,7 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class Problem(APIException):
-    """An error answer: its status, the last part of its type, a title, what to do about it, and further members."""
+    """An error response: `kind` is the last part of its type, `detail` says what to do, `members` are further members."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Problem(APIException):
         self.members = members if errors is None else {**members, "errors": errors}
 
     def body(self) -> dict[str, Any]:
-        """Return the members of the answer; `instance` is the request's id."""
+        """Return the members of the body; `instance` is the request's id."""
         return {
             "type": f"/problems/{self.kind}",
             "title": self.title,
@@ -57,19 +57,19 @@ class InvalidInput(Problem):
             "invalid-input",
             "The input isn't valid",
             "See `errors`: messages by field path.",
-            errors={_speakable(path): list(messages) for path, messages in errors.items()},
+            errors={_plain(path): list(messages) for path, messages in errors.items()},
         )
 
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def _speakable(path: str) -> str:
-    """Cut `path` where a part of it is no plain name or id: keys are sent by clients, and may hold anything."""
+def _plain(path: str) -> str:
+    """Cut `path` before the first part that isn't a plain name or id: clients send keys, which may be anything."""
     return ".".join(itertools.takewhile(_NAME.fullmatch, path.split("."))) or "body"
 
 
-class NotHere(Problem):
+class NotFound(Problem):
     """404, the same for what doesn't exist and for what another clinic has."""
 
     def __init__(self) -> None:

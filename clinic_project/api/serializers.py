@@ -1,4 +1,4 @@
-"""The shapes of problems, and of rows that are sent as they are read."""
+"""The serializer of problems, and the base of those whose rows go from the database to the response unparsed."""
 
 from functools import cache
 from typing import Any
@@ -9,7 +9,7 @@ from django.db.models.functions import Cast
 from rest_framework import serializers
 
 
-class ProblemOutput(serializers.Serializer):
+class ProblemOutputSerializer(serializers.Serializer):
     """RFC 9457 problem details; `instance` is the request's id, as in `X-Request-ID`."""
 
     type = serializers.CharField()
@@ -26,20 +26,20 @@ Row = dict[str, Any]
 
 
 def text_of(json_column: str) -> str:
-    """Name the text of a jsonb column in a row that was read."""
+    """Return the key under which a row that was read has the text of a jsonb column."""
     return f"text_of_{json_column}"
 
 
-# Shows a row of `Meta.model` that `read` has read as a dictionary, without going through its fields: they describe the
-# answer, and those that are columns of the model are read. jsonb columns come as PostgreSQL's own text, which is JSON
-# already, and go into the answer without being read. (No docstring: the OpenAPI document would show it for each of ours.)
+# Serializes rows of `Meta.model` that `read` has read as dictionaries. Its fields aren't called: they describe the
+# response in the OpenAPI document, and name the columns to read. A jsonb column is read as PostgreSQL's text, which is
+# JSON already, and goes into the response without being parsed. (A docstring would be in the document, for each subclass.)
 class RowSerializer(serializers.Serializer):
     class Meta:
         model: type[Model]
 
     @classmethod
     def read(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
-        """Return `rows` as the dictionaries that this serializer shows."""
+        """Return `rows` as the dictionaries that this serializer takes."""
         plain, json = cls._columns()
         return rows.values(*plain, **{text_of(name): Cast(name, TextField()) for name in json})
 
@@ -52,7 +52,7 @@ class RowSerializer(serializers.Serializer):
     @classmethod
     @cache
     def _columns(cls) -> tuple[list[str], list[str]]:
-        """Return the names of the columns that are shown: the plain ones, and the jsonb ones."""
+        """Return the names of the columns to read: the plain ones, and the jsonb ones."""
         stored = {field.attname: isinstance(field, JSONField) for field in cls.Meta.model._meta.concrete_fields}
         shown = [name for name in cls._declared_fields if name in stored]
         return [name for name in shown if not stored[name]], [name for name in shown if stored[name]]

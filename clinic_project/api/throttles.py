@@ -1,7 +1,6 @@
-"""How often a login may fail. Successful ones don't count, so a busy office behind one address isn't locked out.
+"""How often a login may fail. Successful ones don't count, so that a busy office behind one address isn't locked out.
 
-Counted in Django's cache, which is each process's own unless settings say otherwise: several workers allow as many
-times more.
+Failures are counted in Django's cache. With its default, in memory, each worker process counts its own.
 """
 
 import hashlib

@@ -2,9 +2,9 @@
 
 from django.urls import path
 
-from . import docs
+from .views import DocsView, SchemaView
 
 urlpatterns = [
-    path("schema", docs.Schema.as_view(), name="schema"),
-    path("docs", docs.DocsPage.as_view(url_name="schema"), name="docs"),
+    path("schema", SchemaView.as_view(), name="schema"),
+    path("docs", DocsView.as_view(url_name="schema"), name="docs"),
 ]

@@ -1,4 +1,4 @@
-"""Which version a request means to change: by `If-Match`, or by `version` in the body."""
+"""Optimistic locking: the version that a request expects to replace, by `If-Match` or by `version` in the body."""
 
 import re
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ _ENTITY_TAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
-class VersionsSeen:
-    """The versions that a request may replace, and the status that says that none of them is current."""
+class ExpectedVersions:
+    """The versions that a request may replace, and the status of the response if none of them is current."""
 
     versions: frozenset[int]
     stale_status: int
@@ -24,16 +24,16 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def versions_seen(request: Request) -> VersionsSeen:
-    """Return what `request` names; raises Problem (428) where it names none, InvalidInput where it makes no sense."""
+def expected_versions(request: Request) -> ExpectedVersions:
+    """Return the versions that `request` names. Raises Problem (428) if there is none, InvalidInput if it isn't one."""
     header = request.headers.get("If-Match", "").strip()
     named = _body_version(request)
-    # `*` would match whatever is there, and isn't a version that anybody saw.
+    # `*` matches any version, and so wouldn't protect another person's change.
     if header and header != "*":
         versions = _tagged_versions(header)
         if named is not None and named not in versions:
             raise InvalidInput({"version": ["It isn't the version that If-Match names."]})
-        return VersionsSeen(versions, 412)
+        return ExpectedVersions(versions, 412)
     if named is None:
         raise Problem(
             428,
@@ -41,7 +41,7 @@ def versions_seen(request: Request) -> VersionsSeen:
             "Which version?",
             'Name the version that you have seen: `If-Match: "3"`, or `"version": 3` in the body.',
         )
-    return VersionsSeen(frozenset({named}), 409)
+    return ExpectedVersions(frozenset({named}), 409)
 
 
 def _tagged_versions(header: str) -> frozenset[int]:

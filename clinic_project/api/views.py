@@ -1,7 +1,10 @@
-"""The view that every endpoint extends."""
+"""The base of every endpoint, and the views of the OpenAPI document."""
 
 from typing import Any
 
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import cache_control
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -10,19 +13,37 @@ from .problems import Problem
 
 
 class PrivateView(APIView):
-    """An endpoint whose answers no proxy and no browser keeps, unless they say otherwise."""
+    """An endpoint whose responses aren't cached unless they say otherwise."""
 
-    # Without OPTIONS, to which DRF would answer at length: CORS is the middleware's, and the rest is in /api/schema.
+    # Without OPTIONS, to which DRF would respond with metadata: that is in /api/schema, and CORS is the middleware's.
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        # Django reads nothing of a body whose length isn't said, and it would look empty.
+        # To Django, a body without a length is empty.
         if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
             detail = "Send the body with a Content-Length, not in chunks of unknown number."
             raise Problem(411, "length-required", "Length required", detail)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        return super().handle_exception(self.as_api_error(exc))
+
+    def as_api_error(self, exc: Exception) -> Exception:
+        """Return the Problem, or DRF's exception, that says what `exc` of a service means; anything else as it is."""
+        return exc
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "private, no-store")
         return response
+
+
+@method_decorator(cache_control(max_age=3600, public=True), name="dispatch")
+class SchemaView(SpectacularJSONAPIView):
+    """The OpenAPI document."""
+
+
+class DocsView(SpectacularSwaggerSplitView):
+    """Swagger UI from our own static files, its script in a file, as the Content-Security-Policy requires."""
+
+    template_name = "clinics_api/docs.html"

@@ -14,8 +14,8 @@ from .models import Clinic, Membership, User
 Role = Membership.Role
 
 #: Who may write what isn't an administrator's business.
-CLINICAL = frozenset({Role.ADMIN, Role.PRACTITIONER})
-ADMINISTRATIVE = frozenset({Role.ADMIN})
+CLINICAL_ROLES = frozenset({Role.ADMIN, Role.PRACTITIONER})
+ADMIN_ROLES = frozenset({Role.ADMIN})
 
 
 class AccessRefused(Exception):

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
-from clinic_project.clinics.administration.filters import MOST_CHOICES, RelatedFilter
+from clinic_project.clinics.administration.filters import MAX_CHOICES, RelatedFilter
 
 from ..models import MedicalRecordTemplate
 
@@ -23,8 +23,8 @@ class TemplateFilter(RelatedFilter):
         clinic = request.GET.get("clinic", "")
         if clinic.isdecimal():
             templates = templates.filter(clinic=int(clinic))
-        rows = templates.values_list("pk", "name", "clinic__name")[: MOST_CHOICES + 1]
-        if len(rows) > MOST_CHOICES:
+        rows = templates.values_list("pk", "name", "clinic__name")[: MAX_CHOICES + 1]
+        if len(rows) > MAX_CHOICES:
             return []
         times = Counter(name for _, name, _ in rows)
         return [(str(pk), name if times[name] == 1 else f"{name} ({clinic})") for pk, name, clinic in rows]

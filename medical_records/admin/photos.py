@@ -15,7 +15,7 @@ from clinic_project.clinics.administration.scope import scope_of
 
 from .. import services
 from ..models import PatientPhoto
-from ..photos.responses import FileIsMissingError, photo_response
+from ..photos.responses import FileMissing, photo_response
 from .base import ClinicalAdmin, when_and_who
 from .filters import PlaceFilter
 
@@ -66,7 +66,7 @@ class PhotoAdmin(ClinicalAdmin):
         photo = get_object_or_404(self.get_queryset(request), pk=pk)
         try:
             response = photo_response(request, photo, thumbnail=thumbnail)
-        except FileIsMissingError as error:
+        except FileMissing as error:
             raise Http404("The file of this photo is missing from the storage.") from error
         response["Content-Security-Policy"] = IMAGE_POLICY
         return response

@@ -8,7 +8,7 @@ from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
-from clinic_project.clinics.access import ADMINISTRATIVE
+from clinic_project.clinics.access import ADMIN_ROLES
 from clinic_project.clinics.administration.scope import scope_of
 
 from ..models import MedicalRecordTemplate
@@ -21,7 +21,7 @@ from .forms import TemplateForm
 class TemplateAdmin(ClinicalAdmin):
     """Only the clinic's administrators change templates; the fields are read here and edited in the clinic's app."""
 
-    roles = ADMINISTRATIVE
+    write_roles = ADMIN_ROLES
     form = TemplateForm
     list_display = ["name", "field_count", "version", "created_on", "author", "clinic", "updated_on"]
     list_select_related = ["clinic", "created_by_user"]

@@ -20,7 +20,7 @@ class StatusFilter(ChoiceFilter):
         return qs.with_status(value or "active")
 
 
-class TemplateFilters(django_filters.FilterSet):
+class TemplateFilterSet(django_filters.FilterSet):
     search = SearchFilter(field_name="name", help_text="A part of the name, in any case.")
     status = StatusFilter()
 
@@ -29,7 +29,7 @@ class TemplateFilters(django_filters.FilterSet):
         fields: list[str] = []
 
 
-class PatientRecordFilters(django_filters.FilterSet):
+class PatientRecordFilterSet(django_filters.FilterSet):
     """`updated_since` is for keeping a copy: it shows deletions as well, unless `status` says otherwise."""
 
     template = IdFilter(field_name="template_id")
@@ -54,11 +54,11 @@ class PatientRecordFilters(django_filters.FilterSet):
         return super().filter_queryset(queryset)
 
 
-class RecordFilters(PatientRecordFilters):
+class RecordFilterSet(PatientRecordFilterSet):
     patient = IdFilter(field_name="patient_id")
 
 
-class PhotoFilters(django_filters.FilterSet):
+class PhotoFilterSet(django_filters.FilterSet):
     """Pending photos are shown only where `record` names the one that they were uploaded for."""
 
     patient = IdFilter(field_name="patient_id", required=True)

@@ -1,4 +1,4 @@
-"""The patients' photos: `/clinic/patient-photos`."""
+"""The endpoints of patients' photos: `/clinic/patient-photos`."""
 
 from typing import Any
 
@@ -11,121 +11,135 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clinic_project.api.documentation import CREATING, READING, endpoint
 from clinic_project.api.idempotency import idempotent
+from clinic_project.api.openapi import CREATING, READING, documented
 from clinic_project.api.problems import InvalidInput, Problem
 from clinic_project.clinics.api.viewsets import CLINIC_HEADER
 from clinic_project.clinics.models import Patient
 from medical_records import services
 from medical_records.models import MedicalRecord, PatientPhoto
 from medical_records.photos.decoding import ImageError, TooManyBytes
-from medical_records.photos.processing import CONTENT_TYPE, process_image
-from medical_records.photos.responses import FileIsMissingError, photo_response
-from medical_records.photos.uploads import add_photo, check_usable
+from medical_records.photos.processing import CONTENT_TYPE
+from medical_records.photos.responses import FileMissing, photo_response
+from medical_records.photos.uploads import upload_photo
 from medical_records.querysets import PhotoQuerySet
 
-from .filters import PhotoFilters
-from .photo_uploads import PhotoUpload, PictureUploadHandler, too_large
-from .serializers import PhotoAttachment, PhotoChange, PhotoOutput, RecordPhotosOutput
-from .viewsets import ChangesViewSet
+from .base import TrashViewSet
+from .filters import PhotoFilterSet
+from .serializers import (
+    PhotoAttachmentSerializer,
+    PhotoChangeSerializer,
+    PhotoOutputSerializer,
+    PhotoUploadSerializer,
+    RecordPhotosOutputSerializer,
+)
+from .upload_handlers import ImageUploadHandler
 
-_UPLOAD = OpenApiRequest(PhotoUpload, encoding={"file": {"contentType": "image/jpeg, image/png, image/webp"}})
-_PICTURE = {
+_UPLOAD = OpenApiRequest(PhotoUploadSerializer, encoding={"file": {"contentType": "image/jpeg, image/png, image/webp"}})
+_IMAGE = {
     (200, CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="The picture."),
     304: OpenApiResponse(description="`If-None-Match` names the picture that is there."),
 }
 
 
-class PhotoViewSet(ChangesViewSet[PhotoQuerySet]):
+class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
     queryset = PatientPhoto.objects.all()
-    filterset_class = PhotoFilters
+    filterset_class = PhotoFilterSet
     ordering = ("-created_at", "-id")
-    serializer_class = PhotoOutput
-    input_serializers = {"create": PhotoUpload, "partial_update": PhotoChange, "attach": PhotoAttachment}
+    serializer_class = PhotoOutputSerializer
+    input_serializers = {
+        "create": PhotoUploadSerializer,
+        "partial_update": PhotoChangeSerializer,
+        "attach": PhotoAttachmentSerializer,
+    }
     detail_route = "medical_records:photo-detail"
     documented_tag = "patient-photos"
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        if self.takes_uploads:
-            # Before anything reads the body, as the check of a session's CSRF token does.
-            request.upload_handlers = [PictureUploadHandler(request)]
+        if self.takes_upload:
+            # Set before anything reads the body, as the check of a session's CSRF token does.
+            request.upload_handlers = [ImageUploadHandler(request)]
         return super().initialize_request(request, *args, **kwargs)
 
     def get_parsers(self) -> list[BaseParser]:
-        return [MultiPartParser()] if self.takes_uploads else super().get_parsers()
+        return [MultiPartParser()] if self.takes_upload else super().get_parsers()
 
     @property
-    def takes_uploads(self) -> bool:
-        """Whether the route is the one that pictures are sent to; which action it is, is known after the parsers."""
+    def takes_upload(self) -> bool:
+        """Whether the route is that of `create`. DRF sets `self.action` only after it has asked for the parsers."""
         return "create" in self.action_map.values()
 
-    def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, TooManyBytes):
-            exc = too_large()
-        elif isinstance(exc, ImageError):
-            exc = InvalidInput({"file": [str(exc)]})
-        return super().handle_exception(exc)
+    def as_api_error(self, exc: Exception) -> Exception:
+        match exc:
+            case TooManyBytes():
+                errors = {"file": [str(exc)]}
+                return Problem(413, "upload-too-large", "The picture is too large", str(exc), errors=errors)
+            case ImageError():
+                return InvalidInput({"file": [str(exc)]})
+            case FileMissing():
+                detail = "The photo is known, but its file is missing from the storage. Tell whoever runs the server."
+                return Problem(404, "file-missing", "The file is missing", detail)
+        return super().as_api_error(exc)
 
-    @endpoint(PhotoOutput)
+    @documented(PhotoOutputSerializer)
     def list(self, request: Request) -> Response:
         """List a patient's photos, the newest first."""
         return super().list(request)
 
-    @endpoint(PhotoOutput, status=201, takes={"multipart/form-data": _UPLOAD}, problems=CREATING, once=True)
+    @documented(PhotoOutputSerializer, status=201, request={"multipart/form-data": _UPLOAD}, problems=CREATING)
     @idempotent
     def create(self, request: Request) -> Response:
         """Upload a picture to a patient's gallery, or for a record."""
         given = self.valid_input()
         patient = Patient.objects.for_clinic(self.clinic).get(pk=given["patient_id"])
         record = self._record(given.get("medical_record_id"))
-        check_usable(patient, record)
-        photo = add_photo(
-            process_image(given["file"].read()),
+        photo = upload_photo(
+            given["file"].read(),
             patient,
             filename=given["file"].name,
             description=given.get("description"),
             record=record,
             uploaded_by=self.access.user,
         )
-        return self.shown(photo.pk, status=201)
+        return self.row_response(photo.pk, status=201)
 
-    @endpoint(PhotoOutput)
+    @documented(PhotoOutputSerializer)
     def retrieve(self, request: Request, pk: int) -> Response:
         """Show what is known of a photo, in the trash or not."""
-        return self.shown(pk)
+        return self.row_response(pk)
 
-    @endpoint(PhotoOutput, problems=CREATING)
+    @documented(PhotoOutputSerializer, problems=CREATING)
     def partial_update(self, request: Request, pk: int) -> Response:
         """Change the description of a photo."""
         self.get_queryset().change(pk, self.access.user, **self.valid_input())
-        return self.shown(pk)
+        return self.row_response(pk)
 
-    @endpoint(None, status=204, problems=(*READING, 409))
+    @documented(None, status=204, problems=(*READING, 409))
     def destroy(self, request: Request, pk: int) -> Response:
         """Put a photo into the trash."""
         self.get_queryset().move_to_trash(pk, self.access.user)
         return Response(status=204)
 
-    @endpoint(PhotoOutput, problems=(*READING, 409))
+    @documented(PhotoOutputSerializer, problems=(*READING, 409))
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, pk: int) -> Response:
         """Take a photo out of the trash, unless its record is there too."""
         services.restore_photo(self.get_queryset(), pk, self.access.user)
-        return self.shown(pk)
+        return self.row_response(pk)
 
-    @endpoint(None, answers=_PICTURE, operation_id="photo_file_view_get")
+    @documented(None, responses=_IMAGE, operation_id="photo_file_view_get")
     @action(detail=True)
     def file(self, request: Request, pk: int) -> HttpResponseBase:
         """Send the picture."""
-        return self._picture(pk, thumbnail=False)
+        return self._image(pk, thumbnail=False)
 
-    @endpoint(None, answers=_PICTURE, operation_id="photo_thumbnail_view_get")
+    @documented(None, responses=_IMAGE, operation_id="photo_thumbnail_view_get")
     @action(detail=True)
     def thumbnail(self, request: Request, pk: int) -> HttpResponseBase:
         """Send the picture."""
-        return self._picture(pk, thumbnail=True)
+        return self._image(pk, thumbnail=True)
 
-    @endpoint(RecordPhotosOutput, problems=CREATING)
+    @documented(RecordPhotosOutputSerializer, problems=CREATING)
     @action(detail=False, methods=["post"])
     def attach(self, request: Request) -> Response:
         """Put photos on a record beside those that it has, as saving it with them would; none is pending then."""
@@ -134,17 +148,13 @@ class PhotoViewSet(ChangesViewSet[PhotoQuerySet]):
         records = MedicalRecord.objects.for_clinic(self.clinic)
         services.attach_photos(records, record_id, given["photo_ids"], self.access.user)
         photos = self.get_queryset().active().filter(medical_record_id=record_id)
-        return Response({"record_id": record_id, "photos": PhotoOutput.shown(photos)})
+        return Response({"record_id": record_id, "photos": PhotoOutputSerializer.serialized(photos)})
 
     def _record(self, pk: int | None) -> MedicalRecord | None:
         return None if pk is None else MedicalRecord.objects.for_clinic(self.clinic).get(pk=pk)
 
-    def _picture(self, pk: int, *, thumbnail: bool) -> HttpResponseBase:
+    def _image(self, pk: int, *, thumbnail: bool) -> HttpResponseBase:
         photo = self.get_queryset().get(pk=pk)
-        try:
-            response = photo_response(self.request, photo, thumbnail=thumbnail)
-        except FileIsMissingError as error:
-            detail = "The photo is known, but its file is missing from the storage. Tell whoever runs the server."
-            raise Problem(404, "file-missing", "The file is missing", detail) from error
+        response = photo_response(self.request, photo, thumbnail=thumbnail)
         patch_vary_headers(response, ["Authorization", "Cookie", CLINIC_HEADER])
         return response

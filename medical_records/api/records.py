@@ -8,18 +8,25 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clinic_project.api.documentation import CHANGING, CREATING, endpoint
 from clinic_project.api.idempotency import idempotent
 from clinic_project.api.models import IdempotencyKey
-from clinic_project.clinics.access import ADMINISTRATIVE
+from clinic_project.api.openapi import CHANGING, CREATING, documented
+from clinic_project.clinics.access import ADMIN_ROLES
 from clinic_project.clinics.models import Patient
 from medical_records import services
 from medical_records.models import MedicalRecord, MedicalRecordTemplate
 from medical_records.querysets import RecordQuerySet
 
-from .filters import PatientRecordFilters, RecordFilters
-from .serializers import RecordChange, RecordDetailOutput, RecordInput, RecordOutput, RecordPatch, VersionInput
-from .viewsets import VersionedViewSet
+from .base import VersionedViewSet
+from .filters import PatientRecordFilterSet, RecordFilterSet
+from .serializers import (
+    RecordChangeSerializer,
+    RecordDetailOutputSerializer,
+    RecordInputSerializer,
+    RecordOutputSerializer,
+    RecordPatchSerializer,
+    VersionInputSerializer,
+)
 
 
 class BaseRecordViewSet(VersionedViewSet[RecordQuerySet]):
@@ -30,36 +37,36 @@ class BaseRecordViewSet(VersionedViewSet[RecordQuerySet]):
     detail_route = "medical_records:record-detail"
     documented_tag = "medical-records"
 
-    def get_serializer_class(self) -> type[RecordOutput]:
-        return RecordOutput if self.action == "list" else RecordDetailOutput
+    def get_serializer_class(self) -> type[RecordOutputSerializer]:
+        return RecordOutputSerializer if self.action == "list" else RecordDetailOutputSerializer
 
 
 class RecordViewSet(BaseRecordViewSet):
-    filterset_class = RecordFilters
+    filterset_class = RecordFilterSet
     input_serializers = {
-        "update": RecordChange,
-        "partial_update": RecordPatch,
-        "destroy": VersionInput,
-        "restore": VersionInput,
-        "permanently": VersionInput,
+        "update": RecordChangeSerializer,
+        "partial_update": RecordPatchSerializer,
+        "destroy": VersionInputSerializer,
+        "restore": VersionInputSerializer,
+        "permanently": VersionInputSerializer,
     }
 
-    @endpoint(RecordOutput)
+    @documented(RecordOutputSerializer)
     def list(self, request: Request) -> Response:
         """List the clinic's records, the newest first, without their snapshots."""
         return super().list(request)
 
-    @endpoint(RecordDetailOutput, versioned=True)
+    @documented(RecordDetailOutputSerializer, etag=True)
     def retrieve(self, request: Request, pk: int) -> Response:
         """Show a record, in the trash or not, with its snapshot and photos."""
-        return self.shown(pk)
+        return self.row_response(pk)
 
-    @endpoint(RecordDetailOutput, problems=CHANGING, versioned=True)
+    @documented(RecordDetailOutputSerializer, problems=CHANGING, etag=True)
     def update(self, request: Request, pk: int) -> Response:
         """Replace the answers of a record."""
         return self.change(pk)
 
-    @endpoint(RecordDetailOutput, problems=CHANGING, versioned=True)
+    @documented(RecordDetailOutputSerializer, problems=CHANGING, etag=True)
     def partial_update(self, request: Request, pk: int) -> Response:
         """Change the answers, the appointment or the photos of a record."""
         return self.change(pk)
@@ -67,25 +74,25 @@ class RecordViewSet(BaseRecordViewSet):
     def perform_update(self, pk: int, versions: frozenset[int], columns: dict[str, Any]) -> None:
         services.change_record(self.get_queryset(), pk, versions, self.access.user, **columns)
 
-    @endpoint(None, status=204, problems=CHANGING)
+    @documented(None, status=204, problems=CHANGING)
     def destroy(self, request: Request, pk: int) -> Response:
         """Put a record into the trash, and its photos with it."""
-        services.move_record_to_trash(self.get_queryset(), pk, self.seen(), self.access.user)
+        services.move_record_to_trash(self.get_queryset(), pk, self.expected_versions(), self.access.user)
         return Response(status=204)
 
-    @endpoint(RecordDetailOutput, problems=CHANGING, versioned=True)
+    @documented(RecordDetailOutputSerializer, problems=CHANGING, etag=True)
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, pk: int) -> Response:
         """Take a record out of the trash, with the photos that went there with it."""
-        services.restore_record(self.get_queryset(), pk, self.seen(), self.access.user)
-        return self.shown(pk)
+        services.restore_record(self.get_queryset(), pk, self.expected_versions(), self.access.user)
+        return self.row_response(pk)
 
-    @endpoint(None, status=204, problems=CHANGING)
-    @action(detail=True, methods=["delete"], writers=ADMINISTRATIVE)
+    @documented(None, status=204, problems=CHANGING)
+    @action(detail=True, methods=["delete"], write_roles=ADMIN_ROLES)
     def permanently(self, request: Request, pk: int) -> Response:
         """Remove a record that is in the trash for good, and its photos with it."""
         with transaction.atomic():
-            services.remove_record(self.get_queryset(), pk, self.seen())
+            services.remove_record(self.get_queryset(), pk, self.expected_versions())
             IdempotencyKey.objects.forget(self.clinic.pk, reverse(self.detail_route, args=[pk]))
         return Response(status=204)
 
@@ -93,23 +100,23 @@ class RecordViewSet(BaseRecordViewSet):
 class PatientRecordViewSet(BaseRecordViewSet):
     """The records of one patient."""
 
-    filterset_class = PatientRecordFilters
-    input_serializers = {"create": RecordInput}
+    filterset_class = PatientRecordFilterSet
+    input_serializers = {"create": RecordInputSerializer}
 
-    @endpoint(RecordOutput)
+    @documented(RecordOutputSerializer)
     def list(self, request: Request, patient_id: int) -> Response:
         """List a patient's records, the newest first, without their snapshots."""
         self.patient()
         return super().list(request)
 
-    @endpoint(RecordDetailOutput, status=201, problems=CREATING, versioned=True, once=True)
+    @documented(RecordDetailOutputSerializer, status=201, problems=CREATING, etag=True)
     @idempotent
     def create(self, request: Request, patient_id: int) -> Response:
         """Fill in a template for a patient."""
         patient = self.patient()
         given = self.valid_input()
         template = MedicalRecordTemplate.objects.for_clinic(self.clinic).get(pk=given.pop("template_id"))
-        return self.shown(services.create_record(template, patient, self.access.user, **given).pk, status=201)
+        return self.row_response(services.create_record(template, patient, self.access.user, **given).pk, status=201)
 
     def get_queryset(self) -> RecordQuerySet:
         return super().get_queryset().filter(patient_id=self.kwargs["patient_id"])

@@ -1,4 +1,7 @@
-"""The shapes of what the endpoints of templates and records take and give. The rules are the models'."""
+"""The request and response bodies of templates, records and photos. The rules are in the services and models.
+
+The OpenAPI document names them without the suffix Serializer, and shows their docstrings.
+"""
 
 import json
 from typing import Any
@@ -6,11 +9,20 @@ from typing import Any
 from django.urls import reverse
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from clinic_project.api.documentation import STORABLE
-from clinic_project.api.fields import Choice, Flag, RowId, Text, UuidText, WholeNumber
+from clinic_project.api.fields import (
+    FormRowIdField,
+    RowIdField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictIntegerField,
+    StrictUUIDField,
+)
+from clinic_project.api.openapi import STORABLE
 from clinic_project.api.serializers import Row, RowSerializer, text_of
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import PhotoQuerySet
@@ -34,67 +46,73 @@ MAX_PHOTOS = 200
 MAX_PHOTO_DESCRIPTION = 2000
 
 
-class VersionInput(serializers.Serializer):
+class VersionInputSerializer(serializers.Serializer):
     """What every change names, unless the `If-Match` header does."""
 
-    version = RowId(help_text="The version that was read. Can be left out where the `If-Match` header names it.")
+    version = RowIdField(help_text="The version that was read. Can be left out where the `If-Match` header names it.")
 
 
-class QuestionInput(serializers.Serializer):
-    """A question of a template. dropdown, radio and checkbox have options to choose from, the others none."""
+class FieldInputSerializer(serializers.Serializer):
+    """One of a template's `fields`."""
 
-    id = UuidText(required=False, help_text="Made by the server where it is left out.")
-    label = Text(max_length=MAX_LABEL)  # type: ignore[assignment]  # the names are the questions', not DRF's
-    type = Choice(FieldType)
-    required = Flag(default=False)  # type: ignore[assignment]
-    placeholder = Text(max_length=MAX_HINT, required=False, allow_null=True, allow_blank=True)
-    description = Text(max_length=MAX_HINT, required=False, allow_null=True, allow_blank=True)
+    id = StrictUUIDField(required=False, help_text="Made by the server where it is left out.")
+    label = StrictCharField(max_length=MAX_LABEL)  # type: ignore[assignment]  # the field's, not DRF's
+    type = StrictChoiceField(FieldType)
+    required = StrictBooleanField(default=False)  # type: ignore[assignment]
+    placeholder = StrictCharField(max_length=MAX_HINT, required=False, allow_null=True, allow_blank=True)
+    description = StrictCharField(max_length=MAX_HINT, required=False, allow_null=True, allow_blank=True)
     options = serializers.ListField(
-        child=Text(max_length=MAX_LABEL), required=False, allow_null=True, max_length=MAX_OPTIONS
+        child=StrictCharField(max_length=MAX_LABEL), required=False, allow_null=True, max_length=MAX_OPTIONS
     )
-    order = WholeNumber(required=False, help_text="The position in the list where it is left out.")
+    order = StrictIntegerField(required=False, help_text="The position in the list where it is left out.")
 
 
-class QuestionInputSchema(OpenApiSerializerExtension):
-    """Says which types have options."""
+class FieldInputSchema(OpenApiSerializerExtension):
+    """Documents which types have options."""
 
-    target_class = QuestionInput
+    target_class = FieldInputSerializer
+
+    def get_name(self, auto_schema: AutoSchema, direction: str) -> str:
+        return "QuestionInput"  # what clients generated from earlier documents call it
 
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        question = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        choice = {**question["properties"]["options"], "type": "array", "minItems": 1, "uniqueItems": True}
+        field = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        del field["description"]
+        choice = {**field["properties"]["options"], "type": "array", "minItems": 1, "uniqueItems": True}
         none = {"type": ["array", "null"], "maxItems": 0}
         return {
-            "description": question.pop("description"),
+            "description": (
+                "A question of a template. dropdown, radio and checkbox have options to choose from, the others none."
+            ),
             "oneOf": [
-                _variant(question, sorted(CHOICES), choice, ["options"]),
-                _variant(question, sorted(set(FieldType) - CHOICES), none, []),
+                _variant(field, sorted(CHOICES), choice, ["options"]),
+                _variant(field, sorted(set(FieldType) - CHOICES), none, []),
             ],
         }
 
 
-def _variant(question: dict[str, Any], types: list[FieldType], options: Any, required: list[str]) -> dict[str, Any]:
-    kind = {"type": "string", "enum": [str(name) for name in types]}
-    properties = {**question["properties"], "type": kind, "options": options}
-    return {**question, "properties": properties, "required": [*question["required"], *required]}
+def _variant(field: dict[str, Any], types: list[FieldType], options: Any, required: list[str]) -> dict[str, Any]:
+    field_type = {"type": "string", "enum": [str(name) for name in types]}
+    properties = {**field["properties"], "type": field_type, "options": options}
+    return {**field, "properties": properties, "required": [*field["required"], *required]}
 
 
-class TemplateInput(serializers.Serializer):
-    name = Text(max_length=255)
-    description = Text(max_length=MAX_DESCRIPTION, allow_null=True, allow_blank=True, default=None)
-    fields = QuestionInput(many=True, max_length=MAX_FIELDS)  # type: ignore[assignment,call-arg]
+class TemplateInputSerializer(serializers.Serializer):
+    name = StrictCharField(max_length=255)
+    description = StrictCharField(max_length=MAX_DESCRIPTION, allow_null=True, allow_blank=True, default=None)
+    fields = FieldInputSerializer(many=True, max_length=MAX_FIELDS)  # type: ignore[assignment,call-arg]
 
 
-class TemplateChange(TemplateInput, VersionInput):
+class TemplateChangeSerializer(TemplateInputSerializer, VersionInputSerializer):
     pass
 
 
-class TemplatePatch(VersionInput):
+class TemplatePatchSerializer(VersionInputSerializer):
     """Replaces what is given."""
 
-    name = Text(max_length=255, required=False)
-    description = Text(max_length=MAX_DESCRIPTION, allow_null=True, allow_blank=True, required=False)
-    fields = QuestionInput(many=True, max_length=MAX_FIELDS, required=False)  # type: ignore[assignment,call-arg]
+    name = StrictCharField(max_length=255, required=False)
+    description = StrictCharField(max_length=MAX_DESCRIPTION, allow_null=True, allow_blank=True, required=False)
+    fields = FieldInputSerializer(many=True, max_length=MAX_FIELDS, required=False)  # type: ignore[assignment,call-arg]
 
 
 @extend_schema_field(
@@ -111,8 +129,8 @@ class TemplatePatch(VersionInput):
         },
     }
 )
-class Answers(serializers.Field):
-    """An object. What is in it is checked against the questions that it answers."""
+class ValuesField(serializers.Field):
+    """A record's `values`: an object. The service checks its members against the snapshot's fields."""
 
     default_error_messages = {"not_an_object": "An object of answers by field id."}
 
@@ -125,33 +143,39 @@ class Answers(serializers.Field):
         return value
 
 
-class RecordInput(serializers.Serializer):
-    template_id = RowId()
-    values = Answers()
-    appointment_id = RowId(required=False, allow_null=True)
+class RecordInputSerializer(serializers.Serializer):
+    template_id = RowIdField()
+    values = ValuesField()
+    appointment_id = RowIdField(required=False, allow_null=True)
     photo_ids = serializers.ListField(
-        child=RowId(), required=False, max_length=MAX_PHOTOS, help_text="The photos of the record: these and no others."
+        child=RowIdField(),
+        required=False,
+        max_length=MAX_PHOTOS,
+        help_text="The photos of the record: these and no others.",
     )
 
 
-class RecordPatch(VersionInput):
+class RecordPatchSerializer(VersionInputSerializer):
     """`values` replaces all answers, `photo_ids` all photos. What is left out stays."""
 
-    template_id = RowId(required=False, help_text="Can't be changed: the one that the record has, or left out.")
-    values = Answers(required=False)
-    appointment_id = RowId(required=False, allow_null=True)
+    template_id = RowIdField(required=False, help_text="Can't be changed: the one that the record has, or left out.")
+    values = ValuesField(required=False)
+    appointment_id = RowIdField(required=False, allow_null=True)
     photo_ids = serializers.ListField(
-        child=RowId(), required=False, max_length=MAX_PHOTOS, help_text="The photos of the record: these and no others."
+        child=RowIdField(),
+        required=False,
+        max_length=MAX_PHOTOS,
+        help_text="The photos of the record: these and no others.",
     )
 
 
-class RecordChange(RecordPatch):
+class RecordChangeSerializer(RecordPatchSerializer):
     """As for PATCH, but that `values` has to be given."""
 
-    values = Answers()
+    values = ValuesField()
 
 
-class TemplateOutput(RowSerializer):
+class TemplateOutputSerializer(RowSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField(allow_null=True)
@@ -168,7 +192,7 @@ class TemplateOutput(RowSerializer):
         model = MedicalRecordTemplate
 
 
-class RecordOutput(RowSerializer):
+class RecordOutputSerializer(RowSerializer):
     """A record as lists show it."""
 
     id = serializers.IntegerField()
@@ -189,16 +213,41 @@ class RecordOutput(RowSerializer):
         model = MedicalRecord
 
 
-class PhotoChange(serializers.Serializer):
-    description = Text(max_length=MAX_PHOTO_DESCRIPTION, allow_blank=True, allow_null=True, required=False)
+@extend_schema_field(OpenApiTypes.BINARY)
+class UploadedFileField(serializers.FileField):
+    """A file of any content, even empty: what it is shows when it is decoded."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_empty_file=True, **options)
 
 
-class PhotoAttachment(serializers.Serializer):
-    record_id = RowId()
-    photo_ids = serializers.ListField(child=RowId(), min_length=1, max_length=MAX_PHOTOS)
+@extend_schema_field({"type": "string", "maxLength": MAX_PHOTO_DESCRIPTION, "pattern": r"^[^\u0000]*$"})
+class FormDescriptionField(StrictCharField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=MAX_PHOTO_DESCRIPTION, allow_blank=True, **options)
 
 
-class PhotoOutput(RowSerializer):
+class PhotoUploadSerializer(serializers.Serializer):
+    """A picture: JPEG, PNG or WebP, HEIC where the server can, at most 10 MB and 50 megapixels."""
+
+    patient_id = FormRowIdField()
+    file = UploadedFileField()
+    description = FormDescriptionField(required=False)
+    medical_record_id = FormRowIdField(
+        required=False, help_text="The photo is pending until this record is saved with it."
+    )
+
+
+class PhotoChangeSerializer(serializers.Serializer):
+    description = StrictCharField(max_length=MAX_PHOTO_DESCRIPTION, allow_blank=True, allow_null=True, required=False)
+
+
+class PhotoAttachmentSerializer(serializers.Serializer):
+    record_id = RowIdField()
+    photo_ids = serializers.ListField(child=RowIdField(), min_length=1, max_length=MAX_PHOTOS)
+
+
+class PhotoOutputSerializer(RowSerializer):
     id = serializers.IntegerField()
     patient_id = serializers.IntegerField()
     medical_record_id = serializers.IntegerField(allow_null=True)
@@ -224,20 +273,20 @@ class PhotoOutput(RowSerializer):
         return {**super().to_representation(row), "file": f"{base}/file", "thumbnail": f"{base}/thumbnail"}
 
     @classmethod
-    def shown(cls, photos: PhotoQuerySet) -> list[Row]:
-        """Return `photos` as the API shows them, the oldest first."""
+    def serialized(cls, photos: PhotoQuerySet) -> list[Row]:
+        """Return `photos` serialized, the oldest first."""
         return list(cls(cls.read(photos.order_by("created_at", "id")), many=True).data)
 
 
-class RecordDetailOutput(RecordOutput):
+class RecordDetailOutputSerializer(RecordOutputSerializer):
     template_snapshot = serializers.DictField(help_text="The template as it was: name, description and fields.")
     missing_required = serializers.ListField(
         child=serializers.CharField(), help_text="Ids of the required fields that have no answer."
     )
-    photos = PhotoOutput(many=True)
+    photos = PhotoOutputSerializer(many=True)
 
     def to_representation(self, row: Row) -> Row:
-        """Show a row of the clinic that the view in the context works in."""
+        """Add what isn't a column: the photos, read from the clinic of the view in the context, and what is missing."""
         snapshot, values = (json.loads(row[text_of(name)]) for name in ("template_snapshot", "values"))
         photos = PatientPhoto.objects.for_clinic(self.context["view"].clinic)
         if row["is_deleted"]:
@@ -247,10 +296,10 @@ class RecordDetailOutput(RecordOutput):
         return {
             **super().to_representation(row),
             "missing_required": missing_required(snapshot, values),
-            "photos": PhotoOutput.shown(photos),
+            "photos": PhotoOutputSerializer.serialized(photos),
         }
 
 
-class RecordPhotosOutput(serializers.Serializer):
+class RecordPhotosOutputSerializer(serializers.Serializer):
     record_id = serializers.IntegerField()
-    photos = PhotoOutput(many=True)
+    photos = PhotoOutputSerializer(many=True)

@@ -31,7 +31,7 @@ from medical_records.photos.storage import PhotoFile
 from .copies import copy_patients
 from .paintings import PAINTERS, paint
 from .people import PATIENTS, load_staff
-from .specialties import FORMS, Form
+from .templates import FORMS, Form
 
 #: Patients a transaction.
 BATCH, BATCH_OF_COPIES = 200, 5_000

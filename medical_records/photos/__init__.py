@@ -1,12 +1,12 @@
-"""Patients' photos, from the bytes that a client sends to those that a browser gets.
+"""Patients' photos, from the bytes that a client uploads to those that a browser gets.
 
-    uploads      an image that was processed, and its patient → its files and its row, or neither
-    processing   bytes → the image as it is kept: a JPEG with a thumbnail
-    decoding     bytes → pixels, or why the upload is refused
-    decompression_bombs   bytes → whether they would keep a decoder busy
-    file_names   the name that a client gives → the one that is kept and shown
-    storage      files by their hash, in Django's default storage
-    responses    a row → the HTTP response with its file
+    uploads              an upload's steps: uploaded bytes → the photo's files and its row, or neither
+    processing           bytes → the image as it is kept: a JPEG with a thumbnail
+    decoding             bytes → pixels, or why the upload is refused
+    decompression_bombs  bytes → whether they would keep a decoder busy
+    file_names           the name that a client gives → the one that is kept and shown
+    storage              files by their hash, in Django's default storage
+    responses            a row → the HTTP response with its file
 
-Whom a photo belongs to and what may be done to it is said by the models, querysets and services above.
+What belongs to whom, and may be done to it, is in the models, querysets and services of `medical_records`.
 """

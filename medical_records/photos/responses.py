@@ -22,16 +22,16 @@ IMAGE_TYPES = frozenset({CONTENT_TYPE, "image/png", "image/webp"})
 _ANY_BYTES = "application/octet-stream"
 
 
-class FileIsMissingError(Exception):
-    """The photo is there, and its file isn't."""
+class FileMissing(Exception):
+    """The photo's row is there, and its file isn't."""
 
 
 def photo_response(request: HttpRequest, photo: PatientPhoto, *, thumbnail: bool = False) -> HttpResponseBase:
-    """Answer with the image of `photo` or its thumbnail, or with 304 where the browser has it already.
+    """Respond with the image of `photo` or its thumbnail, or with 304 where the browser has it already.
 
-    Raises FileIsMissingError.
+    Raises FileMissing.
     """
-    # A photo without a thumbnail, made by another system, is shown whole.
+    # A photo of another system may have no thumbnail.
     key = (thumbnail and photo.thumbnail_key) or photo.storage_key
     etag = quote_etag(f"{photo.content_hash or photo.pk}{'-thumbnail' if thumbnail else ''}")
     response = get_conditional_response(request, etag=etag) or _file_response(photo, key)
@@ -50,7 +50,7 @@ def _file_response(photo: PatientPhoto, key: str) -> FileResponse:
         file = default_storage.open(key)
     except (FileNotFoundError, IsADirectoryError, SuspiciousFileOperation) as error:
         logger.exception("Photo %s has no file in the storage.", photo.pk)
-        raise FileIsMissingError from error
+        raise FileMissing from error
     response = FileResponse(file, content_type=photo.content_type if is_image else _ANY_BYTES)
     shown_name = jpeg_name(name) if photo.content_type == CONTENT_TYPE else name
     response["Content-Disposition"] = content_disposition_header(not is_image, shown_name) or "inline"

@@ -1,4 +1,9 @@
-"""Adding an image to a patient's photos: its file, then its row, or neither."""
+"""A photo's upload, step by step:
+
+1. `check_usable` refuses a patient or record that can't have it, before any work is done.
+2. `process_image` makes of the bytes the image that is kept.
+3. `add_photo` writes its file and its row, or neither. Under locks, it checks once more what step 1 did.
+"""
 
 import logging
 
@@ -7,13 +12,28 @@ from django.utils import timezone
 
 from clinic_project.clinics.models import Patient, User
 
-from ..exceptions import Unusable
+from ..exceptions import UnusableReference
 from ..models import MedicalRecord, PatientPhoto
 from .file_names import clean_file_name
-from .processing import CONTENT_TYPE, ProcessedImage
+from .processing import CONTENT_TYPE, ProcessedImage, process_image
 from .storage import PhotoFile, delete_unreferenced
 
 logger = logging.getLogger(__name__)
+
+
+def upload_photo(
+    data: bytes,
+    patient: Patient,
+    *,
+    filename: str,
+    description: str | None,
+    record: MedicalRecord | None,
+    uploaded_by: User,
+) -> PatientPhoto:
+    """Keep the image in the uploaded `data`, and return its new row. Raises ImageError, and as `add_photo`."""
+    check_usable(patient, record)
+    image = process_image(data)
+    return add_photo(image, patient, filename=filename, description=description, record=record, uploaded_by=uploaded_by)
 
 
 def add_photo(
@@ -27,7 +47,7 @@ def add_photo(
 ) -> PatientPhoto:
     """Keep `image` and return its new row: in the patient's gallery, or pending for `record`.
 
-    Raises Unusable for a patient who is deleted, a record in the trash, or another patient's.
+    Raises UnusableReference for a patient who is deleted, a record in the trash, or another patient's.
     """
     file = PhotoFile(patient.clinic_id, image.sha256)
     photo = PatientPhoto(
@@ -51,13 +71,13 @@ def add_photo(
 
 
 def check_usable(patient: Patient, record: MedicalRecord | None) -> None:
-    """Raise Unusable unless photos may be added to `patient`, and for `record`."""
+    """Raise UnusableReference unless photos may be added to `patient`, and for `record`."""
     if patient.is_deleted:
-        raise Unusable("patient_id", "This patient has been deleted.")
+        raise UnusableReference("patient_id", "This patient has been deleted.")
     if record is not None and record.patient_id != patient.pk:
-        raise Unusable("medical_record_id", "This is another patient's record.")
+        raise UnusableReference("medical_record_id", "This is another patient's record.")
     if record is not None and record.is_deleted:
-        raise Unusable("medical_record_id", "This record is in the trash.")
+        raise UnusableReference("medical_record_id", "This record is in the trash.")
 
 
 def _save(photo: PatientPhoto, file: PhotoFile, image: ProcessedImage) -> None:
@@ -65,7 +85,7 @@ def _save(photo: PatientPhoto, file: PhotoFile, image: ProcessedImage) -> None:
         with transaction.atomic():
             file.lock()
             file.save(image)
-            # The last lock taken: whoever saves or deletes the record waits for one INSERT, not for the storage.
+            # The record's lock is the last taken: who saves or deletes the record waits for one INSERT, not for the storage.
             check_usable(photo.patient, _locked_record(photo))
             photo.save(force_insert=True)
     except BaseException:  # a worker that is told to stop must clean up as well
@@ -78,7 +98,7 @@ def _locked_record(photo: PatientPhoto) -> MedicalRecord | None:
         return None
     record = photo.lock_record()
     if record is None:
-        raise Unusable("medical_record_id", "This record has just been removed for good.")
+        raise UnusableReference("medical_record_id", "This record has just been removed for good.")
     return record
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from clinic_project.clinics.factories import PASSWORD
 from clinic_project.clinics.models import Appointment, Clinic, Patient, User
-from medical_records.demo.specialties import FORMS
+from medical_records.demo.templates import FORMS
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 
 pytestmark = pytest.mark.django_db

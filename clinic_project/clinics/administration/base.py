@@ -10,7 +10,7 @@ from django.forms import ModelChoiceField
 from django.http import HttpRequest
 from django.utils import timezone
 
-from ..access import CLINICAL
+from ..access import CLINICAL_ROLES
 from ..models import Clinic
 from .lists import EstimatingPaginator, LeanChangeList
 from .scope import scope_of
@@ -19,10 +19,10 @@ from .scope import scope_of
 class ClinicModelAdmin(admin.ModelAdmin):
     """Staff see the rows of their clinics and, with a role there, change them; superusers see and change all.
 
-    `roles` are those that may change something. Nothing is deleted unless a TrashMixin says so.
+    `write_roles` are those that may change something. Nothing is deleted unless a TrashMixin says so.
     """
 
-    roles: ClassVar[Collection[str]] = CLINICAL
+    write_roles: ClassVar[Collection[str]] = CLINICAL_ROLES
     list_defer: ClassVar[Collection[str]] = ()
     change_list_template = "admin/clinics/change_list.html"
     list_per_page = 50
@@ -51,7 +51,7 @@ class ClinicModelAdmin(admin.ModelAdmin):
     def has_role(self, request: HttpRequest, obj: Any | None) -> bool:
         user = request.user
         clinic_id = None if obj is None else self.clinic_id_of(obj)
-        return bool(user.is_active and user.is_staff and scope_of(request).has_role(self.roles, clinic_id))
+        return bool(user.is_active and user.is_staff and scope_of(request).has_role(self.write_roles, clinic_id))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.has_role(request, None)
@@ -88,7 +88,7 @@ class ClinicModelAdmin(admin.ModelAdmin):
         """Accept only what the person may see, and a clinic that they may write in, also from a tampered form."""
         related = self.admin_site._registry.get(db_field.remote_field.model)
         if db_field.remote_field.model is Clinic:
-            kwargs["queryset"] = scope_of(request).clinics_with(self.roles)
+            kwargs["queryset"] = scope_of(request).clinics_with(self.write_roles)
         elif related is not None:
             kwargs["queryset"] = related.get_queryset(request)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from ..models import Clinic, Patient
 
 #: A filter with more choices than this isn't shown: searching is quicker than reading such a list.
-MOST_CHOICES = 50
+MAX_CHOICES = 50
 
 
 class TrashFilter(admin.SimpleListFilter):
@@ -57,8 +57,8 @@ class ClinicFilter(RelatedFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         clinics = model_admin.admin_site.visible(request, Clinic).order_by("name", "pk")
-        choices = [(str(pk), name) for pk, name in clinics.values_list("pk", "name")[: MOST_CHOICES + 1]]
-        return choices if len(choices) in range(2, MOST_CHOICES + 1) else []
+        choices = [(str(pk), name) for pk, name in clinics.values_list("pk", "name")[: MAX_CHOICES + 1]]
+        return choices if len(choices) in range(2, MAX_CHOICES + 1) else []
 
 
 class PatientFilter(RelatedFilter):

@@ -17,7 +17,7 @@ from django.utils import timezone
 EXACT_COUNT_LIMIT = 10_000
 
 #: The years of a date hierarchy: a row of the year 1 doesn't make it two thousand.
-MOST_YEARS = 100
+MAX_YEARS = 100
 
 
 class EstimatingPaginator(Paginator):
@@ -69,12 +69,12 @@ class LeanChangeList(ChangeList):
     model_admin: Any
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> models.QuerySet[Any]:
-        with _nonsense_as_such():
+        with _as_incorrect_lookup():
             queryset = super().get_queryset(request, *args, **kwargs)
         return queryset.defer(*self.model_admin.list_defer)
 
     def get_results(self, request: HttpRequest) -> None:
-        with _nonsense_as_such():
+        with _as_incorrect_lookup():
             super().get_results(request)
 
     @property
@@ -89,7 +89,7 @@ class LeanChangeList(ChangeList):
 
 
 @contextmanager
-def _nonsense_as_such() -> Iterator[None]:
+def _as_incorrect_lookup() -> Iterator[None]:
     """Turn what a senseless filter raises, such as the year 0 or the end of 9999, into what Django expects of one."""
     try:
         yield
@@ -129,7 +129,7 @@ class IndexedDates:
         rows = self._change_list.queryset.order_by()
         starts = list(periods(first, last, kind))
         if kind == "year":
-            starts = starts[-MOST_YEARS:]
+            starts = starts[-MAX_YEARS:]
         probes = [
             rows.filter(**{f"{field}__gte": start, f"{field}__lt": end})
             .annotate(period=models.Value(number))

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from .base import ClinicModelAdmin
 
 #: An action changes at most this many rows, so that "select all" can't lock a whole table.
-MOST_AT_ONCE = 1_000
+MAX_AT_ONCE = 1_000
 
 #: What the history of an object says.
 TRASHED, RESTORED = "Moved to the trash.", "Restored from the trash."
@@ -77,9 +77,9 @@ class TrashMixin(ClinicModelAdmin):
     @transaction.atomic
     def _each(self, request: HttpRequest, queryset: models.QuerySet[Any], change: Change, note: str) -> int:
         """Change each object and return how many were; those that are refused are named to the person."""
-        chosen = list(queryset.order_by("pk")[: MOST_AT_ONCE + 1])
-        if len(chosen) > MOST_AT_ONCE:
-            said = f"More than {MOST_AT_ONCE:,} are selected. Narrow them down by the filters, and try again."
+        chosen = list(queryset.order_by("pk")[: MAX_AT_ONCE + 1])
+        if len(chosen) > MAX_AT_ONCE:
+            said = f"More than {MAX_AT_ONCE:,} are selected. Narrow them down by the filters, and try again."
             self.message_user(request, said, messages.ERROR)
             return 0
         if not all(self.has_trash_permission(request, obj) for obj in chosen):

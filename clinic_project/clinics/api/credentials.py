@@ -8,21 +8,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 
-from clinic_project.api.documentation import endpoint
 from clinic_project.api.models import AccessToken
+from clinic_project.api.openapi import documented
 from clinic_project.api.problems import Problem
 from clinic_project.api.throttles import FailedLogins, FailedLoginsByAddress, FailedLoginsByEmail
 from clinic_project.api.views import PrivateView
 
 from ..access import active_memberships
 from ..models import User
-from .serializers import LoginInput, LoginOutput, SelfOutput
+from .serializers import LoginInputSerializer, LoginOutputSerializer, SelfOutputSerializer
 
 #: The problems of requests about oneself; 403 is a session's request without its CSRF token.
 _OWN = (401, 403, 411, 503)
 
 
-class Login(PrivateView):
+class LoginView(PrivateView):
     authentication_classes = ()
     permission_classes = ()
 
@@ -30,10 +30,10 @@ class Login(PrivateView):
         self.throttles: list[FailedLogins] = [FailedLoginsByAddress(), FailedLoginsByEmail()]
         return list(self.throttles)
 
-    @endpoint(LoginOutput, takes=LoginInput, problems=(400, 401, 411, 413, 415, 429, 503))
+    @documented(LoginOutputSerializer, request=LoginInputSerializer, problems=(400, 401, 411, 413, 415, 429, 503))
     def post(self, request: Request) -> Response:
         """Exchange an email and a password for an access token."""
-        given = LoginInput(data=request.data)
+        given = LoginInputSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         email, password = given.validated_data["email"], given.validated_data["password"]
         user = authenticate(request, username=email, password=password)
@@ -41,7 +41,7 @@ class Login(PrivateView):
             raise self._refusal()
         update_last_login(User, user)
         token, expires_at = AccessToken.objects.issue(user)
-        return Response(LoginOutput({"token": token, "expires_at": expires_at, **_self(user)}).data)
+        return Response(LoginOutputSerializer({"token": token, "expires_at": expires_at, **_self(user)}).data)
 
     def _refusal(self) -> Problem:
         for throttle in self.throttles:
@@ -55,8 +55,8 @@ class Login(PrivateView):
         )
 
 
-class Logout(PrivateView):
-    @endpoint(None, status=204, problems=_OWN)
+class LogoutView(PrivateView):
+    @documented(None, status=204, problems=_OWN)
     def post(self, request: Request) -> Response:
         """Revoke the token, or end the session, that this request is sent with."""
         if isinstance(request.auth, AccessToken):
@@ -66,8 +66,8 @@ class Logout(PrivateView):
         return Response(status=204)
 
 
-class LogoutAll(PrivateView):
-    @endpoint(None, status=204, problems=_OWN)
+class LogoutAllView(PrivateView):
+    @documented(None, status=204, problems=_OWN)
     def post(self, request: Request) -> Response:
         """Revoke all of one's tokens, and end the session where there is one."""
         if isinstance(request.user, User):
@@ -76,11 +76,11 @@ class LogoutAll(PrivateView):
         return Response(status=204)
 
 
-class Me(PrivateView):
-    @endpoint(SelfOutput, problems=_OWN)
+class MeView(PrivateView):
+    @documented(SelfOutputSerializer, problems=_OWN)
     def get(self, request: Request) -> Response:
         """Tell who one is, and in which clinics one may work."""
-        return Response(SelfOutput(_self(request.user)).data)
+        return Response(SelfOutputSerializer(_self(request.user)).data)
 
 
 def _self(user: Any) -> dict[str, Any]:

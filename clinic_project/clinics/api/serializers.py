@@ -2,28 +2,28 @@
 
 from rest_framework import serializers
 
-from clinic_project.api.fields import Text
+from clinic_project.api.fields import StrictCharField
 
 from ..models import Membership
 
 
-class LoginInput(serializers.Serializer):
-    email = Text(max_length=255)
-    password = Text(max_length=1024)
+class LoginInputSerializer(serializers.Serializer):
+    email = StrictCharField(max_length=255)
+    password = StrictCharField(max_length=1024)
 
 
-class UserOutput(serializers.Serializer):
+class UserOutputSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     email = serializers.CharField()
 
 
-class ClinicOutput(serializers.Serializer):
+class ClinicOutputSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
 
 
-class MembershipOutput(serializers.ModelSerializer):
-    clinic = ClinicOutput()
+class MembershipOutputSerializer(serializers.ModelSerializer):
+    clinic = ClinicOutputSerializer()
     roles = serializers.ListField(child=serializers.CharField(), source="role_names")
 
     class Meta:
@@ -31,14 +31,14 @@ class MembershipOutput(serializers.ModelSerializer):
         fields = ["clinic", "full_name", "title", "roles"]
 
 
-class SelfOutput(serializers.Serializer):
+class SelfOutputSerializer(serializers.Serializer):
     """Who one is, and in which clinics one may work."""
 
-    user = UserOutput()
-    memberships = MembershipOutput(many=True)
+    user = UserOutputSerializer()
+    memberships = MembershipOutputSerializer(many=True)
 
 
-class LoginOutput(SelfOutput):
+class LoginOutputSerializer(SelfOutputSerializer):
     """The token is sent this once; `Authorization: Bearer <token>` from then on."""
 
     token = serializers.CharField()

@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from . import credentials
+from .credentials import LoginView, LogoutAllView, LogoutView, MeView
 
 urlpatterns = [
-    path("auth/login", credentials.Login.as_view(), name="login"),
-    path("auth/logout", credentials.Logout.as_view(), name="logout"),
-    path("auth/logout-all", credentials.LogoutAll.as_view(), name="logout-all"),
-    path("auth/me", credentials.Me.as_view(), name="me"),
+    path("auth/login", LoginView.as_view(), name="login"),
+    path("auth/logout", LogoutView.as_view(), name="logout"),
+    path("auth/logout-all", LogoutAllView.as_view(), name="logout-all"),
+    path("auth/me", MeView.as_view(), name="me"),
 ]

@@ -1,10 +1,10 @@
-"""What belongs to a clinic, as viewsets: seen through the clinic that the request names, by who may see it."""
+"""The base viewset of what belongs to a clinic: seen by its members, in the clinic that the request names."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +18,7 @@ from clinic_project.api.serializers import RowSerializer
 from clinic_project.api.views import PrivateView
 
 from ..access import (
-    CLINICAL,
+    CLINICAL_ROLES,
     AccessRefused,
     ClinicAccess,
     Role,
@@ -35,18 +35,17 @@ Rows = TypeVar("Rows", bound=ClinicQuerySet[Any])
 
 
 class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
-    """A resource seen through one clinic: `self.access` and `self.clinic`, once the credentials have been checked.
+    """A resource of one clinic: `self.access` and `self.clinic`, set when the credentials have been checked.
 
-    Every member may read; `writers` are the roles that may do the rest.
+    Every member may read; `write_roles` are those that may do the rest.
     """
 
     queryset: Rows
     serializer_class: type[RowSerializer]
-    #: What the body of an action has to be, by the action's name.
+    #: Serializers of request bodies by the action's name; `serializer_class` is that of responses.
     input_serializers: ClassVar[Mapping[str, type[Serializer[Any]]]] = {}
-    #: How a list is ordered.
     ordering: ClassVar[Sequence[str]]
-    writers: ClassVar[frozenset[Role]] = CLINICAL
+    write_roles: ClassVar[frozenset[Role]] = CLINICAL_ROLES
 
     lookup_value_converter = "row_id"
     filter_backends = [FilterBackend]
@@ -65,12 +64,17 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        try:
-            self.access = _requested_access(request)
-            if request.method not in SAFE_METHODS:
-                self.access.require(self.writers)
-        except AccessRefused as refused:
-            raise _as_api_error(refused) from refused
+        self.access = _requested_access(request)
+        if request.method not in SAFE_METHODS:
+            self.access.require(self.write_roles)
+
+    def as_api_error(self, exc: Exception) -> Exception:
+        match exc:
+            case SeveralMemberships():
+                return _clinic_not_named(exc)
+            case AccessRefused():
+                return PermissionDenied(str(exc))
+        return super().as_api_error(exc)
 
     @property
     def clinic(self) -> Clinic:
@@ -80,21 +84,21 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
         return self.queryset.for_clinic(self.clinic)
 
     def get_serializer_class(self) -> type[RowSerializer]:
-        """Return how the action shows a row."""
+        """Return the serializer of the action's response."""
         return self.serializer_class
 
     def valid_input(self) -> dict[str, Any]:
-        """Return the body as the action takes it; raises ValidationError."""
+        """Return the request's body, validated for the action; raises ValidationError."""
         return self.validated(self.request.data)
 
     def validated(self, data: Any) -> dict[str, Any]:
-        """Return `data` as the action takes it; raises ValidationError."""
+        """Return `data`, validated for the action; raises ValidationError."""
         given = self.input_serializers[self.action](data=data)
         given.is_valid(raise_exception=True)
         return dict(given.validated_data)
 
     def list(self, request: Request) -> Response:
-        """Answer with a page of the rows that the query string asks for."""
+        """Respond with a page of the rows that the query string asks for."""
         rows = self.filter_queryset(self.get_queryset()).order_by(*self.ordering)
         page = self.paginate_queryset(self.get_serializer_class().read(rows))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
@@ -126,9 +130,7 @@ def _clinic_id(text: str) -> int:
     return int(text)
 
 
-def _as_api_error(refused: AccessRefused) -> APIException:
-    if not isinstance(refused, SeveralMemberships):
-        return PermissionDenied(str(refused))
+def _clinic_not_named(refused: SeveralMemberships) -> Problem:
     return Problem(
         400,
         "clinic-not-named",

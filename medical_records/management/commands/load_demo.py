@@ -15,7 +15,7 @@ from clinic_project.reconciliation.sqlstates import SCHEMA_IS_BEHIND, sqlstate
 from medical_records.models import MedicalRecord, PatientPhoto
 
 #: So that a typing error doesn't fill the disk: 56 million patients.
-MOST_SCALE = 1_000_000
+MAX_SCALE = 1_000_000
 
 
 class Command(BaseCommand):
@@ -107,6 +107,6 @@ def _places(clinic: Clinic) -> Iterator[tuple[str, str]]:
 
 
 def _scale(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_SCALE):
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {MOST_SCALE}, not {text!r}")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_SCALE):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {MAX_SCALE}, not {text!r}")
     return int(text)

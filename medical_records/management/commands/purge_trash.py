@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DAYS = 30
 #: A century: beyond, PostgreSQL's and Python's dates would run out.
-_MOST_DAYS = 36_500
+_MAX_DAYS = 36_500
 SECONDS_BETWEEN_LINES = 10
 
 
@@ -91,6 +91,6 @@ def with_bar(progress: "Progress", step: Step) -> Iterator[int]:
 
 
 def _days(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= _MOST_DAYS):
-        raise argparse.ArgumentTypeError(f"expected a whole number of days from 0 to {_MOST_DAYS}, not {text!r}")
+    if not (text.isascii() and text.isdigit() and int(text) <= _MAX_DAYS):
+        raise argparse.ArgumentTypeError(f"expected a whole number of days from 0 to {_MAX_DAYS}, not {text!r}")
     return int(text)

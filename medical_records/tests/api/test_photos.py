@@ -10,7 +10,7 @@ from PIL import Image
 from rest_framework.test import APIClient
 
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
-from medical_records.api.photo_uploads import MAX_BODY
+from medical_records.api.upload_handlers import MAX_BODY
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import PatientPhoto
 from medical_records.photos.decoding import MAX_BYTES

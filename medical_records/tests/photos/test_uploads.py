@@ -6,7 +6,7 @@ from django.db import IntegrityError
 
 from clinic_project.clinics.factories import PatientFactory
 from clinic_project.clinics.models import Patient
-from medical_records.exceptions import Unusable
+from medical_records.exceptions import UnusableReference
 from medical_records.factories import MedicalRecordFactory
 from medical_records.models import MedicalRecord, PatientPhoto
 from medical_records.photos.processing import process_image
@@ -80,7 +80,7 @@ def test_a_file_that_a_crash_cut_short_is_written_again(patient, media):
 def test_a_row_that_cant_be_saved_leaves_no_file(patient, media):
     record = MedicalRecordFactory(patient=patient)
     MedicalRecord.objects.update(is_deleted=True)
-    with pytest.raises(Unusable):
+    with pytest.raises(UnusableReference):
         add(patient, record=record)
     assert not files_in(media)
     assert not PatientPhoto.objects.exists()
@@ -89,7 +89,7 @@ def test_a_row_that_cant_be_saved_leaves_no_file(patient, media):
 def test_a_row_that_cant_be_saved_leaves_the_file_that_another_shares(patient, media):
     kept = add(patient)
     record = MedicalRecordFactory(patient=patient, is_deleted=True)
-    with pytest.raises(Unusable):
+    with pytest.raises(UnusableReference):
         add(patient, record=record)
     assert default_storage.open(kept.storage_key).read() == IMAGE.jpeg
     assert len(files_in(media)) == 2
@@ -133,5 +133,5 @@ def test_uploads_that_fail_dont_take_the_file_from_those_that_succeed(media):
     patient = PatientFactory()
     gone = MedicalRecordFactory(patient=patient, is_deleted=True)
     results = in_parallel(lambda number: add(patient, record=gone if number % 2 else None), 8)
-    assert sum(isinstance(result, Unusable) for result in results) == 4
+    assert sum(isinstance(result, UnusableReference) for result in results) == 4
     assert [path.read_bytes() for path in files_in(media)] == [IMAGE.jpeg, IMAGE.thumbnail]

@@ -1,4 +1,4 @@
-"""What every answer of the API has in production: problems, request ids, origins; and its documentation page."""
+"""What every response of the API has: problems, request ids, allowed origins; and the documentation page."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_our_own_mistakes_are_500_as_a_problem_without_details(client, monkeypat
     def broken(request):
         raise RuntimeError("Jane Doe")
 
-    monkeypatch.setattr("clinic_project.api.docs.Schema.dispatch", lambda self, request: broken(request))
+    monkeypatch.setattr("clinic_project.api.views.SchemaView.dispatch", lambda self, request: broken(request))
     client.raise_request_exception = False
     answer = client.get("/api/schema")
     assert (answer.status_code, answer["Content-Type"]) == (500, "application/problem+json")

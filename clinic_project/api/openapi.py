@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of endpoints beside their own input and output: problems, headers, credentials."""
+"""The OpenAPI document: what drf-spectacular can't see by itself of endpoints, filters, fields and credentials."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -14,9 +14,9 @@ from rest_framework.viewsets import ViewSetMixin
 
 from .converters import MAX_ID
 from .idempotency import HEADER as IDEMPOTENCY_HEADER
-from .idempotency import MAX_KEY
+from .idempotency import MAX_KEY, is_idempotent
 from .problems import CONTENT_TYPE
-from .serializers import ProblemOutput
+from .serializers import ProblemOutputSerializer
 
 _PROBLEMS = {
     400: "The input isn't valid: `errors` says where. Or several clinics, and none named.",
@@ -52,38 +52,44 @@ _ETAG = OpenApiParameter(
 )
 
 
-def endpoint(  # noqa: PLR0913 - what there is to say of one
-    answer: Any,
+def documented(  # noqa: PLR0913 - what there is to say of one
+    response: Any,
     *,
     status: int = 200,
-    takes: Any = empty,
+    request: Any = empty,
     problems: Iterable[int] = READING,
-    versioned: bool = False,
-    once: bool = False,
-    answers: Mapping[Any, Any] | None = None,
+    etag: bool = False,
+    responses: Mapping[Any, Any] | None = None,
     operation_id: str | None = None,
 ) -> Callable[[Any], Any]:
-    """Describe a view's method: what it answers with `status`, and which problems it may answer.
+    """Document a view's method, and change nothing of it: `extend_schema` with the problems and headers of this API.
 
-    `takes` is needed where the view's `input_serializers` don't say it; `answers` are others, by status or by status
-    and content type, that replace the first.
+    `response` is the serializer of the body that it sends with `status`; `responses` replaces both where there are
+    others, by status or by status and content type. `request` is needed where the view's `input_serializers` don't
+    name the serializer of the body. `problems` are the statuses of errors, `etag` says that the response has one.
+    `Idempotency-Key` is documented by itself where the method is `@idempotent`.
     """
-    responses: dict[Any, Any] = dict(answers or {status: answer})
-    for code in problems:
-        responses[(code, CONTENT_TYPE)] = OpenApiResponse(ProblemOutput, description=_PROBLEMS[code])
-    headers = [*([_ETAG] if versioned else []), *([_IDEMPOTENCY_KEY] if once else [])]
-    return extend_schema(operation_id=operation_id, request=takes, responses=responses, parameters=headers)
+
+    def document(handler: Any) -> Any:
+        described: dict[Any, Any] = dict(responses or {status: response})
+        for code in problems:
+            described[(code, CONTENT_TYPE)] = OpenApiResponse(ProblemOutputSerializer, description=_PROBLEMS[code])
+        headers = [*([_ETAG] if etag else []), *([_IDEMPOTENCY_KEY] if is_idempotent(handler) else [])]
+        extend = extend_schema(operation_id=operation_id, request=request, responses=described, parameters=headers)
+        return extend(handler)
+
+    return document
 
 
 class ApiSchema(AutoSchema):
-    """Reads from views what DRF's own have no place for, and names operations by their routes.
+    """Reads two attributes of views that DRF doesn't have, and names operations by their routes.
 
-    `documented_parameters` are those that all methods of a view read, `input_serializers` the bodies that its actions
-    take, by the action's name; DELETE takes one as well: the version that one has seen.
+    `documented_parameters` are those that every action of the view reads. `input_serializers` are the bodies by the
+    action's name, that of DELETE too: it names the version to delete.
     """
 
     def get_override_parameters(self) -> list[Any]:
-        ids = [_row_id(name) for name in re.findall(r"{(\w+)}", self.path)]
+        ids = [_row_id_parameter(name) for name in re.findall(r"{(\w+)}", self.path)]
         return [*super().get_override_parameters(), *ids, *getattr(self.view, "documented_parameters", ())]
 
     def get_request_serializer(self) -> Any:
@@ -102,12 +108,12 @@ class ApiSchema(AutoSchema):
         return f"{serializer_name.removesuffix('Output')}Page"
 
     def get_operation_id(self) -> str:
-        """`template_detail_put` for PUT on the route `template-detail`, `logout_all_post` for `LogoutAll.post`."""
+        """`template_detail_put` for PUT on the route `template-detail`, `logout_all_post` for `LogoutAllView.post`."""
         return f"{self._route_name()}_{self.method}".replace("-", "_").lower()
 
     def _route_name(self) -> str:
         if not isinstance(self.view, ViewSetMixin):
-            return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self.view).__name__)
+            return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self.view).__name__.removesuffix("View"))
         handler = getattr(self.view, self.view.action)
         return f"{self.view.basename}_{getattr(handler, 'url_name', 'detail' if self.view.detail else 'list')}"
 
@@ -116,12 +122,12 @@ class ApiSchema(AutoSchema):
         return [getattr(self.view, "documented_tag", self.path.split("/")[2])]
 
 
-def _row_id(name: str) -> OpenApiParameter:
+def _row_id_parameter(name: str) -> OpenApiParameter:
     return OpenApiParameter(name, {"type": "integer", "minimum": 1, "maximum": MAX_ID}, OpenApiParameter.PATH)
 
 
 class FilterBackendSchema(DjangoFilterExtension):
-    """Describes each filter as the serializer field that it says it is like."""
+    """Describes each filter by the serializer field that its `documented_as` makes."""
 
     target_class = "clinic_project.api.filters.FilterBackend"
     priority = 1  # before the extension for all of django-filter's
@@ -152,12 +158,12 @@ class BearerScheme(OpenApiAuthenticationExtension):
 
 #: No NUL, which PostgreSQL can't store.
 STORABLE: dict[str, Any] = {"type": "string", "not": {"type": "string", "pattern": r"\u0000"}}
-#: No NUL, and one character at least that isn't blank, neither by JSON Schema's idea of it nor by Python's wider one.
+#: No NUL, and at least one character that is blank neither to JSON Schema nor to Python, to which more of them are.
 NOT_BLANK = r"^[^\u0000]*[^\s\u0000-\u001f\u0085][^\u0000]*$"
 
 
-class TextSchema(OpenApiSerializerFieldExtension):
-    target_class = "clinic_project.api.fields.Text"
+class StrictCharFieldSchema(OpenApiSerializerFieldExtension):
+    target_class = "clinic_project.api.fields.StrictCharField"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         # Not a pattern where it may be blank: to one of those, the base class adds the empty string a second time.
