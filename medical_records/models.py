@@ -16,7 +16,7 @@ from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
 
 
 class MedicalRecordTemplate(models.Model):
-    """A form that a clinic fills in for its patients; see `template_fields` for its `fields`."""
+    """A form that a clinic fills in for its patients; `template_fields` describes its `fields`."""
 
     clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="medical_record_templates")
     name = models.CharField(max_length=255)
@@ -50,7 +50,7 @@ class MedicalRecordTemplate(models.Model):
 class MedicalRecord(models.Model):
     """A template filled in for a patient.
 
-    `template_snapshot` is the template as it was at that time, and `values` maps the ids of its fields to the answers.
+    `template_snapshot` is a copy of the template as it was then; `values` maps the ids of its fields to the answers.
     """
 
     clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="medical_records")
@@ -92,9 +92,9 @@ class MedicalRecord(models.Model):
 
 
 class PatientPhoto(models.Model):
-    """An image of a patient; pending until the record it was uploaded for is saved with it.
+    """A photo of a patient. Uploaded for a record, it is pending until that record is saved with it.
 
-    `storage_key` and `thumbnail_key` name files in the storage; `size_bytes` is the size of the kept image.
+    `storage_key` and `thumbnail_key` name files in the storage; `size_bytes` is the size of the stored image.
     """
 
     clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="patient_photos")
@@ -139,7 +139,7 @@ class PatientPhoto(models.Model):
         return self.filename
 
     def check_attachable(self, record: MedicalRecord) -> None:
-        """Raise UnusableReference unless this photo may be put on `record`, or is there."""
+        """Raise UnusableReference unless this photo may be put on `record`, or is on it already."""
         if self.patient_id != record.patient_id:
             raise UnusableReference("photo_ids", "One of the photos is another patient's.")
         if self.is_deleted:

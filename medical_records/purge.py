@@ -1,4 +1,4 @@
-"""Removing for good what is no longer needed: records, photos and templates long in the trash, photos long pending,
+"""Removes for good what is no longer needed: records, photos and templates long in the trash, photos long pending,
 and files that no photo refers to.
 
 Everything goes in batches, each committed on its own, and rows always before their files: a purge that is killed in
@@ -7,7 +7,7 @@ between leaves a file without a row, which the next one finds.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -29,12 +29,12 @@ Row = TypeVar("Row", bound=Model)
 
 BATCH = 500
 #: How much longer a file stays than its photo, so that yesterday's backup of the database still finds all its files.
-FILES_LATER = timedelta(days=1)
+FILE_GRACE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One part of the purge: `run` removes, yielding after each batch how many of `total` it has passed since."""
+    """One part of the purge: `run` removes in batches, and yields the size of each; together they are `total`."""
 
     name: str
     total: Callable[[], int]
@@ -42,11 +42,11 @@ class Step:
 
 
 class Purge:
-    """What has been in the trash, or pending, for `days` days. `removed` counts what its steps have removed."""
+    """Removes what has been in the trash, or pending, for `days` days. `removed` counts what it has removed so far."""
 
     def __init__(self, days: int) -> None:
         self.cutoff = timezone.now() - timedelta(days=days)
-        self.file_cutoff = self.cutoff - FILES_LATER
+        self.file_cutoff = self.cutoff - FILE_GRACE
         self.removed: Counter[str] = Counter()
 
     def steps(self) -> list[Step]:
@@ -54,21 +54,21 @@ class Purge:
 
         Files without a photo come first: those that this run's photos leave behind stay until the next, a day later.
         Records come before photos, so that none is left in the trash without its own; and before templates, which they
-        protect. ValuesField that are kept for their Idempotency-Key repeat what a record said: they outlive it by a day.
+        protect. Responses kept for an `Idempotency-Key` repeat what a record said, and outlive it by at most a day.
         """
         return [
             Step("files without a photo", lambda: len(storage.folders()), self._purge_files),
             Step("records", self.records().count, self._purge_records),
             Step("photos", self.photos().count, self._purge_photos),
             Step("templates", self.templates().count, self._purge_templates),
-            Step("old answers", IdempotencyKey.objects.old().count, self._purge_answers),
+            Step("old answers", IdempotencyKey.objects.old().count, self._purge_responses),
         ]
 
-    def find(self) -> Counter[str]:
+    def count_removable(self) -> Counter[str]:
         """Count what the steps would remove, removing nothing."""
         of_records = PatientPhoto.objects.filter(medical_record__in=self.records())
         return Counter(
-            files=sum(len(self._unwanted(folder)) for folder in storage.folders()),
+            files=sum(len(self._removable(folder)) for folder in storage.folders()),
             records=self.records().count(),
             photos=(self.photos() | of_records).count(),
             templates=self.templates().count(),
@@ -81,7 +81,7 @@ class Purge:
         return PatientPhoto.objects.filter(self._in_trash() | Q(is_pending=True, created_at__lte=self.cutoff))
 
     def templates(self) -> QuerySet[MedicalRecordTemplate]:
-        """Templates that no record will refer to once `records` are gone; the others wait for theirs."""
+        """Templates that no record will refer to once `records` have been removed."""
         staying = MedicalRecord.objects.exclude(self._in_trash()).filter(template=OuterRef("pk"))
         return MedicalRecordTemplate.objects.filter(self._in_trash()).exclude(Exists(staying))
 
@@ -90,11 +90,11 @@ class Purge:
 
     def _purge_files(self) -> Iterator[int]:
         for folder in storage.folders():
-            self.removed["files"] += storage.delete_unreferenced(self._unwanted(folder))
+            self.removed["files"] += storage.delete_unreferenced(self._removable(folder))
             yield 1
 
-    def _unwanted(self, folder: str) -> list[PhotoFile]:
-        """Return the files of `folder` that no photo refers to, and that are old enough."""
+    def _removable(self, folder: str) -> list[PhotoFile]:
+        """Return the files of `folder` that no photo refers to and that are old enough to be removed."""
         unused = storage.unreferenced(list(storage.files_in(folder)))
         return [file for file in unused if file.modified_at() <= self.file_cutoff]
 
@@ -103,45 +103,42 @@ class Purge:
             with transaction.atomic():
                 locked = _locked(self.records(), ids)
                 photos = list(PatientPhoto.objects.filter(medical_record__in=locked).order_by("pk").select_for_update())
-                gone = _remove(MedicalRecord, [record.pk for record in locked])
-            self._count("records", gone)
-            self._photos_are_gone([photo for photo in photos if photo.medical_record_id in gone])
+                removed = _remove(MedicalRecord, [record.pk for record in locked])
+            self.removed["records"] += len(removed)
+            self._finish_photos([photo for photo in photos if photo.medical_record_id in removed])
             yield len(ids)
 
     def _purge_photos(self) -> Iterator[int]:
         for ids in _batches(self.photos()):
             with transaction.atomic():
                 photos = _locked(self.photos(), ids)
-                gone = _remove(PatientPhoto, [photo.pk for photo in photos])
-            self._photos_are_gone([photo for photo in photos if photo.pk in gone])
+                removed = _remove(PatientPhoto, [photo.pk for photo in photos])
+            self._finish_photos([photo for photo in photos if photo.pk in removed])
             yield len(ids)
 
     def _purge_templates(self) -> Iterator[int]:
         for ids in _batches(self.templates()):
             with transaction.atomic():
                 locked = _locked(self.templates(), ids)
-                gone = _remove(MedicalRecordTemplate, [template.pk for template in locked])
-            self._count("templates", gone)
+                removed = _remove(MedicalRecordTemplate, [template.pk for template in locked])
+            self.removed["templates"] += len(removed)
             yield len(ids)
 
-    def _purge_answers(self) -> Iterator[int]:
-        while gone := IdempotencyKey.objects.purge():
-            yield gone
+    def _purge_responses(self) -> Iterator[int]:
+        while removed := IdempotencyKey.objects.purge():
+            yield removed
 
-    def _photos_are_gone(self, photos: list[PatientPhoto]) -> None:
-        """Delete the files of photos whose rows are gone, unless others refer to them or they left too lately."""
-        self._count("photos", photos)
+    def _finish_photos(self, photos: list[PatientPhoto]) -> None:
+        """Count removed photos, and delete their files unless other photos refer to them or FILE_GRACE isn't over."""
+        self.removed["photos"] += len(photos)
         keys = {key for photo in photos for key in (photo.storage_key, photo.thumbnail_key) if key}
         if foreign := {key for key in keys if PhotoFile.of_key(key) is None}:
             storage.delete_foreign(foreign)
-        due = (photo for photo in photos if _unwanted_since(photo) <= self.file_cutoff)
+        due = (photo for photo in photos if _removable_since(photo) <= self.file_cutoff)
         storage.delete_unreferenced({file for photo in due if (file := PhotoFile.of_key(photo.storage_key))})
 
-    def _count(self, name: str, gone: Iterable[object]) -> None:
-        self.removed[name] += sum(1 for _ in gone)
 
-
-def _unwanted_since(photo: PatientPhoto) -> datetime:
+def _removable_since(photo: PatientPhoto) -> datetime:
     return photo.deleted_at or photo.created_at
 
 
@@ -154,12 +151,12 @@ def _batches(rows: QuerySet[Row]) -> Iterator[list[int]]:
 
 
 def _locked(rows: QuerySet[Row], ids: list[int]) -> list[Row]:
-    """Lock those of `ids` that are still among `rows`: one may just have been restored."""
+    """Lock and return the rows of `ids` that are still among `rows`: one may have been restored meanwhile."""
     return list(rows.filter(pk__in=ids).order_by("pk").select_for_update(of=("self",)))
 
 
 def _remove(model: type[Model], ids: list[int]) -> set[int]:
-    """Delete these rows and return which are gone; one that another table refers to stays, with a warning."""
+    """Delete these rows and return the ids of those removed; one that another table refers to stays, with a warning."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")

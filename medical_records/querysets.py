@@ -1,4 +1,4 @@
-"""What a clinic may see of its templates, records and photos, and how a single row changes.
+"""What a clinic may see of its templates, records and photos, and how one row changes.
 
 Every query of them starts with `for_clinic`. A change of a template or record names the versions it may replace; the
 check and the write are one UPDATE, so that of several changes sent with the same version exactly one is made. What is
@@ -49,7 +49,7 @@ class VersionedQuerySet(TrashQuerySet[Row_co]):
         self, pk: int, versions: Collection[int], by: "User", now: datetime, *, from_trash: bool, **columns: Any
     ) -> None:
         rows = self.filter(pk=pk)
-        # An UPDATE that has waited for another looks at the row again before it writes: the second finds none.
+        # An UPDATE that has waited for another checks its condition again: the row has the next version by then.
         changed = rows.filter(version__in=versions, is_deleted=from_trash).update(
             version=F("version") + 1, updated_at=now, updated_by_user=by, **columns
         )
@@ -57,7 +57,7 @@ class VersionedQuerySet(TrashQuerySet[Row_co]):
             raise rows.refusal(versions, from_trash=from_trash)
 
     def refusal(self, versions: Collection[int], *, from_trash: bool) -> ChangeRefused:
-        """Tell why none of the queryset's only row was changed; raises DoesNotExist if there is none."""
+        """Return why the only row of this queryset can't be changed; raises DoesNotExist if it has none."""
         current = self.get()
         if current.version not in versions:  # type: ignore[attr-defined]  # what these rows have
             return StaleVersion(current)
@@ -69,7 +69,7 @@ class TemplateQuerySet(VersionedQuerySet["MedicalRecordTemplate"]):
 
 
 class RecordQuerySet(VersionedQuerySet["MedicalRecord"]):
-    """Records. To trash and restore one with its photos, `services` has functions."""
+    """Records. `services` moves one to the trash and restores it together with its photos."""
 
 
 class PhotoQuerySet(TrashQuerySet["PatientPhoto"]):
@@ -83,11 +83,11 @@ class PhotoQuerySet(TrashQuerySet["PatientPhoto"]):
         return self.in_trash().filter(medical_record_id=record_id, deleted_at=deleted_at)
 
     def without_pending(self) -> Self:
-        """The photos that are shown beside the record that they belong to, not with it alone."""
+        """The photos that aren't pending: these are shown with their record alone."""
         return self.filter(is_pending=False)
 
     def lock(self) -> "list[PatientPhoto]":
-        """Lock the rows until the transaction ends, in one order, so that those who share some can't deadlock."""
+        """Lock the rows until the transaction ends, by their ids, so that two who lock some of the same can't deadlock."""
         return list(self.order_by("pk").select_for_update())
 
     def change(self, pk: int, by: "User", **columns: Any) -> None:

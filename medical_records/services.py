@@ -1,4 +1,4 @@
-"""What is done to several rows together, or by the rules of a template: a record and its photos change as one.
+"""Changes of several rows together, or by the rules of a template: a record and its photos change as one.
 
 Each function is one transaction, and has changed nothing where it raises. Those that change a row take the queryset that
 it is looked for in, `for_clinic`, and raise the model's DoesNotExist where it isn't there; `versions` are those that the
@@ -27,7 +27,7 @@ def create_template(clinic: Clinic, by: User, **columns: Any) -> MedicalRecordTe
 
 
 def change_template(templates: TemplateQuerySet, pk: int, versions: Collection[int], by: User, **columns: Any) -> None:
-    """Set the `columns` of a template that are given. Raises as `create_template` does, and as every change."""
+    """Set the `columns` of a template that are given. Raises as `create_template`, and as every change."""
     if "fields" in columns:
         columns["fields"] = prepared_fields(columns["fields"])
     templates.change(pk, versions, by, **columns)
@@ -73,7 +73,7 @@ def create_record(
 def change_record(records: RecordQuerySet, pk: int, versions: Collection[int], by: User, **columns: Any) -> None:
     """Set a record's `values`, `appointment_id` or `photo_ids`, those that are given. Its template stays.
 
-    Raises as `create_record` does, and as every change.
+    Raises as `create_record`, and as every change.
     """
     photo_ids = columns.pop("photo_ids", None)
     record = records.get(pk=pk)
@@ -121,7 +121,7 @@ def remove_record(records: RecordQuerySet, pk: int, versions: Collection[int]) -
 
 @transaction.atomic
 def attach_photos(records: RecordQuerySet, pk: int, photo_ids: Iterable[int], by: User) -> None:
-    """Put photos on a record in use, beside those that it has; none is pending then. Its version stays.
+    """Add photos to those of a record in use; none of them is pending afterwards. The record keeps its version.
 
     Raises InTrash; DoesNotExist where a photo isn't in the clinic; UnusableReference where it is another patient's, in the
     trash, or on another record.
@@ -156,7 +156,7 @@ def _appointment_of(patient_id: int, clinic_id: int, appointment_id: int | None)
 def _replace_photos(record: MedicalRecord, photo_ids: Iterable[int], by: User) -> None:
     """Make `photo_ids` the photos of `record`, whose row the caller has locked; others go back to the gallery.
 
-    Those pending are left as they are: somebody may be uploading them just now. Raises as `attach_photos`.
+    Pending ones stay: somebody may be uploading them just now. Raises as `attach_photos`.
     """
     chosen = set(photo_ids)
     photos = PatientPhoto.objects.for_clinic(record.clinic_id)

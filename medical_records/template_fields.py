@@ -1,7 +1,7 @@
-"""The fields of a template, and what may be answered in them.
+"""The fields of a template, and the values that a record may have for them.
 
 A field is an object {id, label, type, required, placeholder?, description?, options?, order}. Templates keep a list
-of them, records a copy in their snapshot, with the answers by field id. Rows of older systems may hold anything, so
+of them, records a copy in their snapshot, and `values` by field id. Rows of older systems may hold anything, so
 what is read from the database is never trusted to have this shape.
 """
 
@@ -25,8 +25,8 @@ class FieldType(models.TextChoices):
     CHECKBOX = "checkbox"
 
 
-#: Types whose answer is chosen from `options`.
-CHOICES = frozenset({FieldType.DROPDOWN, FieldType.RADIO, FieldType.CHECKBOX})
+#: Types whose value is chosen from `options`.
+CHOICE_TYPES = frozenset({FieldType.DROPDOWN, FieldType.RADIO, FieldType.CHECKBOX})
 
 MAX_FIELDS = 200
 MAX_OPTIONS = 200
@@ -36,7 +36,7 @@ MAX_LABEL = 255
 MAX_HINT = 2000
 #: Characters of a text answer.
 MAX_ANSWER = 20_000
-#: Of a number as an answer: the last whole number that every JSON reader keeps exactly (RFC 8259, section 6).
+#: The largest number as an answer: up to here, every JSON reader keeps whole numbers exactly (RFC 8259, section 6).
 MAX_NUMBER = 2**53 - 1
 
 Errors = dict[str, list[str]]
@@ -61,7 +61,7 @@ def prepared_fields(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _complete(field: Mapping[str, Any], position: int) -> dict[str, Any]:
-    """Fill in what may be left out; an id is kept in the writing that it was sent in."""
+    """Add the id and the order where they are left out; an id keeps the case in which it was sent."""
     return {**field, "id": field.get("id") or str(uuid.uuid4()), "order": field.get("order", position)}
 
 
@@ -69,7 +69,7 @@ def _field_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not field["label"].strip():
         yield "label", "A label can't be blank."
     options = field.get("options") or []
-    if field["type"] not in CHOICES:
+    if field["type"] not in CHOICE_TYPES:
         if options:
             yield "options", f"A field of type {field['type']} has no options."
     elif not options:
@@ -132,7 +132,7 @@ def _is_storable(text: str) -> bool:
 def _number_error(field: Mapping[str, Any], value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "A number."
-    # Infinity, which is what 1e999 is read as, is beyond it too.
+    # 1e999 is read as infinity, which is beyond it too.
     return None if abs(value) <= MAX_NUMBER else f"At most {MAX_NUMBER}, either sign."
 
 

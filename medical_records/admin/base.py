@@ -16,7 +16,7 @@ from ..exceptions import ChangeRefused
 
 
 class ClinicalAdmin(TrashMixin):
-    """Made and filled in by the clinic's own program: here they are read, put in the trash and restored."""
+    """What the clinic's own program makes and changes: here it is read, moved to the trash and restored."""
 
     refusals = (ChangeRefused,)
     list_filter: ClassVar[Any] = [TrashFilter, ClinicFilter]

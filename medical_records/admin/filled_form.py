@@ -12,7 +12,7 @@ from typing import Any
 from django.utils.dateparse import parse_date
 from django.utils.formats import date_format
 
-from ..template_fields import CHOICES
+from ..template_fields import CHOICE_TYPES, FieldType
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One field and what was answered in it: `text`, or `options` for a field that has them."""
+    """A field and its value: as `text`, or as `options` where the field has them."""
 
     label: str
     type: str
@@ -38,8 +38,8 @@ class Answer:
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether it has to be said: of boxes, that none is ticked shows."""
-        return self.is_empty and self.type != "checkbox"
+        """Whether the page has to say that there is no answer: that no box is ticked can be seen."""
+        return self.is_empty and self.type != FieldType.CHECKBOX
 
     @property
     def is_missing(self) -> bool:
@@ -48,7 +48,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class FilledForm:
-    """`rest` is what was answered in no field of the form, as indented JSON; empty where there is nothing."""
+    """`rest` is the values that belong to no field, as indented JSON; empty if there are none."""
 
     name: str
     description: str
@@ -59,9 +59,9 @@ class FilledForm:
 def filled_form(snapshot: Any, values: Any) -> FilledForm:
     """Return the form of `snapshot` with `values` filled in."""
     snapshot = snapshot if isinstance(snapshot, dict) else {"fields": snapshot}
-    answered = values if isinstance(values, dict) else {}
+    by_id = values if isinstance(values, dict) else {}
     fields = fields_in_order(snapshot.get("fields"))
-    answers = [_answer(field, answered.get(str(field.get("id")))) for field in fields]
+    answers = [_answer(field, by_id.get(str(field.get("id")))) for field in fields]
     return FilledForm(
         name=as_text(snapshot.get("name")),
         description=as_text(snapshot.get("description")),
@@ -96,28 +96,28 @@ def _order(order: Any) -> float:
 
 
 def _answer(field: dict[str, Any], value: Any) -> Answer:
-    kind = as_text(field.get("type"))
-    options = list(_options(field.get("options"), value)) if kind in CHOICES else []
+    field_type = as_text(field.get("type"))
+    options = list(_options(field.get("options"), value)) if field_type in CHOICE_TYPES else []
     return Answer(
         label=as_text(field.get("label")) or "(no label)",
-        type=kind,
+        type=field_type,
         required=field.get("required") is True,
         hint=as_text(field.get("description")),
-        text="" if options else _text(kind, value),
+        text="" if options else _text(field_type, value),
         options=options,
     )
 
 
 def _options(options: Any, value: Any) -> Iterator[Option]:
-    """Yield the options, and last what was answered without being one of them."""
+    """Yield the options, and then the chosen values that aren't among them."""
     offered = [as_text(option) for option in options] if isinstance(options, list) else []
     chosen = [as_text(item) for item in (value if isinstance(value, list) else [value]) if item not in (None, "")]
     yield from (Option(option, option in chosen) for option in offered)
     yield from (Option(answer, is_chosen=True) for answer in chosen if answer not in offered)
 
 
-def _text(kind: str, value: Any) -> str:
-    if kind == "date" and isinstance(value, str):
+def _text(field_type: str, value: Any) -> str:
+    if field_type == FieldType.DATE and isinstance(value, str):
         try:
             day = parse_date(value)
         except ValueError:

@@ -13,16 +13,16 @@ from ..models import MedicalRecordTemplate
 
 
 class TemplateFilter(RelatedFilter):
-    """One of the templates of the chosen clinic, or of all that the person may see; hidden where they are too many."""
+    """One of the templates of the chosen clinic, or of all that the person may see. Not shown if there are too many."""
 
     title = "template"
     parameter_name = "template"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         templates = model_admin.admin_site.visible(request, MedicalRecordTemplate).order_by("name", "pk")
-        clinic = request.GET.get("clinic", "")
-        if clinic.isdecimal():
-            templates = templates.filter(clinic=int(clinic))
+        clinic_id = request.GET.get("clinic", "")
+        if clinic_id.isdecimal():
+            templates = templates.filter(clinic=int(clinic_id))
         rows = templates.values_list("pk", "name", "clinic__name")[: MAX_CHOICES + 1]
         if len(rows) > MAX_CHOICES:
             return []

@@ -53,12 +53,6 @@ def patient_overview(patient: Patient) -> PatientOverview:
     )
 
 
-def record_photos(record: MedicalRecord) -> list[PatientPhoto]:
-    """Return the photos of `record` that go with it: those in the trash if it is there, too."""
-    photos = PatientPhoto.objects.for_clinic(record.clinic).filter(medical_record=record, is_deleted=record.is_deleted)
-    return list(photos.order_by("created_at", "pk"))
-
-
 def _by_record(photos: PhotoQuerySet) -> defaultdict[int, list[PatientPhoto]]:
     by_record: defaultdict[int, list[PatientPhoto]] = defaultdict(list)
     for photo in photos.order_by("created_at", "pk"):

@@ -15,7 +15,7 @@ admin.site.unregister(Patient)
 
 @admin.register(Patient)
 class PatientWithRecordsAdmin(PatientAdmin):
-    """The patient's page, with the records and photos that the app of the patients knows nothing of."""
+    """Replaces the admin of patients by one that shows records and photos, of which the app `clinics` knows nothing."""
 
     change_form_template = "admin/medical_records/patient_change_form.html"
 

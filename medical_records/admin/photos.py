@@ -25,7 +25,7 @@ IMAGE_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; s
 
 @admin.register(PatientPhoto)
 class PhotoAdmin(ClinicalAdmin):
-    """A photo is looked at and described; the clinic's app uploads it and puts it on a record."""
+    """A photo is looked at and described; the clinic's own program uploads it and puts it on a record."""
 
     list_display = ["thumbnail", "caption", "patient", "place", "created_on", "clinic"]
     list_display_links = ["caption"]

@@ -11,16 +11,15 @@ from clinic_project.clinics.administration.filters import ClinicFilter, PatientF
 from clinic_project.clinics.administration.scope import scope_of
 
 from .. import services
-from ..models import MedicalRecord
+from ..models import MedicalRecord, PatientPhoto
 from .base import ClinicalAdmin
 from .filled_form import filled_form
 from .filters import TemplateFilter
-from .patient_overview import record_photos
 
 
 @admin.register(MedicalRecord)
 class RecordAdmin(ClinicalAdmin):
-    """A record is read as its filled-in form; the clinic's app changes it, with its versions."""
+    """A record is read as its filled-in form; the clinic's own program changes it."""
 
     list_display = ["template_name", "patient", "created_on", "author", "clinic", "updated_on"]
     list_filter = [TrashFilter, PatientFilter, ClinicFilter, TemplateFilter]
@@ -58,5 +57,11 @@ class RecordAdmin(ClinicalAdmin):
 
     @admin.display(description="photos")
     def photos(self, record: MedicalRecord) -> str:
-        photos = record_photos(record)
+        photos = _photos_of(record)
         return render_to_string("admin/medical_records/thumbnails.html", {"photos": photos}) if photos else "None"
+
+
+def _photos_of(record: MedicalRecord) -> list[PatientPhoto]:
+    """Return the photos of `record`: those in use, or those in the trash if the record is there."""
+    photos = PatientPhoto.objects.for_clinic(record.clinic).filter(medical_record=record, is_deleted=record.is_deleted)
+    return list(photos.order_by("created_at", "pk"))

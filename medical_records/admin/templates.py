@@ -19,7 +19,7 @@ from .forms import TemplateForm
 
 @admin.register(MedicalRecordTemplate)
 class TemplateAdmin(ClinicalAdmin):
-    """Only the clinic's administrators change templates; the fields are read here and edited in the clinic's app."""
+    """Only the clinic's administrators change templates; the fields are read here and edited in the clinic's own program."""
 
     write_roles = ADMIN_ROLES
     form = TemplateForm

@@ -27,7 +27,7 @@ from clinic_project.api.serializers import Row, RowSerializer, text_of
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import PhotoQuerySet
 from medical_records.template_fields import (
-    CHOICES,
+    CHOICE_TYPES,
     MAX_ANSWER,
     MAX_FIELDS,
     MAX_HINT,
@@ -85,8 +85,8 @@ class FieldInputSchema(OpenApiSerializerExtension):
                 "A question of a template. dropdown, radio and checkbox have options to choose from, the others none."
             ),
             "oneOf": [
-                _variant(field, sorted(CHOICES), choice, ["options"]),
-                _variant(field, sorted(set(FieldType) - CHOICES), none, []),
+                _variant(field, sorted(CHOICE_TYPES), choice, ["options"]),
+                _variant(field, sorted(set(FieldType) - CHOICE_TYPES), none, []),
             ],
         }
 

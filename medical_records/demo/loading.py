@@ -31,13 +31,13 @@ from medical_records.photos.storage import PhotoFile
 from .copies import copy_patients
 from .paintings import PAINTERS, paint
 from .people import PATIENTS, load_staff
-from .templates import FORMS, Form
+from .templates import TEMPLATES, SampleTemplate
 
 #: Patients a transaction.
 BATCH, BATCH_OF_COPIES = 200, 5_000
 #: How many times scale 1 is made here; beyond, patients are copied.
 ORIGINALS = 5
-#: Different images of each kind; more photos share their files.
+#: Different images of each kind: more photos than that share files.
 IMAGES = 6
 
 _TABLES = (CalendarEvent, Appointment, Patient, MedicalRecordTemplate, MedicalRecord, PatientPhoto)
@@ -62,22 +62,22 @@ class Rows:
 
 
 def load_demo(scale: int, password: str, advance: Callable[[int], None]) -> None:
-    """Make what the demo lacks, `scale` times its usual number of patients; tell `advance` of patients made.
+    """Make the patients that the demo lacks to have `scale` times its usual number; call `advance` with how many were made.
 
-    Everybody gets `password`.
+    Every user gets `password`.
     """
     with transaction.atomic():
         clinics = load_staff(password)
-        desks = [Desk(clinic) for clinic in clinics]
-    for desk in desks:
-        originals = PATIENTS[desk.clinic.name] * min(scale, ORIGINALS)
-        for numbers in _batches(missing_patients(desk.clinic, originals), BATCH):
+        loaders = [ClinicLoader(clinic) for clinic in clinics]
+    for loader in loaders:
+        originals = PATIENTS[loader.clinic.name] * min(scale, ORIGINALS)
+        for numbers in _batches(missing_patients(loader.clinic, originals), BATCH):
             with transaction.atomic():
-                desk.admit(numbers)
+                loader.load_patients(numbers)
             advance(len(numbers))
-        for numbers in _batches(missing_patients(desk.clinic, PATIENTS[desk.clinic.name] * scale), BATCH_OF_COPIES):
+        for numbers in _batches(missing_patients(loader.clinic, PATIENTS[loader.clinic.name] * scale), BATCH_OF_COPIES):
             with transaction.atomic():
-                copy_patients(desk.clinic, len(numbers), originals)
+                copy_patients(loader.clinic, len(numbers), originals)
             advance(len(numbers))
     with connection.cursor() as cursor:
         # The admin's counts and the planner go by these statistics.
@@ -94,44 +94,44 @@ def _batches(numbers: range, size: int) -> Iterator[range]:
         yield numbers[start : start + size]
 
 
-class Desk:
-    """A clinic at work: its templates and practitioners, and the patients that it admits."""
+class ClinicLoader:
+    """Fills one clinic with patients, by its templates and practitioners."""
 
     def __init__(self, clinic: Clinic) -> None:
         self.clinic = clinic
         self.authors = _practitioners(clinic)
-        self.templates = {form.name: self._template(form) for form in FORMS}
+        self.templates = {sample.name: self._template(sample) for sample in TEMPLATES}
         self.now = timezone.now()
         self._images: dict[tuple[str, int], ProcessedImage] = {}
 
-    def _template(self, form: Form) -> MedicalRecordTemplate:
-        found = MedicalRecordTemplate.objects.for_clinic(self.clinic).filter(name=form.name).first()
+    def _template(self, sample: SampleTemplate) -> MedicalRecordTemplate:
+        found = MedicalRecordTemplate.objects.for_clinic(self.clinic).filter(name=sample.name).first()
         return found or MedicalRecordTemplateFactory.create(
             clinic=self.clinic,
-            name=form.name,
-            description=form.description,
-            fields=form.fields(),
+            name=sample.name,
+            description=sample.description,
+            fields=sample.fields(),
             created_by_user=self.authors[0],
         )
 
-    def admit(self, numbers: range) -> None:
+    def load_patients(self, numbers: range) -> None:
         """Insert the patients of these numbers and all that is theirs."""
         rows = Rows()
         for number in numbers:
             random = Random(f"{self.clinic.name}/{number}")  # noqa: S311 - the same demo at every load
-            self._admit(random, rows)
+            self._add_patient(random, rows)
         rows.insert()
 
-    def _admit(self, random: Random, rows: Rows) -> None:
+    def _add_patient(self, random: Random, rows: Rows) -> None:
         patient = _patient(self.clinic, random, self.now)
         rows.patients.append(patient)
-        usual = random.sample(FORMS, k=random.randint(1, 3))
+        usual = random.sample(TEMPLATES, k=random.randint(1, 3))
         for _ in range(random.randint(1, 8)):
-            self._visit(patient, random.choice(usual), random, rows)
+            self._add_visit(patient, random.choice(usual), random, rows)
         if random.random() < 0.25:
             rows.photos.extend(self._photo(patient, "skin", "Sent in by the patient", random) for _ in range(2))
 
-    def _visit(self, patient: Patient, form: Form, random: Random, rows: Rows) -> None:
+    def _add_visit(self, patient: Patient, sample: SampleTemplate, random: Random, rows: Rows) -> None:
         moment = self._moment(random)
         author = random.choice(self.authors)
         event = CalendarEventFactory.build(
@@ -143,25 +143,27 @@ class Desk:
             created_at=moment,
         )
         appointment = AppointmentFactory.build(patient=patient, calendar_event=event)
-        record = self._record(patient, form, appointment, random)
+        record = self._record(patient, sample, appointment, random)
         rows.events.append(event)
         rows.appointments.append(appointment)
         rows.records.append(record)
-        if form.images and random.random() < 0.7:
-            captions = random.sample(form.captions, k=random.randint(1, min(3, len(form.captions))))
+        if sample.images and random.random() < 0.7:
+            captions = random.sample(sample.captions, k=random.randint(1, min(3, len(sample.captions))))
             rows.photos.extend(
-                self._photo(patient, form.images, caption, random, medical_record=record) for caption in captions
+                self._photo(patient, sample.images, caption, random, medical_record=record) for caption in captions
             )
 
-    def _record(self, patient: Patient, form: Form, appointment: Appointment, random: Random) -> MedicalRecord:
+    def _record(
+        self, patient: Patient, sample: SampleTemplate, appointment: Appointment, random: Random
+    ) -> MedicalRecord:
         moment, author = appointment.calendar_event.created_at, appointment.calendar_event.user
-        template = self.templates[form.name]
+        template = self.templates[sample.name]
         next_visit = moment.date() + datetime.timedelta(days=random.choice([14, 28, 90, 180]))
         record: MedicalRecord = MedicalRecordFactory.build(
             patient=patient,
             template=template,
             template_snapshot=snapshot_of(template),
-            values=form.values(random, next_visit.isoformat()),
+            values=sample.values(random, next_visit.isoformat()),
             appointment=appointment,
             version=random.choice([1, 1, 1, 2, 3]),
             created_at=moment,

@@ -1,4 +1,4 @@
-"""The demo's templates: the fields that a practice of each specialty fills in, and with what."""
+"""The demo's templates, one for each of some specialties, and the answers to their fields."""
 
 import uuid
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-#: The ids of the demo's fields follow from this and their words, so that they are the same at every run.
+#: Field ids are made from this and the field's label, so that they are the same at every run.
 NAMESPACE = uuid.UUID("7f0c9a52-6a55-4c41-9a53-0d1e5c3f1f5a")
 
 
@@ -54,8 +54,8 @@ class SampleField:
 
 
 @dataclass(frozen=True)
-class Form:
-    """A template. `images` names the painter of its records' photos, see `paintings`."""
+class SampleTemplate:
+    """A template. `images` is the kind of its records' photos, a key of `paintings.PAINTERS`."""
 
     name: str
     description: str
@@ -67,7 +67,7 @@ class Form:
         return [field.as_json(self.name, order) for order, field in enumerate(self.sample_fields)]
 
     def values(self, random: Random, day: str) -> dict[str, Any]:
-        """Fill the form in. An optional field now and then has no answer, as in life."""
+        """Return a record's values: an answer to each required field, and to most others."""
         answered = [
             (field["id"], sample.answer(random, day))
             for field, sample in zip(self.fields(), self.sample_fields, strict=True)
@@ -78,8 +78,8 @@ class Form:
 
 YES_NO = ("Yes", "No")
 
-FORMS: Sequence[Form] = (
-    Form(
+TEMPLATES: Sequence[SampleTemplate] = (
+    SampleTemplate(
         "General consultation",
         "For every visit that has no form of its own.",
         (
@@ -123,7 +123,7 @@ FORMS: Sequence[Form] = (
             SampleField("Next visit", "date"),
         ),
     ),
-    Form(
+    SampleTemplate(
         "Skin examination",
         "One form for each lesion. Photograph it with the ruler.",
         (
@@ -151,7 +151,7 @@ FORMS: Sequence[Form] = (
         images="skin",
         captions=("Overview", "With the ruler", "After three months", "Before the excision"),
     ),
-    Form(
+    SampleTemplate(
         "Dental check-up",
         "Twice a year.",
         (
@@ -172,7 +172,7 @@ FORMS: Sequence[Form] = (
         images="x-ray",
         captions=("Bitewing, left", "Bitewing, right", "Tooth 36"),
     ),
-    Form(
+    SampleTemplate(
         "Physiotherapy session",
         "Filled in after each session.",
         (
@@ -192,7 +192,7 @@ FORMS: Sequence[Form] = (
             SampleField("Session", "number", required=True, between=(1, 9)),
         ),
     ),
-    Form(
+    SampleTemplate(
         "Eye examination",
         "With dilated pupils where the fundus is photographed.",
         (
@@ -209,7 +209,7 @@ FORMS: Sequence[Form] = (
         images="retina",
         captions=("Right fundus", "Left fundus"),
     ),
-    Form(
+    SampleTemplate(
         "Child check-up",
         "At the ages that the vaccination plan names.",
         (
@@ -223,7 +223,7 @@ FORMS: Sequence[Form] = (
             ),
         ),
     ),
-    Form(
+    SampleTemplate(
         "Cardiology follow-up",
         "With ECG.",
         (

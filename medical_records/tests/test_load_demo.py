@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from clinic_project.clinics.factories import PASSWORD
 from clinic_project.clinics.models import Appointment, Clinic, Patient, User
-from medical_records.demo.templates import FORMS
+from medical_records.demo.templates import TEMPLATES
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 
 pytestmark = pytest.mark.django_db
@@ -81,7 +81,7 @@ def test_a_large_scale_copies_patients_with_all_that_is_theirs(monkeypatch):
 @pytest.mark.usefixtures("_development")
 def test_everything_fits_together():
     load()
-    assert MedicalRecordTemplate.objects.count() == 2 * len(FORMS)
+    assert MedicalRecordTemplate.objects.count() == 2 * len(TEMPLATES)
     assert not MedicalRecord.objects.exclude(clinic=F("patient__clinic")).exists()
     assert not MedicalRecord.objects.exclude(clinic=F("template__clinic")).exists()
     assert not MedicalRecord.objects.exclude(patient=F("appointment__patient")).exists()

@@ -1,1 +1,4 @@
-"""How the admin behaves for every table of a clinic: who sees what, cheap lists, the trash."""
+"""What every ModelAdmin of a clinic's tables builds on: who sees what, lists of many rows, the trash; and the site.
+
+Apart from `clinics.admin`, which registers models: Django imports the site before there are any.
+"""

@@ -24,6 +24,7 @@ class ClinicModelAdmin(admin.ModelAdmin):
 
     write_roles: ClassVar[Collection[str]] = CLINICAL_ROLES
     list_defer: ClassVar[Collection[str]] = ()
+    change_form_template = "admin/clinics/change_form.html"
     change_list_template = "admin/clinics/change_list.html"
     list_per_page = 50
     list_max_show_all = 0

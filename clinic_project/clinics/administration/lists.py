@@ -90,7 +90,7 @@ class LeanChangeList(ChangeList):
 
 @contextmanager
 def _as_incorrect_lookup() -> Iterator[None]:
-    """Turn what a senseless filter raises, such as the year 0 or the end of 9999, into what Django expects of one."""
+    """Turn what a value raises that no date has, such as the year 0, into the error that Django shows for a wrong filter."""
     try:
         yield
     except (ValueError, OverflowError) as error:

@@ -58,12 +58,12 @@ class TrashMixin(ClinicModelAdmin):
 
     @admin.action(description="Move the selected ones to the trash", permissions=["trash"])
     def move_to_trash(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
-        moved = self._each(request, queryset.filter(is_deleted=False), self.trash_one, TRASHED)
+        moved = self._change_each(request, queryset.filter(is_deleted=False), self.trash_one, TRASHED)
         self.message_user(request, f"Moved to the trash: {moved}.", messages.SUCCESS if moved else messages.WARNING)
 
     @admin.action(description="Restore the selected ones from the trash", permissions=["trash"])
     def restore(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
-        restored = self._each(request, queryset.filter(is_deleted=True), self.restore_one, RESTORED)
+        restored = self._change_each(request, queryset.filter(is_deleted=True), self.restore_one, RESTORED)
         self.message_user(request, f"Restored: {restored}.", messages.SUCCESS if restored else messages.WARNING)
 
     def get_actions(self, request: HttpRequest) -> Any:
@@ -75,7 +75,7 @@ class TrashMixin(ClinicModelAdmin):
         return actions
 
     @transaction.atomic
-    def _each(self, request: HttpRequest, queryset: models.QuerySet[Any], change: Change, note: str) -> int:
+    def _change_each(self, request: HttpRequest, queryset: models.QuerySet[Any], change: Change, note: str) -> int:
         """Change each object and return how many were; those that are refused are named to the person."""
         chosen = list(queryset.order_by("pk")[: MAX_AT_ONCE + 1])
         if len(chosen) > MAX_AT_ONCE:
@@ -84,9 +84,9 @@ class TrashMixin(ClinicModelAdmin):
             return 0
         if not all(self.has_trash_permission(request, obj) for obj in chosen):
             raise PermissionDenied
-        return sum(self._one(request, obj, change, note) for obj in chosen)
+        return sum(self._change_one(request, obj, change, note) for obj in chosen)
 
-    def _one(self, request: HttpRequest, obj: Any, change: Change, note: str) -> bool:
+    def _change_one(self, request: HttpRequest, obj: Any, change: Change, note: str) -> bool:
         try:
             with transaction.atomic():
                 change(request, obj)
@@ -111,7 +111,7 @@ class TrashMixin(ClinicModelAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         if not self.has_trash_permission(request, obj):
             raise PermissionDenied
-        if obj.is_deleted and self._one(request, obj, self.restore_one, RESTORED):
+        if obj.is_deleted and self._change_one(request, obj, self.restore_one, RESTORED):
             self.message_user(request, f"“{obj}” was restored from the trash.", messages.SUCCESS)
         return HttpResponseRedirect(self._url("change", obj.pk))
 

@@ -58,7 +58,7 @@ class Command(BaseCommand):
             if sqlstate(error) not in SCHEMA_IS_BEHIND:
                 raise
             raise CommandError("The database lacks tables that the demo needs. Run first: manage.py migrate") from error
-        self._tell(password)
+        self._report(password)
 
     @contextmanager
     def _progress(self, scale: int) -> Iterator[Callable[[int], None]]:
@@ -75,7 +75,7 @@ class Command(BaseCommand):
             task = progress.add_task("patients", total=max(0, sum(PATIENTS.values()) * scale - there))
             yield lambda made: progress.advance(task, made)
 
-    def _tell(self, password: str) -> None:
+    def _report(self, password: str) -> None:
         from medical_records.demo.people import STAFF, demo_clinics
 
         clinics = demo_clinics()
@@ -84,7 +84,7 @@ class Command(BaseCommand):
         for person in STAFF:
             self.stdout.write(f"  {person.email:<24}{person.about}")
         self.stdout.write("\nStart it by `python manage.py runserver`, and look at")
-        for path, what in _places(clinics[0]):
+        for path, what in _addresses(clinics[0]):
             self.stdout.write(f"  http://127.0.0.1:8000{path:<62}{what}")
 
 
@@ -94,7 +94,7 @@ def _counts(clinics: list[Clinic]) -> str:
     return ", ".join([f"{len(clinics)} clinics", *rows])
 
 
-def _places(clinic: Clinic) -> Iterator[tuple[str, str]]:
+def _addresses(clinic: Clinic) -> Iterator[tuple[str, str]]:
     """Yield where there is something to see, and what: addresses of one patient with photos on a record."""
     yield reverse("admin:index"), "the admin"
     photos = PatientPhoto.objects.for_clinic(clinic).active().filter(medical_record__is_deleted=False)

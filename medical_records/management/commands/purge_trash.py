@@ -36,16 +36,16 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         purge = Purge(options["days"])
         if options["dry_run"]:
-            self._tell("Would remove", purge.find())
+            self._report("Would remove", purge.count_removable())
             return
         with self._progress(options["verbosity"]) as shown:
             for step in purge.steps():
                 for _ in shown(step):
                     pass
         if options["verbosity"] > 0:
-            self._tell("Removed", purge.removed)
+            self._report("Removed", purge.removed)
 
-    def _tell(self, verb: str, counts: Counter[str]) -> None:
+    def _report(self, verb: str, counts: Counter[str]) -> None:
         rows = ", ".join(f"{name}: {counts[name]}" for name in ("records", "photos", "templates"))
         self.stdout.write(f"{verb} {rows}, files without a photo: {counts['files']}.")
 
