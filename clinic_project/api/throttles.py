@@ -11,7 +11,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 
 class FailedLogins(SimpleRateThrottle):
-    """Lets through until `record_failure` has been called too often."""
+    """Lets requests through until `record_failure` has been called too often."""
 
     duration: int  # seconds; set from the rate
 
@@ -41,3 +41,7 @@ class FailedLoginsByEmail(FailedLogins):
         # Counted before anything is validated: half a surrogate pair, which no encoding takes, comes here too.
         digest = hashlib.sha256(email.lower().encode(errors="surrogatepass")).hexdigest()
         return self.cache_format % {"scope": self.scope, "ident": digest}
+
+
+#: What a login is counted by: the API's and the admin's share the counts.
+FAILED_LOGIN_THROTTLES: tuple[type[FailedLogins], ...] = (FailedLoginsByAddress, FailedLoginsByEmail)

@@ -1,4 +1,4 @@
-"""Who may work in which clinic, and as what. The one place that decides it.
+"""Who may work in which clinic, and with which roles. The one place that decides it.
 
 AccessRefused
 ├── NoMembership          no active membership, in that clinic or in any
@@ -13,8 +13,9 @@ from .models import Clinic, Membership, User
 
 Role = Membership.Role
 
-#: Who may write what isn't an administrator's business.
+#: Who may write patients, records and photos.
 CLINICAL_ROLES = frozenset({Role.ADMIN, Role.PRACTITIONER})
+#: Who may write templates, and delete for good.
 ADMIN_ROLES = frozenset({Role.ADMIN})
 
 
@@ -43,7 +44,7 @@ class RoleMissing(AccessRefused):
 
 @dataclass(frozen=True, slots=True)
 class ClinicAccess:
-    """A user at work in one clinic; everything they read or write goes through `clinic`."""
+    """A user who works in one clinic: everything they read or write belongs to `clinic`."""
 
     user: User
     membership: Membership
@@ -59,7 +60,7 @@ class ClinicAccess:
 
 
 def active_memberships(user: User) -> list[Membership]:
-    """Return the memberships of `user` that count, their clinics with them, in one query."""
+    """Return the active memberships of `user` in active clinics, with these, in one query."""
     active = Membership.objects.filter(user=user, is_active=True, clinic__is_active=True)
     return list(active.select_related("clinic").order_by("clinic_id"))
 

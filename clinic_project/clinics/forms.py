@@ -8,13 +8,13 @@ from django.contrib.auth.forms import AdminUserCreationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from clinic_project.api.throttles import FailedLoginsByAddress, FailedLoginsByEmail
+from clinic_project.api.throttles import FAILED_LOGIN_THROTTLES
 
 from .models import Membership, User
 
 
-class _Attempt:
-    """A login as the API's throttles see it."""
+class _LoginAttempt:
+    """What the API's throttles read of a request."""
 
     def __init__(self, request: HttpRequest | None, email: str | None) -> None:
         self.META = request.META if request else {}
@@ -23,11 +23,11 @@ class _Attempt:
 
 
 class LoginForm(AdminAuthenticationForm):
-    """Refuses for a while after too many failures, and counts them together with those of the API's login."""
+    """Refuses for a while after too many failures, which are counted together with those of the API's login."""
 
     def clean(self) -> dict[str, Any]:
-        attempt: Any = _Attempt(self.request, self.cleaned_data.get("username"))
-        throttles = [FailedLoginsByAddress(), FailedLoginsByEmail()]
+        attempt: Any = _LoginAttempt(self.request, self.cleaned_data.get("username"))
+        throttles = [throttle() for throttle in FAILED_LOGIN_THROTTLES]
         if not all(throttle.allow_request(attempt, attempt) for throttle in throttles):
             raise ValidationError("Too many logins have failed. Wait a minute, and try again.", code="throttled")
         try:
@@ -63,7 +63,7 @@ class UserForm(EmailIsFreeMixin, forms.ModelForm):
 
 
 class MembershipForm(forms.ModelForm):
-    """Offers the roles as boxes to tick, and keeps those that another program has given."""
+    """Offers the roles as checkboxes, and keeps those that another program has given."""
 
     roles = forms.MultipleChoiceField(
         required=False,

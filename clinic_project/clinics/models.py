@@ -19,7 +19,7 @@ class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> "User":
         """Return the user who logs in as `username`, however it is capitalised.
 
-        An existing clinic may have two users whose emails differ in nothing else: then it has to be spelt exactly.
+        If an existing clinic has two users whose emails differ in nothing else, it has to be spelt exactly.
         """
         try:
             return self.get(email__iexact=username)
@@ -37,10 +37,10 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
-    """A person who logs in, by email. What they may see is said by their memberships.
+    """A person who logs in by email. Their memberships say what they may see and change.
 
-    Instead of Django's groups and permissions, whose tables no clinic has: superusers may do everything, active staff
-    may work in the admin, where querysets narrow what they see.
+    These stand for Django's groups and permissions, whose tables no clinic has. Superusers may do everything; active
+    staff may work in the admin, where querysets limit what they see.
     """
 
     email = models.EmailField(max_length=255)
@@ -121,7 +121,7 @@ class Membership(models.Model):
 
     @property
     def role_names(self) -> list[str]:
-        """`roles` as names, those that only another program knows among them, whatever JSON that one has put there."""
+        """The names in `roles`, which another program may have filled with any JSON; names that only it knows included."""
         held = self.roles if isinstance(self.roles, list) else []
         return [role for role in held if isinstance(role, str)]
 

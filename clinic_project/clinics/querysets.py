@@ -15,9 +15,9 @@ Status = Literal["active", "deleted", "all"]
 
 
 class ClinicQuerySet(models.QuerySet[Row_co]):
-    """Rows that belong to a clinic. The one place that decides what a clinic may see."""
+    """Rows that belong to a clinic."""
 
-    #: Look-up of the clinic from these rows.
+    #: The lookup of the clinic from these rows.
     clinic_lookup = "clinic"
 
     def for_clinic(self, clinic: "Clinic | int") -> Self:

@@ -1,1 +1,1 @@
-"""The REST API of what records belong to: logging in and out, and the viewset of what belongs to a clinic."""
+"""The REST API of credentials, and the base viewset of everything that belongs to a clinic."""

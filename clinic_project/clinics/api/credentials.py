@@ -11,14 +11,14 @@ from rest_framework.throttling import BaseThrottle
 from clinic_project.api.models import AccessToken
 from clinic_project.api.openapi import documented
 from clinic_project.api.problems import Problem
-from clinic_project.api.throttles import FailedLogins, FailedLoginsByAddress, FailedLoginsByEmail
+from clinic_project.api.throttles import FAILED_LOGIN_THROTTLES
 from clinic_project.api.views import PrivateView
 
 from ..access import active_memberships
 from ..models import User
 from .serializers import LoginInputSerializer, LoginOutputSerializer, SelfOutputSerializer
 
-#: The problems of requests about oneself; 403 is a session's request without its CSRF token.
+#: The problems of requests about one's own credentials; 403 is a session's request without its CSRF token.
 _OWN = (401, 403, 411, 503)
 
 
@@ -27,7 +27,8 @@ class LoginView(PrivateView):
     permission_classes = ()
 
     def get_throttles(self) -> list[BaseThrottle]:
-        self.throttles: list[FailedLogins] = [FailedLoginsByAddress(), FailedLoginsByEmail()]
+        # Kept, so that a failure can be recorded.
+        self.throttles = [throttle() for throttle in FAILED_LOGIN_THROTTLES]
         return list(self.throttles)
 
     @documented(LoginOutputSerializer, request=LoginInputSerializer, problems=(400, 401, 411, 413, 415, 429, 503))
@@ -38,21 +39,12 @@ class LoginView(PrivateView):
         email, password = given.validated_data["email"], given.validated_data["password"]
         user = authenticate(request, username=email, password=password)
         if user is None:
-            raise self._refusal()
+            for throttle in self.throttles:
+                throttle.record_failure()
+            raise _invalid_credentials()
         update_last_login(User, user)
         token, expires_at = AccessToken.objects.issue(user)
         return Response(LoginOutputSerializer({"token": token, "expires_at": expires_at, **_self(user)}).data)
-
-    def _refusal(self) -> Problem:
-        for throttle in self.throttles:
-            throttle.record_failure()
-        return Problem(
-            401,
-            "invalid-credentials",
-            "Not logged in",
-            "The email and the password don't belong together, or the account is closed.",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
 
 
 class LogoutView(PrivateView):
@@ -81,6 +73,16 @@ class MeView(PrivateView):
     def get(self, request: Request) -> Response:
         """Tell who one is, and in which clinics one may work."""
         return Response(SelfOutputSerializer(_self(request.user)).data)
+
+
+def _invalid_credentials() -> Problem:
+    return Problem(
+        401,
+        "invalid-credentials",
+        "Not logged in",
+        "The email and the password don't belong together, or the account is closed.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
 
 
 def _self(user: Any) -> dict[str, Any]:

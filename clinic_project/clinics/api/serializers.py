@@ -1,4 +1,7 @@
-"""The shapes of what the endpoints about credentials take and give."""
+"""The request and response bodies of the endpoints of credentials.
+
+The OpenAPI document names them without the suffix Serializer, and shows their docstrings.
+"""
 
 from rest_framework import serializers
 
