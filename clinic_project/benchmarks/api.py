@@ -24,7 +24,8 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from .databases import Database, temporary_database
+from .databases import BenchmarkDatabase, temporary_database
+from .output import write_line
 
 ROWS = 100
 #: What is asked for: the name, our path, the plain path.
@@ -79,7 +80,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _environment(database: Database) -> dict[str, str]:
+def _environment(database: BenchmarkDatabase) -> dict[str, str]:
     """Return production's environment on `database`."""
     return {
         **database.environment,
@@ -171,22 +172,17 @@ def _median(rounds: list[Measured]) -> Measured:
 
 
 def _report_header(options: argparse.Namespace) -> None:
-    _say(
+    write_line(
         f"gunicorn with {options.workers} workers, wrk with {options.connections} connections, {ROWS} rows an answer, "
         f"medians of {options.rounds} rounds of {options.seconds} s"
     )
-    _say(f"{'':24}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}")
+    write_line(f"{'':24}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}")
 
 
 def _report(name: str, ours: Measured, plain: Measured) -> None:
     for label, one in ((name, ours), ("  plain ModelViewSet", plain)):
-        _say(f"{label:24}{one.rate:12.1f}{one.p50:10.1f}{one.p99:10.1f}")
-    _say(f"{'  ratio':24}{ours.rate / plain.rate:12.2f}")
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+        write_line(f"{label:24}{one.rate:12.1f}{one.p50:10.1f}{one.p99:10.1f}")
+    write_line(f"{'  ratio':24}{ours.rate / plain.rate:12.2f}")
 
 
 if __name__ == "__main__":

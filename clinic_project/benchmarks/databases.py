@@ -1,4 +1,8 @@
-"""Databases of a benchmark's own, on the server that the project uses. Nothing else on it is touched."""
+"""Databases of a benchmark's own, on the server that the project uses. Nothing else on it is touched.
+
+They have nothing in common with those of the engine's tests but a cursor. A benchmark knows a URL, which it gives to
+processes that have the project's settings; the tests stay inside Django's connection, and go wherever the engine goes.
+"""
 
 import contextlib
 import os
@@ -15,12 +19,14 @@ from clinic_project.database import embedded_server_url
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent.parent
 
-#: The first server_version_num that can copy a template's files instead of logging each of their pages.
-FILE_COPY = 150000
+#: The first server_version_num with STRATEGY file_copy, which copies a template's files without logging their pages.
+FILE_COPY_VERSION = 150000
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class BenchmarkDatabase:
+    """A database by its URL."""
+
     url: str
 
     @property
@@ -53,13 +59,13 @@ class Database:
 
 
 @contextlib.contextmanager
-def temporary_database(name: str, template: Database | None = None) -> Iterator[Database]:
+def temporary_database(name: str, template: BenchmarkDatabase | None = None) -> Iterator[BenchmarkDatabase]:
     """Make a database, empty or a copy of `template`, and drop it afterwards.
 
     Commits don't wait for the disk in it: what is measured is who waits for whom, not how fast a disk is.
     """
-    server = Database(os.environ.get("DATABASE_URL") or embedded_server_url())
-    made = Database(urlunsplit(urlsplit(server.url)._replace(path=f"/benchmark_{os.getpid()}_{name}")))
+    server = BenchmarkDatabase(os.environ.get("DATABASE_URL") or embedded_server_url())
+    made = BenchmarkDatabase(urlunsplit(urlsplit(server.url)._replace(path=f"/benchmark_{os.getpid()}_{name}")))
     quoted = sql.Identifier(made.name)
     server.execute(
         _creation(server, quoted, template),
@@ -72,26 +78,26 @@ def temporary_database(name: str, template: Database | None = None) -> Iterator[
 
 
 @contextlib.contextmanager
-def seldom_checkpoints() -> Iterator[None]:
-    """Keep the embedded server from writing checkpoints: who commits while it syncs large files waits for the disk.
+def without_checkpoints() -> Iterator[None]:
+    """Keep the embedded server from writing checkpoints: commits wait for the disk while one syncs large files.
 
-    A server that DATABASE_URL names is somebody's, and its settings stay as they are.
+    The settings of a server that DATABASE_URL names stay as they are.
     """
     if os.environ.get("DATABASE_URL"):
         yield
         return
-    server = Database(embedded_server_url())
-    wanted = {"max_wal_size": "16GB", "checkpoint_timeout": "1d"}
+    server = BenchmarkDatabase(embedded_server_url())
+    settings = {"max_wal_size": "16GB", "checkpoint_timeout": "1d"}
     reload = "SELECT pg_reload_conf()"
-    server.execute(*(f"ALTER SYSTEM SET {name} = '{value}'" for name, value in wanted.items()), reload)
+    server.execute(*(f"ALTER SYSTEM SET {name} = '{value}'" for name, value in settings.items()), reload)
     try:
         yield
     finally:
-        server.execute(*(f"ALTER SYSTEM RESET {name}" for name in wanted), reload)
+        server.execute(*(f"ALTER SYSTEM RESET {name}" for name in settings), reload)
 
 
-def _creation(server: Database, quoted: sql.Identifier, template: Database | None) -> sql.Composed:
+def _creation(server: BenchmarkDatabase, quoted: sql.Identifier, template: BenchmarkDatabase | None) -> sql.Composed:
     creation = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-    if template is not None and int(server.rows("SHOW server_version_num")[0][0]) >= FILE_COPY:
+    if template is not None and int(server.rows("SHOW server_version_num")[0][0]) >= FILE_COPY_VERSION:
         creation = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
     return creation.format(quoted, sql.Identifier("template0" if template is None else template.name))

@@ -14,7 +14,8 @@ import sys
 import time
 from typing import Any
 
-from .databases import Database, temporary_database
+from .databases import BenchmarkDatabase, temporary_database
+from .output import write_line
 from .processes import MIGRATE, run
 
 PLAIN = (sys.executable, "-m", "clinic_project.benchmarks.plain_migrate")
@@ -30,7 +31,7 @@ def main() -> None:
         _time_checks(database, options.runs)
 
 
-def _compare_commands(database: Database, runs: int) -> None:
+def _compare_commands(database: BenchmarkDatabase, runs: int) -> None:
     pairs = []
     for number in range(runs):
         order = (MIGRATE, PLAIN) if number % 2 else (PLAIN, MIGRATE)
@@ -39,12 +40,12 @@ def _compare_commands(database: Database, runs: int) -> None:
     for name, side in (("migrate, ours", 0), ("migrate, Django's", 1)):
         seconds = statistics.median(pair[side].seconds for pair in pairs)
         peak = statistics.median(pair[side].peak for pair in pairs)
-        _print(f"{name:<20} {seconds * 1000:6.0f} ms  {peak:6.1f} MB")
+        write_line(f"{name:<20} {seconds * 1000:6.0f} ms  {peak:6.1f} MB")
     ratio = statistics.median(ours.seconds / plain.seconds for ours, plain in pairs)
-    _print(f"{'ratio of the two':<20} {ratio:6.2f}     (median of {runs} pairs)")
+    write_line(f"{'ratio of the two':<20} {ratio:6.2f}     (median of {runs} pairs)")
 
 
-def _time_checks(database: Database, runs: int) -> None:
+def _time_checks(database: BenchmarkDatabase, runs: int) -> None:
     os.environ.update(database.environment, DJANGO_SETTINGS_MODULE="clinic_project.settings")
     import django
 
@@ -63,8 +64,8 @@ def _time_checks(database: Database, runs: int) -> None:
     whole = _median_milliseconds(runs, lambda: inspect(connection, *declared_by_migrations(connection), budgets))
     again = _median_milliseconds(runs, lambda: inspect(connection, server, declared, budgets))
     connection.close()
-    _print(f"check in a process   {whole:6.0f} ms  ({len(declared.tables)} tables, {len(queries)} queries)")
-    _print(f"the same, again      {again:6.0f} ms  (what is declared is known)")
+    write_line(f"check in a process   {whole:6.0f} ms  ({len(declared.tables)} tables, {len(queries)} queries)")
+    write_line(f"the same, again      {again:6.0f} ms  (what is declared is known)")
 
 
 def _median_milliseconds(runs: int, work: Any) -> float:
@@ -74,11 +75,6 @@ def _median_milliseconds(runs: int, work: Any) -> float:
         work()
         times.append(time.monotonic() - began)
     return statistics.median(times) * 1000
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`manage.py migrate` as Django has it, with everything else as in this project: the yardstick for ours."""
+"""`manage.py migrate` as Django has it, with everything else as in this project: the baseline of `nothing_to_do`."""
 
 import os
 import sys

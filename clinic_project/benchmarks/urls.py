@@ -2,10 +2,10 @@
 
 from django.urls import include, path
 
-from .plain import Records, Templates
+from .plain_viewsets import PlainRecordViewSet, PlainTemplateViewSet
 
 urlpatterns = [
     path("", include("clinic_project.urls")),
-    path("plain/medical-record-templates", Templates.as_view({"get": "list"})),
-    path("plain/patients/<int:patient_id>/medical-records", Records.as_view({"get": "list"})),
+    path("plain/medical-record-templates", PlainTemplateViewSet.as_view({"get": "list"})),
+    path("plain/patients/<int:patient_id>/medical-records", PlainRecordViewSet.as_view({"get": "list"})),
 ]

@@ -15,7 +15,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..databases import seldom_checkpoints, temporary_database
+from ..databases import temporary_database, without_checkpoints
+from ..output import write_line
 from ..processes import run
 from .contenders import CONTENDERS, Round, contend
 from .many_tables import KINDS
@@ -64,16 +65,16 @@ def _arguments() -> argparse.Namespace:
 def _rounds(rows: int, runs: int) -> Rounds:
     names = list(CONTENDERS)
     rounds: Rounds = {name: [] for name in names}
-    with seldom_checkpoints(), starting_database(rows) as start:
+    with without_checkpoints(), starting_database(rows) as start:
         for number in range(runs):
             for name in names[number % 3 :] + names[: number % 3]:
                 one = contend(name, start, rows)
                 rounds[name].append(one)
-                _print(
+                write_line(
                     f"run {number + 1}, {name}: {one.finished.seconds:.1f} s, longest stall {one.stall * 1000:.0f} ms"
                 )
                 for failure in dict.fromkeys(one.latencies.failures):
-                    _print(f"  a writer failed: {failure}")
+                    write_line(f"  a writer failed: {failure}")
     return rounds
 
 
@@ -83,17 +84,17 @@ def _typical(rounds: Sequence[Round]) -> Round:
 
 
 def _report(rounds: Rounds) -> None:
-    _print(f"\n{'medians':<22}{'total':>10}{'longest stall':>16}{'p99':>10}{'peak memory':>14}")
+    write_line(f"\n{'medians':<22}{'total':>10}{'longest stall':>16}{'p99':>10}{'peak memory':>14}")
     for name, ones in rounds.items():
         total, stall = _median(ones, lambda one: one.finished.seconds), _median(ones, lambda one: one.stall)
         p99, peak = _median(ones, lambda one: one.p99), _median(ones, lambda one: one.finished.peak)
-        _print(f"{name:<22}{total:>8.1f} s{stall * 1000:>13.1f} ms{p99 * 1000:>7.1f} ms{peak:>11.1f} MB")
+        write_line(f"{name:<22}{total:>8.1f} s{stall * 1000:>13.1f} ms{p99 * 1000:>7.1f} ms{peak:>11.1f} MB")
     idle = [one for ones in rounds.values() for one in ones]
     seconds, peak = (
         _median(idle, lambda one: one.nothing_left.seconds),
         _median(idle, lambda one: one.nothing_left.peak),
     )
-    _print(f"{'migrate, nothing to do':<22}{seconds:>8.1f} s{'':>26}{peak:>11.1f} MB")
+    write_line(f"{'migrate, nothing to do':<22}{seconds:>8.1f} s{'':>26}{peak:>11.1f} MB")
     _report_ratios(rounds, peak)
 
 
@@ -105,9 +106,9 @@ def _report_ratios(rounds: Rounds, idle_peak: float) -> None:
         pairs = list(zip(ours, theirs, strict=True))
         total = statistics.median(a.finished.seconds / b.finished.seconds for a, b in pairs)
         stall = statistics.median(a.stall / b.stall for a, b in pairs)
-        _print(f"{OURS} / {name}: total {total:.2f}, longest stall {stall:.2f}")
+        write_line(f"{OURS} / {name}: total {total:.2f}, longest stall {stall:.2f}")
     more = _median(ours, lambda one: one.finished.peak) - idle_peak
-    _print(f"{OURS}: {more:+.1f} MB against one with nothing to do")
+    write_line(f"{OURS}: {more:+.1f} MB against one with nothing to do")
 
 
 def _median(rounds: Sequence[Round], figure: Callable[[Round], float]) -> float:
@@ -121,9 +122,9 @@ def _scale(measured: Rounds, rows_measured: int, folder: Path | None) -> None:
         for name, ones in rounds.items():
             by_rows[name].append((rows, _median(ones, lambda one: one.finished.seconds)))
     by_tables = {f"{kind} tables": [(count, _check_tables(count, kind)) for count in TABLES] for kind in KINDS}
-    _print("\nmedians of three checks")
+    write_line("\nmedians of three checks")
     for name, points in by_tables.items():
-        _print("\n".join(f"{count:>6} {name}: {seconds:.2f} s" for count, seconds in points))
+        write_line("\n".join(f"{count:>6} {name}: {seconds:.2f} s" for count, seconds in points))
     if folder:
         from .plots import draw_scale
 
@@ -134,11 +135,6 @@ def _check_tables(count: int, kind: str) -> float:
     command = (sys.executable, "-m", "clinic_project.benchmarks.online.many_tables", str(count), kind)
     with temporary_database("tables") as database:
         return float(run(command, database.environment).output)
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The steps that one who knows PostgreSQL types into psql, so that those who write hardly notice."""
+"""The steps that somebody who knows PostgreSQL types into psql, so that writers hardly wait."""
 
 from .start import TABLE, Start
 
@@ -11,7 +11,7 @@ _DEFAULTS = (
     "created_at SET DEFAULT statement_timestamp()",
     "updated_at SET DEFAULT statement_timestamp()",
 )
-_FILL = f"""
+_BACKFILL = f"""
 DO $$
 DECLARE
     first bigint := 0;
@@ -50,7 +50,7 @@ def script(start: Start) -> str:
     return "\n".join(
         (
             *(_alter(f"ALTER {default}") for default in _DEFAULTS),
-            _FILL,
+            _BACKFILL,
             _alter(f"ADD CONSTRAINT {check} CHECK (is_deleted IS NOT NULL) NOT VALID"),
             f"ALTER TABLE {TABLE} VALIDATE CONSTRAINT {check};",
             _alter("ALTER is_deleted SET NOT NULL"),

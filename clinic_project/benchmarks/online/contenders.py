@@ -1,4 +1,4 @@
-"""Three ways to the same end, each on its own copy of the starting database, while others write."""
+"""Three ways to repair the starting database, each run on its own copy of it while others write."""
 
 import shutil
 import statistics
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..databases import Database, temporary_database
+from ..databases import BenchmarkDatabase, temporary_database
 from ..processes import MIGRATE, Finished, run
 from . import by_hand
 from .start import TABLE, Start
@@ -39,16 +39,16 @@ class Round:
         return self.latencies.between(self.finished.began, self.finished.ended)
 
 
-def _ours(database: Database, start: Start) -> Finished:
+def _ours(database: BenchmarkDatabase, start: Start) -> Finished:
     return run(MIGRATE, database.environment)
 
 
-def _django(database: Database, start: Start) -> Finished:
+def _django(database: BenchmarkDatabase, start: Start) -> Finished:
     operations = (sys.executable, "-m", "clinic_project.benchmarks.online.plain_operations")
     return run(operations, database.environment)
 
 
-def _by_hand(database: Database, start: Start) -> Finished:
+def _by_hand(database: BenchmarkDatabase, start: Start) -> Finished:
     command = (_psql(), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", database.url)
     return run(command, database.environment, by_hand.script(start))
 
@@ -67,7 +67,7 @@ def _embedded_psql() -> str | None:
     return str(found[-1]) if found else None
 
 
-CONTENDERS: dict[str, Callable[[Database, Start], Finished]] = {
+CONTENDERS: dict[str, Callable[[BenchmarkDatabase, Start], Finished]] = {
     "migrate": _ours,
     "Django's operations": _django,
     "by hand in psql": _by_hand,

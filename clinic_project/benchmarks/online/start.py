@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..databases import Database, temporary_database
+from ..databases import BenchmarkDatabase, temporary_database
 from ..processes import MIGRATE, run
 
 TABLE = "medical_records"
@@ -44,7 +44,7 @@ _DAMAGE = (
 class Start:
     """The database to copy, and the definitions of what is missing in it, as SQL: by name, but for the indexes."""
 
-    template: Database
+    template: BenchmarkDatabase
     indexes: tuple[str, ...]
     foreign_key: tuple[str, str]
 

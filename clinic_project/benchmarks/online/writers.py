@@ -1,4 +1,4 @@
-"""Those who use the table all the time: one process that inserts and one that updates, each statement timed."""
+"""Processes that use the table all the time: one inserts and one updates, and each statement is timed."""
 
 import multiprocessing
 import random
@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg2
 
-from ..databases import Database
+from ..databases import BenchmarkDatabase
 
 #: Seconds that a writer rests between two statements.
 REST = 0.002
@@ -43,7 +43,7 @@ class Latencies:
 
 
 @contextmanager
-def writing(database: Database, rows: int) -> Iterator[Latencies]:
+def writing(database: BenchmarkDatabase, rows: int) -> Iterator[Latencies]:
     """Keep both writers at work. The latencies are there once it has ended."""
     stop, answers = _spawning.Event(), _spawning.Queue()
     writers = [

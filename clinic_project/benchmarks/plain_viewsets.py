@@ -1,4 +1,4 @@
-"""The two lists as one would write them with ModelSerializer and ModelViewSet: the yardstick.
+"""The two lists as one would write them with ModelSerializer and ModelViewSet: the baseline of the benchmark.
 
 They check the same token, find the same clinic, take the same filters, and send the same columns of the same rows.
 """
@@ -33,14 +33,14 @@ class RecordSerializer(serializers.ModelSerializer):
         ]
 
 
-class Pages(pagination.PageNumberPagination):
+class PlainPagination(pagination.PageNumberPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
 
 
-class ClinicViewSet(viewsets.ModelViewSet[Any]):
-    pagination_class = Pages
+class PlainClinicViewSet(viewsets.ModelViewSet[Any]):
+    pagination_class = PlainPagination
     renderer_classes = [renderers.JSONRenderer]
     parser_classes = [parsers.JSONParser]
     content_negotiation_class = negotiation.DefaultContentNegotiation
@@ -53,7 +53,7 @@ class ClinicViewSet(viewsets.ModelViewSet[Any]):
         return membership.clinic
 
 
-class Templates(ClinicViewSet):
+class PlainTemplateViewSet(PlainClinicViewSet):
     serializer_class = TemplateSerializer
     filter_backends = [DjangoFilterBackend, SearchFilter]
     filterset_fields = ["is_deleted"]
@@ -63,7 +63,7 @@ class Templates(ClinicViewSet):
         return MedicalRecordTemplate.objects.filter(clinic=self.clinic()).order_by("name", "id")
 
 
-class Records(ClinicViewSet):
+class PlainRecordViewSet(PlainClinicViewSet):
     serializer_class = RecordSerializer
     filter_backends = [DjangoFilterBackend]
     filterset_fields = ["is_deleted", "template"]
