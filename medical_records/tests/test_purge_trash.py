@@ -23,7 +23,7 @@ from medical_records.photos.storage import PhotoFile, delete_unreferenced
 from medical_records.purge import Purge
 
 from .concurrency import in_parallel, wait_until_another_waits_for_us
-from .photos.test_uploads import IMAGE, OTHER, add, files_in
+from .photos.uploads import IMAGE, OTHER, add, files_in
 
 pytestmark = pytest.mark.django_db
 
@@ -165,12 +165,12 @@ def test_what_a_killed_worker_leaves_between_file_and_row_is_found(media):
 def test_files_that_are_not_photos_are_left_alone(patient, media):
     add(patient)
     folder = files_in(media)[0].parent
-    strangers = [media / "report.pdf", media / "patient_photos" / "readme.txt", folder / "notes.txt"]
-    for path in strangers:
+    others = [media / "report.pdf", media / "patient_photos" / "readme.txt", folder / "notes.txt"]
+    for path in others:
         path.write_text("not ours")
     age(media, 400)
     purge()
-    assert all(path.exists() for path in strangers)
+    assert all(path.exists() for path in others)
 
 
 def test_the_files_of_photos_that_another_system_made_go_with_the_last_of_them(media):

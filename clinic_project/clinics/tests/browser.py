@@ -83,13 +83,13 @@ class Staff:
         self.driver.add_cookie({"name": "sessionid", "value": client.cookies["sessionid"].value})
 
     def shoot(self, what: str) -> None:
-        """Keep a picture of the whole page, if somebody wants to look at it."""
+        """Keep a screenshot of the whole page where ADMIN_SCREENSHOTS says."""
         if folder := os.environ.get("ADMIN_SCREENSHOTS"):
             Path(folder).mkdir(parents=True, exist_ok=True)
             size = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
             whole = {"captureBeyondViewport": True, "clip": {**size, "scale": 1}}
-            picture = self.driver.execute_cdp_cmd("Page.captureScreenshot", whole)["data"]
-            (Path(folder) / f"{what}-{self.name}.png").write_bytes(b64decode(picture))
+            screenshot = self.driver.execute_cdp_cmd("Page.captureScreenshot", whole)["data"]
+            (Path(folder) / f"{what}-{self.name}.png").write_bytes(b64decode(screenshot))
 
     def sees_the_whole_width(self) -> bool:
         """Say whether the page is no wider than the screen."""
@@ -99,12 +99,12 @@ class Staff:
         return page <= screen
 
     def image_width(self, selector: str) -> int:
-        """Return how many pixels wide the picture is that the browser has decoded: 0 if it has not."""
+        """Return the width in pixels of the image that the browser has decoded, 0 if it has decoded none."""
         from selenium.webdriver.support.ui import WebDriverWait
 
-        picture = self.find(selector)
-        WebDriverWait(self.driver, SECONDS).until(lambda _: picture.get_property("complete"))
-        return picture.get_property("naturalWidth")
+        image = self.find(selector)
+        WebDriverWait(self.driver, SECONDS).until(lambda _: image.get_property("complete"))
+        return image.get_property("naturalWidth")
 
 
 @pytest.fixture(scope="module", params=["light-wide", "dark-narrow"])

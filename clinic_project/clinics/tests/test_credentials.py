@@ -132,7 +132,7 @@ def test_who_may_not_log_in_is_told_the_same_whatever_the_reason():
         {"email": "a@b.example", "password": "x" * 2000},
     ],
 )
-def test_what_is_no_login_is_400(body):
+def test_an_invalid_login_body_is_400(body):
     assert APIClient().post("/api/auth/login", body).status_code == 400
 
 

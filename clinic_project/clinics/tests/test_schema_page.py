@@ -72,7 +72,7 @@ def test_it_can_only_be_read(client, superuser, method):
 # What it says
 
 
-def test_a_schema_as_declared(client, superuser):
+def test_a_schema_as_declared_is_said_to_be_so(client, superuser):
     page = client.get(PAGE)
     count = len(page.context["tables"])
     assert f"The schema is as declared: {count} tables." in page.content.decode()
@@ -109,7 +109,7 @@ def test_a_missing_table_has_all_its_parts_shown_as_missing(client, superuser):
     assert "CREATE TABLE &quot;public&quot;.&quot;patient_photos&quot;" in page.content.decode()
 
 
-def test_what_only_a_person_can_decide(client, superuser):
+def test_a_refusal_is_shown_as_a_decision_that_is_needed(client, superuser):
     run("ALTER TABLE calendar_events ALTER event_type TYPE integer USING 1")
     page = client.get(PAGE)
     assert shown(page, "calendar_events", "event_type").refused
@@ -137,7 +137,7 @@ def _new_process():
 
 
 @pytest.mark.usefixtures("_new_process")
-def test_a_database_that_can_not_be_compared(client, superuser):
+def test_a_database_that_cant_be_compared_is_503_with_the_reason(client, superuser):
     run("SET TRANSACTION READ ONLY")
     page = client.get(PAGE)
     assert page.status_code == 503
@@ -146,7 +146,7 @@ def test_a_database_that_can_not_be_compared(client, superuser):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_table_that_another_session_keeps_locked(client, superuser, settings):
+def test_a_table_that_another_session_has_locked_is_503_with_the_reason(client, superuser, settings):
     settings.RECONCILIATION = {"lock_timeout": 0.1}
     other = connection.copy()
     try:

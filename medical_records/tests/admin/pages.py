@@ -1,4 +1,4 @@
-"""Addresses of the admin's pages, and what becomes of what is done there."""
+"""Addresses of the admin's pages, and whether an object is in the trash."""
 
 from django.urls import reverse
 
@@ -17,6 +17,10 @@ def delete_url(obj) -> str:
 
 def restore_url(obj) -> str:
     return reverse(f"admin:medical_records_{obj._meta.model_name}_restore", args=[obj.pk])
+
+
+def file_url(photo, kind: str = "file") -> str:
+    return reverse(f"admin:medical_records_patientphoto_{kind}", args=[photo.pk])
 
 
 def in_trash(obj) -> bool:

@@ -129,7 +129,7 @@ def test_a_member_without_a_role_reads_and_changes_nothing(model, client, staff_
 
 
 @pytest.mark.parametrize("query", [{"patient": "x"}, {"template": "x"}, {"clinic": "x"}, {"created_at__year": "9999"}])
-def test_a_filter_that_makes_no_sense_is_an_error_message_and_no_traceback(query, client, superuser):
+def test_an_invalid_filter_leads_back_to_the_list_with_an_error(query, client, superuser):
     MedicalRecordFactory()
     response = client.get(list_url("medicalrecord"), query)
     assert response.status_code == 302

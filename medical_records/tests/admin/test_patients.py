@@ -6,8 +6,7 @@ from django.urls import reverse
 from clinic_project.clinics.factories import PatientFactory
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 
-from .pages import in_trash
-from .test_photos import file_url
+from .pages import file_url, in_trash
 
 pytestmark = pytest.mark.django_db
 

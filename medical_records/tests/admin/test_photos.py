@@ -10,13 +10,9 @@ from clinic_project.clinics.tests.admin_site import rows_of
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import PatientPhoto
 
-from .pages import change_url, list_url
+from .pages import change_url, file_url, list_url
 
 pytestmark = pytest.mark.django_db
-
-
-def file_url(photo: PatientPhoto, kind: str = "file") -> str:
-    return reverse(f"admin:medical_records_patientphoto_{kind}", args=[photo.pk])
 
 
 @pytest.fixture
@@ -27,7 +23,7 @@ def photo(staff_member):
     return photo
 
 
-def test_the_staff_of_its_clinic_see_a_photo(client, photo):
+def test_the_staff_of_its_clinic_get_a_photos_file_and_thumbnail(client, photo):
     response = client.get(file_url(photo))
     assert b"".join(response.streaming_content) == b"the image"
     assert response["Content-Type"] == "image/jpeg"

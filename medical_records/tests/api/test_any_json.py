@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from clinic_project.clinics.factories import PatientFactory
 from medical_records.factories import MedicalRecordTemplateFactory
 
-anything = st.recursive(
+any_json = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(10**30), 10**30)
@@ -33,10 +33,10 @@ def post(api, url, body):
 
 @many
 @given(
-    fields=anything
-    | st.lists(st.fixed_dictionaries({"label": anything, "type": anything}, optional={"options": anything}))
+    fields=any_json
+    | st.lists(st.fixed_dictionaries({"label": any_json, "type": any_json}, optional={"options": any_json}))
 )
-def test_fields(api, fields):
+def test_a_template_with_any_json_as_fields_is_created_or_400(api, fields):
     answer = post(api, "/api/clinic/medical-record-templates", {"name": "x", "fields": fields})
     assert answer.status_code in {201, 400}, answer.content
 
@@ -48,9 +48,9 @@ def template(clinic):
 
 @many
 @given(data=st.data())
-def test_values(api, clinic, template, data):
+def test_a_record_with_any_json_as_values_is_created_as_sent_or_400(api, clinic, template, data):
     keys = st.sampled_from([field["id"] for field in template.fields])
-    values = data.draw(anything | st.dictionaries(keys, anything))
+    values = data.draw(any_json | st.dictionaries(keys, any_json))
     url = f"/api/clinic/patients/{PatientFactory(clinic=clinic).pk}/medical-records"
     answer = post(api, url, {"template_id": template.pk, "values": values})
     assert answer.status_code in {201, 400}, answer.content
@@ -61,8 +61,8 @@ def test_values(api, clinic, template, data):
 
 
 @many
-@given(body=anything)
-def test_whole_bodies(api, template, body):
+@given(body=any_json)
+def test_any_json_as_body_is_a_client_error(api, template, body):
     for method, url in (
         ("POST", "/api/auth/login"),
         ("PATCH", f"/api/clinic/medical-record-templates/{template.pk}"),
@@ -76,7 +76,7 @@ def test_whole_bodies(api, template, body):
 
 @pytest.mark.parametrize("depth", [1, 63, 64, 65, 500, 5000, 200_000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
-def test_depth(api, template, depth, opening, closing):
+def test_json_of_more_than_64_levels_is_refused(api, template, depth, opening, closing):
     deep = opening * depth + "1" + closing * depth
     for body in (deep, f'{{"name": "x", "fields": {deep}}}', f'{{"name": "x", "fields": [], "other": {deep}}}'):
         answer = api.post("/api/clinic/medical-record-templates", body, content_type="application/json")

@@ -1,15 +1,15 @@
 """What is sent at once, on connections of their own: of equal versions one wins, equal keys are done once."""
 
-import threading
 from collections import Counter
 
 import pytest
-from django.db import connection
 
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.tests.conftest import client_of
+
+from ..concurrency import in_parallel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,24 +28,8 @@ def record(clinic):
 
 
 def at_once(*requests):
-    """Send every request from a thread of its own, all released together; return the answers in order."""
-    answers = [None] * len(requests)
-    barrier = threading.Barrier(len(requests))
-
-    def run(position, request):
-        connection.ensure_connection()
-        barrier.wait()
-        try:
-            answers[position] = request()
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=item) for item in enumerate(requests)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
+    """Send every request on a connection of its own, all released together; return the answers in order."""
+    return in_parallel(lambda number: requests[number](), len(requests))
 
 
 def statuses(answers):

@@ -18,7 +18,7 @@ from medical_records.tests.conftest import client_of
 
 from ..concurrency import in_parallel
 from ..photos import image_files
-from ..photos.test_uploads import files_in
+from ..photos.uploads import files_in
 
 URL = "/api/clinic/patient-photos"
 
@@ -103,14 +103,14 @@ class TestUploading:
             ({"description": "a\0b"}, "description"),
         ],
     )
-    def test_fields_that_make_no_sense(self, api, patient, media, fields, path):
+    def test_an_invalid_field_is_400_by_its_name_and_nothing_is_kept(self, api, patient, media, fields, path):
         body = {"patient_id": patient.pk, "file": SimpleUploadedFile("a.jpg", image_files.plain()), **fields}
         answer = api.post(URL, body, format="multipart")
         assert answer.status_code == 400
         assert list(answer.json()["errors"]) == [path]
         assert not files_in(media)
 
-    def test_missing_fields(self, api):
+    def test_a_missing_patient_or_file_is_400_by_its_name(self, api):
         answer = api.post(URL, {}, format="multipart")
         assert answer.status_code == 400
         assert set(answer.json()["errors"]) == {"patient_id", "file"}
@@ -205,7 +205,7 @@ class TestHostileUploads:
         for client in (api, session):
             assert upload(client, patient, b"\0" * (MAX_BODY + 1)).status_code == 413
 
-    def test_an_upload_in_chunks_is_told_that_its_length_is_wanted(self, api, patient):
+    def test_an_upload_without_a_content_length_is_411(self, api, patient):
         answer = api.post(URL, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
         assert answer.status_code == 411
 
@@ -241,7 +241,9 @@ class TestHostileUploads:
         ],
         ids=[str(number) for number in range(10)],
     )
-    def test_bodies_that_cant_be_read(self, api, member, content_type, body, status):
+    def test_a_body_that_isnt_valid_multipart_is_400_and_another_type_415(
+        self, api, member, content_type, body, status
+    ):
         session = APIClient()
         session.force_login(member.user)
         for client in (api, session):
@@ -261,7 +263,7 @@ class TestListing:
         stranger = PatientPhotoFactory()
         assert ids(api.get(URL, {"patient": stranger.patient_id})) == []
 
-    def test_filters(self, api, patient, record):
+    def test_photos_are_filtered_by_record_status_and_being_unlinked(self, api, patient, record):
         gallery = PatientPhotoFactory(patient=patient)
         linked = PatientPhotoFactory(patient=patient, medical_record=record)
         pending = PatientPhotoFactory(patient=patient, medical_record=record, pending=True)
@@ -280,7 +282,7 @@ class TestListing:
         assert found(status="all") == [gallery.pk, linked.pk, trashed.pk]
 
     @pytest.mark.parametrize("query", [{"unlinked": "maybe"}, {"status": "x"}, {"record": "x"}, {"page": "0"}])
-    def test_a_filter_that_makes_no_sense_is_400_by_its_name(self, api, patient, query):
+    def test_an_invalid_filter_is_400_by_its_name(self, api, patient, query):
         answer = api.get(URL, {"patient": patient.pk, **query})
         assert answer.status_code == 400
         assert list(answer.json()["errors"]) == list(query)
@@ -293,7 +295,7 @@ class TestListing:
 
 
 class TestServing:
-    def test_the_image_and_its_thumbnail(self, api, patient):
+    def test_the_file_is_2048_pixels_at_most_and_the_thumbnail_300(self, api, patient):
         photo = uploaded(api, patient, image_files.plain(size=(3000, 1500)), name="left knee.png")
         assert Image.open(io.BytesIO(content(api.get(photo["file"])))).size == (2048, 1024)
         assert Image.open(io.BytesIO(content(api.get(photo["thumbnail"])))).size == (300, 150)
@@ -327,7 +329,7 @@ class TestServing:
         assert stranger.get(photo["file"], headers={"If-None-Match": etag}).status_code == 404
         assert APIClient().get(photo["file"], headers={"If-None-Match": etag}).status_code == 401
 
-    def test_head(self, api, patient):
+    def test_head_has_the_files_length(self, api, patient):
         photo = uploaded(api, patient)
         answer = api.head(photo["file"])
         assert answer.status_code == 200
@@ -360,14 +362,16 @@ class TestServing:
         assert content(api.get(f"{URL}/{photo.pk}/thumbnail")) == image_files.plain()
 
     @pytest.mark.parametrize("path", ["", "/file", "/thumbnail"])
-    def test_three_queries(self, api, patient, path, django_assert_num_queries):
+    def test_a_photo_its_file_and_its_thumbnail_take_three_queries_each(
+        self, api, patient, path, django_assert_num_queries
+    ):
         photo = uploaded(api, patient)
         with django_assert_num_queries(3):  # the token, the memberships, the photo
             assert api.get(f"{URL}/{photo['id']}{path}").status_code == 200
 
 
 class TestChanging:
-    def test_the_description(self, api, patient, member):
+    def test_the_description_is_changed_and_cleared(self, api, patient, member):
         photo = uploaded(api, patient)
         answer = api.patch(f"{URL}/{photo['id']}", {"description": "after"})
         assert answer.status_code == 200
@@ -377,7 +381,7 @@ class TestChanging:
         assert api.patch(f"{URL}/{photo['id']}", {"description": None}).json()["description"] is None
 
     @pytest.mark.parametrize("body", [{"description": 5}, {"description": "a" * 2001}, {"description": []}, [], "x"])
-    def test_descriptions_that_make_no_sense(self, api, patient, body):
+    def test_an_invalid_description_is_400(self, api, patient, body):
         photo = PatientPhotoFactory(patient=patient)
         assert api.patch(f"{URL}/{photo.pk}", body).status_code == 400
 
@@ -394,7 +398,7 @@ class TestChanging:
         assert api.patch(f"{URL}/{photo.pk}", {"description": "x"}).status_code == 409
         assert api.delete(f"{URL}/{photo.pk}").status_code == 409
 
-    def test_to_the_trash_and_back(self, api, patient, record):
+    def test_a_photo_goes_to_the_trash_and_comes_back_to_its_record(self, api, patient, record):
         photo = PatientPhotoFactory(patient=patient, medical_record=record)
         assert api.delete(f"{URL}/{photo.pk}").status_code == 204
         assert api.get(f"{URL}/{photo.pk}").json()["is_deleted"] is True
@@ -434,7 +438,7 @@ class TestAttaching:
         assert [photo["id"] for photo in photos] == [there.pk, pending.pk, gallery.pk]
         assert not any(photo["is_pending"] for photo in photos)
 
-    def test_all_of_them_or_none(self, api, patient, record, clinic):
+    def test_where_one_photo_cant_be_attached_none_is(self, api, patient, record, clinic):
         good = PatientPhotoFactory(patient=patient)
         others = MedicalRecordFactory(patient=patient)
         bad = [
@@ -472,7 +476,7 @@ class TestAttaching:
         ],
         ids=repr,
     )
-    def test_bodies_that_make_no_sense(self, api, clinic, body):
+    def test_an_invalid_body_is_400(self, api, clinic, body):
         assert api.post(f"{URL}/attach", body).status_code == 400
 
     @pytest.mark.django_db(transaction=True)

@@ -345,7 +345,7 @@ def test_records_can_be_found_by_what_they_belong_to_and_when(api, clinic, patie
         ("status", "Jane Doe"),
     ],
 )
-def test_a_filter_that_makes_no_sense_is_400_and_isnt_repeated(api, name, value):
+def test_an_invalid_filter_is_400_and_isnt_repeated(api, name, value):
     answer = api.get(RECORDS, {name: value})
     assert answer.status_code == 400
     assert list(answer.json()["errors"]) == [name]

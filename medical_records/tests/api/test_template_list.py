@@ -79,8 +79,8 @@ def test_a_member_of_two_clinics_has_to_name_one(member, api, clinic):
 
 
 def test_naming_a_clinic_that_one_is_no_member_of_is_403(api):
-    stranger = MembershipFactory()
-    assert api.get(URL, headers={"X-Clinic-ID": str(stranger.clinic_id)}).status_code == 403
+    foreign = MembershipFactory()
+    assert api.get(URL, headers={"X-Clinic-ID": str(foreign.clinic_id)}).status_code == 403
     assert api.get(URL, headers={"X-Clinic-ID": "9999999999"}).status_code == 403
 
 
@@ -118,13 +118,13 @@ def test_the_list_can_be_searched_and_shows_the_trash_when_asked(api, clinic):
         ({"page_size": "many"}, "page_size"),
     ],
 )
-def test_a_filter_that_makes_no_sense_is_400_by_its_name(api, query, path):
+def test_an_invalid_filter_is_400_by_its_name(api, query, path):
     answer = api.get(URL, query)
     assert answer.status_code == 400
     assert list(answer.json()["errors"]) == [path]
 
 
-def test_it_comes_in_pages(api, clinic):
+def test_the_list_comes_in_pages_that_link_to_each_other(api, clinic):
     for name in "abcde":
         TemplateFactory(clinic=clinic, name=name)
     first = api.get(URL, {"page_size": 2, "search": ""}).json()

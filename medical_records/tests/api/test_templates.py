@@ -114,7 +114,7 @@ def test_a_body_of_more_than_a_mebibyte_is_413_and_another_content_type_415(api)
     assert api.post(URL, b"name=x", content_type="application/x-www-form-urlencoded").status_code == 415
 
 
-def test_a_body_in_chunks_is_told_that_its_length_is_wanted(api, client):
+def test_a_body_without_a_content_length_is_411_and_401_without_credentials(api, client):
     for sender, status in ((api, 411), (client, 401)):
         answer = sender.post(URL, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
         assert answer.status_code == status
@@ -215,7 +215,7 @@ def test_an_id_that_no_row_can_have_is_404_and_401_without_credentials(api, clie
     assert client.get(f"{URL}/{pk}").status_code == 401
 
 
-def test_options_are_left_to_cors(api, client, template):
+def test_the_method_options_is_not_allowed(api, client, template):
     assert client.options(URL).status_code == 401
     answer = api.options(f"{URL}/{template.pk}")
     assert answer.status_code == 405

@@ -9,28 +9,15 @@ from clinic_project.clinics.models import Patient
 from medical_records.exceptions import UnusableReference
 from medical_records.factories import MedicalRecordFactory
 from medical_records.models import MedicalRecord, PatientPhoto
-from medical_records.photos.processing import process_image
 from medical_records.photos.storage import PhotoFile
-from medical_records.photos.uploads import add_photo
 
 from ..concurrency import in_parallel
-from . import image_files
-
-IMAGE = process_image(image_files.plain())
-OTHER = process_image(image_files.plain(colour=image_files.BLUE))
+from .uploads import IMAGE, add, files_in
 
 
 @pytest.fixture
 def patient(db):
     return PatientFactory()
-
-
-def files_in(media) -> list:
-    return sorted(path for path in media.rglob("*") if path.is_file())
-
-
-def add(patient, image=IMAGE, **options):
-    return add_photo(image, patient, **{"filename": "knee.png", **options})
 
 
 def test_a_photo_is_kept_with_its_thumbnail_in_the_gallery(patient, media):
