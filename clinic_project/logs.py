@@ -1,7 +1,7 @@
-"""Logs as JSON lines that say which request they belong to, and nothing that a patient said.
+"""The log: lines in JSON, with the id of the request that they belong to, and without patients' data.
 
-An exception's own message is left out: PostgreSQL's quote whole rows, and others the value that they stumbled over. Its
-type, its SQLSTATE and the places in the code are enough to find it.
+The messages of exceptions are left out: PostgreSQL's quote whole rows, others the value that they refuse. Type, SQLSTATE
+and the places in the code are enough to find the cause.
 """
 
 import json
@@ -40,7 +40,7 @@ class JSONFormatter(logging.Formatter):
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return what `record` says, by the request's route where Django says its path, which has ids in it."""
+    """Return the message of `record`, in which the request's path, which has ids in it, is replaced by its route."""
     message = record.getMessage()
     request = getattr(record, "request", None)
     if not isinstance(request, HttpRequest):

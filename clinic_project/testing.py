@@ -1,4 +1,4 @@
-"""The tests' own embedded server: one that needn't survive a crash, and so doesn't wait for the disk."""
+"""The tests' own embedded server, which needn't survive a crash, and so doesn't wait for the disk."""
 
 import hashlib
 import os
@@ -10,8 +10,8 @@ from django.db import connection
 
 from .database import STATE_FOLDER, database_config, embedded_server_url
 
-#: Linux's file system in memory, and how many bytes have to be free there: a run's databases and WAL need a tenth of it.
-MEMORY, ENOUGH = Path("/dev/shm"), 4 * 1024**3  # noqa: S108
+#: Linux's file system in memory, and the bytes that have to be free there: a run's databases and WAL need a tenth of them.
+MEMORY, MIN_FREE = Path("/dev/shm"), 4 * 1024**3  # noqa: S108
 
 
 def use_test_server() -> None:
@@ -30,7 +30,7 @@ def _roomy_folder() -> Path:
     Each test has a database of its own, of some 300 files. Where those of the last minutes' tests were deleted, ext4 looks
     at each of them before it makes one: "recently_deleted" in https://github.com/torvalds/linux/blob/master/fs/ext4/ialloc.c
     """
-    has_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ENOUGH
+    has_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MIN_FREE
     return MEMORY if has_room else STATE_FOLDER
 
 

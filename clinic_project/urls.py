@@ -1,4 +1,4 @@
-"""URLs: the admin, the API, and what orchestrators ask."""
+"""URLs: the admin, the API, and health checks."""
 
 from django.contrib import admin
 from django.urls import include, path, register_converter

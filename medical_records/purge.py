@@ -132,10 +132,10 @@ class Purge:
         """Count removed photos, and delete their files unless other photos refer to them or FILE_GRACE isn't over."""
         self.removed["photos"] += len(photos)
         keys = {key for photo in photos for key in (photo.storage_key, photo.thumbnail_key) if key}
-        if foreign := {key for key in keys if PhotoFile.of_key(key) is None}:
-            storage.delete_foreign(foreign)
+        if others := {key for key in keys if PhotoFile.from_key(key) is None}:
+            storage.delete_files_of_other_systems(others)
         due = (photo for photo in photos if _removable_since(photo) <= self.file_cutoff)
-        storage.delete_unreferenced({file for photo in due if (file := PhotoFile.of_key(photo.storage_key))})
+        storage.delete_unreferenced({file for photo in due if (file := PhotoFile.from_key(photo.storage_key))})
 
 
 def _removable_since(photo: PatientPhoto) -> datetime:

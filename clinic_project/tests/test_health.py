@@ -15,6 +15,6 @@ def test_readyz_counts_what_differs_from_the_declared_schema(client):
     assert client.get("/readyz").json() == {"status": "ready", "differences": 0}
     with connection.cursor() as cursor:
         cursor.execute("DROP INDEX idx_medical_records_created; ALTER TABLE patient_photos DROP COLUMN description")
-    answer = client.get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json()["differences"] == 2
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["differences"] == 2

@@ -41,11 +41,11 @@ def test_without_a_secret_key_it_says_so():
 
 def test_every_page_has_the_security_headers(client):
     for path in ("/admin/login/", "/api/docs", "/api/auth/me", "/livez", "/nowhere"):
-        answer = client.get(path)
-        policy = answer["Content-Security-Policy"]
+        response = client.get(path)
+        policy = response["Content-Security-Policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
-        assert answer["X-Content-Type-Options"] == "nosniff"
-        assert answer["X-Frame-Options"] == "DENY"
-        assert answer["Referrer-Policy"] == "same-origin"
-        assert len(answer["X-Request-ID"]) == 36
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert response["X-Frame-Options"] == "DENY"
+        assert response["Referrer-Policy"] == "same-origin"
+        assert len(response["X-Request-ID"]) == 36

@@ -1,4 +1,4 @@
-"""What the lists of templates, records and photos can be narrowed by, in the query string."""
+"""The filters of the lists of templates, records and photos."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ class TemplateFilterSet(django_filters.FilterSet):
 
 
 class PatientRecordFilterSet(django_filters.FilterSet):
-    """`updated_since` is for keeping a copy: it shows deletions as well, unless `status` says otherwise."""
+    """`updated_since` is for clients that keep a copy: it shows deletions as well, unless `status` is given."""
 
     template = IdFilter(field_name="template_id")
     appointment = IdFilter(field_name="appointment_id")

@@ -1,4 +1,4 @@
-"""The records: `/clinic/medical-records`, and `/clinic/patients/{patient_id}/medical-records`."""
+"""The endpoints of records: `/clinic/medical-records`, and `/clinic/patients/{patient_id}/medical-records`."""
 
 from typing import Any
 

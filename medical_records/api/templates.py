@@ -1,4 +1,4 @@
-"""The clinic's templates: `/clinic/medical-record-templates`."""
+"""The endpoints of templates: `/clinic/medical-record-templates`."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""A believable clinic for development: `manage.py load_demo`."""
+"""The rows that `manage.py load_demo` makes: two clinics for development."""

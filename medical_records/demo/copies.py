@@ -1,4 +1,4 @@
-"""Makes the demo large inside the database: copies of its patients, under mixed names and with other dates.
+"""Enlarges the demo by SQL: copies of its patients, with other names and dates.
 
 Copying is some hundred times faster than making rows in Python, and needs no memory here.
 """

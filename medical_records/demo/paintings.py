@@ -1,4 +1,4 @@
-"""Images for the demo, painted: skin, X-rays of teeth, the back of an eye. None shows a person."""
+"""Paints the demo's photos: skin, X-rays of teeth, the back of an eye. None shows a person."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -1,11 +1,11 @@
-"""From the bytes that a client calls an image to its pixels, within limits of bytes, pixels and time.
+"""Decodes an uploaded file to pixels, within limits of bytes, pixels and time.
 
 `open_image` and `decode` raise:
 
     ImageError
     ├── TooManyBytes       the file is larger than MAX_BYTES
-    ├── TooManyPixels      its sides are, before any pixel was decoded
-    ├── UnsupportedFormat  it isn't an image, or of a format that isn't accepted
+    ├── TooManyPixels      its header says that it has more than MAX_PIXELS, or more than MAX_SIDE a side
+    ├── UnsupportedFormat  it isn't an image, or has a format that isn't accepted
     ├── AnimatedImage      it has several frames
     └── CorruptImage       it is cut short or corrupt
 """
@@ -79,9 +79,9 @@ def heic_is_accepted() -> bool:
 
 @contextmanager
 def open_image(data: bytes) -> "Iterator[ImageFile.ImageFile]":
-    """Give the image in `data`, its header checked and no pixel decoded yet.
+    """Yield the image in `data`: its header is checked, and no pixel is decoded yet.
 
-    Raises ImageError, also for whatever is raised in the block: that is where the pixels are decoded.
+    Raises ImageError, also for what is raised in the block, in which the pixels are decoded.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -124,7 +124,7 @@ def _accepted_formats() -> list[str]:
 
 
 def _check_header(image: "ImageFile.ImageFile") -> None:
-    """Refuse what would cost too much to decode, or has frames, by what the file says of itself."""
+    """Refuse an image that its header says is too large, or has several frames."""
     if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
         raise TooManyPixels
     if image.format in ("PNG", "WEBP") and getattr(image, "is_animated", False):

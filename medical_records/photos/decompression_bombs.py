@@ -25,7 +25,7 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def is_decompression_bomb(data: bytes) -> bool:
-    """Whether decoding `data` would take much longer than its pixels are worth."""
+    """Whether decoding `data` would take much longer than its number of pixels explains."""
     if data.startswith(_START_OF_IMAGE):
         return _is_jpeg_bomb(data)
     return data.startswith(_PNG_SIGNATURE) and _is_png_bomb(data)

@@ -1,4 +1,4 @@
-"""Names of uploaded files, which may be anything, as they are kept and shown."""
+"""Cleans the names of uploaded files, which may be anything, to be stored and shown."""
 
 import re
 import unicodedata
@@ -20,7 +20,7 @@ def clean_file_name(name: str) -> str:
 
 
 def jpeg_name(name: str) -> str:
-    """Return `name` with the ending of what is kept under it."""
+    """Return `name` with the ending .jpg in place of its own: what is kept is a JPEG."""
     stem, dot, _suffix = name.rpartition(".")
     return _cut((stem if dot and stem else name) + ".jpg")
 

@@ -1,7 +1,6 @@
-"""From an uploaded image to the one that is kept: upright, in sRGB, small, only pixels.
+"""Makes of an uploaded image the one that is kept: upright, in sRGB, of limited size, without metadata.
 
-Nothing of an upload survives but what a decoder made of it, so neither HTML under an image's name nor the place where
-a phone took it can be stored.
+Only decoded pixels are kept, so neither HTML that is called an image nor the place where a phone took it is stored.
 """
 
 import hashlib
@@ -45,7 +44,7 @@ def process_image(data: bytes) -> ProcessedImage:
 
 
 def _opaque_srgb(pixels: "Image.Image") -> "Image.Image":
-    """Return `pixels` as RGB on white, their colours those that their ICC profile means."""
+    """Return `pixels` as RGB on white, converted from their ICC profile to sRGB."""
     profile = pixels.info.get("icc_profile")
     if pixels.has_transparency_data:
         pixels = _on_white(pixels.convert("RGBA"))

@@ -1,14 +1,14 @@
-"""Where images are kept: in Django's default storage, one file and its thumbnail for equal bytes in a clinic.
+"""Photos' files in Django's default storage: equal images in one clinic share a file and its thumbnail.
 
-Uploads and the purge of the trash keep out of each other's way so:
+So that no purge deletes a file that an upload is about to use:
 
-1. A file is named by its clinic and the hash of its content, so whoever keeps or deletes it knows its lock.
-2. Both take that lock, PostgreSQL's for the rest of the transaction, before they look whether the file is there and
-   whether a row refers to it.
-3. An upload holds it until its row is committed. Whoever deletes, and got the lock, sees that row and leaves the file;
-   an upload that got the lock after a deletion sees no file and writes it.
+1. A file's name is made of its clinic and the hash of its content, and names an advisory lock of PostgreSQL as well.
+2. Uploads and purges take that lock, until their transaction ends, before they check whether the file exists and whether
+   a row refers to it.
+3. An upload holds it until its row is committed. A purge that gets the lock afterwards sees the row and leaves the file;
+   an upload that gets it after a purge sees no file and writes it.
 
-This requires READ COMMITTED, Django's default: under REPEATABLE READ the look could be older than the lock.
+This requires READ COMMITTED, PostgreSQL's default: under REPEATABLE READ the check could see a state older than the lock.
 """
 
 import logging
@@ -30,7 +30,7 @@ from .processing import ProcessedImage
 logger = logging.getLogger(__name__)
 
 FOLDER = "patient_photos"
-#: Locks that a purge holds at a time: PostgreSQL has room for some thousands, and uploads of these files wait for them.
+#: Locks that a purge holds at a time: PostgreSQL has room for some thousands, and uploads of the same files wait for them.
 LOCKED_AT_ONCE = 100
 _THUMBNAIL = ".thumbnail"
 _NAME = re.compile(rf"(?P<sha256>[0-9a-f]{{64}})(?:{re.escape(_THUMBNAIL)})?\.jpg")
@@ -39,13 +39,13 @@ _KEY = re.compile(rf"{FOLDER}/(?P<clinic>\d{{1,10}})/[0-9a-f]{{2}}/{_NAME.patter
 
 @dataclass(frozen=True, order=True)
 class PhotoFile:
-    """A kept image and its thumbnail, by the clinic they belong to and the SHA-256 of the image."""
+    """The file of an image, and that of its thumbnail: named by their clinic and the SHA-256 of the image."""
 
     clinic_id: int
     sha256: str
 
     @classmethod
-    def of_key(cls, key: str) -> "PhotoFile | None":
+    def from_key(cls, key: str) -> "PhotoFile | None":
         """Return the file that `key` names; None for a key that another system made."""
         found = _KEY.fullmatch(key)
         return cls(int(found["clinic"]), found["sha256"]) if found else None
@@ -60,7 +60,7 @@ class PhotoFile:
 
     @property
     def _stem(self) -> str:
-        # 256 folders a clinic, so that none gets too large to be listed at once.
+        # 256 folders a clinic, so that none grows too large to be listed.
         return f"{FOLDER}/{self.clinic_id}/{self.sha256[:2]}/{self.sha256}"
 
     def lock(self) -> None:
@@ -80,7 +80,7 @@ class PhotoFile:
 def _write(key: str, content: bytes) -> None:
     if _holds(key, content):
         return
-    # What a crash cut short: saving beside it would choose another name.
+    # A file of other content was cut short by a crash. If it stayed, save() would choose another name.
     default_storage.delete(key)
     saved = default_storage.save(key, ContentFile(content))
     if saved != key:
@@ -104,10 +104,10 @@ def _modified_at(key: str) -> datetime:
     return found if timezone.is_aware(found) else timezone.make_aware(found)
 
 
-def delete_foreign(keys: set[str]) -> None:
-    """Delete files that another system's photos had, unless a photo still refers to them.
+def delete_files_of_other_systems(keys: set[str]) -> None:
+    """Delete files that another system has stored, unless a photo still refers to them.
 
-    Uploads never refer to them, so there is no lock; and keys have no index, so all are looked for at once.
+    No upload refers to one, so no lock is needed. Keys have no index, so one query looks for all of them.
     """
     photos = PatientPhoto.objects.filter(Q(storage_key__in=keys) | Q(thumbnail_key__in=keys))
     used = {key for pair in photos.values_list("storage_key", "thumbnail_key") for key in pair}
@@ -119,14 +119,14 @@ def delete_foreign(keys: set[str]) -> None:
 
 
 def folders() -> list[str]:
-    """Return the folders that hold kept files."""
+    """Return the folders that have photos' files."""
     return [f"{FOLDER}/{clinic}/{shard}" for clinic in _listed(FOLDER)[0] for shard in _listed(f"{FOLDER}/{clinic}")[0]]
 
 
 def files_in(folder: str) -> Iterator[PhotoFile]:
-    """Yield each kept file of `folder` once, even where only its thumbnail is there."""
+    """Yield each photo's file in `folder` once, even if only its thumbnail is there."""
     keys = (f"{folder}/{name}" for name in _listed(folder)[1])
-    yield from sorted({file for key in keys if (file := PhotoFile.of_key(key))})
+    yield from sorted({file for key in keys if (file := PhotoFile.from_key(key))})
 
 
 def unreferenced(files: Collection[PhotoFile]) -> list[PhotoFile]:
@@ -156,7 +156,7 @@ def _delete_unreferenced(files: list[PhotoFile]) -> int:
 
 
 def _lock(files: list[PhotoFile]) -> None:
-    # In one order, so that two purges can't deadlock; an upload takes a single one.
+    # Ordered, so that two purges can't deadlock; an upload takes one lock only.
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) "

@@ -45,7 +45,7 @@ def add_photo(
     record: MedicalRecord | None = None,
     uploaded_by: User | None = None,
 ) -> PatientPhoto:
-    """Keep `image` and return its new row: in the patient's gallery, or pending for `record`.
+    """Keep `image`, and return its new row: in the patient's gallery, or pending for `record`.
 
     Raises UnusableReference for a patient who is deleted, a record in the trash, or another patient's.
     """

@@ -83,5 +83,5 @@ def test_a_key_is_printable_ascii(api, url, body, key):
 
 def test_odd_bodies_have_fingerprints_as_well(api, url):
     odd = '{"a": 1e999, "b": "\\ud800", "c": ' + "9" * 4000 + "}"
-    answer = api.post(url, odd, content_type="application/json", headers={"Idempotency-Key": "one"})
-    assert answer.status_code == 400
+    response = api.post(url, odd, content_type="application/json", headers={"Idempotency-Key": "one"})
+    assert response.status_code == 400

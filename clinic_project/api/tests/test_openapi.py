@@ -27,9 +27,9 @@ def test_the_committed_document_is_what_the_code_says():
 
 
 def test_it_is_served_without_credentials(client):
-    answer = client.get("/api/schema")
-    assert answer.status_code == 200
-    assert answer.json() == json.loads(COMMITTED.read_text())
+    response = client.get("/api/schema")
+    assert response.status_code == 200
+    assert response.json() == json.loads(COMMITTED.read_text())
 
 
 @pytest.fixture

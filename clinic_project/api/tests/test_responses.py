@@ -17,8 +17,8 @@ def test_the_docs_page_has_no_inline_scripts_or_styles_and_nothing_from_elsewher
 
 def test_below_api_even_what_no_view_answers_is_a_problem(client):
     for path, status in (("/api/nowhere", 404), ("/api/clinic/medical-records/", 404)):
-        answer = client.get(path)
-        assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+        response = client.get(path)
+        assert (response.status_code, response["Content-Type"]) == (status, "application/problem+json")
     assert client.get("/api/auth/me", headers={"Host": "evil.example"}).status_code == 400
     assert client.get("/nowhere")["Content-Type"].startswith("text/html")
 
@@ -29,10 +29,10 @@ def test_our_own_mistakes_are_500_as_a_problem_without_details(client, monkeypat
 
     monkeypatch.setattr("clinic_project.api.views.SchemaView.dispatch", lambda self, request: broken(request))
     client.raise_request_exception = False
-    answer = client.get("/api/schema")
-    assert (answer.status_code, answer["Content-Type"]) == (500, "application/problem+json")
-    assert b"Jane" not in answer.content
-    assert answer.json()["instance"] == answer["X-Request-ID"]
+    response = client.get("/api/schema")
+    assert (response.status_code, response["Content-Type"]) == (500, "application/problem+json")
+    assert b"Jane" not in response.content
+    assert response.json()["instance"] == response["X-Request-ID"]
 
 
 def test_a_plain_request_id_is_taken_over_and_any_other_replaced(client):
@@ -44,9 +44,9 @@ def test_a_plain_request_id_is_taken_over_and_any_other_replaced(client):
 def test_another_origin_may_use_the_api_where_settings_allow_it(client, settings):
     settings.CORS_ALLOWED_ORIGINS = ["https://app.clinic.example"]
     ask = {"Origin": "https://app.clinic.example", "Access-Control-Request-Method": "PATCH"}
-    answer = client.options("/api/clinic/medical-records/1", headers=ask)
-    assert answer["Access-Control-Allow-Origin"] == "https://app.clinic.example"
-    assert "if-match" in answer["Access-Control-Allow-Headers"]
+    response = client.options("/api/clinic/medical-records/1", headers=ask)
+    assert response["Access-Control-Allow-Origin"] == "https://app.clinic.example"
+    assert "if-match" in response["Access-Control-Allow-Headers"]
     assert "ETag" in client.get("/api/auth/me", headers=ask)["Access-Control-Expose-Headers"]
     other = client.get("/api/auth/me", headers={"Origin": "https://evil.example"})
     assert "Access-Control-Allow-Origin" not in other

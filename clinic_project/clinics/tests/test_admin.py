@@ -173,8 +173,8 @@ def test_a_patient_is_added_to_ones_own_clinic_alone(client, staff_member):
 def test_autocomplete_offers_ones_own_clinics_alone(client, staff_member):
     ClinicFactory()
     query = {"app_label": "clinics", "model_name": "patient", "field_name": "clinic"}
-    answer = client.get(reverse("admin:autocomplete"), query).json()
-    assert [row["id"] for row in answer["results"]] == [str(staff_member.clinic_id)]
+    response = client.get(reverse("admin:autocomplete"), query).json()
+    assert [row["id"] for row in response["results"]] == [str(staff_member.clinic_id)]
 
 
 def test_a_patient_does_not_move_to_another_clinic(client, superuser):
@@ -210,9 +210,9 @@ def test_no_page_of_the_admin_fails(who, client):
         paths.append(reverse("admin:app_list", args=[model._meta.app_label]))
         pk = model._default_manager.values_list("pk", flat=True).first() or 1
         paths += [reverse(f"{name}_{page}", args=[] if page in PAGES[:2] else [pk]) for page in PAGES]
-    answers = {path: client.get(path).status_code for path in paths}
-    assert {path: status for path, status in answers.items() if status not in (200, 302, 403)} == {}
-    assert answers[reverse("admin:clinics_patient_changelist")] == 200
+    responses = {path: client.get(path).status_code for path in paths}
+    assert {path: status for path, status in responses.items() if status not in (200, 302, 403)} == {}
+    assert responses[reverse("admin:clinics_patient_changelist")] == 200
 
 
 INVALID_QUERIES = [

@@ -42,9 +42,9 @@ def bearer(token):
 
 
 def test_logging_in_gives_a_token_and_says_who_one_is(member):
-    answer = log_in(member.user.email.upper())
-    assert answer.status_code == 200
-    given = answer.json()
+    response = log_in(member.user.email.upper())
+    assert response.status_code == 200
+    given = response.json()
     assert given["user"] == {"id": member.user_id, "email": member.user.email}
     assert given["memberships"] == [
         {
@@ -98,8 +98,10 @@ def test_a_session_needs_its_csrf_token_and_a_bearer_none(member):
     assert session.get(ME).status_code == 200
     assert session.post("/api/auth/logout").status_code == 403
     token, _ = AccessToken.objects.issue(member.user)
-    answer = APIClient(enforce_csrf_checks=True, headers={"Authorization": f"Bearer {token}"}).post("/api/auth/logout")
-    assert answer.status_code == 204
+    response = APIClient(enforce_csrf_checks=True, headers={"Authorization": f"Bearer {token}"}).post(
+        "/api/auth/logout"
+    )
+    assert response.status_code == 204
 
 
 @pytest.mark.django_db
@@ -107,15 +109,15 @@ def test_who_may_not_log_in_is_told_the_same_whatever_the_reason():
     closed = UserFactory(is_active=False)
     unusable = UserFactory()
     User.objects.filter(pk=unusable.pk).update(password="")
-    answers = [
+    responses = [
         log_in(UserFactory().email, "wrong"),
         log_in("nobody@clinic.example"),
         log_in(closed.email),
         log_in(unusable.email, " "),
     ]
-    assert [answer.status_code for answer in answers] == [401, 401, 401, 400]
-    assert {answer["WWW-Authenticate"] for answer in answers[:3]} == {"Bearer"}
-    assert len({answer.json()["detail"] for answer in answers[:3]}) == 1
+    assert [response.status_code for response in responses] == [401, 401, 401, 400]
+    assert {response["WWW-Authenticate"] for response in responses[:3]} == {"Bearer"}
+    assert len({response.json()["detail"] for response in responses[:3]}) == 1
 
 
 @pytest.mark.django_db
@@ -149,9 +151,9 @@ def test_failing_too_often_with_one_email_is_429_and_logging_in_never():
     user, other = user_with_quick_hash(), user_with_quick_hash()
     assert {log_in(user.email).status_code for _ in range(12)} == {200}
     assert {log_in(user.email, "wrong").status_code for _ in range(10)} == {401}
-    answer = log_in(user.email.upper())
-    assert answer.status_code == 429
-    assert 0 < int(answer["Retry-After"]) <= 60
+    response = log_in(user.email.upper())
+    assert response.status_code == 429
+    assert 0 < int(response["Retry-After"]) <= 60
     assert log_in(other.email).status_code == 200
 
 
@@ -174,19 +176,19 @@ def test_one_query_finds_a_token_with_its_user(member, django_assert_num_queries
 def test_an_email_that_no_database_holds_is_refused_as_input(email):
     # The throttle reads it before it is validated. Written by hand, because the client can't encode it.
     body = json.dumps({"email": email, "password": PASSWORD})
-    answer = APIClient().post("/api/auth/login", body, content_type="application/json")
-    assert answer.status_code == 400
-    assert list(answer.json()["errors"]) == ["email"]
+    response = APIClient().post("/api/auth/login", body, content_type="application/json")
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == ["email"]
 
 
 @pytest.mark.parametrize("roles", [None, 5, "admin", {"admin": True}, [5, None, {}, ["admin"]]])
 def test_roles_that_are_no_list_of_names_are_none(member, roles):
     # Another program may have written any JSON there.
     Membership.objects.filter(pk=member.pk).update(roles=Value(roles, JSONField()))
-    answer = log_in(member.user.email)
-    assert answer.status_code == 200
-    assert answer.json()["memberships"][0]["roles"] == []
-    writing = bearer(answer.json()["token"]).post("/api/clinic/medical-record-templates", {})
+    response = log_in(member.user.email)
+    assert response.status_code == 200
+    assert response.json()["memberships"][0]["roles"] == []
+    writing = bearer(response.json()["token"]).post("/api/clinic/medical-record-templates", {})
     assert writing.status_code == 403
 
 

@@ -37,8 +37,8 @@ def post(api, url, body):
     | st.lists(st.fixed_dictionaries({"label": any_json, "type": any_json}, optional={"options": any_json}))
 )
 def test_a_template_with_any_json_as_fields_is_created_or_400(api, fields):
-    answer = post(api, "/api/clinic/medical-record-templates", {"name": "x", "fields": fields})
-    assert answer.status_code in {201, 400}, answer.content
+    response = post(api, "/api/clinic/medical-record-templates", {"name": "x", "fields": fields})
+    assert response.status_code in {201, 400}, response.content
 
 
 @pytest.fixture
@@ -52,12 +52,12 @@ def test_a_record_with_any_json_as_values_is_created_as_sent_or_400(api, clinic,
     keys = st.sampled_from([field["id"] for field in template.fields])
     values = data.draw(any_json | st.dictionaries(keys, any_json))
     url = f"/api/clinic/patients/{PatientFactory(clinic=clinic).pk}/medical-records"
-    answer = post(api, url, {"template_id": template.pk, "values": values})
-    assert answer.status_code in {201, 400}, answer.content
-    if answer.status_code == 201:
+    response = post(api, url, {"template_id": template.pk, "values": values})
+    assert response.status_code in {201, 400}, response.content
+    if response.status_code == 201:
         # What has been taken comes back as it was sent.
-        assert answer.json()["values"] == values
-        assert api.get(answer["Location"]).json()["values"] == values
+        assert response.json()["values"] == values
+        assert api.get(response["Location"]).json()["values"] == values
 
 
 @many
@@ -70,8 +70,8 @@ def test_any_json_as_body_is_a_client_error(api, template, body):
         ("POST", "/api/clinic/patient-photos/attach"),
     ):
         text = json.dumps(body).replace("Infinity", "1e999")
-        answer = api.generic(method, url, text, content_type="application/json")
-        assert 400 <= answer.status_code < 500, (method, url, answer.content)
+        response = api.generic(method, url, text, content_type="application/json")
+        assert 400 <= response.status_code < 500, (method, url, response.content)
 
 
 @pytest.mark.parametrize("depth", [1, 63, 64, 65, 500, 5000, 200_000])
@@ -79,13 +79,13 @@ def test_any_json_as_body_is_a_client_error(api, template, body):
 def test_json_of_more_than_64_levels_is_refused(api, template, depth, opening, closing):
     deep = opening * depth + "1" + closing * depth
     for body in (deep, f'{{"name": "x", "fields": {deep}}}', f'{{"name": "x", "fields": [], "other": {deep}}}'):
-        answer = api.post("/api/clinic/medical-record-templates", body, content_type="application/json")
-        assert answer.status_code in {201, 400, 413}
-        assert answer.status_code != 201 or depth < 64
+        response = api.post("/api/clinic/medical-record-templates", body, content_type="application/json")
+        assert response.status_code in {201, 400, 413}
+        assert response.status_code != 201 or depth < 64
 
 
 @pytest.mark.parametrize("body", ['{"name": "Visit", "name": "Check", "fields": []}', '{"fields": [{"a": 1, "a": 2}]}'])
 def test_a_member_that_comes_twice_is_refused_since_one_of_them_would_be_lost(api, body):
-    answer = api.post("/api/clinic/medical-record-templates", body, content_type="application/json")
-    assert answer.status_code == 400
-    assert "two members of one name" in answer.json()["detail"]
+    response = api.post("/api/clinic/medical-record-templates", body, content_type="application/json")
+    assert response.status_code == 400
+    assert "two members of one name" in response.json()["detail"]

@@ -32,8 +32,8 @@ def at_once(*requests):
     return in_parallel(lambda number: requests[number](), len(requests))
 
 
-def statuses(answers):
-    return Counter(answer.status_code for answer in answers)
+def statuses(responses):
+    return Counter(response.status_code for response in responses)
 
 
 @pytest.mark.parametrize("senders", [2, 20])
@@ -48,25 +48,25 @@ def test_of_equal_versions_exactly_one_changes_the_record(member, record, sender
             return lambda: api.put(url, {"values": {field: f"{n}"}}, headers={"If-Match": '"1"'})
         return lambda: api.put(url, {"values": {field: f"{n}"}, "version": 1})
 
-    answers = at_once(*[save(n) for n in range(senders)])
-    assert statuses(answers) == {200: 1, (412 if by_header else 409): senders - 1}
-    winner = next(n for n, answer in enumerate(answers) if answer.status_code == 200)
+    responses = at_once(*[save(n) for n in range(senders)])
+    assert statuses(responses) == {200: 1, (412 if by_header else 409): senders - 1}
+    winner = next(n for n, response in enumerate(responses) if response.status_code == 200)
     record.refresh_from_db()
     assert (record.version, record.values) == (2, {field: f"{winner}"})
     # Who lost is told what has won.
-    for answer in answers:
-        if answer.status_code != 200:
-            assert answer.json()["current"]["values"] == {field: f"{winner}"}
+    for response in responses:
+        if response.status_code != 200:
+            assert response.json()["current"]["values"] == {field: f"{winner}"}
 
 
 @pytest.mark.parametrize("senders", [2, 20])
 def test_of_equal_versions_exactly_one_changes_the_template(member, clinic, senders):
     template = MedicalRecordTemplateFactory(clinic=clinic)
     clients = [client_of(member) for _ in range(senders)]
-    answers = at_once(
+    responses = at_once(
         *[lambda api=api: api.patch(f"{TEMPLATES}/{template.pk}", {"name": "x", "version": 1}) for api in clients]
     )
-    assert statuses(answers) == {200: 1, 409: senders - 1}
+    assert statuses(responses) == {200: 1, 409: senders - 1}
     assert MedicalRecordTemplate.objects.get().version == 2
 
 
@@ -76,8 +76,8 @@ def test_of_a_change_and_a_deletion_one_wins(member, record):
     PatientPhotoFactory(patient=record.patient, medical_record=record)
     changes = [lambda api=api: api.patch(url, {"values": {}, "version": 1}) for api in clients[::2]]
     deletions = [lambda api=api: api.delete(url, {"version": 1}) for api in clients[1::2]]
-    answers = at_once(*changes, *deletions)
-    won = [answer.status_code for answer in answers if answer.status_code != 409]
+    responses = at_once(*changes, *deletions)
+    won = [response.status_code for response in responses if response.status_code != 409]
     assert won in ([200], [204])
     record.refresh_from_db()
     assert (record.version, record.is_deleted) == (2, won == [204])
@@ -101,10 +101,10 @@ def test_equal_idempotency_keys_make_one_record_and_get_one_answer(member, clini
     url = f"/api/clinic/patients/{patient.pk}/medical-records"
     body = {"template_id": template.pk, "values": {}}
     clients = [client_of(member) for _ in range(20)]
-    answers = at_once(*[lambda api=api: api.post(url, body, headers={"Idempotency-Key": "k"}) for api in clients])
-    assert statuses(answers) == {201: 20}
-    assert len({answer.content for answer in answers}) == 1
-    assert Counter(answer.headers.get("Idempotent-Replayed") for answer in answers) == {None: 1, "true": 19}
+    responses = at_once(*[lambda api=api: api.post(url, body, headers={"Idempotency-Key": "k"}) for api in clients])
+    assert statuses(responses) == {201: 20}
+    assert len({response.content for response in responses}) == 1
+    assert Counter(response.headers.get("Idempotent-Replayed") for response in responses) == {None: 1, "true": 19}
     assert MedicalRecord.objects.count() == 1
 
 
@@ -114,7 +114,7 @@ def test_records_that_want_each_others_photos_neither_deadlock_nor_share_one(mem
     photos = [photo.pk for photo in PatientPhotoFactory.create_batch(6, patient=patient)]
     orders = [photos, photos[::-1], photos[3:] + photos[:3], photos[::2]]
     clients = [client_of(member) for _ in records]
-    answers = at_once(
+    responses = at_once(
         *[
             lambda api=api, record=record, order=order: api.patch(
                 f"{RECORDS}/{record.pk}", {"photo_ids": order, "version": 1}
@@ -122,8 +122,8 @@ def test_records_that_want_each_others_photos_neither_deadlock_nor_share_one(mem
             for api, record, order in zip(clients, records, orders, strict=True)
         ]
     )
-    assert statuses(answers) == {200: 1, 409: 3}
-    winner = next(record for record, answer in zip(records, answers, strict=True) if answer.status_code == 200)
+    assert statuses(responses) == {200: 1, 409: 3}
+    winner = next(record for record, response in zip(records, responses, strict=True) if response.status_code == 200)
     assert set(PatientPhoto.objects.exclude(medical_record=None).values_list("medical_record", flat=True)) == {
         winner.pk
     }

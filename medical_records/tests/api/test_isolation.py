@@ -148,24 +148,24 @@ def send(api, step, ids):
 @pytest.mark.parametrize("step", WALK, ids=str)
 def test_another_clinics_things_arent_there_and_stay_as_they_are(api, ids, step, media):
     before = everything()
-    answer = send(api, step, ids)
+    response = send(api, step, ids)
     assert everything() == before
     assert not media.exists()
     if step.finds == EMPTY:
-        assert answer.status_code == 200, answer.content
-        assert {row["id"] for row in answer.json()["results"]} <= {ids["my_template"], ids["my_record"]}
+        assert response.status_code == 200, response.content
+        assert {row["id"] for row in response.json()["results"]} <= {ids["my_template"], ids["my_record"]}
     else:
-        assert answer.status_code == 404, answer.content
+        assert response.status_code == 404, response.content
 
 
 @pytest.mark.parametrize("step", [step for step in WALK if step.finds != EMPTY], ids=str)
 def test_what_another_clinic_has_is_told_apart_by_nothing_from_what_nobody_has(api, ids, step):
-    def answer(ids):
+    def response(ids):
         problem = send(api, step, ids).json()
         return {name: value for name, value in problem.items() if name != "instance"}
 
     nobodys = {name: pk if name.startswith("my_") else 2**31 - 1 for name, pk in ids.items()}
-    assert answer(ids) == answer(nobodys)
+    assert response(ids) == response(nobodys)
 
 
 def test_an_idempotency_key_is_its_clinics_and_its_users_own(api, member, ids):

@@ -41,19 +41,19 @@ def upload(api, patient, data=None, name="knee.jpg", content_type="image/jpeg", 
 
 
 def uploaded(api, patient, *args, **fields) -> dict:
-    answer = upload(api, patient, *args, **fields)
-    assert answer.status_code == 201, answer.content
-    return answer.json()
+    response = upload(api, patient, *args, **fields)
+    assert response.status_code == 201, response.content
+    return response.json()
 
 
-def ids(answer) -> list[int]:
-    assert answer.status_code == 200, answer.content
-    return sorted(row["id"] for row in answer.json()["results"])
+def ids(response) -> list[int]:
+    assert response.status_code == 200, response.content
+    return sorted(row["id"] for row in response.json()["results"])
 
 
-def content(answer) -> bytes:
-    assert answer.status_code == 200
-    return b"".join(answer.streaming_content)
+def content(response) -> bytes:
+    assert response.status_code == 200
+    return b"".join(response.streaming_content)
 
 
 class TestUploading:
@@ -67,8 +67,8 @@ class TestUploading:
         assert ids(api.get(URL, {"patient": patient.pk})) == [photo["id"]]
 
     def test_the_answer_says_where_the_photo_is(self, api, patient):
-        answer = upload(api, patient)
-        assert api.get(answer["Location"]).json() == answer.json()
+        response = upload(api, patient)
+        assert api.get(response["Location"]).json() == response.json()
 
     def test_an_image_for_a_record_is_pending(self, api, patient, record):
         photo = uploaded(api, patient, medical_record_id=record.pk)
@@ -105,15 +105,15 @@ class TestUploading:
     )
     def test_an_invalid_field_is_400_by_its_name_and_nothing_is_kept(self, api, patient, media, fields, path):
         body = {"patient_id": patient.pk, "file": SimpleUploadedFile("a.jpg", image_files.plain()), **fields}
-        answer = api.post(URL, body, format="multipart")
-        assert answer.status_code == 400
-        assert list(answer.json()["errors"]) == [path]
+        response = api.post(URL, body, format="multipart")
+        assert response.status_code == 400
+        assert list(response.json()["errors"]) == [path]
         assert not files_in(media)
 
     def test_a_missing_patient_or_file_is_400_by_its_name(self, api):
-        answer = api.post(URL, {}, format="multipart")
-        assert answer.status_code == 400
-        assert set(answer.json()["errors"]) == {"patient_id", "file"}
+        response = api.post(URL, {}, format="multipart")
+        assert response.status_code == 400
+        assert set(response.json()["errors"]) == {"patient_id", "file"}
 
     @pytest.mark.parametrize("where", ["patient", "record"])
     def test_another_clinics_patient_or_record_isnt_found(self, api, patient, media, where):
@@ -130,9 +130,9 @@ class TestUploading:
         others = MedicalRecordFactory(patient=PatientFactory(clinic=clinic))
         assert list(upload(api, gone).json()["errors"]) == ["patient_id"]
         for record in (trashed, others):
-            answer = upload(api, patient, medical_record_id=record.pk)
-            assert answer.status_code == 409
-            assert list(answer.json()["errors"]) == ["medical_record_id"]
+            response = upload(api, patient, medical_record_id=record.pk)
+            assert response.status_code == 409
+            assert list(response.json()["errors"]) == ["medical_record_id"]
         assert not PatientPhoto.objects.exists()
         assert not files_in(media)
 
@@ -155,10 +155,10 @@ class TestHostileUploads:
         ids=lambda data: f"{len(data)} bytes",
     )
     def test_what_isnt_a_good_image_is_400_and_leaves_nothing(self, api, patient, media, data):
-        answer = upload(api, patient, data)
-        assert answer.status_code == 400
-        assert answer["Content-Type"] == "application/problem+json"
-        assert list(answer.json()["errors"]) == ["file"]
+        response = upload(api, patient, data)
+        assert response.status_code == 400
+        assert response["Content-Type"] == "application/problem+json"
+        assert list(response.json()["errors"]) == ["file"]
         assert not PatientPhoto.objects.exists()
         assert not files_in(media)
 
@@ -166,9 +166,9 @@ class TestHostileUploads:
     def test_what_the_sender_says_of_the_type_counts_for_nothing(self, api, patient, content_type):
         photo = uploaded(api, patient, image_files.plain("PNG"), name="page.html", content_type=content_type)
         assert photo["content_type"] == "image/jpeg"
-        answer = api.get(photo["file"])
-        assert answer["Content-Type"] == "image/jpeg"
-        assert content(answer).startswith(b"\xff\xd8")
+        response = api.get(photo["file"])
+        assert response["Content-Type"] == "image/jpeg"
+        assert content(response).startswith(b"\xff\xd8")
 
     @pytest.mark.parametrize(
         "name",
@@ -179,9 +179,9 @@ class TestHostileUploads:
         assert 0 < len(photo["filename"]) <= 255
         assert "/" not in photo["filename"]
         assert photo["filename"].isprintable()
-        answer = api.get(photo["file"])
-        assert "X-Evil" not in answer
-        assert answer["Content-Disposition"].startswith("inline; filename")
+        response = api.get(photo["file"])
+        assert "X-Evil" not in response
+        assert response["Content-Disposition"].startswith("inline; filename")
 
     def test_a_phones_gps_isnt_served(self, api, patient):
         photo = uploaded(api, patient, image_files.from_a_phone())
@@ -191,10 +191,10 @@ class TestHostileUploads:
             assert b"PhoneMaker" not in jpeg
 
     def test_a_file_of_more_than_10_mb_is_413(self, api, patient, media):
-        answer = upload(api, patient, image_files.plain() + b"\0" * MAX_BYTES)
-        assert answer.status_code == 413
-        assert answer["Content-Type"] == "application/problem+json"
-        assert "10 MB" in answer.json()["detail"]
+        response = upload(api, patient, image_files.plain() + b"\0" * MAX_BYTES)
+        assert response.status_code == 413
+        assert response["Content-Type"] == "application/problem+json"
+        assert "10 MB" in response.json()["detail"]
         assert not files_in(media)
 
     def test_a_body_that_says_it_is_too_large_isnt_kept(self, api, member, patient):
@@ -206,8 +206,8 @@ class TestHostileUploads:
             assert upload(client, patient, b"\0" * (MAX_BODY + 1)).status_code == 413
 
     def test_an_upload_without_a_content_length_is_411(self, api, patient):
-        answer = api.post(URL, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
-        assert answer.status_code == 411
+        response = api.post(URL, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
+        assert response.status_code == 411
 
     def test_nothing_of_an_upload_is_ever_written_to_a_temporary_file(self, api, patient, monkeypatch):
         monkeypatch.setattr(tempfile, "NamedTemporaryFile", lambda *_args, **_options: pytest.fail("written to disk"))
@@ -247,17 +247,17 @@ class TestHostileUploads:
         session = APIClient()
         session.force_login(member.user)
         for client in (api, session):
-            answer = client.generic("POST", URL, body, content_type=content_type)
-            assert answer.status_code == status
-            assert answer["Content-Type"] == "application/problem+json"
+            response = client.generic("POST", URL, body, content_type=content_type)
+            assert response.status_code == status
+            assert response["Content-Type"] == "application/problem+json"
 
 
 class TestListing:
     def test_a_patient_has_to_be_named(self, api, clinic):
         for query in ({}, {"patient": ""}, {"patient": "x"}, {"patient": "9" * 30}):
-            answer = api.get(URL, query)
-            assert answer.status_code == 400
-            assert list(answer.json()["errors"]) == ["patient"]
+            response = api.get(URL, query)
+            assert response.status_code == 400
+            assert list(response.json()["errors"]) == ["patient"]
 
     def test_another_clinics_patient_has_no_photos(self, api):
         stranger = PatientPhotoFactory()
@@ -283,9 +283,9 @@ class TestListing:
 
     @pytest.mark.parametrize("query", [{"unlinked": "maybe"}, {"status": "x"}, {"record": "x"}, {"page": "0"}])
     def test_an_invalid_filter_is_400_by_its_name(self, api, patient, query):
-        answer = api.get(URL, {"patient": patient.pk, **query})
-        assert answer.status_code == 400
-        assert list(answer.json()["errors"]) == list(query)
+        response = api.get(URL, {"patient": patient.pk, **query})
+        assert response.status_code == 400
+        assert list(response.json()["errors"]) == list(query)
 
     @pytest.mark.parametrize("rows", [0, 1, 100])
     def test_three_queries_however_many_rows(self, api, patient, rows, django_assert_num_queries):
@@ -302,14 +302,14 @@ class TestServing:
 
     def test_headers_let_a_browser_show_an_image_and_nothing_else(self, api, patient):
         photo = uploaded(api, patient, name="left knee.png")
-        answer = api.get(photo["file"])
-        assert answer["Content-Type"] == "image/jpeg"
-        assert answer["Content-Disposition"] == 'inline; filename="left knee.jpg"'
-        assert answer["X-Content-Type-Options"] == "nosniff"
-        assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
-        assert answer["Cache-Control"] == "private, no-cache"
-        assert {"Authorization", "Cookie", "X-Clinic-ID"} <= {name.strip() for name in answer["Vary"].split(",")}
-        assert int(answer["Content-Length"]) == photo["size_bytes"] == len(content(answer))
+        response = api.get(photo["file"])
+        assert response["Content-Type"] == "image/jpeg"
+        assert response["Content-Disposition"] == 'inline; filename="left knee.jpg"'
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
+        assert response["Cache-Control"] == "private, no-cache"
+        assert {"Authorization", "Cookie", "X-Clinic-ID"} <= {name.strip() for name in response["Vary"].split(",")}
+        assert int(response["Content-Length"]) == photo["size_bytes"] == len(content(response))
 
     def test_a_browser_that_has_it_already_is_told_so(self, api, patient):
         photo = uploaded(api, patient)
@@ -331,9 +331,9 @@ class TestServing:
 
     def test_head_has_the_files_length(self, api, patient):
         photo = uploaded(api, patient)
-        answer = api.head(photo["file"])
-        assert answer.status_code == 200
-        assert int(answer["Content-Length"]) == photo["size_bytes"]
+        response = api.head(photo["file"])
+        assert response.status_code == 200
+        assert int(response["Content-Length"]) == photo["size_bytes"]
 
     def test_a_photo_in_the_trash_can_be_looked_at_there(self, api, patient):
         photo = uploaded(api, patient)
@@ -343,18 +343,18 @@ class TestServing:
     @pytest.mark.parametrize("key", ["lost.jpg", "../../etc/passwd", "/etc/passwd", "."])
     def test_a_missing_file_is_404_that_says_so(self, api, patient, key):
         photo = PatientPhotoFactory(patient=patient, storage_key=key, thumbnail_key=None)
-        answer = api.get(f"{URL}/{photo.pk}/file")
-        assert answer.status_code == 404
-        assert answer.json()["type"] == "/problems/file-missing"
+        response = api.get(f"{URL}/{photo.pk}/file")
+        assert response.status_code == 404
+        assert response.json()["type"] == "/problems/file-missing"
 
     def test_what_another_system_kept_under_an_images_name_is_never_shown_as_a_page(self, api, patient):
         key = default_storage.save("old.html", SimpleUploadedFile("a", b"<script>alert(1)</script>"))
         page = PatientPhotoFactory(patient=patient, storage_key=key, thumbnail_key=None, content_type="text/html")
-        answer = api.get(f"{URL}/{page.pk}/file")
-        assert answer["Content-Type"] == "application/octet-stream"
-        assert answer["Content-Disposition"].startswith("attachment")
-        assert answer["X-Content-Type-Options"] == "nosniff"
-        assert "sandbox" in answer["Content-Security-Policy"]
+        response = api.get(f"{URL}/{page.pk}/file")
+        assert response["Content-Type"] == "application/octet-stream"
+        assert response["Content-Disposition"].startswith("attachment")
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert "sandbox" in response["Content-Security-Policy"]
 
     def test_without_a_thumbnail_the_whole_image_is_shown(self, api, patient):
         key = default_storage.save("old.jpg", SimpleUploadedFile("a", image_files.plain()))
@@ -373,11 +373,11 @@ class TestServing:
 class TestChanging:
     def test_the_description_is_changed_and_cleared(self, api, patient, member):
         photo = uploaded(api, patient)
-        answer = api.patch(f"{URL}/{photo['id']}", {"description": "after"})
-        assert answer.status_code == 200
-        assert answer.json()["description"] == "after"
-        assert answer.json()["updated_by_user_id"] == member.user_id
-        assert answer.json()["updated_at"] is not None
+        response = api.patch(f"{URL}/{photo['id']}", {"description": "after"})
+        assert response.status_code == 200
+        assert response.json()["description"] == "after"
+        assert response.json()["updated_by_user_id"] == member.user_id
+        assert response.json()["updated_at"] is not None
         assert api.patch(f"{URL}/{photo['id']}", {"description": None}).json()["description"] is None
 
     @pytest.mark.parametrize("body", [{"description": 5}, {"description": "a" * 2001}, {"description": []}, [], "x"])
@@ -402,25 +402,25 @@ class TestChanging:
         photo = PatientPhotoFactory(patient=patient, medical_record=record)
         assert api.delete(f"{URL}/{photo.pk}").status_code == 204
         assert api.get(f"{URL}/{photo.pk}").json()["is_deleted"] is True
-        answer = api.post(f"{URL}/{photo.pk}/restore")
-        assert answer.status_code == 200
-        assert answer.json()["is_deleted"] is False
-        assert answer.json()["deleted_at"] is None
-        assert answer.json()["medical_record_id"] == record.pk
+        response = api.post(f"{URL}/{photo.pk}/restore")
+        assert response.status_code == 200
+        assert response.json()["is_deleted"] is False
+        assert response.json()["deleted_at"] is None
+        assert response.json()["medical_record_id"] == record.pk
         assert api.post(f"{URL}/{photo.pk}/restore").status_code == 409
 
     def test_a_photo_of_a_record_in_the_trash_comes_back_with_it_only(self, api, patient):
         record = MedicalRecordFactory(patient=patient, in_trash=True)
         photo = PatientPhotoFactory(patient=patient, medical_record=record, in_trash=True)
-        answer = api.post(f"{URL}/{photo.pk}/restore")
-        assert answer.status_code == 409
-        assert "Restore the record" in answer.json()["detail"]
+        response = api.post(f"{URL}/{photo.pk}/restore")
+        assert response.status_code == 409
+        assert "Restore the record" in response.json()["detail"]
 
     @pytest.mark.django_db(transaction=True)
     def test_of_twenty_who_delete_it_at_once_one_does(self, api, patient):
         photo = PatientPhotoFactory(patient=patient)
-        answers = in_parallel(lambda _number: api.delete(f"{URL}/{photo.pk}").status_code, 20)
-        assert sorted(answers) == [204] + [409] * 19
+        responses = in_parallel(lambda _number: api.delete(f"{URL}/{photo.pk}").status_code, 20)
+        assert sorted(responses) == [204] + [409] * 19
 
 
 class TestAttaching:
@@ -432,9 +432,9 @@ class TestAttaching:
         there = PatientPhotoFactory(patient=patient, medical_record=record)
         pending = PatientPhotoFactory(patient=patient, medical_record=record, pending=True)
         gallery = PatientPhotoFactory(patient=patient)
-        answer = self.attach(api, record, pending, gallery)
-        assert answer.status_code == 200
-        photos = answer.json()["photos"]
+        response = self.attach(api, record, pending, gallery)
+        assert response.status_code == 200
+        photos = response.json()["photos"]
         assert [photo["id"] for photo in photos] == [there.pk, pending.pk, gallery.pk]
         assert not any(photo["is_pending"] for photo in photos)
 
@@ -447,8 +447,8 @@ class TestAttaching:
             PatientPhotoFactory(patient=patient, in_trash=True),
             PatientPhotoFactory(patient=patient, medical_record=others),
         ]
-        answers = [self.attach(api, record, good, photo) for photo in bad]
-        assert [answer.status_code for answer in answers] == [404, 409, 409, 409]
+        responses = [self.attach(api, record, good, photo) for photo in bad]
+        assert [response.status_code for response in responses] == [404, 409, 409, 409]
         for photo in (good, *bad):
             before = photo.medical_record_id
             photo.refresh_from_db()
@@ -483,10 +483,10 @@ class TestAttaching:
     def test_of_ten_records_that_want_a_photo_at_once_one_gets_it(self, api, patient):
         photo = PatientPhotoFactory(patient=patient)
         records = MedicalRecordFactory.create_batch(10, patient=patient)
-        answers = in_parallel(lambda number: self.attach(api, records[number], photo).status_code, 10)
-        assert sorted(answers) == [200] + [409] * 9
+        responses = in_parallel(lambda number: self.attach(api, records[number], photo).status_code, 10)
+        assert sorted(responses) == [200] + [409] * 9
         photo.refresh_from_db()
-        assert photo.medical_record_id == records[answers.index(200)].pk
+        assert photo.medical_record_id == records[responses.index(200)].pk
 
     @pytest.mark.django_db(transaction=True)
     def test_attaching_and_saving_at_once_gives_the_photo_to_one(self, api, patient):
@@ -499,10 +499,10 @@ class TestAttaching:
             body = {"values": {}, "photo_ids": [photo.pk], "version": 1}
             return api.patch(f"/api/clinic/medical-records/{records[1].pk}", body).status_code
 
-        answers = in_parallel(take, 2)
-        assert sorted(answers) == [200, 409]
+        responses = in_parallel(take, 2)
+        assert sorted(responses) == [200, 409]
         photo.refresh_from_db()
-        assert photo.medical_record_id == records[answers.index(200)].pk
+        assert photo.medical_record_id == records[responses.index(200)].pk
 
 
 class TestIsolation:
@@ -521,10 +521,10 @@ class TestIsolation:
         stranger = MembershipFactory()
         theirs = uploaded(client_of(stranger), PatientFactory(clinic=stranger.clinic))
         before = PatientPhoto.objects.values().get(pk=theirs["id"])
-        answer = getattr(api, method)(f"{URL}/{theirs['id']}{path}", {} if method in {"patch", "post"} else None)
+        response = getattr(api, method)(f"{URL}/{theirs['id']}{path}", {} if method in {"patch", "post"} else None)
         unknown = getattr(api, method)(f"{URL}/2147483647{path}", {} if method in {"patch", "post"} else None)
-        assert answer.status_code == unknown.status_code == 404
-        assert {**answer.json(), "instance": ""} == {**unknown.json(), "instance": ""}
+        assert response.status_code == unknown.status_code == 404
+        assert {**response.json(), "instance": ""} == {**unknown.json(), "instance": ""}
         assert PatientPhoto.objects.values().get(pk=theirs["id"]) == before
 
     def test_equal_images_of_two_clinics_are_two_files(self, api, patient, media):
@@ -560,9 +560,9 @@ class TestSentTwice:
 
     @pytest.mark.django_db(transaction=True)
     def test_the_same_upload_ten_times_at_once_makes_one_photo(self, api, patient, media):
-        answers = in_parallel(lambda _number: upload(api, patient, headers={"Idempotency-Key": "k1"}), 10)
-        assert {answer.status_code for answer in answers} == {201}
-        assert len({answer.json()["id"] for answer in answers}) == 1
+        responses = in_parallel(lambda _number: upload(api, patient, headers={"Idempotency-Key": "k1"}), 10)
+        assert {response.status_code for response in responses} == {201}
+        assert len({response.json()["id"] for response in responses}) == 1
         assert PatientPhoto.objects.count() == 1
         assert len(files_in(media)) == 2
 

@@ -55,10 +55,10 @@ def good_values(template):
 
 
 def test_a_record_carries_a_copy_of_its_template(api, url, template, member, patient):
-    answer = api.post(url, {"template_id": template.pk, "values": good_values(template)})
-    assert answer.status_code == 201, answer.content
-    assert answer["ETag"] == '"1"'
-    record = answer.json()
+    response = api.post(url, {"template_id": template.pk, "values": good_values(template)})
+    assert response.status_code == 201, response.content
+    assert response["ETag"] == '"1"'
+    record = response.json()
     assert record["template_name"] == template.name
     assert record["template_snapshot"] == {
         "name": template.name,
@@ -68,7 +68,7 @@ def test_a_record_carries_a_copy_of_its_template(api, url, template, member, pat
     assert record["values"] == good_values(template)
     assert (record["patient_id"], record["created_by_user_id"]) == (patient.pk, member.user_id)
     assert (record["missing_required"], record["photos"], record["appointment_id"]) == ([], [], None)
-    assert api.get(answer["Location"]).json() == record
+    assert api.get(response["Location"]).json() == record
 
 
 def test_missing_required_answers_are_listed_and_no_error(api, url, clinic):
@@ -82,9 +82,9 @@ def test_missing_required_answers_are_listed_and_no_error(api, url, clinic):
         ],
     )
     a, b, c, _ = [field["id"] for field in template.fields]
-    answer = api.post(url, {"template_id": template.pk, "values": {b: "  ", c: []}})
-    assert answer.status_code == 201
-    assert answer.json()["missing_required"] == [a, b, c]
+    response = api.post(url, {"template_id": template.pk, "values": {b: "  ", c: []}})
+    assert response.status_code == 201
+    assert response.json()["missing_required"] == [a, b, c]
 
 
 @pytest.mark.parametrize(
@@ -119,17 +119,17 @@ def test_missing_required_answers_are_listed_and_no_error(api, url, clinic):
 )
 def test_an_answer_that_doesnt_fit_its_field_is_400_by_its_id(api, url, template, kind, value):
     body = json.dumps({"template_id": template.pk, "values": {ids(template)[kind]: value}})
-    answer = api.post(url, body, content_type="application/json")
-    assert answer.status_code == 400, answer.content
-    assert list(answer.json()["errors"]) == [f"values.{ids(template)[kind]}"]
+    response = api.post(url, body, content_type="application/json")
+    assert response.status_code == 400, response.content
+    assert list(response.json()["errors"]) == [f"values.{ids(template)[kind]}"]
     assert MedicalRecord.objects.count() == 0
 
 
 @pytest.mark.parametrize("values", [None, [], "x", 1, True])
 def test_values_are_an_object(api, url, template, values):
-    answer = api.post(url, {"template_id": template.pk, "values": values})
-    assert answer.status_code == 400
-    assert list(answer.json()["errors"]) == ["values"]
+    response = api.post(url, {"template_id": template.pk, "values": values})
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == ["values"]
 
 
 def test_infinity_is_no_number(api, url, template):
@@ -138,10 +138,10 @@ def test_infinity_is_no_number(api, url, template):
 
 
 def test_a_key_that_the_template_doesnt_have_is_an_error_and_isnt_repeated(api, url, template):
-    answer = api.post(url, {"template_id": template.pk, "values": {"Jane Doe, 1 Main Street": "x"}})
-    assert answer.status_code == 400
-    assert list(answer.json()["errors"]) == ["values"]
-    assert b"Jane" not in answer.content
+    response = api.post(url, {"template_id": template.pk, "values": {"Jane Doe, 1 Main Street": "x"}})
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == ["values"]
+    assert b"Jane" not in response.content
 
 
 def test_what_is_in_the_trash_or_anothers_makes_no_record(api, url, clinic, patient, template):
@@ -231,10 +231,10 @@ def test_a_photo_that_cant_be_linked_leaves_everything_as_it_was(api, url, recor
     foreign = PatientPhotoFactory()
     for photo, status in ((elsewhere, 409), (others, 409), (trashed, 409), (foreign, 404)):
         wanted = [mine.pk, photo.pk]
-        answer = api.patch(f"{RECORDS}/{record.pk}", {"values": {}, "photo_ids": wanted, "version": 1})
-        assert answer.status_code == status, answer.content
-        answer = api.post(url, {"template_id": template.pk, "values": {}, "photo_ids": wanted})
-        assert answer.status_code == status, answer.content
+        response = api.patch(f"{RECORDS}/{record.pk}", {"values": {}, "photo_ids": wanted, "version": 1})
+        assert response.status_code == status, response.content
+        response = api.post(url, {"template_id": template.pk, "values": {}, "photo_ids": wanted})
+        assert response.status_code == status, response.content
     for photo in (mine, elsewhere, others, trashed, foreign):
         before = (photo.medical_record_id, photo.is_deleted, photo.updated_at)
         photo.refresh_from_db()
@@ -281,7 +281,7 @@ def test_a_member_without_a_role_only_reads(record, clinic, url, template):
     one = f"{RECORDS}/{record.pk}"
     assert reader.get(one).status_code == 200
     assert reader.get(url).json()["count"] == 1
-    for answer in (
+    for response in (
         reader.post(url, {"template_id": template.pk, "values": {}}),
         reader.put(one, {"values": {}, "version": 1}),
         reader.patch(one, {"version": 1}),
@@ -289,12 +289,12 @@ def test_a_member_without_a_role_only_reads(record, clinic, url, template):
         reader.post(f"{one}/restore", {"version": 1}),
         reader.delete(f"{one}/permanently", {"version": 1}),
     ):
-        assert answer.status_code == 403
+        assert response.status_code == 403
 
 
-def listed(answer):
-    assert answer.status_code == 200, answer.content
-    return [row["id"] for row in answer.json()["results"]]
+def listed(response):
+    assert response.status_code == 200, response.content
+    return [row["id"] for row in response.json()["results"]]
 
 
 def test_lists_leave_out_snapshots_and_the_trash(api, url, record, patient):
@@ -346,10 +346,10 @@ def test_records_can_be_found_by_what_they_belong_to_and_when(api, clinic, patie
     ],
 )
 def test_an_invalid_filter_is_400_and_isnt_repeated(api, name, value):
-    answer = api.get(RECORDS, {name: value})
-    assert answer.status_code == 400
-    assert list(answer.json()["errors"]) == [name]
-    assert b"Jane" not in answer.content
+    response = api.get(RECORDS, {name: value})
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == [name]
+    assert b"Jane" not in response.content
 
 
 @pytest.mark.parametrize("when", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])

@@ -19,10 +19,10 @@ def names(response):
 def test_a_member_sees_the_templates_of_their_clinic_only(api, clinic):
     TemplateFactory(clinic=clinic, name="Intake")
     TemplateFactory(name="Another clinic's")
-    answer = api.get(URL)
-    assert names(answer) == ["Intake"]
-    assert answer.json()["count"] == 1
-    assert answer["Cache-Control"] == "private, no-store"
+    response = api.get(URL)
+    assert names(response) == ["Intake"]
+    assert response.json()["count"] == 1
+    assert response["Cache-Control"] == "private, no-store"
 
 
 def test_a_template_is_shown_with_its_fields_as_they_are_stored(api, clinic):
@@ -37,12 +37,12 @@ def test_a_template_is_shown_with_its_fields_as_they_are_stored(api, clinic):
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer wrong", "Bearer a b", "Basic dTpw", "Bearer \xff\xfe"])
 def test_without_good_credentials_it_is_401(header):
     client = APIClient(headers={"Authorization": header} if header else {})
-    answer = client.get(URL, headers={"X-Clinic-ID": "nonsense", "Accept": "text/html"})
-    assert answer.status_code == 401
-    assert answer["WWW-Authenticate"] == "Bearer"
-    assert answer["Content-Type"] == "application/problem+json"
-    assert answer.json()["status"] == 401
-    assert answer.json()["instance"] == answer["X-Request-ID"]
+    response = client.get(URL, headers={"X-Clinic-ID": "nonsense", "Accept": "text/html"})
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"] == "Bearer"
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json()["status"] == 401
+    assert response.json()["instance"] == response["X-Request-ID"]
 
 
 @pytest.mark.django_db
@@ -50,10 +50,10 @@ def test_while_the_medical_tables_are_missing_it_is_401_without_credentials_and_
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE patient_photos, medical_records, medical_record_templates")
     assert APIClient().get(URL).status_code == 401
-    answer = api.get(URL)
-    assert answer.status_code == 503
-    assert answer.json()["type"] == "/problems/schema-behind"
-    assert "migrate" in answer.json()["detail"]
+    response = api.get(URL)
+    assert response.status_code == 503
+    assert response.json()["type"] == "/problems/schema-behind"
+    assert "migrate" in response.json()["detail"]
 
 
 @pytest.mark.django_db
@@ -72,9 +72,9 @@ def test_a_session_serves_as_well(member):
 def test_a_member_of_two_clinics_has_to_name_one(member, api, clinic):
     other = MembershipFactory(user=member.user).clinic
     TemplateFactory(clinic=other, name="There")
-    answer = api.get(URL)
-    assert answer.status_code == 400
-    assert [c["id"] for c in answer.json()["clinics"]] == [clinic.pk, other.pk]
+    response = api.get(URL)
+    assert response.status_code == 400
+    assert [c["id"] for c in response.json()["clinics"]] == [clinic.pk, other.pk]
     assert names(api.get(URL, headers={"X-Clinic-ID": str(other.pk)})) == ["There"]
 
 
@@ -119,9 +119,9 @@ def test_the_list_can_be_searched_and_shows_the_trash_when_asked(api, clinic):
     ],
 )
 def test_an_invalid_filter_is_400_by_its_name(api, query, path):
-    answer = api.get(URL, query)
-    assert answer.status_code == 400
-    assert list(answer.json()["errors"]) == [path]
+    response = api.get(URL, query)
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == [path]
 
 
 def test_the_list_comes_in_pages_that_link_to_each_other(api, clinic):

@@ -27,22 +27,22 @@ def template(clinic):
 
 
 def test_a_new_template_comes_back_whole_with_ids_for_its_fields(api, member):
-    answer = api.post(URL, new(description="First visit"))
-    assert answer.status_code == 201
-    assert answer["ETag"] == '"1"'
-    shown = answer.json()
+    response = api.post(URL, new(description="First visit"))
+    assert response.status_code == 201
+    assert response["ETag"] == '"1"'
+    shown = response.json()
     assert (shown["name"], shown["description"], shown["version"]) == ("Intake", "First visit", 1)
     assert shown["created_by_user_id"] == member.user_id
     [field] = shown["fields"]
     assert uuid.UUID(field["id"])
-    assert answer["Location"] == f"{URL}/{shown['id']}"
-    assert api.get(answer["Location"]).json() == shown
+    assert response["Location"] == f"{URL}/{shown['id']}"
+    assert api.get(response["Location"]).json() == shown
 
 
 def test_ids_of_fields_are_kept_as_they_are_sent(api):
     sent = str(uuid.uuid4()).upper()
-    answer = api.post(URL, new(fields=[{"id": sent, "label": "Side", "type": "radio", "options": ["left", "right"]}]))
-    [field] = answer.json()["fields"]
+    response = api.post(URL, new(fields=[{"id": sent, "label": "Side", "type": "radio", "options": ["left", "right"]}]))
+    [field] = response.json()["fields"]
     assert field == {
         "id": sent,
         "label": "Side",
@@ -89,9 +89,9 @@ SAME = str(uuid.uuid4())
     ],
 )
 def test_fields_against_the_rules_are_400_by_their_path(api, fields, path):
-    answer = api.post(URL, json.dumps(new(fields=fields)), content_type="application/json")
-    assert answer.status_code == 400, answer.content
-    assert path in answer.json()["errors"]
+    response = api.post(URL, json.dumps(new(fields=fields)), content_type="application/json")
+    assert response.status_code == 400, response.content
+    assert path in response.json()["errors"]
     assert MedicalRecordTemplate.objects.count() == 0
 
 
@@ -104,9 +104,9 @@ def test_a_name_is_a_text_of_255_characters_at_most(api, name):
     "body", ["", "{", "[]", "null", "1", '"a"', '{"name": NaN}', "[" * 100_000, "\xff", "{" + '"a":{' * 99]
 )
 def test_what_is_no_object_in_json_is_400(api, body):
-    answer = api.post(URL, body.encode("latin-1"), content_type="application/json")
-    assert answer.status_code == 400
-    assert answer["Content-Type"] == "application/problem+json"
+    response = api.post(URL, body.encode("latin-1"), content_type="application/json")
+    assert response.status_code == 400
+    assert response["Content-Type"] == "application/problem+json"
 
 
 def test_a_body_of_more_than_a_mebibyte_is_413_and_another_content_type_415(api):
@@ -116,15 +116,15 @@ def test_a_body_of_more_than_a_mebibyte_is_413_and_another_content_type_415(api)
 
 def test_a_body_without_a_content_length_is_411_and_401_without_credentials(api, client):
     for sender, status in ((api, 411), (client, 401)):
-        answer = sender.post(URL, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
-        assert answer.status_code == status
+        response = sender.post(URL, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
+        assert response.status_code == status
 
 
 def test_put_replaces_and_patch_changes_what_is_given(api, template):
-    answer = api.put(f"{URL}/{template.pk}", new(name="Other", version=1))
-    assert (answer.status_code, answer["ETag"]) == (200, '"2"')
-    answer = api.patch(f"{URL}/{template.pk}", {"description": "Now described"}, headers={"If-Match": '"2"'})
-    shown = answer.json()
+    response = api.put(f"{URL}/{template.pk}", new(name="Other", version=1))
+    assert (response.status_code, response["ETag"]) == (200, '"2"')
+    response = api.patch(f"{URL}/{template.pk}", {"description": "Now described"}, headers={"If-Match": '"2"'})
+    shown = response.json()
     assert (shown["name"], shown["description"], shown["version"]) == ("Other", "Now described", 3)
     assert api.put(f"{URL}/{template.pk}", new(version=3)).json()["description"] is None
 
@@ -154,25 +154,25 @@ def test_put_replaces_and_patch_changes_what_is_given(api, template):
     ],
 )
 def test_a_change_names_the_version_that_it_saw(api, template, header, body, status):
-    answer = api.patch(
+    response = api.patch(
         f"{URL}/{template.pk}",
         {"name": "Changed"} | ({"version": body} if body is not None else {}),
         headers={"If-Match": header} if header is not None else {},
     )
-    assert answer.status_code == status, answer.content
+    assert response.status_code == status, response.content
     template.refresh_from_db()
     assert template.name == ("Changed" if status == 200 else "Intake")
 
 
 def test_a_stale_change_is_told_what_is_there_now_and_who_made_it(api, template, member):
     api.patch(f"{URL}/{template.pk}", {"name": "Theirs", "version": 1})
-    for answer in (
+    for response in (
         api.patch(f"{URL}/{template.pk}", {"name": "Mine", "version": 1}),
         api.patch(f"{URL}/{template.pk}", {"name": "Mine"}, headers={"If-Match": '"1"'}),
     ):
-        problem = answer.json()
-        assert problem["status"] == answer.status_code
-        assert answer["ETag"] == '"2"'
+        problem = response.json()
+        assert problem["status"] == response.status_code
+        assert response["ETag"] == '"2"'
         assert problem["current"]["name"] == "Theirs"
         assert problem["changed_by"] == {"id": member.user_id, "full_name": member.full_name}
         assert problem["changed_at"] == problem["current"]["updated_at"]
@@ -199,14 +199,14 @@ def test_templates_are_written_by_administrators_and_read_by_all(clinic, templat
     api = client_of(MembershipFactory(clinic=clinic, roles=roles))
     assert api.get(URL).status_code == 200
     assert api.get(f"{URL}/{template.pk}").status_code == 200
-    for answer in (
+    for response in (
         api.post(URL, new()),
         api.put(f"{URL}/{template.pk}", new(version=1)),
         api.patch(f"{URL}/{template.pk}", {"version": 1}),
         api.delete(f"{URL}/{template.pk}", {"version": 1}),
         api.post(f"{URL}/{template.pk}/restore", {"version": 1}),
     ):
-        assert answer.status_code == 403, answer.content
+        assert response.status_code == 403, response.content
 
 
 @pytest.mark.parametrize("pk", ["0", "-1", "abc", "1.0", "2147483648", "9" * 5000, "%00", "%F0%9F%98%80"])
@@ -217,9 +217,9 @@ def test_an_id_that_no_row_can_have_is_404_and_401_without_credentials(api, clie
 
 def test_the_method_options_is_not_allowed(api, client, template):
     assert client.options(URL).status_code == 401
-    answer = api.options(f"{URL}/{template.pk}")
-    assert answer.status_code == 405
-    assert answer["Allow"] == "GET, PUT, PATCH, DELETE, HEAD"
+    response = api.options(f"{URL}/{template.pk}")
+    assert response.status_code == 405
+    assert response["Allow"] == "GET, PUT, PATCH, DELETE, HEAD"
 
 
 def test_a_changed_template_leaves_its_records_alone(api, clinic):
