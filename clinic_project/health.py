@@ -14,13 +14,13 @@ logger = logging.getLogger(__name__)
 
 @never_cache
 def livez(request: HttpRequest) -> JsonResponse:
-    """Answer 200: the process takes requests. A database that is down is no reason to restart it."""
+    """Respond with 200: the process takes requests. A database that is down is no reason to restart it."""
     return JsonResponse({"status": "alive"})
 
 
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 where the database can be reached and has the declared schema, else 503 with what is wrong."""
+    """Respond with 200 where the database can be reached and has the declared schema, else 503 with what is wrong."""
     try:
         differences = len(inspect_database("default").differences)
     except Error:
@@ -30,6 +30,6 @@ def readyz(request: HttpRequest) -> JsonResponse:
         logger.exception("the schema can't be read")
         return JsonResponse({"status": "the schema can't be read"}, status=503)
     if differences:
-        answer = {"status": "the schema isn't as declared: run `manage.py migrate`", "differences": differences}
-        return JsonResponse(answer, status=503)
+        body = {"status": "the schema isn't as declared: run `manage.py migrate`", "differences": differences}
+        return JsonResponse(body, status=503)
     return JsonResponse({"status": "ready", "differences": 0})

@@ -82,6 +82,10 @@ class PhotoQuerySet(TrashQuerySet["PatientPhoto"]):
         """The photos that went to the trash with their record, at `deleted_at`, and not by themselves."""
         return self.in_trash().filter(medical_record_id=record_id, deleted_at=deleted_at)
 
+    def in_use_on(self, record_id: int) -> Self:
+        """The photos on a record, pending ones included, that aren't in the trash."""
+        return self.active().filter(medical_record_id=record_id)
+
     def without_pending(self) -> Self:
         """The photos that aren't pending: these are shown with their record alone."""
         return self.filter(is_pending=False)

@@ -94,7 +94,7 @@ def change_record(records: RecordQuerySet, pk: int, versions: Collection[int], b
 def move_record_to_trash(records: RecordQuerySet, pk: int, versions: Collection[int], by: User) -> None:
     """Put a record into the trash and its photos with it: their equal `deleted_at` tells them from others there."""
     deleted_at = records.move_to_trash(pk, versions, by)
-    photos = PatientPhoto.objects.filter(medical_record_id=pk).active()
+    photos = PatientPhoto.objects.in_use_on(pk)
     photos.lock()
     photos.update(is_deleted=True, deleted_at=deleted_at, updated_at=deleted_at, updated_by_user=by)
 

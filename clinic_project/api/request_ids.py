@@ -1,4 +1,4 @@
-"""An id for every request: in the answer's `X-Request-ID`, in problems, in each line of the log."""
+"""An id for every request: in the response's `X-Request-ID`, in problems, in each line of the log."""
 
 import re
 import uuid

@@ -45,7 +45,7 @@ def expected_versions(request: Request) -> ExpectedVersions:
 
 
 def _tagged_versions(header: str) -> frozenset[int]:
-    # A proxy that compresses answers makes our tags weak ones: W/"3" is as good as "3".
+    # A proxy that compresses responses makes our tags weak ones: W/"3" is as good as "3".
     tags = _ENTITY_TAG.findall(header)
     return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) <= 10)
 

@@ -147,7 +147,7 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
         record_id = given["record_id"]
         records = MedicalRecord.objects.for_clinic(self.clinic)
         services.attach_photos(records, record_id, given["photo_ids"], self.access.user)
-        photos = self.get_queryset().active().filter(medical_record_id=record_id)
+        photos = self.get_queryset().in_use_on(record_id)
         return Response({"record_id": record_id, "photos": PhotoOutputSerializer.serialized(photos)})
 
     def _record(self, pk: int | None) -> MedicalRecord | None:

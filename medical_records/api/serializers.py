@@ -286,18 +286,21 @@ class RecordDetailOutputSerializer(RecordOutputSerializer):
     photos = PhotoOutputSerializer(many=True)
 
     def to_representation(self, row: Row) -> Row:
-        """Add what isn't a column: the photos, read from the clinic of the view in the context, and what is missing."""
+        """Add what isn't a column: which required fields have no value, and the photos."""
         snapshot, values = (json.loads(row[text_of(name)]) for name in ("template_snapshot", "values"))
-        photos = PatientPhoto.objects.for_clinic(self.context["view"].clinic)
-        if row["is_deleted"]:
-            photos = photos.trashed_with(row["id"], row["deleted_at"])
-        else:
-            photos = photos.active().filter(medical_record_id=row["id"])
+        photos = self._photos(row)
         return {
             **super().to_representation(row),
             "missing_required": missing_required(snapshot, values),
             "photos": PhotoOutputSerializer.serialized(photos),
         }
+
+    def _photos(self, row: Row) -> PhotoQuerySet:
+        """Return the photos of a record in the view's clinic: those in use, or those in the trash with it."""
+        photos = PatientPhoto.objects.for_clinic(self.context["view"].clinic)
+        if row["is_deleted"]:
+            return photos.trashed_with(row["id"], row["deleted_at"])
+        return photos.in_use_on(row["id"])
 
 
 class RecordPhotosOutputSerializer(serializers.Serializer):

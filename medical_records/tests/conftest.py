@@ -1,7 +1,6 @@
 from clinic_project.clinics.tests.conftest import (
     api,
     browser,
-    client_of,
     clinic,
     fresh_cache,
     media,
@@ -9,4 +8,4 @@ from clinic_project.clinics.tests.conftest import (
     staff,
 )
 
-__all__ = ["api", "browser", "client_of", "clinic", "fresh_cache", "media", "member", "staff"]
+__all__ = ["api", "browser", "clinic", "fresh_cache", "media", "member", "staff"]

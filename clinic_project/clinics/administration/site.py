@@ -1,4 +1,4 @@
-"""The admin site: its name, and what it answers while the database lacks a table or a column."""
+"""The admin site: its name, and its response while the database lacks a table or a column."""
 
 import functools
 import logging
@@ -26,7 +26,7 @@ class ClinicAdminSite(SchemaAdminSite):
     site_url = None
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return answer_when_schema_is_behind(super().admin_view(view, cacheable))
+        return respond_when_schema_is_behind(super().admin_view(view, cacheable))
 
     def visible(self, request: HttpRequest, model: type[models.Model]) -> models.QuerySet[Any]:
         """Return the rows of `model` that the person at `request` may see, as the model's own admin says."""
@@ -34,11 +34,11 @@ class ClinicAdminSite(SchemaAdminSite):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # Nobody is logged in yet, so that admin_view doesn't wrap it.
-        return answer_when_schema_is_behind(super().login)(request, extra_context)  # type: ignore[return-value]
+        return respond_when_schema_is_behind(super().login)(request, extra_context)  # type: ignore[return-value]
 
 
-def answer_when_schema_is_behind(view: View) -> View:
-    """Wrap `view`: an unmigrated database is answered by a page that says so, with status 503."""
+def respond_when_schema_is_behind(view: View) -> View:
+    """Wrap `view`: where the database isn't migrated, it responds with a page that says so, and status 503."""
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -2,12 +2,11 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
-from clinic_project.api.models import AccessToken
 from clinic_project.clinics.factories import MembershipFactory
-from clinic_project.clinics.models import Membership
 
 from .admin_site import staff_member, superuser
 from .browser import browser, staff
+from .clients import client_of
 
 __all__ = ["browser", "staff", "staff_member", "superuser"]
 
@@ -34,12 +33,6 @@ def member(db):
 @pytest.fixture
 def clinic(member):
     return member.clinic
-
-
-def client_of(membership: Membership) -> APIClient:
-    """A client that sends the member's token, as another program would."""
-    token, _ = AccessToken.objects.issue(membership.user)
-    return APIClient(headers={"Authorization": f"Bearer {token}"})
 
 
 @pytest.fixture

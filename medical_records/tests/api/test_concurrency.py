@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
+from clinic_project.clinics.tests.clients import client_of
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
-from medical_records.tests.conftest import client_of
 
 from ..concurrency import in_parallel
 

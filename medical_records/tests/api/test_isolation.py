@@ -15,9 +15,9 @@ from clinic_project.api.models import IdempotencyKey
 from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Patient
+from clinic_project.clinics.tests.clients import client_of
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
-from medical_records.tests.conftest import client_of
 from medical_records.tests.photos.image_files import plain
 
 TEMPLATES = "clinic/medical-record-templates"

@@ -10,11 +10,11 @@ from PIL import Image
 from rest_framework.test import APIClient
 
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
+from clinic_project.clinics.tests.clients import client_of
 from medical_records.api.upload_handlers import MAX_BODY
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import PatientPhoto
 from medical_records.photos.decoding import MAX_BYTES
-from medical_records.tests.conftest import client_of
 
 from ..concurrency import in_parallel
 from ..photos import image_files
@@ -260,8 +260,8 @@ class TestListing:
             assert list(response.json()["errors"]) == ["patient"]
 
     def test_another_clinics_patient_has_no_photos(self, api):
-        stranger = PatientPhotoFactory()
-        assert ids(api.get(URL, {"patient": stranger.patient_id})) == []
+        other = PatientPhotoFactory()
+        assert ids(api.get(URL, {"patient": other.patient_id})) == []
 
     def test_photos_are_filtered_by_record_status_and_being_unlinked(self, api, patient, record):
         gallery = PatientPhotoFactory(patient=patient)
@@ -325,8 +325,8 @@ class TestServing:
     def test_whether_the_browser_has_it_is_asked_after_whether_it_may(self, api, patient):
         photo = uploaded(api, patient)
         etag = api.get(photo["file"])["ETag"]
-        stranger = client_of(MembershipFactory())
-        assert stranger.get(photo["file"], headers={"If-None-Match": etag}).status_code == 404
+        outsider = client_of(MembershipFactory())
+        assert outsider.get(photo["file"], headers={"If-None-Match": etag}).status_code == 404
         assert APIClient().get(photo["file"], headers={"If-None-Match": etag}).status_code == 401
 
     def test_head_has_the_files_length(self, api, patient):
@@ -518,8 +518,8 @@ class TestIsolation:
         ],
     )
     def test_another_clinics_photo_is_404_and_stays_as_it_is(self, api, media, method, path):
-        stranger = MembershipFactory()
-        theirs = uploaded(client_of(stranger), PatientFactory(clinic=stranger.clinic))
+        outsider = MembershipFactory()
+        theirs = uploaded(client_of(outsider), PatientFactory(clinic=outsider.clinic))
         before = PatientPhoto.objects.values().get(pk=theirs["id"])
         response = getattr(api, method)(f"{URL}/{theirs['id']}{path}", {} if method in {"patch", "post"} else None)
         unknown = getattr(api, method)(f"{URL}/2147483647{path}", {} if method in {"patch", "post"} else None)

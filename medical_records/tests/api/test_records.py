@@ -8,6 +8,7 @@ from django.db.models import JSONField, Value
 from django.utils import timezone
 
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
+from clinic_project.clinics.tests.clients import client_of
 from medical_records.api.records import RecordViewSet
 from medical_records.factories import (
     MedicalRecordFactory,
@@ -17,7 +18,6 @@ from medical_records.factories import (
     make_field,
 )
 from medical_records.models import MedicalRecord
-from medical_records.tests.conftest import client_of
 
 RECORDS = "/api/clinic/medical-records"
 

@@ -5,8 +5,8 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from clinic_project.clinics.factories import MembershipFactory
+from clinic_project.clinics.tests.clients import client_of
 from medical_records.factories import MedicalRecordTemplateFactory as TemplateFactory
-from medical_records.tests.conftest import client_of
 
 URL = "/api/clinic/medical-record-templates"
 

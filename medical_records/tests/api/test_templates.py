@@ -6,9 +6,9 @@ import uuid
 import pytest
 
 from clinic_project.clinics.factories import MembershipFactory
+from clinic_project.clinics.tests.clients import client_of
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, make_field
 from medical_records.models import MedicalRecordTemplate
-from medical_records.tests.conftest import client_of
 
 URL = "/api/clinic/medical-record-templates"
 
