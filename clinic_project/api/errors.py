@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
-from clinic_project.reconciliation.sqlstates import SCHEMA_IS_BEHIND, TRY_AGAIN, connection_lost, sqlstate
+from clinic_project.reconciliation.sqlstates import RETRYABLE, SCHEMA_IS_BEHIND, connection_lost, sqlstate
 
 from .problems import CONTENT_TYPE, InvalidInput, NotFound, Problem
 
@@ -90,7 +90,7 @@ def _by_path(detail: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
         yield path or api_settings.NON_FIELD_ERRORS_KEY, [str(message) for message in messages]
 
 
-_TRY_AGAIN = {*TRY_AGAIN, "40001"}  # and serialization_failure
+_TRY_AGAIN = {*RETRYABLE, "40001"}  # and serialization_failure
 _BROKEN_REFERENCE = {"23503", "23505"}  # foreign_key_violation, unique_violation
 
 

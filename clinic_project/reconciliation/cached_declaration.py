@@ -1,4 +1,4 @@
-"""Compares often, as a readiness probe or a page does: what the migrations declare is worked out once a process."""
+"""Inspections for a readiness probe or a page, which are frequent: the declared schema is read once per process."""
 
 from functools import cache
 
@@ -13,7 +13,8 @@ from .schema.model import Schema, Server
 def inspect_database(alias: str = "default") -> Inspection:
     """Compare the tables of the reconciled apps with what their last migrations declare. Nothing is changed.
 
-    Raises Unsupported where the server or the role can't be asked, and django.db.Error where it can't be reached.
+    Raises Unsupported where a reconciliation can't run on the server or as the role, django.db.Error where the database
+    can't be reached or read.
     """
     server, declared = _declared(alias)
     return inspect(connections[alias], server, declared, Budgets.from_settings())

@@ -1,6 +1,6 @@
-"""`manage.py check --database default` warns of what isn't as declared.
+"""`manage.py check --database default` warns of each difference between the declared schema and the actual one.
 
-Warnings, not errors: an error would stop the very `migrate` that repairs it.
+Warnings, not errors: an error would stop the `migrate` that repairs it.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from .sqlstates import message
 
 @checks.register(checks.Tags.database)
 def check_schema(databases: Sequence[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    # A command that reconciles compares the schema, and reports it, itself.
+    # A command that reconciles compares the schema itself, and reports what differs.
     if is_command_running():
         return []
     return [warning for alias in databases or () for warning in _warnings(alias)]
@@ -38,7 +38,7 @@ def _warnings(alias: str) -> list[checks.CheckMessage]:
     return [
         checks.Warning(
             f"expected {item.declared_text}, found {item.actual_text}.",
-            hint=f"Run: manage.py migrate --database {alias} (manage.py reconcile --plan shows what it would do).",
+            hint=f"Run manage.py migrate --database {alias}. manage.py reconcile --plan shows what it would do.",
             obj=item.subject.label,
             id="reconciliation.W001",
         )

@@ -1,7 +1,7 @@
-"""The one channel from a command to the ReconcileSchema operations among the migrations that it runs.
+"""Passes a command's settings and reporter to the ReconcileSchema operations of the migrations that it runs.
 
 Django's MigrationExecutor gives an operation the app's label, the schema editor and two project states, and nothing of
-the command that runs it. A context variable reaches it without touching Django's classes, and each thread has its own.
+the command that runs it. A context variable reaches it without changing Django's classes, and each thread has its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from .planning.plan import Note
 
 @dataclass
 class CommandContext:
-    """How a command reconciles, and the notes that it prints at its end."""
+    """How the running command reconciles, and the notes that it prints at its end."""
 
     budgets: Budgets
     reporter: Reporter = field(default_factory=Reporter)
@@ -43,7 +43,7 @@ _current: ContextVar[CommandContext | None] = ContextVar("reconciliation command
 
 
 def current_context() -> CommandContext:
-    """Return the context of the command that runs; outside of any, one that reports to nobody."""
+    """Return the context of the running command; where none runs, a context whose reporter does nothing."""
     return _current.get() or CommandContext(Budgets.from_settings())
 
 

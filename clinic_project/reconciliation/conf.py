@@ -1,4 +1,4 @@
-"""The settings: how long a reconciliation waits for other sessions, and how much it does at a time."""
+"""The setting RECONCILIATION: how long a reconciliation waits for other sessions, and how many rows it changes at a time."""
 
 from dataclasses import dataclass, fields
 from typing import Self
@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def milliseconds(seconds: float) -> str:
-    """Return a time as PostgreSQL's settings take it; never 0, which would be no limit."""
+    """Return a time in the form of PostgreSQL's settings; at least 1 ms, since 0 would mean no limit."""
     return f"{max(1, round(seconds * 1000))}ms"
 
 
@@ -16,11 +16,11 @@ def milliseconds(seconds: float) -> str:
 class Budgets:
     """The defaults, overridden one by one in the setting RECONCILIATION, a dict. Times are in seconds.
 
-    `lock_timeout`: the longest that one attempt of a statement waits for a lock that blocks writers.
-    `lock_budget`: how long such a statement is tried again, in all, before its repair is abandoned.
-    `build_budget`: how long a concurrent build may wait for old transactions; it blocks nobody meanwhile.
+    `lock_timeout`: how long one attempt of a statement may wait for a lock that blocks writers.
+    `lock_budget`: how long such a statement is retried, in all, before its repair is abandoned.
+    `build_budget`: how long a concurrent build may wait for old transactions; it blocks no session meanwhile.
     `migration_budget`: how long a `migrate` waits for another one to end.
-    `batch_rows`: how many rows a backfill changes in one transaction.
+    `batch_rows`: how many rows a backfill changes in one transaction, at most.
     """
 
     lock_timeout: float = 0.5
@@ -31,15 +31,14 @@ class Budgets:
 
     @classmethod
     def from_settings(cls) -> Self:
-        """Read the setting. Raises ImproperlyConfigured for unknown keys, and for values that are no numbers above 0."""
-        given = getattr(settings, "RECONCILIATION", {})
-        unknown = sorted(set(given) - {field.name for field in fields(cls)})
+        """Read the setting. Raises ImproperlyConfigured for unknown keys, and for values that aren't numbers above 0."""
+        setting = getattr(settings, "RECONCILIATION", {})
+        unknown = sorted(set(setting) - {field.name for field in fields(cls)})
         if unknown:
             known = ", ".join(field.name for field in fields(cls))
-            raise ImproperlyConfigured(f"RECONCILIATION has unknown keys: {', '.join(unknown)}. Known ones: {known}.")
-        wrong = [name for name, value in given.items() if not isinstance(value, int | float) or value <= 0]
+            raise ImproperlyConfigured(f"RECONCILIATION has unknown keys: {', '.join(unknown)}. Known keys: {known}.")
+        wrong = [name for name, value in setting.items() if not isinstance(value, int | float) or value <= 0]
         if wrong:
-            raise ImproperlyConfigured(
-                f"RECONCILIATION requires numbers above 0; found others for: {', '.join(wrong)}."
-            )
-        return cls(**given)
+            found = ", ".join(f"{name} = {setting[name]!r}" for name in wrong)
+            raise ImproperlyConfigured(f"RECONCILIATION: expected numbers above 0, found {found}.")
+        return cls(**setting)

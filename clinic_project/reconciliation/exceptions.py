@@ -1,9 +1,9 @@
-"""What can stop a reconciliation.
+"""The errors that stop a reconciliation.
 
 ReconciliationError
-├── Unsupported        the server, the role or the pooler can't carry a reconciliation
+├── Unsupported        a reconciliation can't run on this server, as this role, or through this pooler
 ├── Refused            a person has to decide something first; what was safe has been done
-└── LockNotAvailable   others kept what was needed locked for the whole budget
+└── LockNotAvailable   another session held a lock for the whole budget
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class ReconciliationError(Exception):
-    """Stops a reconciliation. The message says what was found, what was expected and what to do."""
+    """A reconciliation was stopped. The message says what was found, what was expected and what to do."""
 
 
 class Unsupported(ReconciliationError):
-    """The server, the role or the pooler in between can't carry a reconciliation."""
+    """A reconciliation can't run on this server, as this role, or through the pooler in between."""
 
 
 class Refused(ReconciliationError):
-    """Differences remain that only a person can decide about. Everything else has been done."""
+    """Differences remain that only a person can decide about. What was safe has been done."""
 
     def __init__(self, refusals: "Sequence[Refusal]") -> None:
         self.refusals = tuple(refusals)
@@ -30,4 +30,4 @@ class Refused(ReconciliationError):
 
 
 class LockNotAvailable(ReconciliationError):
-    """Another session kept a lock for longer than the budget. The message shows which."""
+    """Another session held a lock for longer than the budget. The message names it."""

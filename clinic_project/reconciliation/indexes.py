@@ -2,14 +2,14 @@
 
 from django.db import models
 
-from .schema.model import LONGEST_NAME
+from .schema.model import MAX_NAME_LENGTH
 
 
 class LongNameIndex(models.Index):
     """An index whose name may have PostgreSQL's 63 bytes instead of Django's 30 characters.
 
-    Django keeps names portable to Oracle; existing databases of ours have longer ones, and a name is part of what is
-    declared.
+    Django's limit keeps names portable to Oracle. Existing databases have indexes of longer names, and a name is part of
+    what is declared.
     """
 
-    max_name_length = LONGEST_NAME
+    max_name_length = MAX_NAME_LENGTH

@@ -1,7 +1,8 @@
-"""The migration history, django_migrations: which apps are reconciled, and which migrations it has lost.
+"""The migration history, django_migrations: which apps are reconciled, and which migrations were run but aren't recorded.
 
-A reconciled app's migrations can be run again over the tables that are there. Others can't: a CreateModel fails where its
-table exists. So an app without any recorded migration is recorded if its tables are as its last migration leaves them.
+The migrations of a reconciled app can be run again over existing tables. Those of other apps can't: CreateModel fails where
+its table exists. So if such an app has no recorded migration, and its tables are as its last migration leaves them, its
+migrations are recorded.
 """
 
 from collections.abc import Iterable
@@ -33,10 +34,10 @@ MigrationKey = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class MissingMigrations:
-    """Migrations that were run, as the tables show, and aren't recorded.
+class UnrecordedMigrations:
+    """Migrations that aren't recorded, though tables or other records show that they were run.
 
-    `notes` say why each of `consistent` is to be recorded; `refusals` name the apps whose tables contradict it.
+    `consistent` are to be recorded, and `notes` say why; `refusals` name the apps whose tables contradict their migrations.
     """
 
     consistent: tuple[MigrationKey, ...]
@@ -49,15 +50,15 @@ class MissingMigrations:
 
 @cache
 def reconciled_labels() -> frozenset[str]:
-    """Return the labels of the apps that have ReconcileSchema in a migration: their tables are kept as declared."""
-    loader = MigrationLoader(None, load=False)  # their graph takes longer to build, and says nothing more about this
+    """Return the labels of the apps that have ReconcileSchema in a migration: `migrate` reconciles all their tables."""
+    loader = MigrationLoader(None, load=False)  # without the graph, which takes longer to build and isn't needed
     loader.load_disk()
     return frozenset(label for (label, _), migration in loader.disk_migrations.items() if _reconciles(migration))
 
 
 @receiver(setting_changed)
 def _forget_labels(*, setting: str, **kwargs: Any) -> None:
-    """Look again where settings are overridden, as tests do, that say which migrations there are."""
+    """Clear the cache when a test overrides a setting that decides which migrations there are."""
     if setting in ("INSTALLED_APPS", "MIGRATION_MODULES"):
         reconciled_labels.cache_clear()
 
@@ -66,14 +67,14 @@ def _reconciles(migration: Migration) -> bool:
     return any(isinstance(operation, ReconcileSchema) for operation in migration.operations)
 
 
-def that_only_reconcile(labels: Iterable[str], migrations: Iterable[Migration]) -> set[str]:
-    """Return those of `labels` whose `migrations`, if they have any, do nothing else: they can be run again, and at once."""
-    others = {
+def apps_that_only_reconcile(labels: Iterable[str], migrations: Iterable[Migration]) -> set[str]:
+    """Return the `labels` of apps all of whose `migrations` do nothing but reconcile, so that one reconciliation does it."""
+    with_other_operations = {
         migration.app_label
         for migration in migrations
         if not all(isinstance(operation, ReconcileSchema) for operation in migration.operations)
     }
-    return set(labels) - others
+    return set(labels) - with_other_operations
 
 
 def declared_by_migrations(
@@ -84,11 +85,11 @@ def declared_by_migrations(
     return read_declared(connection, state.apps, sorted(reconciled_labels() if labels is None else labels))
 
 
-# What has been lost
+# Unrecorded migrations
 
 
-def missing_apps(connection: BaseDatabaseWrapper, budgets: Budgets) -> MissingMigrations:
-    """Return the migrations of the apps that aren't reconciled, and have tables but no recorded migration."""
+def find_unrecorded_apps(connection: BaseDatabaseWrapper, budgets: Budgets) -> UnrecordedMigrations:
+    """Return the migrations of the apps that aren't reconciled and have tables, but no recorded migration."""
     migrations: list[MigrationKey] = []
     notes, refused = [], []
     for label in _unrecorded_apps_with_tables(connection):
@@ -96,11 +97,11 @@ def missing_apps(connection: BaseDatabaseWrapper, budgets: Budgets) -> MissingMi
         if _is_consistent(inspection):
             own = [key for key in MigrationLoader(connection).disk_migrations if key[0] == label]
             migrations += own
-            text = f"recorded its migrations ({len(own)}), since its tables were there already."
-            notes.append(_recorded(label, label, text))
+            text = f"recorded its migrations ({len(own)}) as applied, since its tables exist already."
+            notes.append(_recorded_note(label, label, text))
         else:
             refused.append(refusals.unrecorded_migrations(label, _contradictions(inspection)))
-    return MissingMigrations(tuple(migrations), tuple(notes), tuple(refused))
+    return UnrecordedMigrations(tuple(migrations), tuple(notes), tuple(refused))
 
 
 def _unrecorded_apps_with_tables(connection: BaseDatabaseWrapper) -> list[str]:
@@ -123,10 +124,10 @@ def _unrecorded_apps_with_tables(connection: BaseDatabaseWrapper) -> list[str]:
         return sorted({tables[name] for (name,) in cursor.fetchall()})
 
 
-def missing_dependencies(connection: BaseDatabaseWrapper, budgets: Budgets) -> MissingMigrations:
-    """Return the migrations that others, which are recorded, depend on.
+def find_unrecorded_dependencies(connection: BaseDatabaseWrapper, budgets: Budgets) -> UnrecordedMigrations:
+    """Return the unrecorded migrations on which recorded ones depend.
 
-    Those of reconciled apps count as consistent: what they declare is made true afterwards.
+    Those of reconciled apps count as consistent: their tables are reconciled afterwards.
     """
     loader = MigrationLoader(connection)
     missing = {
@@ -137,14 +138,14 @@ def missing_dependencies(connection: BaseDatabaseWrapper, budgets: Budgets) -> M
         if dependency not in loader.applied_migrations
     }
     consistent = [key for key in sorted(missing) if _was_run(connection, loader, key, budgets)]
-    text = "recorded, since recorded migrations depend on it."
-    others = sorted({label for label, _ in missing.difference(consistent)})
-    return MissingMigrations(
+    text = "recorded as applied, since recorded migrations depend on it."
+    contradicted = sorted({label for label, _ in missing.difference(consistent)})
+    return UnrecordedMigrations(
         tuple(consistent),
-        tuple(_recorded(label, name, text) for label, name in consistent),
+        tuple(_recorded_note(label, name, text) for label, name in consistent),
         tuple(
             refusals.unrecorded_dependencies(label, _contradictions(_inspect_app(connection, label, budgets)))
-            for label in others
+            for label in contradicted
         ),
     )
 
@@ -164,42 +165,45 @@ def _inspect_app(connection: BaseDatabaseWrapper, label: str, budgets: Budgets) 
 
 
 def _is_consistent(inspection: Inspection) -> bool:
-    """Whether an app's tables are what its last migration leaves."""
-    return inspection.in_sync and not any(_breaks(undeclared) for undeclared in inspection.differences.undeclared)
+    """Whether an app's tables are as its last migration leaves them."""
+    return inspection.in_sync and not any(map(_contradicts_history, inspection.differences.undeclared))
 
 
-def _breaks(undeclared: Undeclared) -> bool:
-    """Whether an undeclared object makes its table another than the migrations make; what only depends on it doesn't."""
+def _contradicts_history(undeclared: Undeclared) -> bool:
+    """Whether an undeclared object shows that other migrations made its table; what only depends on the table doesn't."""
     return bool(undeclared.warning) and not undeclared.kind.is_dependent
 
 
 def _contradictions(inspection: Inspection) -> list[str]:
-    """Say in what an app's tables differ from what its migrations make."""
+    """Return how an app's tables differ from what its migrations create."""
     differences = inspection.differences
     return [
         *(f"{d.table}.{d.name}: expected {d.declared_text}, found {d.actual_text}" for d in differences.items),
-        *(f"{u.table}.{u.name}: {u.warning}" for u in differences.undeclared if _breaks(u)),
+        *(f"{u.table}.{u.name}: {u.warning}" for u in differences.undeclared if _contradicts_history(u)),
     ]
 
 
-def _recorded(label: str, name: str, text: str) -> Note:
+def _recorded_note(label: str, name: str, text: str) -> Note:
     return Note(NoteCode.HISTORY_COMPLETED, label, name, text)
 
 
-# Writing to it
+# Writing to the history
 
 
-def record(connection: BaseDatabaseWrapper, migrations: Iterable[MigrationKey]) -> None:
-    """Record `migrations` as applied. Raises django.db.Error where the table takes no rows; repair_table() prevents that."""
+def record_migrations(connection: BaseDatabaseWrapper, migrations: Iterable[MigrationKey]) -> None:
+    """Record `migrations` as applied.
+
+    Raises django.db.Error where django_migrations rejects rows; repair_history_table() prevents that.
+    """
     recorder = MigrationRecorder(connection)
     for label, name in migrations:
         recorder.record_applied(label, name)
 
 
-def repair_table(connection: BaseDatabaseWrapper, context: CommandContext) -> tuple[Refusal, ...]:
-    """Repair the key of django_migrations where it keeps rows from being added. Returns what is refused."""
+def repair_history_table(connection: BaseDatabaseWrapper, context: CommandContext) -> tuple[Refusal, ...]:
+    """Repair the key of django_migrations if it prevents rows from being inserted. Returns what is refused."""
     table = ModelState.from_model(MigrationRecorder.Migration)
-    # The model's own registry lists no models: it has no apps.
+    # The model's own registry has no apps, so it lists no models.
     state_apps = ProjectState(models={(table.app_label, table.name_lower): table}).apps
     inspection = context.inspect(connection, state_apps, [table.app_label])
     if not inspection.differences.of(table.options["db_table"], Kind.KEY_WITHOUT_GENERATOR, Kind.SEQUENCE_BEHIND):

@@ -1,4 +1,4 @@
-"""ReconcileSchema: a migration operation that makes the database match the models, whatever state it is in."""
+"""ReconcileSchema: a migration operation that makes the database match the models, whatever state the database is in."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,11 +13,12 @@ from django.db.migrations.state import ProjectState
 from .command_context import current_context
 from .exceptions import Refused
 from .execution.locks import LockRetry
-from .execution.rollback import Rollback, plan_rollback
+from .execution.rollback import Rollback
 from .pipeline import inspect, read_declared
+from .planning.rollback import plan_rollback
 from .planning.script import script
 
-#: Operations that only add to the declared schema, or alter it: comparing is enough to carry them out.
+#: Operations that only add to the declared schema or alter it, so that comparing the schemas is enough to apply them.
 _DECLARATIONS = (
     migrations.CreateModel,
     migrations.AddField,
@@ -29,18 +30,18 @@ _DECLARATIONS = (
     migrations.AlterModelManagers,
 )
 
-#: How many of its operations a description names.
-_DESCRIBED = 3
+#: How many of its operations a description names, at most.
+_MAX_DESCRIBED = 3
 
 
 class ReconcileSchema(migrations.SeparateDatabaseAndState):
     """Declare models by `state_operations`, as makemigrations wrote them, and reconcile the database with them.
 
-    Forwards, all tables of the app become what its models declare after the operation, whatever they were before; it can
-    be run any number of times. Raises Refused where a person has to decide something; all else is done by then.
+    Forwards, it makes all tables of the app match the models after the operation, whatever they were before; it can be run
+    any number of times. Raises Refused where a person has to decide something; all else is done by then.
 
-    Backwards, it drops the tables and columns that it declared if they are empty, and keeps them, with a note, if they
-    hold rows: migrating forwards adopts them again. With `migrate --allow-data-loss` it drops them all.
+    Backwards, it drops the tables and columns that it declared if they hold no data, and keeps them, with a note, if they
+    do: migrating forwards reconciles them again. With `migrate --allow-data-loss` it drops them all.
 
     Requires ``atomic = False`` on the migration: indexes are built concurrently, and each step is committed.
     """
@@ -50,8 +51,8 @@ class ReconcileSchema(migrations.SeparateDatabaseAndState):
         if unsuitable:
             names = ", ".join(sorted({type(operation).__name__ for operation in unsuitable}))
             raise ImproperlyConfigured(
-                f"ReconcileSchema never removes or renames, since what isn't declared may be somebody else's; found"
-                f" {names}. Put these beside it, as operations of their own."
+                f"ReconcileSchema never removes or renames anything, since what isn't declared may be somebody else's;"
+                f" found {names}. Move these out of it, as operations of their own."
             )
         super().__init__(state_operations=state_operations)
 
@@ -59,7 +60,7 @@ class ReconcileSchema(migrations.SeparateDatabaseAndState):
         return self.__class__.__name__, [self.state_operations], {}
 
     def describe(self) -> str:
-        shown = [operation.describe() for operation in self.state_operations[:_DESCRIBED]]
+        shown = [operation.describe() for operation in self.state_operations[:_MAX_DESCRIBED]]
         more = len(self.state_operations) - len(shown)
         return f"Reconcile the schema with: {', '.join(shown)}" + (f" and {more} more" if more else "")
 
@@ -68,14 +69,14 @@ class ReconcileSchema(migrations.SeparateDatabaseAndState):
     ) -> None:
         _require_no_transaction(schema_editor)
         apply = partial(_collect_sql if schema_editor.collect_sql else _reconcile, app_label)
-        # RunPython calls its code with the first state that it is given; what is declared is in the second.
+        # RunPython passes the first state that it gets to its code; the declared schema is in `to_state`.
         migrations.RunPython(apply).database_forwards(app_label, schema_editor, to_state, to_state)
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState
     ) -> None:
-        # from_state has what the operation declares, to_state doesn't. What differs between the two schemas is dropped, not
-        # what the operations name: of an AlterField, say, only the index that it declared.
+        # `from_state` has what the operation declares, `to_state` doesn't. What differs between the two schemas is dropped,
+        # not what the operations name: of an AlterField, say, only the index that it declared.
         _require_no_transaction(schema_editor)
         revert = partial(_revert, app_label, from_state.apps)
         migrations.RunPython(migrations.RunPython.noop, revert).database_backwards(
@@ -91,13 +92,13 @@ def _require_no_transaction(schema_editor: Any) -> None:
 
 
 def _reconcile(label: str, apps: Apps, schema_editor: Any) -> None:
-    outcome = current_context().reconcile(schema_editor.connection, apps, [label])
-    if outcome.refusals:
-        raise Refused(outcome.refusals)
+    result = current_context().reconcile(schema_editor.connection, apps, [label])
+    if result.refusals:
+        raise Refused(result.refusals)
 
 
 def _collect_sql(label: str, apps: Apps, schema_editor: Any) -> None:
-    """Collect, for sqlmigrate, the statements that this database would need in its present state."""
+    """Collect, for sqlmigrate, the statements that this database requires in its present state."""
     inspection = current_context().inspect(schema_editor.connection, apps, [label])
     schema_editor.collected_sql += script(inspection.plan)
 

@@ -1,9 +1,12 @@
-"""The pipeline: its four stages, each in a folder of its own, from what the models declare to a schema that is so.
+"""The pipeline of four stages, each in a folder of its own, that makes the actual schema match the declared one.
 
-1. schema      What is declared, and what is actually there, are read as the same kind of value (`read_declared`).
-2. comparison  The two are compared.
-3. planning    What differs is planned for: repairs, refusals, notes (`inspect` is 1 to 3, and changes nothing).
-4. execution   The plan is run, and the schema inspected again, until nothing is left to repair (`reconcile`).
+1. schema      Read the declared schema (`read_declared`) and the actual one, as the same kind of value.
+2. comparison  Compare the two.
+3. planning    Plan what to do about each difference: repairs, refusals, notes.
+4. execution   Run the plan.
+
+`inspect` is stages 1 to 3, with the declared schema given; it changes nothing. `reconcile` inspects and runs the plan until
+nothing is left to repair.
 """
 
 import gc
@@ -35,8 +38,8 @@ from .schema.model import Schema, Server
 from .server_requirements import require_server
 from .sqlstates import LOCK_NOT_AVAILABLE, connection_lost, sqlstate
 
-#: How often a plan is made and run. One round does it; another is for what changed meanwhile.
-MOST_ROUNDS = 3
+#: How often a plan is made and run, at most. One round is enough, unless the schema is changed meanwhile.
+MAX_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,14 @@ class Inspection:
         return not self.differences
 
     @property
-    def blocked_by_others(self) -> bool:
-        """Whether all that differs is blocked by tables that others must create."""
+    def blocked_by_missing_tables(self) -> bool:
+        """Whether all differences are blocked by missing tables that are not reconciled, and so not created here."""
         return not self.in_sync and not self.plan.repairs and not self.plan.refusals
 
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationResult:
-    """The last inspection, and what came up on the way."""
+    """The last inspection of a reconciliation, and all its refusals and notes."""
 
     inspection: Inspection
     refusals: tuple[Refusal, ...]
@@ -69,7 +72,7 @@ class ReconciliationResult:
 
 @contextmanager
 def _garbage_collection_paused() -> Iterator[None]:
-    """Keep the garbage collector from traversing the many values of a schema, none of which is garbage."""
+    """Pause the garbage collector, which would traverse the many values of a schema for nothing."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -103,7 +106,7 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, declared: Schema, b
 
 
 def dry_run_refusals(connection: BaseDatabaseWrapper, inspection: Inspection) -> tuple[Refusal, ...]:
-    """Return the plan's refusals, and those that it would meet in the rows if it were run now. Nothing is changed."""
+    """Return the plan's refusals, and those for rows that would make its steps fail now. Nothing is changed."""
     unblocked, refusals = UnblockedRepairs(inspection.plan.repairs, Blockers()), []
     for repair in unblocked:
         for refusal in _precheck(connection, repair):
@@ -125,7 +128,7 @@ def _find_violations_if_possible(connection: BaseDatabaseWrapper, query: Violati
     except Error as error:
         if connection_lost(error):
             raise
-        # What it reads may only be made by the plan, or this role may not read it.
+        # The plan may have yet to create what the query reads, or this role may not read it.
         return None
 
 
@@ -135,17 +138,17 @@ def _find_violations_if_possible(connection: BaseDatabaseWrapper, query: Violati
 def reconcile(
     connection: BaseDatabaseWrapper, server: Server, declared: Schema, budgets: Budgets, reporter: Reporter
 ) -> ReconciliationResult:
-    """Make the actual schema be the declared one, and inspect it again to see that it is.
+    """Make the actual schema match the declared one, and inspect it again to verify that it does.
 
     1. Inspect, once no other session prevents it.
-    2. Where nothing is left to repair, but what was abandoned and what that blocks, this is the result.
-    3. Run the repairs that are left, and start again. In the second round those whose statements failed are tried once
-       more: what was repaired after them may have been what they required.
+    2. Return the result if no repair is left, apart from abandoned ones and those that they block.
+    3. Run the repairs that are left, and start again. In the second round, repairs whose statements failed are retried:
+       they may have required what was repaired after them.
 
     Raises ReconciliationError if repairs are left after the last round, or if the connection is lost.
     """
     executor = Executor(connection, budgets, reporter)
-    for number in range(MOST_ROUNDS):
+    for number in range(MAX_ROUNDS):
         inspection = _wait_and_inspect(connection, server, declared, budgets)
         if number == 1:
             executor.abandoned.retry_failed_statements()
@@ -158,8 +161,8 @@ def reconcile(
     if repairs := executor.abandoned.remaining(inspection.plan):
         listed = ", ".join(f"{repair.table} ({', '.join(repair.names)})" for repair in repairs)
         raise ReconciliationError(
-            f"The plan was run {MOST_ROUNDS} times, and the schema still differs: {listed}. Is something else changing the"
-            " schema at the same time? manage.py reconcile --plan shows what differs now."
+            f"The plan was run {MAX_ROUNDS} times, and the schema still differs: {listed}. Check whether something else"
+            " changes the schema at the same time. manage.py reconcile --plan shows what differs now."
         )
     return _result(inspection, executor)
 
@@ -170,16 +173,16 @@ def _result(inspection: Inspection, executor: Executor) -> ReconciliationResult:
     return ReconciliationResult(inspection, refusals, tuple(notes))
 
 
-# Other sessions may have to end something before the schema can be inspected
+# Waiting for other sessions before an inspection
 
 
 def _wait_and_inspect(
     connection: BaseDatabaseWrapper, server: Server, declared: Schema, budgets: Budgets
 ) -> Inspection:
-    """Inspect, once no session locks a table against readers, nor builds an index concurrently.
+    """Inspect, once no other session locks a table against readers or builds an index concurrently.
 
-    Until it is built, such an index looks like an invalid one. Raises LockNotAvailable when the budget for the one or the
-    other is used up.
+    An index that is being built looks like an invalid one. Raises LockNotAvailable when the lock budget, or the build
+    budget, is used up.
     """
     began = time.monotonic()
     while True:
@@ -199,14 +202,14 @@ def _wait_and_inspect(
 
 def _pause(deadline: float, found: str) -> None:
     if time.monotonic() > deadline:
-        raise LockNotAvailable(f"{found} Wait until that ends, or end it, then run migrate again.")
+        raise LockNotAvailable(f"{found} Wait until that session is done, or end it, then run migrate again.")
     time.sleep(random.uniform(0.3, 0.6))  # noqa: S311
 
 
 def _locked_against_readers(connection: BaseDatabaseWrapper, declared: Schema) -> str:
     names = [table.sql_name for table in declared.tables.values()]
     holders = "; ".join(str(session) for session in lock_holders(connection, names)) or "none"
-    return f"Tables are locked against readers. Sessions that hold locks on them now: {holders}."
+    return f"A table is locked against readers. Sessions that hold locks on the tables now: {holders}."
 
 
 def _indexes_being_built(inspection: Inspection) -> list[str]:

@@ -1,1 +1,1 @@
-"""The admin's page "Schema": the same inspection and plan as the commands have, shown and never run."""
+"""The admin's page "Schema": shows the same inspection and plan as the commands, and changes nothing."""

@@ -1,4 +1,4 @@
-"""An Inspection → the status of every table, column, index and constraint, for a page to show. Asks no database."""
+"""An Inspection → the status of every table, column, index and constraint, for the page. No database is queried."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,10 +32,9 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObjectStatus:
-    """The status of a column, index, constraint, or of what depends on a table. `lines` are pairs: declared, actual.
+    """The status of a column, an index, a constraint, or of what depends on a table. `lines` are pairs: declared, actual.
 
-    `refused` says that it needs a person's decision, `blocked` that it is blocked by such a decision about something
-    else; `remark` what else there is to know.
+    `refused` is whether it needs a person's decision, `blocked` whether a decision about something else blocks it.
     """
 
     name: str
@@ -48,7 +47,7 @@ class ObjectStatus:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """All the columns of a table, or all its indexes, and so on."""
+    """All columns of a table, or all its indexes, and so on."""
 
     title: str
     objects: tuple[ObjectStatus, ...]
@@ -67,7 +66,7 @@ class TableStatus:
 
 
 def schema_status(inspection: Inspection) -> list[TableStatus]:
-    """Return the status of the declared tables, by name, with all that they have or lack."""
+    """Return the status of the declared tables, by name, and of all their parts, declared or not."""
     return [_TableInspection(inspection, table).status() for _, table in sorted(inspection.declared.tables.items())]
 
 
@@ -75,7 +74,7 @@ _Types = type[Difference] | tuple[type[Difference], ...]
 
 _OF_COLUMNS = (MissingColumn, ColumnDifference)
 
-#: Of parts of a table, not of the table itself.
+#: Differences of parts of a table, not of the table itself.
 _OF_PARTS = (*_OF_COLUMNS, IndexDifference, ConstraintDifference, Leftover)
 
 _DEPENDENTS = {
@@ -86,7 +85,7 @@ _DEPENDENTS = {
 
 
 class _TableInspection:
-    """What an inspection says of one declared table."""
+    """The part of an inspection that is about one declared table."""
 
     def __init__(self, inspection: Inspection, declared: Table) -> None:
         differences, plan = inspection.differences, inspection.plan
@@ -139,7 +138,7 @@ class _TableInspection:
             yield Part(title, tuple(self._undeclared(kind)))
 
     def _declared(self, name: str, differences: _Types, text: str, remark: str = "") -> ObjectStatus:
-        """Return the status of a declared object, from those of its `differences`, which have these types."""
+        """Return the status of a declared object. `differences` are the types of those that are about such an object."""
         if self.is_missing:
             return ObjectStatus(name, Status.MISSING, ((text, "nothing"),))
         items = [item for item in self.differences if item.name == name and isinstance(item, differences)]
@@ -149,7 +148,7 @@ class _TableInspection:
 
     def _different(self, name: str, items: Sequence[Difference]) -> ObjectStatus:
         lines = tuple((item.declared_text, _actual(item)) for item in items)
-        # A refusal of the whole table is one of each of its parts.
+        # A refusal of the whole table applies to each of its parts.
         refused = not self.refused.isdisjoint({name, self.declared.name})
         blocked = not self.blocked.isdisjoint({name, self.declared.name})
         return ObjectStatus(name, _status_of(items[0]), lines, refused, blocked and not refused)

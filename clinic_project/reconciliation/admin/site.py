@@ -1,4 +1,4 @@
-"""The admin's page "Schema", for superusers: what is declared, what is there, and what `migrate` would do about it."""
+"""The admin's page "Schema", for superusers: the declared schema, the actual one, and what `migrate` would do."""
 
 import logging
 from typing import Any
@@ -26,11 +26,11 @@ class SchemaAdminSite(admin.AdminSite):
     """An admin site with a page that shows the schema of the default database, and changes nothing."""
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
-        # Before Django's own, which end in one that catches all.
+        # Before Django's own, whose last URL matches everything.
         return [path("schema/", self.admin_view(self.schema_view), name="schema"), *super().get_urls()]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """Return Django's list, which the index and the sidebar show, and the page below it for those who may see it."""
+        """Return Django's list for the index and the sidebar, with the page at its end for users who may see it."""
         listed: list[Any] = super().get_app_list(request, app_label)
         if app_label is None and _may_see(request):
             listed.append(self._entry())
@@ -62,7 +62,7 @@ def _may_see(request: HttpRequest) -> bool:
 
 
 def _inspect() -> tuple[dict[str, Any], int]:
-    """Return what the page shows, and its status: 503 where the database can't be compared."""
+    """Return what the page shows, and its HTTP status: 503 where the schema can't be compared."""
     try:
         inspection = inspect_database(DEFAULT_DB_ALIAS)
     except ReconciliationError as error:

@@ -1,8 +1,8 @@
-"""Stage 2: two schemas → differences. Pure: nothing here asks a database.
+"""Stage 2: two schemas → differences. Pure: nothing here queries a database.
 
-In: the declared `Schema` and the actual one. Out: `differences.Differences`: what the declared one asks for and the
-actual one isn't, and what that has beside it. By signature first, then by name: a right index under a wrong name is only
-renamed.
+In: the declared `Schema` and the actual one. Out: `differences.Differences`: how the actual schema differs from the declared
+one, and what it has that no model declares. Objects are matched by signature first, then by name, so that a right index
+under a wrong name is only renamed.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def compare(declared: Schema, actual: Schema) -> Differences:
     for name, table in declared.tables.items():
         actual_table = actual.tables.get(name)
         if actual_table is None:
-            items.append(_absent_table(table, actual.name_owners.get(name)))
+            items.append(_missing_table(table, actual.name_owners.get(name)))
             continue
         matches = Matches.of(table, actual_table)
         of_table = list(_table_differences(table, actual_table, matches))
@@ -32,7 +32,7 @@ def compare(declared: Schema, actual: Schema) -> Differences:
     return Differences(declared, actual, tuple(items), tuple(undeclared))
 
 
-def _absent_table(declared: Table, name_owner: Relation | None) -> Difference:
+def _missing_table(declared: Table, name_owner: Relation | None) -> Difference:
     name = declared.name
     if name_owner is None:
         return MissingTable(name, Kind.TABLE_MISSING, name, "a table", "nothing", declared)
@@ -43,6 +43,6 @@ def _table_differences(declared: Table, actual: Table, matches: Matches) -> Iter
     if declared.logged and not actual.logged:
         yield UnloggedTable(declared.name, Kind.TABLE_UNLOGGED, declared.name, "LOGGED", "UNLOGGED")
     for column in declared.columns.values():
-        yield from column_differences(declared, actual, column)
-    for compared in (index_differences, key_differences, foreign_key_differences, check_differences):
-        yield from compared(declared, actual, matches)
+        yield from column_differences(actual, column)
+    for differences in (index_differences, key_differences, foreign_key_differences, check_differences):
+        yield from differences(declared, actual, matches)

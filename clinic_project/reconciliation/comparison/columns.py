@@ -1,39 +1,41 @@
-"""A declared column and the actual one of its name."""
+"""Differences between a declared column and the actual one of its name."""
 
 from collections.abc import Callable, Iterator
 
 from ..schema.model import Column, Identity, Table
 from .differences import ColumnDifference, Difference, Kind, MissingColumn
 
+#: The highest value of each type that an identity may have.
+_MAX_VALUES = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
-def column_differences(declared: Table, table: Table, column: Column) -> Iterator[Difference]:
-    actual = table.columns.get(column.name)
+#: Returns a difference of this kind, with the declared text and the actual one.
+_DifferenceFactory = Callable[[Kind, str, str], Difference]
+
+
+def column_differences(table: Table, declared: Column) -> Iterator[Difference]:
+    actual = table.columns.get(declared.name)
     if actual is None:
-        yield MissingColumn(table.name, Kind.COLUMN_MISSING, column.name, column.definition, "nothing", column)
-        return
-    present = actual
+        definition = declared.definition
+        yield MissingColumn(table.name, Kind.COLUMN_MISSING, declared.name, definition, "nothing", declared)
+    else:
+        yield from _differences(table, declared, actual)
 
+
+def _differences(table: Table, declared: Column, actual: Column) -> Iterator[Difference]:
     def difference(kind: Kind, declared_text: str, actual_text: str) -> Difference:
-        return ColumnDifference(table.name, kind, column.name, declared_text, actual_text, column, present)
+        return ColumnDifference(table.name, kind, declared.name, declared_text, actual_text, declared, actual)
 
-    if actual.storage_definition != column.storage_definition:
-        yield difference(Kind.COLUMN_TYPE, column.storage_definition, actual.storage_definition)
-    elif not column.generated:
-        yield from _default_differences(column, actual, difference)
-    yield from _null_differences(column, actual, difference)
-    if column.identity and actual.type == column.type:
-        yield from _key_generation_differences(column, actual, difference)
+    if actual.storage_definition != declared.storage_definition:
+        yield difference(Kind.COLUMN_TYPE, declared.storage_definition, actual.storage_definition)
+    elif not declared.generated:
+        yield from _default_differences(declared, actual, difference)
+    yield from _null_differences(declared, actual, difference)
+    if declared.identity and actual.type == declared.type:
+        yield from _key_generation_differences(declared, actual, difference)
         yield from _sequence_position_differences(table, actual, difference)
 
 
-#: The highest value of a type that an identity may have.
-_HIGHEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
-
-#: Makes a difference of a kind, the declared text and the actual one.
-_Making = Callable[[Kind, str, str], Difference]
-
-
-def _default_differences(declared: Column, actual: Column, difference: _Making) -> Iterator[Difference]:
+def _default_differences(declared: Column, actual: Column, difference: _DifferenceFactory) -> Iterator[Difference]:
     if (declared.default, declared.identity) != (actual.default, actual.identity) and not declared.generates_keys:
         yield difference(Kind.COLUMN_DEFAULT, _default_text(declared), _default_text(actual))
 
@@ -44,7 +46,7 @@ def _default_text(column: Column) -> str:
     return f"DEFAULT {column.default}" if column.default is not None else "no default"
 
 
-def _null_differences(declared: Column, actual: Column, difference: _Making) -> Iterator[Difference]:
+def _null_differences(declared: Column, actual: Column, difference: _DifferenceFactory) -> Iterator[Difference]:
     if declared.not_null and not actual.not_null:
         yield difference(Kind.COLUMN_NULLABLE, "NOT NULL", "nullable")
     elif not declared.not_null and actual.not_null:
@@ -53,19 +55,23 @@ def _null_differences(declared: Column, actual: Column, difference: _Making) -> 
         yield from _not_null_constraint_differences(declared, actual, difference)
 
 
-def _not_null_constraint_differences(declared: Column, actual: Column, difference: _Making) -> Iterator[Difference]:
-    """Compare what PostgreSQL 18 made of NOT NULL: a constraint that has a name, is validated, and is inherited."""
+def _not_null_constraint_differences(
+    declared: Column, actual: Column, difference: _DifferenceFactory
+) -> Iterator[Difference]:
+    """Compare NOT NULL as the constraint that it is since PostgreSQL 18: its name, validation and inheritance."""
     if not actual.not_null_validated:
         yield difference(Kind.COLUMN_NOT_NULL_UNVALIDATED, "NOT NULL", "NOT NULL NOT VALID")
     if declared.not_null_inherits and not actual.not_null_inherits:
         yield difference(Kind.COLUMN_NOT_NULL_NO_INHERIT, "NOT NULL", "NOT NULL NO INHERIT")
-    # An inherited one has its parent's name, and can't be given another.
+    # An inherited one has the name of the parent's, and can't be renamed.
     if declared.not_null_name != actual.not_null_name and not actual.not_null_inherited:
         declared_text = f"NOT NULL named {declared.not_null_name}"
         yield difference(Kind.COLUMN_NOT_NULL_NAME, declared_text, f"named {actual.not_null_name}")
 
 
-def _key_generation_differences(declared: Column, actual: Column, difference: _Making) -> Iterator[Difference]:
+def _key_generation_differences(
+    declared: Column, actual: Column, difference: _DifferenceFactory
+) -> Iterator[Difference]:
     if not actual.generates_keys:
         yield difference(Kind.KEY_WITHOUT_GENERATOR, Identity.BY_DEFAULT.sql, _default_text(actual))
         return
@@ -76,16 +82,18 @@ def _key_generation_differences(declared: Column, actual: Column, difference: _M
         return
     if sequence.ownable and not sequence.owned:
         yield difference(Kind.SEQUENCE_NOT_OWNED, f"{sequence.name} owned by the column", "owned by nothing")
-    highest = _HIGHEST.get(declared.type, 0)
+    highest = _MAX_VALUES.get(declared.type, 0)
     if 0 < sequence.max_value < highest:
         yield difference(Kind.SEQUENCE_LIMIT, f"values up to {highest}", f"up to {sequence.max_value}")
 
 
-def _sequence_position_differences(table: Table, actual: Column, difference: _Making) -> Iterator[Difference]:
+def _sequence_position_differences(
+    table: Table, actual: Column, difference: _DifferenceFactory
+) -> Iterator[Difference]:
     sequence, next_key = actual.sequence, table.next_keys.get(actual.name)
     if sequence is None or sequence.next_value is None or next_key is None:
         return
-    # One that counts down has gone past the keys that are there when it is below them; and past the highest key of all,
-    # which somebody gave by hand, there would be none left.
-    if sequence.increment > 0 and sequence.next_value < next_key <= _HIGHEST.get(actual.type, next_key):
+    # A descending sequence has passed the existing keys when it is below them. And a sequence can't be advanced past the
+    # type's highest value, which somebody may have inserted as a key.
+    if sequence.increment > 0 and sequence.next_value < next_key <= _MAX_VALUES.get(actual.type, next_key):
         yield difference(Kind.SEQUENCE_BEHIND, f"next value at least {next_key}", f"{sequence.next_value}")

@@ -1,16 +1,16 @@
-"""Declared constraints and actual ones: keys, which have an index; foreign keys and checks, which can be NOT VALID."""
+"""Differences between declared constraints and actual ones: keys, which have an index, and foreign keys and checks."""
 
 from collections.abc import Collection, Iterator
 
 from ..schema.model import Constraint, ConstraintKind, Index, Table, is_helper_name
 from .differences import Difference, Kind, MatchedConstraint, MissingConstraint, WrongConstraint
-from .matching import KEYS, Matches, match
+from .matching import KEY_KINDS, Matches, match
 
 # Primary keys, unique and exclusion constraints
 
 
 def key_differences(declared: Table, actual: Table, matches: Matches) -> Iterator[Difference]:
-    for constraint in declared.constraints_of(KEYS):
+    for constraint in declared.constraints_of(KEY_KINDS):
         matched = matches.keys.get(constraint.name)
         if matched is None:
             yield _unmatched_key(actual, constraint, matches.claimed_constraints)
@@ -31,7 +31,7 @@ def _unmatched_key(table: Table, declared: Constraint, claimed: Collection[str])
 
 
 def _usable_index(table: Table, declared: Constraint) -> Index | None:
-    """Find a unique index that only needs to be declared the constraint's."""
+    """Return a unique index that ADD CONSTRAINT … USING INDEX can use, if there is one."""
     if declared.index is None or declared.kind is ConstraintKind.EXCLUSION:
         return None
     actual = [index for index in table.indexes if index.constraint is None and index.valid]
@@ -49,11 +49,11 @@ def _matched_key(
         return
     conflicting = table.constraint(name)
     if conflicting is not None and not conflicting.kind.is_key and conflicting.name in claimed:
-        conflicting = None  # it is renamed, too
+        conflicting = None  # it is renamed by the same plan
     if conflicting is None or conflicting.kind.is_key:
         yield _misnamed(table, declared, actual, conflicting)
         return
-    # Somebody's foreign key or check has the name.
+    # A foreign key or check that no model declares has the name.
     text = _conflict_text(conflicting)
     yield WrongConstraint(
         table.name, Kind.CONSTRAINT_DEFINITION, name, sql, text, declared, conflicting, actual, usable_index=None
@@ -94,10 +94,11 @@ def _name_owner(table: Table, declared: Constraint, matched: Constraint | None) 
 
 
 def _contradicting(table: Table, declared: Constraint, matched: Constraint | None) -> Constraint | None:
-    """Find the foreign key in the way: of the declared name, or from the same columns to the same ones but otherwise.
+    """Return the constraint that conflicts with a declared foreign key, if there is one.
 
-    Otherwise: with other actions, or not enforced. An equal one is only a repetition; and where the declared one stands
-    under its own name, any other is somebody else's.
+    That is a foreign key between the same columns with other actions, or one that isn't enforced; else the owner of the
+    declared name. An equal one is only a duplicate. If the declared one has its declared name already, other foreign keys
+    are undeclared ones, which are left alone.
     """
     if matched is not None and not is_helper_name(matched.name):
         return _name_owner(table, declared, matched)

@@ -1,16 +1,16 @@
-"""What is different between a declared schema and the actual one, and what that has beside it: all data.
+"""The differences between a declared schema and the actual one, and what no model declares, as data.
 
 Difference
 ├── MissingTable, NotATable, UnloggedTable
 ├── MissingColumn, ColumnDifference
 ├── IndexDifference
-│   ├── MissingIndex       none has its definition, and its name is free or becomes free
-│   ├── WrongIndex         another has its name, or it is INVALID
-│   └── MatchedIndex       it is there, under another name or with other storage parameters
+│   ├── MissingIndex       no index has its signature, and its name is free or becomes free
+│   ├── WrongIndex         a wrong or INVALID index has its name
+│   └── MatchedIndex       it exists, under another name or with other storage parameters
 ├── ConstraintDifference
 │   ├── MissingConstraint
-│   ├── WrongConstraint    another has its name, is the table's primary key, or contradicts it
-│   └── MatchedConstraint  it is there, under another name, not validated, …
+│   ├── WrongConstraint    a wrong constraint has its name, is the table's primary key, or contradicts it
+│   └── MatchedConstraint  it exists, under another name, not validated, …
 └── Leftover               what an interrupted repair left
 """
 
@@ -21,7 +21,7 @@ from ..schema.model import Column, Constraint, Index, ObjectReference, Relation,
 
 
 class Kind(StrEnum):
-    """What is different. The values are part of the `--json` output."""
+    """What differs. The values are part of the `--json` output."""
 
     TABLE_MISSING = "table-missing"
     TABLE_NOT_A_TABLE = "table-not-a-table"
@@ -55,9 +55,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing to bring about. The texts speak to people; what subclasses add is what a repair starts from.
+    """One way in which the actual schema differs from the declared one.
 
-    `declared` is the declared object, `actual` the real one that is it or can become it.
+    The texts are for people. Subclasses add the objects for a repair: `declared` is the declared object, `actual` the one
+    that matches it, or that can be altered to match it.
     """
 
     table: str
@@ -99,9 +100,9 @@ class ColumnDifference(Difference):
 
 @dataclass(frozen=True, slots=True)
 class IndexDifference(Difference):
-    """`conflicting` is a wrong index that has the declared name.
+    """`conflicting` is the index that has the declared name.
 
-    Of a missing or matched one, `conflicting` may be another declared one, which gets its own name by the same plan.
+    It is a wrong index, or, where the declared one is missing or matched, one that gets its own name by the same plan.
     """
 
     declared: Index
@@ -125,8 +126,9 @@ class MatchedIndex(IndexDifference):
 
 @dataclass(frozen=True, slots=True)
 class ConstraintDifference(Difference):
-    """`conflicting` is a wrong constraint: it has the declared name, is another primary key, or contradicts the declared
-    foreign key. Of a missing or matched one, it may be another declared one, which gets its own name by the same plan.
+    """`conflicting` has the declared name, is another primary key, or contradicts the declared foreign key.
+
+    It is a wrong constraint, or, where the declared one is missing or matched, one that gets its own name by the same plan.
     """
 
     declared: Constraint
@@ -135,14 +137,14 @@ class ConstraintDifference(Difference):
 
 @dataclass(frozen=True, slots=True)
 class MissingConstraint(ConstraintDifference):
-    """`usable_index` is a unique index that only needs to be declared the constraint's."""
+    """`usable_index` is a unique index that ADD CONSTRAINT … USING INDEX can use."""
 
     usable_index: Index | None
 
 
 @dataclass(frozen=True, slots=True)
 class WrongConstraint(ConstraintDifference):
-    """`actual` is the right one where it is there as well, beside the conflicting one."""
+    """`actual` is the constraint that matches the declared one, if it exists beside the conflicting one."""
 
     conflicting: Constraint
     actual: Constraint | None
@@ -175,13 +177,13 @@ class UndeclaredKind(StrEnum):
 
     @property
     def is_dependent(self) -> bool:
-        """Whether it only hangs on the table, which is what it is without it."""
+        """Whether it only depends on the table, and isn't part of its definition."""
         return self in (UndeclaredKind.TRIGGER, UndeclaredKind.RULE, UndeclaredKind.CHILD)
 
 
 @dataclass(frozen=True, slots=True)
 class Undeclared:
-    """Something real that no model declares. It is left alone. `warning` says what it may break, or costs."""
+    """An actual object that no model declares. It is left alone. `warning` says what it breaks or costs, if anything."""
 
     table: str
     kind: UndeclaredKind

@@ -1,4 +1,4 @@
-"""Indexes that no constraint stands on: declared ones, and actual ones of the same signature."""
+"""Differences between declared indexes and actual ones, apart from the indexes of constraints."""
 
 from collections.abc import Collection, Iterator
 
@@ -11,11 +11,11 @@ def index_differences(declared: Table, actual: Table, matches: Matches) -> Itera
     for index in declared.indexes:
         if index.constraint is not None:
             continue
-        match = matches.indexes.get(index.name)
-        if match is None:
+        matched = matches.indexes.get(index.name)
+        if matched is None:
             yield _unmatched(actual, index, matches.claimed_indexes)
         else:
-            yield from _matched(actual, index, match)
+            yield from _matched(actual, index, matched)
 
 
 def _unmatched(table: Table, declared: Index, claimed: Collection[str]) -> Difference:
@@ -31,7 +31,7 @@ def _unmatched(table: Table, declared: Index, claimed: Collection[str]) -> Diffe
 
 def _matched(table: Table, declared: Index, actual: Index) -> Iterator[Difference]:
     name = declared.name
-    # Only declared parameters: others are somebody's tuning.
+    # Only declared parameters are compared: the rest may be somebody's tuning.
     if set(declared.parameters) - set(actual.parameters):
         texts = ", ".join(declared.parameters), ", ".join(actual.parameters) or "the defaults"
         yield MatchedIndex(table.name, Kind.INDEX_PARAMETERS, name, *texts, declared, None, actual)

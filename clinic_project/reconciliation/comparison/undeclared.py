@@ -1,4 +1,4 @@
-"""What is there and isn't declared: what interrupted repairs left, and what is somebody else's."""
+"""Actual objects that match no declared one: what interrupted repairs left, and what no model declares."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -21,8 +21,9 @@ from .matching import Matches, match
 
 @dataclass(frozen=True)
 class Unclaimed:
-    """What an actual table has beside what is declared. `conflicting` are the names of what is in the way of a declared
-    thing, and is reported with that.
+    """The indexes and constraints of an actual table that match no declared one.
+
+    `conflicting` are the names of those that conflict with a declared one, and are reported with it.
     """
 
     declared: Table
@@ -58,7 +59,7 @@ def _conflicting(differences: Sequence[Difference]) -> Iterator[str]:
 
 
 def leftovers(unclaimed: Unclaimed) -> Iterator[Difference]:
-    """Find what interrupted repairs left, ours and REINDEX CONCURRENTLY's, apart from what can still be used."""
+    """Yield what interrupted repairs and REINDEX CONCURRENTLY left, apart from what can still be used."""
     table = unclaimed.actual.name
     for index in unclaimed.indexes:
         if is_helper_name(index.name) or _is_reindex_leftover(index):
@@ -71,19 +72,19 @@ def leftovers(unclaimed: Unclaimed) -> Iterator[Difference]:
 
 
 def _is_reindex_leftover(index: Index) -> bool:
-    """Whether it is one of those described in https://www.postgresql.org/docs/current/sql-reindex.html"""
+    """Whether REINDEX CONCURRENTLY left it: https://www.postgresql.org/docs/current/sql-reindex.html"""
     return not index.valid and re.search(r"_cc(new|old)\d*$", index.name) is not None
 
 
 def _helper_checks(declared: Table, actual: Table) -> set[str]:
-    """Return the names of the checks that help columns which have yet to become NOT NULL."""
+    """Return the names of the helper checks of columns that have yet to become NOT NULL."""
     columns = [column for column in declared.columns.values() if column.not_null and column.name in actual.columns]
     nullable = [column.name for column in columns if not actual.columns[column.name].not_null]
     return {helper_name(HelperRole.CHECK, actual.name, name) for name in nullable}
 
 
 def undeclared_objects(unclaimed: Unclaimed) -> Iterator[Undeclared]:
-    """Find what no model declares, apart from what is reported with a declared thing."""
+    """Yield what no model declares, apart from what is reported with a declared object."""
     declared, actual = unclaimed.declared, unclaimed.actual
     for column in actual.columns.values():
         if column.name not in declared.columns:
@@ -98,28 +99,28 @@ def undeclared_objects(unclaimed: Unclaimed) -> Iterator[Undeclared]:
     yield from _dependents(actual)
 
 
-_REWRITES = "it rewrites statements, a repair's too, whose rows it may send elsewhere"
+_RULE_WARNING = "it rewrites statements, those of repairs too, and may redirect their rows"
 
-_INHERITS = (
-    "it inherits from this table. Its rows are read and filled with this one's, and columns are added and made NOT NULL"
-    " there as well; this one's keys, foreign keys and indexes don't hold for them"
+_CHILD_WARNING = (
+    "it inherits from this table. Queries and backfills of this table include its rows, and columns are added and made NOT"
+    " NULL there as well, but the keys, foreign keys and indexes of this table don't apply to them"
 )
 
 
 def _dependents(table: Table) -> Iterator[Undeclared]:
     yield from (Undeclared(table.name, UndeclaredKind.TRIGGER, name) for name in table.triggers)
-    yield from (Undeclared(table.name, UndeclaredKind.RULE, name, _REWRITES) for name in table.rules)
-    yield from (Undeclared(table.name, UndeclaredKind.CHILD, name, _INHERITS) for name in table.children)
+    yield from (Undeclared(table.name, UndeclaredKind.RULE, name, _RULE_WARNING) for name in table.rules)
+    yield from (Undeclared(table.name, UndeclaredKind.CHILD, name, _CHILD_WARNING) for name in table.children)
 
 
 def _column_warning(column: Column) -> str:
     if column.not_null and column.default is None and not column.generates_keys and not column.generated:
-        return "it is NOT NULL without a default, and will reject every insert that doesn't name it"
+        return "it is NOT NULL without a default, so every INSERT that doesn't name it fails"
     return ""
 
 
 def _index_warning(table: Table, index: Index) -> str:
-    twin = next((i for i in table.indexes if i.signature == index.signature and i.name != index.name), None)
     if not index.valid:
-        return "it is INVALID: it costs every write and helps no query"
-    return f"it repeats {twin.name}, and costs every write twice" if twin else ""
+        return "it is INVALID: every write has to update it, and no query uses it"
+    equal = next((i for i in table.indexes if i.signature == index.signature and i.name != index.name), None)
+    return f"it is a duplicate of {equal.name}, and every write has to update both" if equal else ""

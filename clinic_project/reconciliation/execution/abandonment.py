@@ -1,4 +1,4 @@
-"""Repairs that can't be finished now, and the repairs that are blocked by them."""
+"""Repairs that couldn't be finished, and the repairs that these block."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -9,7 +9,7 @@ from .sessions import Session
 
 
 class RepairAbandoned(Exception):
-    """A repair can't be finished now. What it has done so far stays, and the next run starts from there."""
+    """A repair couldn't be finished. What its steps have committed remains, and the next run continues from there."""
 
     def __init__(self, refusal: Refusal) -> None:
         self.refusal = refusal
@@ -17,15 +17,15 @@ class RepairAbandoned(Exception):
 
 
 def locked(step: Step, budget: float, lock_holders: Sequence[Session]) -> RepairAbandoned:
-    """The step didn't get its locks within `budget` seconds."""
-    holders = "; ".join(str(session) for session in lock_holders) or "no session any more"
+    """Return the exception for a step that didn't get its locks within `budget` seconds."""
+    holders = "; ".join(str(session) for session in lock_holders) or "sessions that have ended since"
     return RepairAbandoned(refusals.locked(step, budget, holders))
 
 
 class UnblockedRepairs:
-    """Iterates over the repairs that nothing blocks. Those that are blocked block, in turn, what requires them.
+    """Iterates over the repairs that aren't blocked. Those that are blocked block, in turn, the repairs that require them.
 
-    Whether one is blocked is asked when its turn comes: those before it may have been refused meanwhile.
+    Whether a repair is blocked is decided when its turn comes, since earlier ones may have been refused meanwhile.
     """
 
     def __init__(self, repairs: Iterable[Repair], blockers: Blockers) -> None:
@@ -44,7 +44,7 @@ class UnblockedRepairs:
 
 
 class AbandonedRepairs:
-    """The repairs that one reconciliation has abandoned, with their refusals; a plan is made anew in each of its rounds."""
+    """The repairs that were abandoned in one reconciliation, over all its rounds, with their refusals."""
 
     def __init__(self) -> None:
         self._refusals: list[tuple[Repair, Refusal]] = []
@@ -53,34 +53,35 @@ class AbandonedRepairs:
         self._refusals.append((repair, refusal))
 
     def retry_failed_statements(self) -> None:
-        """Forget those that failed as statements: what was repaired after them may have been what they required."""
+        """Let repairs whose statements failed be tried again: they may have required what was repaired after them."""
         self._refusals = [
             (repair, refusal) for repair, refusal in self._refusals if refusal.code is not RefusalCode.STATEMENT_FAILED
         ]
 
     def blockers(self) -> Blockers:
-        """Return what is not provided, since its repairs were abandoned."""
+        """Return the conditions that can't be met, since the repairs that provide them were abandoned."""
         blockers = Blockers()
         for repair, refusal in self._refusals:
             blockers = blockers.block(refusal, repair.provides)
         return blockers
 
     def remaining(self, plan: Plan) -> tuple[Repair, ...]:
-        """Return the plan's repairs that can still be tried: neither abandoned, nor blocked by one that was."""
-        return self._sort(plan)[0]
+        """Return the plan's repairs that can still be tried: neither abandoned, nor blocked by an abandoned one."""
+        return self._remaining_and_blockers(plan)[0]
 
     def refusals(self, plan: Plan) -> tuple[Refusal, ...]:
-        """Return why each was abandoned, with what is therefore blocked of the plan."""
-        _, blockers = self._sort(plan)
+        """Return the refusals, each with what it blocks of the plan."""
+        _, blockers = self._remaining_and_blockers(plan)
         return tuple(blockers.with_dependents(refusal) for _, refusal in self._refusals)
 
-    def _sort(self, plan: Plan) -> tuple[tuple[Repair, ...], Blockers]:
+    def _remaining_and_blockers(self, plan: Plan) -> tuple[tuple[Repair, ...], Blockers]:
         remaining = [repair for repair in plan.repairs if not self._includes(repair)]
         unblocked = UnblockedRepairs(remaining, self.blockers())
         return tuple(unblocked), unblocked.blockers
 
     def _includes(self, repair: Repair) -> bool:
-        """Whether one of these objects was to be repaired by a repair that was abandoned."""
+        """Whether an abandoned repair was for one of the same objects."""
         return any(
-            other.table == repair.table and not set(other.names).isdisjoint(repair.names) for other, _ in self._refusals
+            abandoned.table == repair.table and not set(abandoned.names).isdisjoint(repair.names)
+            for abandoned, _ in self._refusals
         )

@@ -1,4 +1,4 @@
-"""Gives a value to a column's NULLs, in batches with a commit each, while others change the table."""
+"""Sets a column to a value where it is NULL, in batches with a commit each, while other sessions change the table."""
 
 from functools import partial
 from typing import Any
@@ -9,13 +9,13 @@ from ..planning.plan import Backfill, Step
 from .locks import LockRetry
 from .reporter import Reporter
 
-#: How many blocks a range has at first, and at most, while few of the rows in them are NULL.
-FIRST_WIDTH, GREATEST_WIDTH = 32, 4096
+#: How many blocks a block range has at first, and at most.
+INITIAL_WIDTH, MAX_WIDTH = 32, 4096
 
-#: The part of a batch that a block range should hold: with more, many would hold more than one, and be read twice.
-ALMOST_FULL = 0.9
+#: The part of a batch that a block range should hold: if it were more, many would hold more than one, and be read twice.
+TARGET_FULLNESS = 0.9
 
-#: The most blocks that a table has, or one of those that inherit from it, which an UPDATE reaches as well.
+#: How many blocks the table has, or the largest of those that inherit from it, whose rows an UPDATE changes as well.
 _BLOCKS = """
     WITH RECURSIVE family (oid) AS (
         SELECT %s::regclass::oid UNION SELECT inhrelid FROM pg_inherits JOIN family ON inhparent = oid
@@ -32,11 +32,11 @@ class BackfillRunner:
         self.reporter = reporter
 
     def run(self, step: Step, backfill: Backfill) -> int:
-        """Return how many rows have got a value.
+        """Run the backfill, and return how many rows were changed.
 
         1. Read how many blocks the table has, and backfill these.
-        2. Rows that others change meanwhile may move to blocks that are added: backfill those that came since.
-        3. Repeat 2 until none were added, or those that were hold no such row.
+        2. Rows that other sessions change meanwhile may move to new blocks: backfill the blocks that were added since.
+        3. Repeat 2 until no blocks were added, or nothing was changed in those that were.
 
         Raises RepairAbandoned where a batch doesn't get its locks within the budget.
         """
@@ -50,20 +50,20 @@ class BackfillRunner:
             first = end
 
     def _run_blocks(self, step: Step, backfill: Backfill, first: int, end: int) -> int:
-        """Backfill the blocks from `first` up to `end`, and return how many rows have got a value.
+        """Backfill the blocks from `first` up to, not including, `end`. Return how many rows were changed.
 
-        1. Change at most a batch of the rows in a range of blocks, and commit.
-        2. Where a whole batch was found, there may be more: the next range begins where this one did, and is half as wide.
-        3. Else it begins where this one ends, and is wider if there was little to do.
+        1. Change at most a batch of the rows in a block range, and commit.
+        2. If a whole batch was found, there may be more: the next range begins at the same block, and is half as wide.
+        3. Else it begins where this one ends, and is wider if few rows were found.
 
-        So memory stays flat, no batch is longer than another, and blocks without NULLs are read fast.
+        So memory use is constant, all batches take about the same time, and blocks without NULLs are read fast.
         """
-        width, rows = FIRST_WIDTH, 0
+        width, rows = INITIAL_WIDTH, 0
         while first < end:
             statement = backfill.batch(first, first + width, self.batch_rows)
             found, changed = self.locks.until_granted(step, partial(self._run_batch, statement))
             rows += changed
-            # Where rows were found and none was changed, a trigger undoes it, and would again.
+            # If rows were found and none was changed, a trigger prevents it, and would again.
             if found < self.batch_rows or not changed:
                 first += width
             width = next_width(width, found / self.batch_rows)
@@ -73,7 +73,7 @@ class BackfillRunner:
     def _run_batch(self, statement: str) -> tuple[int, int]:
         """Return how many rows were found, and how many of them have a value now.
 
-        In five messages instead of one, a tenth of a batch's time would go into these.
+        All statements are sent in one message: five messages would take a tenth of a batch's time.
         """
         found, changed = self._fetch_row(self.locks.in_one_message(statement))
         return found, changed
@@ -85,8 +85,11 @@ class BackfillRunner:
 
 
 def next_width(width: int, fullness: float) -> int:
-    """Return how many blocks the next range should have, to hold nearly a batch, after so many held that part of one."""
+    """Return how many blocks the next range should have, to hold nearly a batch of rows to change.
+
+    `width` is how many blocks the last range had, `fullness` the part of a batch that it held.
+    """
     if fullness >= 1:
         return max(1, width // 2)
-    wider = min(2.0, ALMOST_FULL / fullness) if fullness else 2.0
-    return min(max(1, round(width * wider)), GREATEST_WIDTH)
+    wider = min(2.0, TARGET_FULLNESS / fullness) if fullness else 2.0
+    return min(max(1, round(width * wider)), MAX_WIDTH)

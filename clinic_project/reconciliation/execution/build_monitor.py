@@ -1,4 +1,4 @@
-"""Monitors a concurrent build or drop from a second connection: its progress, and the sessions that it waits for."""
+"""Monitors a concurrent build or drop through a second connection: its progress, and the sessions for which it waits."""
 
 import threading
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from ..planning.plan import Step
 from .reporter import Reporter
 from .sessions import blocking_sessions
 
-#: Seconds before the monitor connects, so that a short build costs no connection, and between its queries.
+#: Seconds before the monitor connects (so that a short build requires no second connection), and between its queries.
 DELAY, INTERVAL = 1.0, 0.5
 
 
 @contextmanager
 def monitored_build(connection: BaseDatabaseWrapper, step: Step, reporter: Reporter) -> Iterator[None]:
-    """Report on the statement that `connection` runs meanwhile, from a thread of its own."""
+    """Report, from another thread, on the statement that `connection` runs meanwhile."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (pid,) = cursor.fetchone()
@@ -34,8 +34,8 @@ def monitored_build(connection: BaseDatabaseWrapper, step: Step, reporter: Repor
 def _monitor(first: BaseDatabaseWrapper, pid: int, step: Step, reporter: Reporter, done: threading.Event) -> None:
     if done.wait(DELAY):
         return
-    second = first.copy()  # here, since a connection belongs to the thread that makes it
-    # The build doesn't need it: where no second connection can be made, it goes on without reports.
+    second = first.copy()  # here, since a connection belongs to the thread that creates it
+    # Where no second connection can be made, the build continues without reports.
     with suppress(Error):
         try:
             while not done.wait(INTERVAL):
@@ -48,7 +48,7 @@ def _report(second: BaseDatabaseWrapper, pid: int, step: Step, reporter: Reporte
     if sessions := blocking_sessions(second, pid):
         reporter.waiting(step, sessions)
     with second.cursor() as cursor:
-        # A build scans blocks, then loads tuples: https://www.postgresql.org/docs/current/progress-reporting.html
+        # A build reads blocks, then loads tuples: https://www.postgresql.org/docs/current/progress-reporting.html
         cursor.execute(
             "SELECT greatest(blocks_done, tuples_done), greatest(blocks_total, tuples_total)"
             " FROM pg_stat_progress_create_index WHERE pid = %s",

@@ -1,4 +1,4 @@
-"""Builds and drops indexes concurrently, which can't be in a transaction."""
+"""Builds and drops indexes concurrently, which is only possible outside of a transaction."""
 
 import time
 from contextlib import suppress
@@ -24,12 +24,12 @@ class ConcurrentBuildRunner:
     def run(self, step: Step) -> None:
         """Run a step of one statement outside of any transaction.
 
-        1. Run it. It waits for old transactions without blocking anyone, so it has a budget of its own instead of the
-           lock timeout.
-        2. Where it fails, drop the INVALID index that it leaves, which costs every write.
+        1. Run it. While it waits for old transactions it blocks no session, so it has a longer budget instead of the lock
+           timeout.
+        2. Where it fails, drop the INVALID index that it leaves, which every write would have to update.
         3. After a deadlock, try again within the budget.
 
-        Raises RepairAbandoned where old transactions outlast the budget, and django.db.Error for all else.
+        Raises RepairAbandoned where old transactions last longer than the budget, django.db.Error for any other error.
         """
         budget = self.budgets.build_budget
         deadline = time.monotonic() + budget
@@ -55,11 +55,11 @@ class ConcurrentBuildRunner:
             cursor.execute(step.sql)
 
     def _drop_invalid_index(self, step: Step, error: Error) -> None:
-        # Where the name was taken meanwhile, its owner is somebody else's.
+        # If the name was taken, the index of that name isn't the one of this build.
         if step.builds is None or connection_lost(error) or sqlstate(error) == DUPLICATE_TABLE:
             return
         with (
-            # Those for whom the build waited may still be there; then the next run drops it.
+            # The transactions for which the build waited may still run; then the next run drops the index.
             suppress(Error),
             session_settings(self.connection, lock_timeout=milliseconds(self.budgets.lock_timeout)),
             self.connection.cursor() as cursor,

@@ -1,4 +1,4 @@
-"""Runs a plan's repairs, step by step. A repair that can't be finished is abandoned, and the next one begins."""
+"""Runs the repairs of a plan, step by step. A repair that can't be finished is abandoned, and the next one is run."""
 
 import time
 from contextlib import suppress
@@ -23,9 +23,9 @@ from .sessions import without_timeouts
 
 @dataclass
 class Executor:
-    """Runs plans on one connection, in autocommit.
+    """Runs plans on one connection, in autocommit mode.
 
-    `abandoned` gathers the repairs that couldn't be finished, and why; `notes` what came up besides.
+    `abandoned` collects the repairs that couldn't be finished, with the reasons; `notes` the notes of the post-checks.
     """
 
     connection: BaseDatabaseWrapper
@@ -40,9 +40,9 @@ class Executor:
         self._builds = ConcurrentBuildRunner(self.connection, self.budgets, self.reporter)
 
     def run(self, plan: Plan) -> None:
-        """Run all repairs that nothing blocks, then the post-checks of those that were finished.
+        """Run all repairs that aren't blocked, then the post-checks of those that were finished.
 
-        Raises ReconciliationError if the connection is lost; the next run starts from there.
+        Raises ReconciliationError if the connection is lost; the next run continues from the schema that it finds.
         """
         with without_timeouts(self.connection):
             unblocked, finished = UnblockedRepairs(plan.repairs, self.abandoned.blockers()), []
@@ -52,7 +52,7 @@ class Executor:
                     finished.append(repair)
                 else:
                     unblocked.refuse(repair, refusal)
-            # Only now: an index that was built meanwhile may answer, where all rows had to be read before.
+            # At the end, since an index that was built meanwhile may save reading all rows.
             self._run_post_checks(finished)
 
     def _run_post_checks(self, repairs: list[Repair]) -> None:
@@ -74,21 +74,22 @@ class Executor:
         return None
 
     def _clean_up(self, step: Step) -> None:
-        """Try the step once. Where its locks can't be had now, it is left to the next run."""
+        """Try the step once. If it fails, it is left to the next run."""
         try:
             self._run_in_transaction(step.statements)
         except Error as error:
-            # Django would connect anew, and the next repair run without the migration lock.
+            # Otherwise Django would reconnect, and run the next repair without the migration lock.
             if connection_lost(error):
                 raise _connection_was_lost(step, error) from error
 
     def _run_step(self, repair: Repair, step: Step) -> None:
-        """Run a step, and once more where rows that were written meanwhile made it fail.
+        """Run a step, and once more if rows that were written meanwhile made it fail.
 
-        1. Run it.
-        2. Where its violation query covers the error, and the step says what to do about such rows: do that, then run
-           the step again. A second failure is final.
-        3. Raises RepairAbandoned for any other error of PostgreSQL; ReconciliationError if the connection is lost.
+        1. Run the step.
+        2. If it fails with an error that its violation query covers, and it has a `retry_after`: run that, then retry the
+           step. A second failure is final.
+
+        Raises RepairAbandoned for any other error of PostgreSQL, ReconciliationError if the connection is lost.
         """
         try:
             self._attempt(step)
@@ -108,13 +109,13 @@ class Executor:
             self._check_first(step)
             rows = self._run_statements(step)
         except BaseException:
-            # Whatever it is, an interrupt of the keyboard too: a bar that goes on would keep the terminal's cursor.
+            # KeyboardInterrupt too: a progress bar that isn't stopped leaves the terminal without a cursor.
             self.reporter.failed(step)
             raise
         self.reporter.finished(step, time.monotonic() - began, rows)
 
     def _check_first(self, step: Step) -> None:
-        """Raise RepairAbandoned where the step asks to look for violations before it runs, and there are any."""
+        """Raise RepairAbandoned if violations are to be checked before the step runs, and there are any."""
         if step.check_first and step.violations is not None:
             refusal = find_violations(self.connection, step.violations)
             if refusal is not None:
@@ -136,12 +137,12 @@ class Executor:
                 cursor.execute(statement)
 
     def _refusal(self, repair: Repair, step: Step, error: Error) -> Refusal:
-        """Return what a failed step means to a person: the rows that violate it, or else PostgreSQL's own words."""
+        """Return the refusal of a failed step: for the rows that violate it, or else with PostgreSQL's own message."""
         if connection_lost(error):
             raise _connection_was_lost(step, error) from error
         query = _violated(step, error)
         if query is not None:
-            # The rows may be of a table that this role may not read.
+            # This role may lack the privilege to read the table.
             with suppress(Error):
                 if refusal := find_violations(self.connection, query):
                     return refusal
@@ -149,12 +150,12 @@ class Executor:
 
 
 def _violated(step: Step, error: Error) -> ViolationQuery | None:
-    """Return the step's violation query, if it finds the rows that such an error is about."""
+    """Return the step's violation query, if it finds the rows that cause such an error."""
     return step.violations if step.violations is not None and sqlstate(error) in step.violations.sqlstates else None
 
 
 def _connection_was_lost(step: Step, error: Error) -> ReconciliationError:
     return ReconciliationError(
-        f"The connection to the database was lost while it was asked to {step.reason} ({message(error)}). Nothing is"
-        " lost; run migrate again: it starts from what is there."
+        f"The connection to the database was lost in the step {step.table}: {step.reason} ({message(error)}). No data is"
+        " lost. Run migrate again: it continues from the schema that it finds."
     )

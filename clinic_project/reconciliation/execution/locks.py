@@ -1,4 +1,4 @@
-"""How a step gets its locks, so that those who use the tables hardly notice: short lock timeouts, and retries."""
+"""How a step gets its locks without blocking other sessions for long: short lock timeouts, and retries."""
 
 import random
 import time
@@ -11,17 +11,17 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import Budgets, milliseconds
 from ..planning.plan import Step
-from ..sqlstates import TRY_AGAIN, sqlstate
+from ..sqlstates import RETRYABLE, sqlstate
 from .abandonment import locked
 from .reporter import Reporter
 from .sessions import lock_holders
 
-#: Seconds between an attempt and the next one: the first pause, and the longest.
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+#: Seconds between two attempts: the first pause, and the longest.
+INITIAL_PAUSE, MAX_PAUSE = 0.1, 5.0
 
-#: The lock timeout of the first attempts, in seconds: writers queue behind one that waits for a lock, and where they are
-#: all that holds it, so much is enough.
-FIRST_LOCK_TIMEOUT = 0.05
+#: The lock timeout of the first attempts, in seconds. Writers queue behind a session that waits for a lock; if only short
+#: writes hold it, this is enough.
+INITIAL_LOCK_TIMEOUT = 0.05
 
 _READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
@@ -34,40 +34,40 @@ T = TypeVar("T")
 
 
 def backoff() -> Iterator[float]:
-    """Yield the pause after each attempt, in seconds, without end: each twice the one before, up to the longest."""
-    pause = FIRST_PAUSE
+    """Yield, without end, the pause after each attempt, in seconds: it doubles, up to MAX_PAUSE."""
+    pause = INITIAL_PAUSE
     while True:
         yield pause
-        pause = min(pause * 2, LONGEST_PAUSE)
+        pause = min(pause * 2, MAX_PAUSE)
 
 
 def attempt_lock_timeout(pause: float, longest: float) -> float:
-    """Return how long an attempt waits for a lock, in seconds: a tenth of the pause that comes after it.
+    """Return how long an attempt waits for a lock, in seconds: a tenth of the pause after it.
 
-    So writers are kept waiting for a tenth of the time, and by no attempt for more than `longest` seconds.
+    So writers wait for a tenth of the time in all, and at most `longest` seconds at once.
     """
-    return min(max(FIRST_LOCK_TIMEOUT, pause / 10), longest)
+    return min(max(INITIAL_LOCK_TIMEOUT, pause / 10), longest)
 
 
 class LockRetry:
-    """Tries again for locks, with short timeouts and growing pauses, until the lock budget is used up."""
+    """Retries what needs a lock, with short lock timeouts and growing pauses, until the lock budget is used up."""
 
     def __init__(self, connection: BaseDatabaseWrapper, budgets: Budgets, reporter: Reporter) -> None:
         self.connection = connection
         self.budgets = budgets
         self.reporter = reporter
-        #: Of the attempt that is under way, or was the last, in seconds.
-        self.lock_timeout = attempt_lock_timeout(FIRST_PAUSE, budgets.lock_timeout)
+        #: The lock timeout of the present attempt, or of the last one, in seconds.
+        self.lock_timeout = attempt_lock_timeout(INITIAL_PAUSE, budgets.lock_timeout)
 
     def until_granted(self, step: Step, attempt: Callable[[], T]) -> T:
         """Call `attempt` until it gets the step's locks.
 
-        1. Attempt it with this attempt's lock timeout, which grows with the pauses.
-        2. Where a lock was not granted in time, or in a deadlock, let all who queue for the lock pass: pause, with
-           jitter, and try again.
-        3. Raises RepairAbandoned, naming the lock holders, where the budget would end before the next attempt.
+        1. Call it, with this attempt's lock timeout, which grows with the pauses.
+        2. If a lock is not granted in time, or after a deadlock: pause, with jitter, so that the sessions that queue for it
+           get the lock, and try again.
 
-        Any other django.db.Error of the attempt is raised as it is.
+        Raises RepairAbandoned, with the lock holders, where the budget ends before the next attempt. Any other
+        django.db.Error of the attempt is raised as it is.
         """
         deadline = time.monotonic() + self.budgets.lock_budget
         pauses = backoff()
@@ -77,7 +77,7 @@ class LockRetry:
             try:
                 return attempt()
             except Error as error:
-                if sqlstate(error) not in TRY_AGAIN:
+                if sqlstate(error) not in RETRYABLE:
                     raise
             holders = lock_holders(self.connection, step.relations)
             if time.monotonic() + pause > deadline:
@@ -87,13 +87,14 @@ class LockRetry:
 
     @contextmanager
     def transaction(self, *tables: str) -> Iterator[Any]:
-        """Give a cursor in a transaction whose statements wait for a lock no longer than the attempt's lock timeout.
+        """Yield a cursor in a transaction whose statements wait for a lock no longer than the attempt's lock timeout.
 
-        1. Whatever the role's default, each statement sees what was committed before it, while it waited for a lock too.
-        2. Lock `tables` (quoted names) against maintenance, for which no writer waits: all of them before the first
-           statement, which may block the writers of one while it waits for another. PostgreSQL cancels an autovacuum that
-           holds a lock, but only for one who has waited for the deadlock timeout, which is longer than ours.
-        3. Set the attempt's lock timeout for all that follows.
+        1. Set READ COMMITTED, whatever the role's default: each statement sees what was committed while it waited.
+        2. Lock `tables` (quoted names) in SHARE UPDATE EXCLUSIVE mode, which blocks maintenance and no writers. PostgreSQL
+           cancels an autovacuum that holds a lock, but only after the deadlock timeout, which is longer than the attempt's
+           lock timeout. All tables are locked before the first statement, so that none blocks the writers of one table
+           while it waits for the autovacuum of another.
+        3. Set the attempt's lock timeout for the statements that follow.
         """
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             cursor.execute(_READ_COMMITTED)
@@ -103,7 +104,7 @@ class LockRetry:
             yield cursor
 
     def in_one_message(self, statement: str) -> str:
-        """Return the statement and what `transaction` sets before it, to be sent as one message, which is a transaction.
+        """Return the statement with the settings of `transaction`, for sending in one message, which is one transaction.
 
         https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
         """
@@ -115,7 +116,7 @@ class LockRetry:
 
 
 def _lockable(cursor: Any, tables: tuple[str, ...]) -> list[str]:
-    """Return those of `tables` that this role may lock: to point a foreign key at one, REFERENCES on it is enough."""
+    """Return those of `tables` that this role may lock. It may not lock a parent on which it only has REFERENCES."""
     if not tables:
         return []
     cursor.execute(

@@ -12,10 +12,10 @@ from ..exceptions import ReconciliationError
 from ..sqlstates import connection_lost
 from .sessions import Session, has_ended, read_sessions
 
-#: The advisory lock that a migrating session holds. The numbers only have to be this project's own.
+#: The advisory lock of a migrating session: two numbers that no other application uses ("clin", "migr" in ASCII).
 MIGRATION_LOCK = (0x636C696E, 0x6D696772)
 
-#: Seconds between two attempts, at random.
+#: The shortest and the longest pause between two attempts, in seconds.
 PAUSES = 0.1, 0.4
 
 
@@ -25,11 +25,10 @@ def migration_lock(
 ) -> Iterator[None]:
     """Hold the migration lock. Raises TimeoutError after `budget` seconds.
 
-    1. Ask for it again and again, outside of any transaction: waiting inside pg_advisory_lock() would hold a snapshot, for
-       which the holder's concurrent index builds would wait in turn. Meanwhile, call `waiting` with each session that
-       holds it, once.
-    2. While it is held, Django may not connect anew: the lock would be gone with the session.
-    3. Release it. It also ends with the session, however that ends.
+    1. Poll for it, outside of any transaction: waiting inside pg_advisory_lock() would hold a snapshot, for which the
+       holder's concurrent index builds would wait in turn. Call `waiting` once with each session that holds it.
+    2. While it is held, prevent Django from reconnecting: the new session wouldn't hold the lock.
+    3. Release it. PostgreSQL also releases it when the session ends.
     """
     _acquire(connection, time.monotonic() + budget, waiting)
     try:
@@ -68,12 +67,12 @@ def _holders(connection: BaseDatabaseWrapper) -> list[Session]:
 
 @contextmanager
 def _without_reconnecting(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Raise ReconciliationError where Django would connect anew, as it does silently after a ROLLBACK that failed."""
+    """Raise ReconciliationError where Django would reconnect, as it does silently after a failed ROLLBACK."""
 
     def refuse() -> None:
         raise ReconciliationError(
-            "The connection to the database was lost, and with it the lock by which one session migrates at a time."
-            " Nothing is lost; run it again: it starts from what is there."
+            "The connection to the database was lost, and with it the lock that lets one session migrate at a time. No data"
+            " is lost. Run migrate again: it continues from the schema that it finds."
         )
 
     connection.connect = refuse  # type: ignore[method-assign]

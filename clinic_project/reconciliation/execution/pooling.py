@@ -1,7 +1,7 @@
-"""Finds out whether a pooler is in between, and whether it keeps a session for each client.
+"""Detects a pooler that assigns a session to a client for one transaction only.
 
-The migration lock, the timeouts and the concurrent builds belong to a session. PgBouncer's session pooling keeps one for
-each client; its transaction pooling hands it to somebody else after every transaction
+The migration lock, the timeouts and the concurrent builds require a session of their own. PgBouncer's session pooling
+assigns one to a client until it disconnects, its transaction pooling until the transaction ends
 (https://www.pgbouncer.org/features.html).
 """
 
@@ -13,19 +13,19 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..exceptions import Unsupported
 
-#: Seconds that a second client may take to get a session; where each client keeps its own, there may be none left.
+#: Seconds that the second client waits for a session; where each client has its own, there may be none left.
 SESSION_TIMEOUT = 3.0
 
 
 def require_own_session(connection: BaseDatabaseWrapper) -> None:
-    """Raise Unsupported if the server session changes from transaction to transaction."""
+    """Raise Unsupported if the session may change from transaction to transaction."""
     if _pid(connection) == _pid_at_login(connection):
-        return  # no pooler: it would have sent a key of its own
+        return  # no pooler: it would have sent another pid at login
     if _session_is_shared(connection):
         raise Unsupported(
-            "Expected a database session of its own, found a pooler that gives it to others after each transaction"
-            " (PgBouncer's pool_mode = transaction). Point DATABASE_URL, for migrate and reconcile, to the server itself,"
-            " or to a pool with pool_mode = session."
+            "Expected a database session of its own, found a pooler that assigns it to another client after each"
+            " transaction (PgBouncer's pool_mode = transaction). For migrate and reconcile, let DATABASE_URL name the server"
+            " itself, or a pool with pool_mode = session."
         )
 
 
@@ -40,9 +40,9 @@ def _pid_at_login(connection: BaseDatabaseWrapper) -> int:
 
 
 def _session_is_shared(connection: BaseDatabaseWrapper) -> bool:
-    """Whether a second client, while it is in a transaction, has the session that the first one just used.
+    """Whether a second client, which is in a transaction, gets the first one's session, or the first one gets another.
 
-    Poolers hand out the session that was used last, or each in turn; in the latter case the first client's changes.
+    Poolers assign the session that was used last, or each in turn: in the latter case the first client's changes.
     """
     before = _pid(connection)
     second = _SecondClient(connection)
@@ -63,7 +63,7 @@ class _SecondClient(threading.Thread):
         self._connected, self._stopping = threading.Event(), threading.Event()
 
     def run(self) -> None:
-        connection = self._first.copy()  # here, since a connection belongs to the thread that makes it
+        connection = self._first.copy()  # here, since a connection belongs to the thread that creates it
         with suppress(Error):
             try:
                 with connection.cursor() as cursor:
@@ -76,7 +76,7 @@ class _SecondClient(threading.Thread):
                 connection.close()
 
     def pid(self) -> int | None:
-        """Return its session's, or None if it got none in time: the sessions are all kept by their clients."""
+        """Return the pid of its session, or None if it got none in time: then each client has its own."""
         self._connected.wait(SESSION_TIMEOUT)
         return self._pid
 

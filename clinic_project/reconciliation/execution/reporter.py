@@ -1,4 +1,4 @@
-"""What a reconciliation reports while it works. The base reports to nobody; the commands' writes to a terminal."""
+"""What a reconciliation reports while it runs. This base class does nothing; that of the commands writes to a terminal."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,14 +8,14 @@ from .sessions import Session
 
 
 class Reporter:
-    """Is called for what happens to each step."""
+    """Its methods are called for the events of each step."""
 
-    #: What the next step is part of, to be written before it.
+    #: What the next step is part of, for writing before it.
     heading = ""
 
     @contextmanager
     def under(self, heading: str) -> Iterator[None]:
-        """Put the steps that are run meanwhile, if any are, under a heading."""
+        """Put the steps that run meanwhile, if any do, under a heading."""
         self.heading = heading
         try:
             yield
@@ -25,15 +25,15 @@ class Reporter:
     def started(self, step: Step) -> None: ...
 
     def progressed(self, step: Step, done: int, total: int) -> None:
-        """Both count the same: blocks, or rows."""
+        """`done` of `total` blocks, or rows, are done."""
 
     def waiting(self, step: Step, sessions: Sequence[Session]) -> None:
-        """The step waits for locks, or for old transactions, of these."""
+        """The step waits for locks or transactions of these sessions."""
 
     def failed(self, step: Step) -> None: ...
 
     def finished(self, step: Step, seconds: float, rows: int | None) -> None:
-        """`rows` is how many a backfill changed, None for other steps."""
+        """`rows` is how many rows a backfill changed, None for other steps."""
 
     def abandoned(self, refusal: Refusal) -> None:
-        """A repair can't be finished, for this reason."""
+        """A repair couldn't be finished, for this reason."""

@@ -1,4 +1,4 @@
-"""Other sessions, by what they lock and whom they block; and the settings of this one, which are always put back."""
+"""Other sessions, by what they lock and which session they block; and settings of this one, which are always restored."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-#: The last one is PostgreSQL 17's.
+#: The last setting exists since PostgreSQL 17.
 _NO_TIMEOUTS = {
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
@@ -15,15 +15,15 @@ _NO_TIMEOUTS = {
     "transaction_timeout": "0",
 }
 
-_LONGEST_QUERY = 80
+_MAX_QUERY_LENGTH = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Another session. `age` is that of its transaction, or of its state where it has none, in seconds.
+    """Another session, or a prepared transaction. `age` is that of its transaction, or else of its state, in seconds.
 
-    From roles that may not read them, the server hides state and age: they are empty and None then. A prepared transaction,
-    which no session has any more, has the pid 0, and the command that would end it as `query`.
+    The server hides state and age from roles that may not read them: then they are empty and None. A prepared transaction,
+    which belongs to no session, has the pid 0, and the commands that end it as its `query`.
     """
 
     pid: int
@@ -34,12 +34,12 @@ class Session:
 
     def __str__(self) -> str:
         query = " ".join(self.query.split())
-        shown = query if len(query) <= _LONGEST_QUERY else f"{query[:_LONGEST_QUERY]}…"
+        shown = query if len(query) <= _MAX_QUERY_LENGTH else f"{query[:_MAX_QUERY_LENGTH]}…"
         if not self.pid:
             return f"a prepared transaction, {self.age:.0f} s old: {shown}"
         name = f" ({self.application})" if self.application else ""
-        lasting = "" if self.age is None else f" for {self.age:.0f} s"
-        return f"pid {self.pid}{name}, {self.state or 'state hidden'}{lasting}: {shown or 'query hidden'}"
+        duration = "" if self.age is None else f" for {self.age:.0f} s"
+        return f"pid {self.pid}{name}, {self.state or 'state hidden'}{duration}: {shown or 'query hidden'}"
 
 
 _SESSION = """
@@ -50,7 +50,7 @@ _SESSION = """
 """
 
 
-# The locks of a prepared transaction have no pid; one of them is on its own number.
+# The locks of a prepared transaction have no pid. One of them is on its own transaction ID, which identifies it.
 _PREPARED = """
     SELECT DISTINCT 0, '', extract(epoch FROM clock_timestamp() - p.prepared)::float, '',
            format('COMMIT PREPARED %%1$L or ROLLBACK PREPARED %%1$L ends it', p.gid)
@@ -59,7 +59,7 @@ _PREPARED = """
 
 
 def lock_holders(connection: BaseDatabaseWrapper, relations: Iterable[str]) -> list[Session]:
-    """Return those that hold a lock on any of `relations` (quoted names): prepared transactions, then other sessions."""
+    """Return what holds a lock on any of `relations` (quoted names): prepared transactions, then other sessions."""
     session = """
         JOIN pg_locks l ON l.pid = a.pid AND l.granted AND l.locktype = 'relation'
         WHERE l.relation = ANY (SELECT to_regclass(name)::oid FROM unnest(%s::text[]) AS name)
@@ -77,14 +77,14 @@ def lock_holders(connection: BaseDatabaseWrapper, relations: Iterable[str]) -> l
 
 
 def blocking_sessions(connection: BaseDatabaseWrapper, pid: int) -> list[Session]:
-    """Return the sessions that the one of `pid` waits for now; for a prepared transaction, all that are in the database."""
+    """Return the sessions for which the session `pid` waits now; if one is a prepared transaction, all of the database."""
     prepared = "WHERE database = current_database() AND 0 = ANY (pg_blocking_pids(%s))"
     session = "WHERE a.pid = ANY (pg_blocking_pids(%s)) ORDER BY 3 DESC"
     return [*_read_prepared(connection, prepared, [pid]), *read_sessions(connection, session, [pid])]
 
 
 def read_sessions(connection: BaseDatabaseWrapper, clauses: str, parameters: list[Any]) -> list[Session]:
-    """Return the sessions that pg_stat_activity, as `a`, has after these JOIN and WHERE clauses."""
+    """Return the sessions of pg_stat_activity (alias `a`) that these JOIN and WHERE clauses select."""
     return _fetch(connection, _SESSION + clauses, parameters)
 
 
@@ -99,13 +99,13 @@ def _fetch(connection: BaseDatabaseWrapper, sql: str, parameters: list[Any]) -> 
 
 
 def without_timeouts(connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
-    """Turn off those of the role or the database: they are for its queries, not for a count of all rows or a build."""
+    """Turn off the timeouts of the role or the database, which are meant for an application's queries."""
     return session_settings(connection, **_NO_TIMEOUTS)
 
 
 @contextmanager
 def session_settings(connection: BaseDatabaseWrapper, **values: str) -> Iterator[None]:
-    """Set configuration parameters of this session, as far as its server has them, and put them back, whatever happens."""
+    """Set those of these parameters that the server has, for this session, and restore them afterwards."""
     with connection.cursor() as cursor:
         names = list(values)
         cursor.execute("SELECT " + ", ".join("current_setting(%s, true)" for _ in names), names)
@@ -120,7 +120,7 @@ def session_settings(connection: BaseDatabaseWrapper, **values: str) -> Iterator
 
 
 def has_ended(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the session is known to have ended; its settings and locks went with it."""
+    """Whether the session is known to have ended, with its settings and locks."""
     return connection.connection is None or bool(connection.connection.closed)
 
 

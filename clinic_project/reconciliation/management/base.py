@@ -1,4 +1,4 @@
-"""What the commands have in common: what they require of a connection, and how they end."""
+"""The base of the commands that reconcile: what they require of a connection, the migration lock, and their reports."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from .console import ConsoleReporter, notes_lines, refusals_text
 
 
 class ReconcilingCommand(BaseCommand):
-    """A command that reconciles: `reporter` writes what it does, `context` reaches the migrations that it runs."""
+    """A command that reconciles. `reporter` writes what it does, `context` is what the migrations that it runs get."""
 
     reporter: ConsoleReporter
     context: CommandContext
@@ -31,13 +31,13 @@ class ReconcilingCommand(BaseCommand):
         self.context = CommandContext(
             Budgets.from_settings(), self.reporter, allow_data_loss=options.get("allow_data_loss", False)
         )
-        # From before Django's checks on: ours needn't compare the schema a second time.
+        # Around Django's checks as well, so that `check_schema` doesn't compare the schema a second time.
         with running(self.context):
             return super().execute(*args, **options)
 
     @contextmanager
     def connected(self, alias: str) -> Iterator[BaseDatabaseWrapper]:
-        """Give a connection on which a reconciliation can run. Raises CommandError for the errors that stop it."""
+        """Yield a connection on which a reconciliation can run. Raises CommandError for the errors that stop it."""
         connection = connections[alias]
         with command_errors():
             _require_postgresql(connection)
@@ -46,15 +46,15 @@ class ReconcilingCommand(BaseCommand):
 
     @contextmanager
     def holding_migration_lock(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
-        """Let no other command migrate meanwhile. Raises CommandError when one has kept the lock for the whole budget."""
+        """Hold the migration lock. Raises CommandError if another session holds it for the whole budget."""
         budget = self.context.budgets.migration_budget
         try:
             with migration_lock(connection, budget, self.reporter.waiting_for_migrate):
                 yield
         except TimeoutError as error:
             raise CommandError(
-                f"Another migrate has been running for longer than {budget:g} s. Let it end, or end it, then run migrate"
-                " again."
+                f"Expected to begin within {budget:g} s, found that another migrate is still running. Wait until it ends, or"
+                " end it, then run migrate again."
             ) from error
 
     def report(self, notes: Iterable[Note], refusals: Iterable[Refusal]) -> None:
@@ -70,24 +70,24 @@ class ReconcilingCommand(BaseCommand):
 
 
 def _require_postgresql(connection: BaseDatabaseWrapper) -> None:
-    """Raise CommandError unless it is PostgreSQL, outside of any transaction, in a session of its own."""
+    """Raise CommandError unless the connection is to PostgreSQL, in no transaction, and in a session of its own."""
     if connection.vendor != "postgresql":
         raise CommandError(f"Expected a PostgreSQL database, found {connection.vendor} ({connection.alias}).")
     if connection.in_atomic_block:
-        raise CommandError("Expected to be outside of any transaction: each step is committed on its own.")
+        raise CommandError("Expected no open transaction, found one. Each step is committed on its own: end it first.")
     try:
         connection.ensure_connection()
         require_own_session(connection)
     except OperationalError as error:
         raise CommandError(
-            f"Can't connect to the database {connection.settings_dict['NAME']} ({message(error)}). Check DATABASE_URL, and"
-            " whether the server runs and has connections left."
+            f"Can't connect to the database {connection.settings_dict['NAME']} ({message(error)}). Check DATABASE_URL, that"
+            " the server is running, and that it has connections left."
         ) from error
 
 
 @contextmanager
 def command_errors() -> Iterator[None]:
-    """Raise CommandError, which ends a command without a traceback, for what a person or the server must settle."""
+    """Raise CommandError, which ends a command without a traceback, for errors of the reconciliation or the database."""
     try:
         yield
     except ReconciliationError as error:
@@ -97,14 +97,14 @@ def command_errors() -> Iterator[None]:
 
 
 def _database_error_text(error: Error) -> str:
-    """Say what to do about a database error outside of any repair, which would have been refused for it."""
+    """Say what to do about a database error that isn't one of a repair's steps, which would have been refused."""
     if connection_lost(error):
         return (
-            f"The database stopped answering ({message(error)}). Nothing is lost. Run the command again: it continues from"
-            " the schema that is there."
+            f"The connection to the database was lost ({message(error)}). No data is lost. Run the command again: it"
+            " continues from the schema that it finds."
         )
     code = f" (SQLSTATE {sqlstate(error)})" if sqlstate(error) else ""
     return (
-        f"PostgreSQL reported an error: {message(error)}{code}. Nothing is lost. Resolve it, then run the command again: it"
-        " continues from the schema that is there. --traceback shows where it happened."
+        f"PostgreSQL reported an error: {message(error)}{code}. No data is lost. Resolve the error, then run the command"
+        " again: it continues from the schema that it finds. --traceback shows where the error occurred."
     )

@@ -1,4 +1,4 @@
-"""Writes what a reconciliation does to a terminal, a line a step; in a terminal, long steps show their progress."""
+"""What the commands write: a line for each step, with the progress of long ones, and texts of differences and refusals."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -11,15 +11,15 @@ from ..execution.sessions import Session
 from ..pipeline import Inspection
 from ..planning.plan import Note, Refusal, Step, blocked_text, merged
 
-#: Seconds between two lines about the same wait, or the same step's progress.
-BETWEEN_LINES = 10.0
+#: Seconds between two lines about the same session, or about the progress of the same step.
+REPORT_INTERVAL = 10.0
 
 
 class ConsoleReporter(Reporter):
-    """Writes to the standard output of a command, in lines of their own; nothing where its verbosity is 0."""
+    """Writes to the standard output of a command, in lines of their own; nothing where the verbosity is 0."""
 
     def __init__(self, command: BaseCommand, verbosity: int) -> None:
-        # Its stdout and style are replaced as it starts, by call_command(stdout=…) or --no-color: they are read when used.
+        # The command, not its stdout and style, which are replaced when it starts (call_command(stdout=…), --no-color).
         self.command = command
         self.verbosity = verbosity
         self._line_open = False
@@ -43,11 +43,11 @@ class ConsoleReporter(Reporter):
             self.heading = ""
 
     def open_line(self) -> None:
-        """Take note that a line has been begun, which has to be ended before anything else is written."""
+        """Record that a line was begun elsewhere, which has to be ended before anything is written."""
         self._line_open = True
 
     def close_line(self) -> bool:
-        """Take note that the line ends elsewhere. Returns whether anything was written below it meanwhile."""
+        """Record that the line is ended elsewhere. Returns whether anything was written below it meanwhile."""
         was_open, self._line_open = self._line_open, False
         return not was_open
 
@@ -60,13 +60,13 @@ class ConsoleReporter(Reporter):
     def progressed(self, step: Step, done: int, total: int) -> None:
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, total=total)
-        elif time.monotonic() - self._progress_reported >= BETWEEN_LINES and total:
+        elif time.monotonic() - self._progress_reported >= REPORT_INTERVAL and total:
             self._progress_reported = time.monotonic()
             self.write(f"    {step_text(step)}: {done / total:.0%}")
 
     def waiting(self, step: Step, sessions: Sequence[Session]) -> None:
         for session in sessions:
-            if time.monotonic() - self._waits_reported.get(session.pid, -BETWEEN_LINES) >= BETWEEN_LINES:
+            if time.monotonic() - self._waits_reported.get(session.pid, -REPORT_INTERVAL) >= REPORT_INTERVAL:
                 self._waits_reported[session.pid] = time.monotonic()
                 self.write(f"    {step_text(step)}: waiting for {session}", self.command.style.WARNING)
 
@@ -87,7 +87,7 @@ class ConsoleReporter(Reporter):
         if refusal in self._refused:
             return  # it was retried
         self._refused.add(refusal)
-        self.write(f"    {_place(refusal)}: refused, see below", self.command.style.WARNING)
+        self.write(f"    {refusal.subject.label}: refused, see below", self.command.style.WARNING)
 
     def _end_progress(self) -> None:
         if self._bar is not None:
@@ -96,7 +96,7 @@ class ConsoleReporter(Reporter):
 
 
 def _progress_bar(step: Step, stdout: OutputWrapper) -> Any:
-    """Start a bar that shows the time as well: of a validation, nothing else is known."""
+    """Start a progress bar. It shows the time as well, since nothing else is known of a validation."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
@@ -119,19 +119,16 @@ def planned_text(step: Step) -> str:
     return f"{step_text(step)} ({step.lock})"
 
 
-def _place(refusal: Refusal) -> str:
-    return refusal.subject.label
-
-
 def refusals_text(refusals: Iterable[Refusal]) -> str:
     """Return refusals for a person to act on: the object, what is wrong with it, and what to do."""
     unique = merged(refusals)
     count = "one thing needs" if len(unique) == 1 else f"{len(unique)} things need"
     nothing_done = any(refusal.fatal for refusal in unique)
-    then = " before repairs can begin." if nothing_done else ". What was safe has been done."
-    lines = [f"The schema is not as declared: {count} a person's decision{then}"]
+    end = " before repairs can begin." if nothing_done else ". What was safe has been done."
+    lines = [f"The schema is not as declared: {count} a person's decision{end}"]
     for refusal in unique:
-        lines += [f"  {_place(refusal)} [{refusal.code}]", f"    {refusal.reason}", f"    To do: {refusal.remedy}"]
+        label = refusal.subject.label
+        lines += [f"  {label} [{refusal.code}]", f"    {refusal.reason}", f"    To do: {refusal.remedy}"]
         if refusal.blocked:
             lines.append(f"    {blocked_text(refusal.blocked)}")
     return "\n".join(lines)
@@ -141,8 +138,8 @@ def differences_text(inspection: Inspection) -> str:
     """Return a table of what differs: object, declared, actual."""
     rows = [("object", "declared", "actual")]
     rows += [(d.subject.label, d.declared_text, d.actual_text) for d in inspection.differences.items]
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    return "\n".join(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows)
+    first, second = (max(len(row[column]) for row in rows) for column in range(2))
+    return "\n".join(f"  {label:<{first}}  {declared:<{second}}  {actual}" for label, declared, actual in rows)
 
 
 def notes_lines(notes: Iterable[Note]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What `migrate` does, step by step: it completes the migration history, repairs, lets Django run, and verifies."""
+"""What `migrate` does: it completes the migration history, repairs, runs Django's own migrate, and verifies the schema."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,13 +15,13 @@ from django.db.models.signals import post_migrate, pre_migrate
 
 from ..exceptions import Refused
 from ..migration_history import (
-    MissingMigrations,
-    missing_apps,
-    missing_dependencies,
+    UnrecordedMigrations,
+    apps_that_only_reconcile,
+    find_unrecorded_apps,
+    find_unrecorded_dependencies,
     reconciled_labels,
-    record,
-    repair_table,
-    that_only_reconcile,
+    record_migrations,
+    repair_history_table,
 )
 from ..pipeline import Inspection
 from ..planning.plan import Refusal, RefusalCode
@@ -29,13 +29,13 @@ from ..server_requirements import require_server
 from .base import ReconcilingCommand
 from .console import differences_text
 
-#: Migrations in their order, each with whether it is unapplied.
+#: Migrations in the order in which they run, each with whether it runs backwards.
 MigrationPlan = Sequence[tuple[Migration, bool]]
 
 
 @dataclass
 class MigrateRun:
-    """One run of `migrate`. All its refusals are gathered here, those of the migrations too, and reported at its end."""
+    """One run of `migrate`. All its refusals, those of the migrations too, are collected and reported at its end."""
 
     command: ReconcilingCommand
     connection: BaseDatabaseWrapper
@@ -43,8 +43,9 @@ class MigrateRun:
     fake: bool
     fake_initial: bool
     refusals: list[Refusal] = field(default_factory=list)
-    #: The latest one that was made.
+    #: The latest inspection.
     inspection: Inspection | None = None
+    #: Whether any migration runs backwards.
     unapplies: bool = False
 
     def run(self) -> None:
@@ -57,7 +58,7 @@ class MigrateRun:
             except Refused as refused:
                 self.reconcile_refused_apps(refused)
                 if not self.refusals:
-                    # Together with the other apps it could be repaired: the migrations go through now.
+                    # Reconciled together with other apps, it could be repaired: the migrations succeed now.
                     self.run_django()
         self.report()
 
@@ -65,27 +66,27 @@ class MigrateRun:
 
     def complete_history(self) -> None:
         if not self.fake and not self.fake_initial:
-            self._record(missing_apps(self.connection, self.command.context.budgets))
+            self._record(find_unrecorded_apps(self.connection, self.command.context.budgets))
 
     def run_django(self) -> None:
         try:
             self.django_migrate()
         except InconsistentMigrationHistory:
-            self._record(missing_dependencies(self.connection, self.command.context.budgets))
+            self._record(find_unrecorded_dependencies(self.connection, self.command.context.budgets))
             self.django_migrate()
 
     def repair_recorded(self, apps: Apps, plan: MigrationPlan) -> None:
-        """Repair the tables of the migrations that are recorded as applied, apart from what this run changes itself.
+        """Repair the tables of the migrations that are recorded as applied, but for apps that this run reconciles anyway.
 
-        A pending ReconcileSchema may have been half done by a run that was killed: its tables are ahead of the history.
+        A killed run may have half applied a pending ReconcileSchema: then the tables of its app are ahead of the history.
         """
-        labels = _labels_in(apps) - _left_to_the_plan(plan)
+        labels = _labels_in(apps) - _handled_by_plan(plan)
         if not labels:
             return
         with self.command.reporter.under("Repairing what is recorded as applied:"):
-            outcome = self.command.context.reconcile(self.connection, apps, sorted(labels))
-        self.refusals += outcome.refusals
-        self.inspection = outcome.inspection
+            result = self.command.context.reconcile(self.connection, apps, sorted(labels))
+        self.refusals += result.refusals
+        self.inspection = result.inspection
 
     def verify(self, apps: Apps, plan: MigrationPlan) -> None:
         if not plan and self.inspection is not None:
@@ -93,39 +94,39 @@ class MigrateRun:
         self.inspection = self.command.context.inspect(self.connection, apps, sorted(_labels_in(apps)))
 
     def reconcile_refused_apps(self, refused: Refused) -> None:
-        """Do what is safe for the apps that a refusal kept from being migrated. They stay unrecorded until it is settled."""
+        """Do what is safe for the apps that a refusal prevented from being migrated. Their migrations aren't recorded."""
         self.command.reporter.close_line()
         self.refusals += refused.refusals
         loader = MigrationLoader(self.connection)
         pending = [node for key, node in loader.graph.nodes.items() if key not in loader.applied_migrations]
-        labels = that_only_reconcile(reconciled_labels(), pending)
-        outcome = self.command.context.reconcile(self.connection, loader.project_state().apps, sorted(labels))
+        labels = apps_that_only_reconcile(reconciled_labels(), pending)
+        result = self.command.context.reconcile(self.connection, loader.project_state().apps, sorted(labels))
         if labels == reconciled_labels() and not self.unapplies:
-            # This outcome has them all, and knows what each one blocks in other apps, too.
+            # This result has all refusals of the schema, with what each blocks in other apps as well.
             self.refusals = [refusal for refusal in self.refusals if refusal.code is RefusalCode.HISTORY_LOST]
-        self.refusals += outcome.refusals
+        self.refusals += result.refusals
 
     def report(self) -> None:
-        """Print that the schema is verified, or what isn't as declared. Raises CommandError for the latter.
+        """Print that the schema is verified. Raises CommandError where it is not as declared.
 
-        It is only a warning where all that differs requires tables that others must create, and with --fake.
+        With --fake, or where all differences are blocked by missing tables, that is only a warning.
         """
         self.command.report(self.command.context.notes, self.refusals)
         if self.inspection is None:
             return
         if self.inspection.in_sync:
             self.command.report_verified(self.inspection)
-        elif self.inspection.blocked_by_others or self.fake:
+        elif self.inspection.blocked_by_missing_tables or self.fake:
             text = f"Not as declared:\n{differences_text(self.inspection)}"
             self.command.stderr.write(text, self.command.style.WARNING)
         else:
             raise CommandError(f"The schema is not as declared:\n{differences_text(self.inspection)}")
 
-    # How they are called
+    # Django's signals
 
     @contextmanager
     def _connected_to_signals(self) -> Iterator[None]:
-        """Take the project states before and after the migrations from Django's signals: it has made them anyway."""
+        """Get the project states before and after the migrations from Django's signals, which have them anyway."""
         pre_migrate.connect(self._before_migrations)
         post_migrate.connect(self._after_migrations)
         try:
@@ -134,7 +135,7 @@ class MigrateRun:
             pre_migrate.disconnect(self._before_migrations)
             post_migrate.disconnect(self._after_migrations)
 
-    # Django sends either signal once for each app: the first one is enough.
+    # Django sends each signal once for each app: the first time is enough.
 
     def _before_migrations(self, *, apps: Apps, plan: MigrationPlan, **kwargs: Any) -> None:
         pre_migrate.disconnect(self._before_migrations)
@@ -148,27 +149,27 @@ class MigrateRun:
         post_migrate.disconnect(self._after_migrations)
         self.verify(apps, plan)
 
-    def _record(self, missing: MissingMigrations) -> None:
-        """Record what the tables show to have been run. Raises Refused where they contradict it."""
-        if missing.consistent:
+    def _record(self, unrecorded: UnrecordedMigrations) -> None:
+        """Record the consistent migrations as applied. Raises Refused if the tables of any app contradict its migrations."""
+        if unrecorded.consistent:
             self._repair_history_table()
-            record(self.connection, missing.consistent)
-        self.command.context.notes += missing.notes
-        if missing.refusals:
-            raise Refused(missing.refusals)
+            record_migrations(self.connection, unrecorded.consistent)
+        self.command.context.notes += unrecorded.notes
+        if unrecorded.refusals:
+            raise Refused(unrecorded.refusals)
 
     def _repair_history_table(self) -> None:
-        self.refusals += repair_table(self.connection, self.command.context)
+        self.refusals += repair_history_table(self.connection, self.command.context)
 
 
-def _left_to_the_plan(plan: MigrationPlan) -> set[str]:
-    """Return the labels of apps that are migrated backwards, or forwards by nothing but ReconcileSchema."""
+def _handled_by_plan(plan: MigrationPlan) -> set[str]:
+    """Return the labels of the apps that the plan migrates backwards, or forwards by nothing but ReconcileSchema."""
     backwards = {migration.app_label for migration, is_backwards in plan if is_backwards}
     forwards = {migration.app_label for migration, is_backwards in plan if not is_backwards}
-    return backwards | that_only_reconcile(forwards, [migration for migration, _ in plan])
+    return backwards | apps_that_only_reconcile(forwards, [migration for migration, _ in plan])
 
 
 def _labels_in(apps: Apps) -> set[str]:
-    """Return the labels of the reconciled apps that have models in a state."""
+    """Return the labels of the reconciled apps that have models in `apps`."""
     present = {model._meta.app_label for model in apps.get_models()}
     return present & reconciled_labels()

@@ -1,6 +1,6 @@
-"""What can't be had, and what is therefore blocked.
+"""Which conditions can't be met, and what is blocked by that.
 
-PostgreSQL would refuse each thing that requires a refused one by itself, for a reason that only repeats the first.
+Without this, PostgreSQL would refuse each repair that requires a refused one, with an error that hides the cause.
 """
 
 from collections.abc import Iterable
@@ -15,22 +15,22 @@ Cause = TypeVar("Cause", bound=Refusal | Note)
 
 @dataclass(frozen=True, slots=True)
 class Blockers:
-    """Conditions that nothing brings about, with their root causes; and the objects that each cause blocks.
+    """Conditions that can't be met, with their root causes; and the objects that each cause blocks.
 
-    A root cause is a refusal, or a note of what others must make. What asks changes nothing; what records returns the
-    blockers as they are then.
+    A root cause is a refusal, or a note about a missing table. A value: what records something returns new blockers.
     """
 
-    missing: tuple[tuple[Refusal | Note, frozenset[Condition]], ...] = ()
+    unmet: tuple[tuple[Refusal | Note, frozenset[Condition]], ...] = ()
     blocked: tuple[tuple[Refusal | Note, ObjectReference], ...] = ()
 
     def blocked_by(self, requires: frozenset[Condition]) -> list[Refusal | Note]:
-        """Return the root causes for which something with these requirements can't be had."""
-        causes = (cause for cause, conditions in self.missing if not conditions.isdisjoint(requires))
+        """Return the root causes that block whatever has these requirements."""
+        causes = (cause for cause, conditions in self.unmet if not conditions.isdisjoint(requires))
         return list(dict.fromkeys(causes))
 
     def block(self, cause: Refusal | Note, conditions: frozenset[Condition]) -> "Blockers":
-        return replace(self, missing=(*self.missing, (cause, conditions)))
+        """Record that `conditions` can't be met, because of `cause`."""
+        return replace(self, unmet=(*self.unmet, (cause, conditions)))
 
     def block_dependents(
         self,
@@ -38,10 +38,10 @@ class Blockers:
         objects: Iterable[ObjectReference],
         provides: frozenset[Condition] = frozenset(),
     ) -> "Blockers":
-        """Record that `objects` are blocked, and that what they would provide can't be had for the same causes."""
+        """Record that `causes` block `objects`, and that the conditions that these would provide can't be met either."""
         causes, objects = list(causes), list(objects)
         return Blockers(
-            (*self.missing, *((cause, provides) for cause in causes)),
+            (*self.unmet, *((cause, provides) for cause in causes)),
             (*self.blocked, *((cause, reference) for cause in causes for reference in objects)),
         )
 

@@ -1,4 +1,4 @@
-"""Puts a plan together of what is decided for each difference."""
+"""Builds a plan from sub-plans, which say what to do about each difference."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,10 +12,7 @@ from .plan import Condition, Note, Plan, Refusal, Repair
 
 @dataclass
 class PlanBuilder:
-    """The one place where a plan is put together, for the schema `actual`.
-
-    `potential_causes` are reported only where they block something.
-    """
+    """Collects the parts of a plan for the schema `actual`. `potential_causes` are reported only if they block something."""
 
     actual: Schema
     repairs: list[Repair] = field(default_factory=list)
@@ -24,8 +21,8 @@ class PlanBuilder:
     potential_causes: list[Refusal | Note] = field(default_factory=list)
     blockers: Blockers = field(default_factory=Blockers)
 
-    def expect_blocked(self, cause: Refusal | Note, conditions: frozenset[Condition]) -> None:
-        """Know why `conditions` can't be had, in case that anything requires them."""
+    def add_potential_cause(self, cause: Refusal | Note, conditions: frozenset[Condition]) -> None:
+        """Record that `conditions` can't be met because of `cause`, which is reported if anything requires them."""
         self.blockers = self.blockers.block(cause, conditions)
         if cause not in self.potential_causes:
             self.potential_causes.append(cause)
@@ -37,7 +34,7 @@ class PlanBuilder:
             self.blockers = self.blockers.block(refusal, provided_by(item))
 
     def merge(self, sub_plan: Plan, items: Sequence[Difference] = ()) -> None:
-        """Take over what was decided for `items`, with what these require and provide."""
+        """Add a sub-plan for the differences `items`. Its repairs require and provide what these do."""
         for refusal in sub_plan.refusals:
             self.refuse(refusal, items)
         requires = frozenset().union(*(required_by(item, self.actual) for item in items))
@@ -48,30 +45,31 @@ class PlanBuilder:
         ]
         self.notes += sub_plan.notes
 
-    def take_over(self, plan: Plan, blockers: Blockers) -> None:
-        """Take over what was decided over all tables, with what is blocked by that."""
+    def merge_with_blockers(self, plan: Plan, blockers: Blockers) -> None:
+        """Add a sub-plan over all tables, and take the blockers that result from it."""
         self.merge(plan)
         self.blockers = blockers
 
-    def leave_out_blocked(self) -> None:
-        """Leave out the repairs that are blocked, and those that require them in turn, with all their causes."""
+    def remove_blocked(self) -> None:
+        """Remove the repairs that are blocked, and those that require them in turn; record all their causes."""
         causes: list[list[Refusal | Note]] = [[] for _ in self.repairs]
-        blocked_more = True
-        while blocked_more:
-            blocked_more = False
+        found_more = True
+        while found_more:
+            found_more = False
             for repair, known in zip(self.repairs, causes, strict=True):
                 if new := [cause for cause in self.blockers.blocked_by(repair.requires) if cause not in known]:
                     self.blockers = self.blockers.block_dependents(new, repair.objects, repair.provides)
                     known.extend(new)
-                    blocked_more = True
+                    found_more = True
         self.repairs = [repair for repair, known in zip(self.repairs, causes, strict=True) if not known]
 
-    def finished(self) -> Plan:
-        in_order = sorted(self.repairs, key=lambda repair: repair.phase)
+    def build(self) -> Plan:
+        """Return the plan: its repairs in the order of their phases, or none where a refusal is fatal."""
+        repairs = sorted(self.repairs, key=lambda repair: repair.phase)
         if any(refusal.fatal for refusal in self.refusals):
-            in_order = []
-        complete = self.blockers.with_dependents
-        causes = [cause for cause in map(complete, self.potential_causes) if cause.blocked]
-        refusals = [*map(complete, self.refusals), *(cause for cause in causes if isinstance(cause, Refusal))]
-        notes = [*map(complete, self.notes), *(cause for cause in causes if isinstance(cause, Note))]
-        return Plan(tuple(in_order), tuple(refusals), tuple(notes))
+            repairs = []
+        with_dependents = self.blockers.with_dependents
+        causes = [cause for cause in map(with_dependents, self.potential_causes) if cause.blocked]
+        refusals = [*map(with_dependents, self.refusals), *(cause for cause in causes if isinstance(cause, Refusal))]
+        notes = [*map(with_dependents, self.notes), *(cause for cause in causes if isinstance(cause, Note))]
+        return Plan(tuple(repairs), tuple(refusals), tuple(notes))

@@ -1,4 +1,4 @@
-"""What a difference can't be settled without, and what others can't be settled without it."""
+"""The conditions that settling a difference requires, and those that it provides."""
 
 from collections.abc import Iterator
 
@@ -25,11 +25,11 @@ _COLUMN_CONDITIONS = {
     Kind.COLUMN_NULLABLE: (ConditionKind.COLUMN_IS_NOT_NULL,),
     Kind.COLUMN_NOT_NULL_UNVALIDATED: (ConditionKind.COLUMN_IS_NOT_NULL,),
 }
-_MAKING_KEYS = (Kind.CONSTRAINT_MISSING, Kind.CONSTRAINT_DEFINITION, Kind.KEY_INDEX_INVALID)
+_KEY_CREATING_KINDS = (Kind.CONSTRAINT_MISSING, Kind.CONSTRAINT_DEFINITION, Kind.KEY_INDEX_INVALID)
 
 
 def provided_by(item: Difference) -> frozenset[Condition]:
-    """Return what others may require, once the difference is settled."""
+    """Return the conditions that are met once the difference is settled."""
     if item.kind in _TABLE_CONDITIONS:
         return frozenset({Condition(_TABLE_CONDITIONS[item.kind], item.table)})
     if item.kind in _COLUMN_CONDITIONS:
@@ -38,7 +38,7 @@ def provided_by(item: Difference) -> frozenset[Condition]:
 
 
 def _provided_by_constraint(item: ConstraintDifference) -> Iterator[Condition]:
-    if item.kind in _MAKING_KEYS and item.declared.kind.can_be_referenced:
+    if item.kind in _KEY_CREATING_KINDS and item.declared.kind.can_be_referenced:
         yield Condition(ConditionKind.COLUMNS_ARE_UNIQUE, item.table, item.declared.columns)
         yield from _outside_primary_key(item)
     elif item.kind is Kind.CONSTRAINT_UNVALIDATED:
@@ -55,14 +55,14 @@ def _freed_by(item: Difference) -> Iterator[Condition]:
 
 
 def _outside_primary_key(item: ConstraintDifference) -> Iterator[Condition]:
-    """Yield what becomes of the columns of another primary key: only then may they be NULL."""
+    """Yield that the columns of the primary key that is replaced are outside of it: only then may they be NULL."""
     if item.conflicting is not None and item.conflicting.kind is ConstraintKind.PRIMARY_KEY:
         for column in item.conflicting.columns:
             yield Condition(ConditionKind.COLUMN_IS_OUTSIDE_PRIMARY_KEY, item.table, (column,))
 
 
 def required_by(item: Difference, actual: Schema) -> frozenset[Condition]:
-    """Return what the difference can't be settled without."""
+    """Return the conditions that must be met before the difference can be settled."""
     if isinstance(item, ColumnDifference) and item.kind not in (Kind.COLUMN_TYPE, Kind.COLUMN_NOT_NULL_NAME):
         return _required_by_column(item)
     if isinstance(item, IndexDifference) and item.kind is not Kind.INDEX_PARAMETERS:
@@ -92,13 +92,13 @@ def _required_by_constraint(item: ConstraintDifference, actual: Schema) -> froze
         return required
     required |= required_for_constraint(item.table, item.declared, actual)
     if item.kind is Kind.CONSTRAINT_DEFINITION:
-        # Until then, what it replaces keeps wrong rows out.
+        # Until then, the constraint that it replaces rejects wrong rows.
         required |= {Condition(ConditionKind.CONSTRAINT_IS_VALIDATED, item.table, (item.name,))}
     return required
 
 
 def required_for_constraint(table: str, declared: Constraint, actual: Schema) -> frozenset[Condition]:
-    """Return what has to be true before the constraint `declared` can be added to `table`."""
+    """Return the conditions that must be met before the constraint `declared` can be added to `table`."""
     required = set(columns_exist(table, declared.columns))
     if declared.kind is ConstraintKind.PRIMARY_KEY:
         required |= {Condition(ConditionKind.COLUMN_IS_NOT_NULL, table, (column,)) for column in declared.columns}
@@ -113,7 +113,7 @@ def _required_of_parent(table: str, declared: Constraint, parent: str, actual: S
         yield Condition(ConditionKind.COLUMNS_ARE_UNIQUE, parent, declared.target_columns)
     if parent != table:
         yield table_exists(parent)
-        # Only an UNLOGGED table may point to another.
+        # Only an UNLOGGED table can reference an UNLOGGED one.
         if table not in actual.tables or actual.tables[table].logged:
             yield Condition(ConditionKind.TABLE_IS_LOGGED, parent)
 
@@ -151,5 +151,5 @@ def columns_exist(table: str, columns: tuple[str, ...]) -> Iterator[Condition]:
 
 
 def name_is_free(name: str) -> Condition:
-    """Return that nothing has the name, which an index shares with all relations of the schema."""
+    """Return the condition that no relation of the schema has the name, as a new index requires."""
     return Condition(ConditionKind.NAME_IS_FREE, "", (name,))

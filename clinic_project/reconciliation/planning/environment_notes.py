@@ -1,4 +1,4 @@
-"""What else a person should know: tables of the same name elsewhere, and what no model declares."""
+"""Notes about the rest of the database: relations of the same name in other schemas, and what no model declares."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -21,26 +21,29 @@ def environment_notes(differences: Differences) -> Iterator[Note]:
 
 def _shadowed(table: Table, schema: str) -> Note:
     text = (
-        f"queries for it find {identifier(schema, table.name)} instead, which is earlier on the search path. This one is"
-        " the one that is kept in order."
+        f"queries that name no schema find {identifier(schema, table.name)}, which is earlier on the search path. The one"
+        f" that is reconciled is {table.sql_name}."
     )
     return Note(NoteCode.SHADOWED, table.name, table.name, text)
 
 
 def _in_another_schema(relation: Relation, schema: str) -> Note:
-    text = f"this table is kept in the schema {schema}; the one of its name in {relation.schema} is left alone."
+    text = (
+        f"the table in the schema {schema} is reconciled; {relation.kind.label} of the same name in the schema"
+        f" {relation.schema} is left alone."
+    )
     return Note(NoteCode.ANOTHER_SCHEMA, relation.name, relation.name, text)
 
 
 def _undeclared(undeclared: Sequence[Undeclared]) -> Iterator[Note]:
-    """Note what may do harm by name, the rest of a table in one line."""
-    harmless = defaultdict(list)
-    for each in undeclared:
-        if each.warning:
-            text = f"isn't declared, and is left alone: {each.warning}."
-            yield Note(NoteCode(f"undeclared-{each.kind}"), each.table, each.name, text)
+    """Yield a note for each object that has a warning, and one for the rest of a table."""
+    without_warning = defaultdict(list)
+    for item in undeclared:
+        if item.warning:
+            text = f"isn't declared, and is left alone: {item.warning}."
+            yield Note(NoteCode(f"undeclared-{item.kind}"), item.table, item.name, text)
         else:
-            harmless[each.table].append(f"{each.kind} {each.name}")
-    for table, names in harmless.items():
+            without_warning[item.table].append(f"{item.kind} {item.name}")
+    for table, names in without_warning.items():
         text = f"left alone, since no model declares them: {', '.join(names)}."
         yield Note(NoteCode.UNDECLARED, table, table, text)

@@ -1,8 +1,8 @@
 """A plan as data: ordered repairs made of steps, refusals and notes. Nothing is run here.
 
-A repair brings about one difference (or a few that only work together); its steps stand in the order in which they must
-be taken, and each can be cut off: the next plan starts from what is there. Repairs stand in phases, so that a table is
-there before its columns, and a key before the foreign keys that point to it.
+A repair settles one difference, or a few that can only be settled together. Its steps are in the order in which they must
+run, and a run can be interrupted at each of them: the next plan starts from the schema that it finds. Repairs are sorted by
+phases, so that a table exists before its columns, and a key before the foreign keys that point to it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ class Lock(StrEnum):
 
 
 class RefusalCode(StrEnum):
-    """Why a person has to decide. The values are stable: programs and the README's table rely on them."""
+    """Why a person has to decide. The values are stable: programs rely on them, and README.md explains them."""
 
     CHECK_VIOLATIONS = "check-violations"
     COLUMN_NEEDS_REWRITE = "column-needs-rewrite"
@@ -64,7 +64,7 @@ class RefusalCode(StrEnum):
 
 
 class NoteCode(StrEnum):
-    """What a person should know of. Stable, as the refusals' codes are."""
+    """What a person should know. The values are stable, as those of the refusals are."""
 
     ANOTHER_SCHEMA = "another-schema"
     DEFAULT_REPLACED = "default-replaced"
@@ -83,10 +83,9 @@ class NoteCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What only a person can decide; `fatal` ones stop the whole plan.
+    """What only a person can decide. Where one is `fatal`, the plan has no repairs.
 
-    `statements` is the SQL that `remedy` tells, in the order in which it has to run. `blocked` is what can't be repaired
-    before.
+    `statements` is the SQL of `remedy` that can be run as it is, in its order. `blocked` is what can't be repaired before.
     """
 
     code: RefusalCode
@@ -107,7 +106,7 @@ class Refusal:
 
 
 def merged(refusals: Iterable[Refusal]) -> list[Refusal]:
-    """Return each refusal once, with all that it blocks: several inspections may each have seen a part of that."""
+    """Return each refusal once, with all that it blocks: each of several inspections may have found a part of that."""
     blocked: dict[Refusal, dict[ObjectReference, None]] = {}
     for refusal in refusals:
         blocked.setdefault(replace(refusal, blocked=()), {}).update(dict.fromkeys(refusal.blocked))
@@ -116,7 +115,7 @@ def merged(refusals: Iterable[Refusal]) -> list[Refusal]:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a person should know. `blocked` is what can't be repaired before others have made what it tells of."""
+    """What a person should know. `blocked` is what can't be repaired before the table that it names exists."""
 
     code: NoteCode
     table: str
@@ -137,11 +136,11 @@ def _with_blocked(text: str, blocked: tuple[ObjectReference, ...]) -> str:
 
 
 def blocked_text(blocked: Iterable[ObjectReference]) -> str:
-    return f"Blocked by it: {', '.join(reference.label for reference in blocked)}."
+    return f"Blocked by this: {', '.join(reference.label for reference in blocked)}."
 
 
 class ConditionKind(StrEnum):
-    """What is true of a table, of some columns of it, of a constraint, or of a name."""
+    """What can be true of a table, of some of its columns, of a constraint, or of a name."""
 
     TABLE_EXISTS = "table exists"
     TABLE_IS_LOGGED = "table is logged"
@@ -155,7 +154,7 @@ class ConditionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something that a repair requires, or that it provides."""
+    """Something that a repair requires, or that it provides. `names` are those of columns, or of the constraint."""
 
     kind: ConditionKind
     table: str
@@ -163,31 +162,32 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """A number of things and what they do, in the words for one and for more: 1 row points, 2 rows point."""
+class CountPhrase:
+    """The words after a number: 1 row points, 2 rows point."""
 
-    one: str
-    more: str
+    singular: str
+    plural: str
 
     def text(self, count: int) -> str:
-        return f"{count} {self.one if count == 1 else self.more}"
+        return f"{count} {self.singular if count == 1 else self.plural}"
 
 
 @dataclass(frozen=True, slots=True)
 class ViolationQuery:
     """A query for the rows that make a step fail, as (number of rows, some of their keys).
 
-    It is asked only where the step fails with one of `sqlstates`, or a plan is shown without being carried out: the
-    step's own scan finds the same rows. The reason of `refusal` has {rows}, which `rows` words, and {keys} to fill in.
+    It is run where the step fails with one of `sqlstates`, since the step's own scan finds the same rows; before the step
+    only if the step says so (`check_first`), or in a dry run. In the reason of `refusal`, {rows} stands for their number in
+    the words of `rows`, and {keys} for their keys.
     """
 
     sql: str
     refusal: Refusal
-    rows: Counted
+    rows: CountPhrase
     sqlstates: tuple[str, ...]
 
-    def refused(self, count: int, keys: str) -> Refusal:
-        # Not by format(): a check's expression, which may be part of the reason, may have braces of its own.
+    def refusal_for(self, count: int, keys: str) -> Refusal:
+        # Not by format(): the reason may have a check's expression in it, which may contain braces.
         reason = self.refusal.reason.replace("{rows}", self.rows.text(count)).replace("{keys}", keys)
         return replace(self.refusal, reason=reason)
 
@@ -196,26 +196,26 @@ class ViolationQuery:
 class Backfill:
     """Give `value` to the rows whose `column` is NULL, in batches with a commit each.
 
-    `others` are more columns and their values, for the same rows: where a column that is NULL has to have a value in every
-    row that is written, as one that is NOT NULL NOT VALID, none can be filled without it.
+    `other_columns` get their values (pairs of column and value) in the same UPDATE where they are NULL: if such a column is
+    NOT NULL NOT VALID, say, no row in which it is NULL can be updated otherwise. All names are quoted.
     """
 
     table: str
     column: str
     value: str
-    others: tuple[tuple[str, str], ...] = ()
+    other_columns: tuple[tuple[str, str], ...] = ()
 
     @property
     def assignments(self) -> str:
-        others = (f"{column} = coalesce({column}, {value})" for column, value in self.others)
+        others = (f"{column} = coalesce({column}, {value})" for column, value in self.other_columns)
         return ", ".join((f"{self.column} = {self.value}", *others))
 
     def batch(self, first_block: int, end_block: int, rows: int) -> str:
-        """Return the UPDATE of at most `rows` rows in the blocks from `first_block` up to `end_block`.
+        """Return the UPDATE of at most `rows` rows in the blocks from `first_block` up to, not including, `end_block`.
 
-        It returns how many were found, and how many have a value now: a trigger may have taken that away again. The
-        condition stands twice, since a place is one row's in this table, another's in each that inherits from it, and since
-        a writer may have given a value meanwhile.
+        It returns how many rows were found, and how many have a value now, since a trigger may set NULL again. The condition
+        is there twice, since a ctid identifies a row of this table and another one of each table that inherits from it, and
+        since another session may have set a value meanwhile.
         """
         return (
             f"WITH found AS MATERIALIZED (SELECT ctid FROM {self.table} WHERE ctid >= '({first_block},0)'"
@@ -230,10 +230,11 @@ class Backfill:
 class Step:
     """Statements that are committed together, or one that runs outside of any transaction.
 
-    `builds` names the index that a concurrent build makes; `check_first` asks for `violations` before the statements.
-    `online` is false where writers wait for more than a change of the catalog. `scans` is true where all rows are read, so
-    that it takes its time. `relations` are the quoted names of what it locks. `retry_after` is what to do, before it is
-    tried once more, where rows that were written meanwhile make it fail with one of the violations' SQLSTATEs.
+    `reason` is what it does, as a phrase after the table's name. `lock` is the strongest lock that it takes, `relations`
+    are the quoted names of the tables that it locks. `online` is false where writers wait while rows are written or read.
+    `scans` is true where all rows are read, so that it may take long. `builds` is the quoted name of the index that a
+    concurrent build creates. `check_first`: run the query `violations` before the statements. `retry_after`: where rows
+    that were written meanwhile make the step fail with one of the violations' SQLSTATEs, run this step, then retry once.
     """
 
     statements: tuple[str, ...]
@@ -256,7 +257,7 @@ class Step:
 
     @property
     def script(self) -> str:
-        """The step for psql, its transaction included."""
+        """The step for psql, with its transaction."""
         if self.transactional and len(self.statements) > 1:
             return ";\n".join(("BEGIN", *self.statements, "COMMIT"))
         return self.sql
@@ -264,24 +265,25 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class PostCheck:
-    """A query for a number of rows that makes a note, whose text has {rows} to fill in; 0 makes none.
+    """A query for the number of rows that a note is about; no note where it is 0. It is run after all repairs.
 
-    It is asked when all repairs are done, and so about what they leave as it is.
+    In the text of `note`, {rows} stands for the number in the words of `rows`.
     """
 
     sql: str
     note: Note
-    rows: Counted
+    rows: CountPhrase
 
-    def noted(self, count: int) -> Note:
+    def note_for(self, count: int) -> Note:
         return replace(self.note, text=self.note.text.replace("{rows}", self.rows.text(count)))
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Steps that settle the differences `names` of a table together.
+    """Steps that together settle the differences of the objects `names` of a table.
 
-    `on_failure` is done, once and if it can be, where they don't. Other repairs require what this one provides.
+    `on_failure` is tried once where a step fails. The repair is blocked where a condition in `requires` can't be met; when
+    it is done, those in `provides` are.
     """
 
     phase: Phase
@@ -306,7 +308,7 @@ class Plan:
 
     @property
     def steps(self) -> Iterator[Step]:
-        """All steps, each after what a retry of it would do before: psql can't know whether that is needed."""
+        """All steps, each after its `retry_after`, if it has one: in a script for psql, it can't be left out."""
         for repair in self.repairs:
             for step in repair.steps:
                 if step.retry_after is not None:
@@ -315,7 +317,7 @@ class Plan:
 
 
 def plan_of(*parts: Repair | Refusal | Note) -> Plan:
-    """Return a sub-plan: what is decided for one difference, or for a few that only work together."""
+    """Return a sub-plan: what to do about one difference, or about a few that can only be settled together."""
     return Plan(
         tuple(part for part in parts if isinstance(part, Repair)),
         tuple(part for part in parts if isinstance(part, Refusal)),

@@ -1,16 +1,16 @@
-"""Makes a plan of differences: asks the repairs of each kind what to do, and refuses what no repair can decide.
+"""Makes a plan for differences, from what the modules in `repairs` decide about each kind.
 
-1. What foreign keys require of others' tables, and isn't there, is known before all else: it blocks what requires it.
-2. Tables of which nothing can be repaired are refused.
-3. Names of indexes and keys, which all tables of a schema share, are settled over all tables.
-4. Missing tables are made together.
-5. What differs in a table is planned table by table.
-6. What is blocked is left out, and told with its cause.
-7. If the role lacks a privilege for what is left, nothing is begun.
+1. Record which conditions on undeclared parent tables can't be met: foreign keys may require them.
+2. Refuse the tables of which nothing can be repaired.
+3. Settle the names of indexes and keys over all tables, since all relations of a schema share them.
+4. Plan to create the missing tables, together.
+5. Plan the repairs of each existing table.
+6. Remove the repairs that are blocked, and report them with their causes.
+7. Refuse everything if the role lacks a privilege for what is left.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ..comparison.differences import (
     ColumnDifference,
@@ -39,30 +39,30 @@ from .privileges import missing_privileges
 from .repairs import columns, constraints, indexes
 from .repairs.constraint_names import refused_names, rename_constraints, rename_temporarily
 from .repairs.index_names import settle_index_names
-from .repairs.parents import missing_of_parents
-from .repairs.replica_identity import losses
+from .repairs.parents import unmet_parent_conditions
+from .repairs.replica_identity import replica_identity_losses
 from .repairs.tables import create_missing_tables
 
 
 def make_plan(differences: Differences, server: Server) -> Plan:
     builder = PlanBuilder(differences.actual)
-    for cause, condition in missing_of_parents(differences):
-        builder.expect_blocked(cause, frozenset({condition}))
+    for cause, condition in unmet_parent_conditions(differences):
+        builder.add_potential_cause(cause, frozenset({condition}))
     items = _refuse_unrepairable(builder, differences.items)
     names = settle_index_names(items, builder.actual, builder.blockers)
-    builder.take_over(names.plan, names.blockers)
+    builder.merge_with_blockers(names.plan, names.blockers)
     new_tables = create_missing_tables(names.items, builder.actual, builder.blockers)
-    builder.take_over(new_tables.plan, new_tables.blockers)
+    builder.merge_with_blockers(new_tables.plan, new_tables.blockers)
     for name, of_table in _by_table(names.items).items():
         _plan_table(builder, differences.actual.tables[name], of_table)
-    builder.leave_out_blocked()
+    builder.remove_blocked()
     builder.notes += environment_notes(differences)
     builder.refusals += missing_privileges(builder.repairs, differences, server)
-    return builder.finished()
+    return builder.build()
 
 
 def _refuse_unrepairable(builder: PlanBuilder, items: Sequence[Difference]) -> list[Difference]:
-    """Refuse what has a table's name and is none, and tables that can't be repaired; return the other differences."""
+    """Refuse relations that aren't tables, and tables that can't be repaired. Return the other differences."""
     for item in items:
         if isinstance(item, NotATable):
             builder.refuse(refusals.not_a_table(item.table, item.name_owner), [item])
@@ -76,7 +76,7 @@ def _refuse_unrepairable(builder: PlanBuilder, items: Sequence[Difference]) -> l
 
 
 def _by_table(items: Iterable[Difference]) -> dict[str, list[Difference]]:
-    """Return the differences of the tables that are there."""
+    """Return the differences of the tables that exist, by table."""
     result = defaultdict(list)
     for item in items:
         if not isinstance(item, MissingTable | NotATable):
@@ -90,11 +90,11 @@ def _unrepairable(table: Table, items: Sequence[Difference]) -> Refusal | None:
     return refusals.rows_hidden(table, items) if table.rows_hidden else None
 
 
-# A table's differences
+# The differences of a table
 
 
 def _plan_table(builder: PlanBuilder, table: Table, items: Sequence[Difference]) -> None:
-    lost = losses(table, items)
+    lost = replica_identity_losses(table, items)
     for item in lost:
         builder.refuse(refusals.replica_identity(table, item), [item])
     renames = rename_temporarily(table, [item for item in items if item not in lost])
@@ -107,12 +107,12 @@ def _plan_table(builder: PlanBuilder, table: Table, items: Sequence[Difference])
 
 
 def _plan_repairs(builder: PlanBuilder, table: Table, items: Sequence[Difference]) -> None:
-    # What requires a type is known to be blocked only when the type is known to be refused.
+    # First the types: where one is refused, a backfill of its column is blocked.
     types = [item for item in items if isinstance(item, ColumnDifference) and item.kind is Kind.COLUMN_TYPE]
     for of_type in types:
         builder.merge(columns.change_type(table, of_type), [of_type])
     backfills = _backfills(builder, items)
-    # Names are given together, since they may have to be swapped.
+    # Objects are renamed together, since names may have to be swapped.
     misnamed_indexes = [item for item in items if isinstance(item, MatchedIndex) and item.kind is Kind.INDEX_NAME]
     if misnamed_indexes:
         builder.merge(indexes.rename_indexes(table, misnamed_indexes), misnamed_indexes)
@@ -120,11 +120,11 @@ def _plan_repairs(builder: PlanBuilder, table: Table, items: Sequence[Difference
     if misnamed:
         builder.merge(rename_constraints(table, misnamed), misnamed)
     for item in items:
-        builder.merge(_one(table, item, backfills), [item])
+        builder.merge(_plan_difference(table, item, backfills), [item])
 
 
 def _backfills(builder: PlanBuilder, items: Sequence[Difference]) -> dict[str, str]:
-    """Return the values that NULLs get, by column, as far as nothing blocks that."""
+    """Return the values for NULLs, by column, of the columns whose backfill isn't blocked."""
     nullable = (Kind.COLUMN_NULLABLE, Kind.COLUMN_NOT_NULL_UNVALIDATED)
     values = {}
     for item in items:
@@ -135,15 +135,15 @@ def _backfills(builder: PlanBuilder, items: Sequence[Difference]) -> dict[str, s
     return values
 
 
-def _one(table: Table, item: Difference, backfills: Mapping[str, str]) -> Plan:
-    """Return what is decided for a difference by itself; nothing for those that are settled together."""
+def _plan_difference(table: Table, item: Difference, backfills: columns.Backfills) -> Plan:
+    """Return what to do about a difference by itself; an empty plan for those that are settled together."""
     match item:
         case ColumnDifference() | MissingColumn():
-            return _column(table, item, backfills)
+            return _plan_column(table, item, backfills)
         case MissingIndex() | WrongIndex() | MatchedIndex():
-            return _index(table, item)
+            return _plan_index(table, item)
         case MissingConstraint() | WrongConstraint() | MatchedConstraint():
-            return _constraint(table, item)
+            return _plan_constraint(table, item)
         case UnloggedTable():
             return plan_of(refusals.unlogged(table))
         case Leftover():
@@ -162,23 +162,23 @@ _COLUMN_REPAIRS: dict[Kind, Callable[[Table, ColumnDifference], Plan]] = {
     Kind.SEQUENCE_BEHIND: columns.advance_sequence,
 }
 
-#: Those that write values into rows, for which they have to know all values that their rows get.
-_BACKFILLING: dict[Kind, Callable[[Table, ColumnDifference, columns.Backfills], Plan]] = {
+#: Repairs that backfill, for which they take the values of all columns that are backfilled.
+_BACKFILLING_REPAIRS: dict[Kind, Callable[[Table, ColumnDifference, columns.Backfills], Plan]] = {
     Kind.COLUMN_NULLABLE: columns.set_not_null,
     Kind.COLUMN_NOT_NULL_UNVALIDATED: columns.validate_not_null,
     Kind.COLUMN_NOT_NULL_NO_INHERIT: columns.inherit_not_null,
 }
 
 
-def _column(table: Table, item: ColumnDifference | MissingColumn, backfills: columns.Backfills) -> Plan:
+def _plan_column(table: Table, item: ColumnDifference | MissingColumn, backfills: columns.Backfills) -> Plan:
     if isinstance(item, MissingColumn):
         return columns.add_column(table, item, backfills)
-    if item.kind in _BACKFILLING:
-        return _BACKFILLING[item.kind](table, item, backfills)
+    if item.kind in _BACKFILLING_REPAIRS:
+        return _BACKFILLING_REPAIRS[item.kind](table, item, backfills)
     return _COLUMN_REPAIRS[item.kind](table, item) if item.kind in _COLUMN_REPAIRS else Plan()
 
 
-def _index(table: Table, item: MissingIndex | WrongIndex | MatchedIndex) -> Plan:
+def _plan_index(table: Table, item: MissingIndex | WrongIndex | MatchedIndex) -> Plan:
     if isinstance(item, MissingIndex):
         return indexes.create_index(table, item)
     if isinstance(item, WrongIndex):
@@ -194,7 +194,7 @@ _MATCHED_CONSTRAINT_REPAIRS: dict[Kind, Callable[[Table, MatchedConstraint], Pla
 }
 
 
-def _constraint(table: Table, item: MissingConstraint | WrongConstraint | MatchedConstraint) -> Plan:
+def _plan_constraint(table: Table, item: MissingConstraint | WrongConstraint | MatchedConstraint) -> Plan:
     if isinstance(item, MissingConstraint):
         return constraints.add_constraint(table, item)
     if isinstance(item, WrongConstraint):

@@ -1,4 +1,4 @@
-"""What would fail for want of a privilege in the middle of a plan: refused before the first change."""
+"""Privileges that a plan requires and the role lacks: they are refused before anything is changed."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,8 +7,8 @@ from ..schema.model import Constraint, Server, Table
 from . import refusals
 from .plan import Phase, Refusal, Repair
 
-#: What takes a new relation, or a new name of one, for which PostgreSQL requires CREATE on the schema.
-_MAKING_RELATIONS = frozenset({Kind.INDEX_NAME, Kind.KEY_WITHOUT_GENERATOR})
+#: Differences whose repair creates or renames a relation without a concurrent build: that requires CREATE on the schema.
+_CREATING_KINDS = frozenset({Kind.INDEX_NAME, Kind.KEY_WITHOUT_GENERATOR})
 
 
 def missing_privileges(repairs: Sequence[Repair], differences: Differences, server: Server) -> Iterator[Refusal]:
@@ -18,19 +18,19 @@ def missing_privileges(repairs: Sequence[Repair], differences: Differences, serv
         table = differences.actual.tables.get(name)
         if table is not None and not table.owned:
             yield refusals.not_owner(table, server.role)
-    if not server.may_create and (created or _makes_relations(repairs, differences)):
+    if not server.may_create and (created or _creates_relations(repairs, differences)):
         yield refusals.may_not_create(differences.actual.name, server.role)
     for parent in _unreferenceable(differences, changed):
         yield refusals.may_not_reference(parent, server.role)
 
 
-def _makes_relations(repairs: Sequence[Repair], differences: Differences) -> bool:
+def _creates_relations(repairs: Sequence[Repair], differences: Differences) -> bool:
     builds = any(step.builds for repair in repairs for step in repair.steps)
-    return builds or any(item.kind in _MAKING_RELATIONS for item in differences.items)
+    return builds or any(item.kind in _CREATING_KINDS for item in differences.items)
 
 
 def _unreferenceable(differences: Differences, changed: set[str]) -> list[Table]:
-    """Find the parents that new foreign keys will point to, and that this role may not reference."""
+    """Return the parents of new foreign keys that this role may not reference."""
     keys = [key for key in _new_constraints(differences, changed) if key.target is not None]
     parents = sorted({key.target[1] for key in keys if key.target is not None})
     tables = [differences.actual.tables[name] for name in parents if name in differences.actual.tables]

@@ -1,6 +1,6 @@
-"""All refusals: what is found, what was expected, what a person has to do, and the SQL of that, ready to run.
+"""All refusals: what was found, what was expected, what to do, and the SQL for that, ready to run.
 
-The reasons of those that count rows have {rows} and {keys} to fill in: see `ViolationQuery`.
+In the reasons of those that count rows, {rows} and {keys} are placeholders: see `ViolationQuery`.
 """
 
 from collections.abc import Sequence
@@ -35,8 +35,8 @@ def unlogged(table: Table) -> Refusal:
         RefusalCode.UNLOGGED,
         table.name,
         table.name,
-        "expected a table that survives a crash of the server, found an UNLOGGED one, which is emptied by it.",
-        f"Run {statement}; it rewrites the table under a lock that keeps readers out.",
+        "expected a logged table, found an UNLOGGED one, which is emptied when the server crashes.",
+        f"Run {statement}: it rewrites the table under a lock that blocks readers.",
         (statement,),
     )
 
@@ -46,8 +46,9 @@ def partitioned(table: Table, items: Sequence[Difference]) -> Refusal:
         RefusalCode.PARTITIONED,
         table.name,
         table.name,
-        "is partitioned, where indexes can't be built concurrently nor constraints be added in steps. " + listed(items),
-        f"Repair each partition and attach it, or make this an ordinary table, {_AGAIN}",
+        "expected an ordinary table, found a partitioned one, which can't be repaired in steps that let others write."
+        f" What differs: {listed(items)}",
+        f"Repair it yourself, partition by partition, or make it an ordinary table, {_AGAIN}",
     )
 
 
@@ -56,9 +57,10 @@ def rows_hidden(table: Table, items: Sequence[Difference]) -> Refusal:
         RefusalCode.ROW_LEVEL_SECURITY,
         table.name,
         table.name,
-        "row level security hides rows from this role, so that repairs would miss them. " + listed(items),
-        "Run migrate as a role with BYPASSRLS, or, for the time of the repair,"
-        f" ALTER TABLE {table.sql_name} NO FORCE ROW LEVEL SECURITY.",
+        "expected to see all rows, found that row-level security hides some from this role: repairs would miss them. What"
+        f" differs: {listed(items)}",
+        "Run migrate as a role with BYPASSRLS, or first run, as the table's owner,"
+        f" ALTER TABLE {table.sql_name} NO FORCE ROW LEVEL SECURITY, and afterwards FORCE it again.",
     )
 
 
@@ -69,7 +71,7 @@ def parent_without_key(table: Table, columns: Sequence[str]) -> Refusal:
         RefusalCode.PARENT_WITHOUT_KEY,
         table.name,
         table.name,
-        f"foreign keys are to point to its {names}: expected a unique constraint on that, found none.",
+        f"expected a unique constraint on {names}, to which declared foreign keys point, found none.",
         f"Run {statement}, or make it the primary key, {_AGAIN}",
         (statement,),
     )
@@ -82,13 +84,13 @@ def replica_identity(table: Table, item: Difference) -> Refusal:
         table.name,
         item.name,
         f"expected {item.declared_text}, found {item.actual_text}, which is the table's replica identity. What is declared"
-        " can't be that, and without one a publisher refuses to UPDATE and DELETE.",
-        f"Choose another ({statement} takes the primary key), {_AGAIN}",
+        " can't replace it as that, and without a replica identity UPDATE and DELETE fail on a published table.",
+        f"Choose another replica identity ({statement} chooses the primary key), {_AGAIN}",
         (statement,),
     )
 
 
-# Privileges: nothing is begun without them
+# Privileges: without these, nothing is changed
 
 
 def not_owner(table: Table, role: str) -> Refusal:
@@ -97,8 +99,8 @@ def not_owner(table: Table, role: str) -> Refusal:
         RefusalCode.NOT_OWNER,
         table.name,
         table.name,
-        f"it must be changed, and only its owner may: expected {role}, found {table.owner}.",
-        f"Run migrate as {table.owner}, or {statement}.",
+        f"expected the owner {role}, found {table.owner}: the table must be changed, and only its owner may do that.",
+        f"Run migrate as {table.owner}, or run {statement}, {_AGAIN}",
         (statement,),
         fatal=True,
     )
@@ -110,8 +112,9 @@ def may_not_create(schema: str, role: str) -> Refusal:
         RefusalCode.MAY_NOT_CREATE,
         schema,
         schema,
-        f"tables, indexes or sequences have to be made or renamed in this schema, which the role {role} may not.",
-        f"{statement}, {_AGAIN}",
+        f"expected the privilege CREATE on this schema, which the role {role} lacks: tables, indexes or sequences must be"
+        " created or renamed in it.",
+        f"Run {statement}, {_AGAIN}",
         (statement,),
         fatal=True,
     )
@@ -123,8 +126,9 @@ def may_not_reference(table: Table, role: str) -> Refusal:
         RefusalCode.MAY_NOT_REFERENCE,
         table.name,
         table.name,
-        f"a foreign key must point to it, and the role {role} lacks the privilege REFERENCES on it.",
-        f"{statement}, {_AGAIN}",
+        f"expected the privilege REFERENCES on this table, which the role {role} lacks: a declared foreign key points"
+        " to it.",
+        f"Run {statement}, {_AGAIN}",
         (statement,),
         fatal=True,
     )
@@ -150,8 +154,8 @@ def column_needs_rewrite(table: Table, column: Column, clause: str) -> Refusal:
         table.name,
         column.name,
         f"the column is missing, the table has {{rows}}, and adding it ({column.definition}) rewrites them all under a"
-        " lock that keeps readers out.",
-        f"At a time when that can be, run: {statement}",
+        " lock that blocks readers.",
+        f"When the table isn't in use, run: {statement}",
         (statement,),
     )
 
@@ -161,9 +165,9 @@ def column_without_value(table: Table, column: Column) -> Refusal:
         RefusalCode.COLUMN_WITHOUT_VALUE,
         table.name,
         column.name,
-        f"the column is missing, it is declared {column.definition} without a default, and the table has {{rows}}:"
-        " there is no value to give them.",
-        f"Add it with values of your own (ALTER TABLE {table.sql_name} ADD COLUMN {identifier(column.name)}"
+        f"the column is missing, it is declared {column.definition} without a default, and the table has {{rows}}, for"
+        " which there is no value.",
+        f"Add the column with values of your own (ALTER TABLE {table.sql_name} ADD COLUMN {identifier(column.name)}"
         f" {column.type}; UPDATE …), {_AGAIN}",
     )
 
@@ -174,7 +178,7 @@ def nulls_without_default(table: Table, column: Column) -> Refusal:
         RefusalCode.NULLS_WITHOUT_DEFAULT,
         table.name,
         column.name,
-        "{rows} NULL in a column that is declared NOT NULL and has no default to fill it with ({keys}).",
+        "{rows} NULL in a column that is declared NOT NULL without a default ({keys}).",
         f"Set a value, then run migrate again: UPDATE {table.sql_name} SET {name} = … WHERE {name} IS NULL",
     )
 
@@ -184,9 +188,9 @@ def nulls_kept(table: Table, column: Column) -> Refusal:
         RefusalCode.NULLS_KEPT,
         table.name,
         column.name,
-        "{rows} NULL in a column that is declared NOT NULL, and stayed so when set to its default ({keys}).",
-        "See which trigger or rule of the table keeps them from being changed, disable it for the time of the repair"
-        f" (ALTER TABLE {table.sql_name} DISABLE TRIGGER …, or RULE …), and run migrate again.",
+        "{rows} NULL in a column that is declared NOT NULL, and remained so when it was set to its default ({keys}).",
+        "Find the trigger or rule of the table that prevents the change, and disable it during the repair"
+        f" (ALTER TABLE {table.sql_name} DISABLE TRIGGER …, or RULE …), {_AGAIN}",
     )
 
 
@@ -201,7 +205,7 @@ def constraint_needs_lock(table: Table, declared: Constraint, clause: str) -> Re
         declared.name,
         f"the constraint {declared.sql} is missing, the table has {{rows}}, and adding it locks the table while its index"
         " is built.",
-        f"At a time when that can be, run: {statement}",
+        f"When the table isn't in use, run: {statement}",
         (statement,),
     )
 
@@ -212,9 +216,8 @@ def other_key(table: Table, item: ConstraintDifference, conflicting: Constraint)
         RefusalCode.OTHER_KEY,
         table.name,
         item.name,
-        f"expected {item.declared_text}, found {conflicting.name}: {conflicting.sql}. What relies on that one is not known"
-        " here.",
-        f"If nothing does, drop it ({drop}), or give it another name, {_AGAIN}",
+        f"expected {item.declared_text}, found {conflicting.name}: {conflicting.sql}. Something may depend on that one.",
+        f"If nothing does, drop it ({drop}), or rename it if only its name is wrong, {_AGAIN}",
     )
 
 
@@ -233,8 +236,8 @@ def orphan_rows(table: Table, constraint: Constraint, parent: str) -> Refusal:
         RefusalCode.ORPHAN_ROWS,
         table.name,
         constraint.name,
-        f"{{rows}} by {', '.join(constraint.columns)} to rows of {parent} that don't exist ({{keys}}). The foreign key"
-        " keeps new ones out, NOT VALID until these are settled.",
+        f"{{rows}} by {', '.join(constraint.columns)} to rows of {parent} that don't exist ({{keys}}). Until that is"
+        " corrected, the foreign key is NOT VALID: it only rejects new ones.",
         f"Restore the missing rows, or correct or remove these, {_AGAIN}",
     )
 
@@ -244,7 +247,8 @@ def check_violations(table: Table, constraint: Constraint, expression: str) -> R
         RefusalCode.CHECK_VIOLATIONS,
         table.name,
         constraint.name,
-        f"{{rows}} {expression} ({{keys}}). The constraint keeps new ones out, NOT VALID until these are settled.",
+        f"{{rows}} {expression} ({{keys}}). Until that is corrected, the constraint is NOT VALID: it only rejects new"
+        " ones.",
         f"Correct these rows, {_AGAIN}",
     )
 
@@ -258,13 +262,13 @@ def index_name_taken(table: str, name: str, owner: Relation) -> Refusal:
         RefusalCode.NAME_TAKEN,
         table,
         name,
-        f"expected an index or constraint of this name, found that {owner.kind.label}{of} has it.",
+        f"expected an index or constraint of this name, found {owner.kind.label}{of} of the same name.",
         f"Rename or drop that one ({identifier(owner.schema, name)}), {_AGAIN}",
     )
 
 
 def index_in_use(item: IndexDifference, schema: str) -> Refusal:
-    """Refuse to replace the index that has the declared name, since something undeclared can't be without it."""
+    """Refuse to replace the index that has the declared name, since something undeclared depends on it."""
     conflicting = item.conflicting
     assert conflicting is not None  # it has the declared name  # noqa: S101
     if conflicting.constraint:
@@ -272,7 +276,7 @@ def index_in_use(item: IndexDifference, schema: str) -> Refusal:
         table = identifier(schema, item.table)
         rename = f"ALTER TABLE {table} RENAME CONSTRAINT {identifier(conflicting.constraint)} TO …"
     else:
-        found = f"another ({conflicting.sql}), without which there can't be: {conflicting.needed_by}"
+        found = f"another ({conflicting.sql}), on which something depends: {conflicting.needed_by}"
         rename = f"ALTER INDEX {identifier(schema, item.name)} RENAME TO …"
     return Refusal(
         RefusalCode.NAME_TAKEN,
@@ -288,24 +292,24 @@ def constraint_name_taken(table: Table, item: Difference, what: str, name: str) 
         RefusalCode.NAME_TAKEN,
         table.name,
         item.name,
-        f"expected {what}, {item.actual_text}, to be named {name}, found that another constraint of this table"
-        f" ({table.constraint_name_owner(name)}) has that name.",
+        f"expected {what} to be named {name}, found it {item.actual_text}, while another constraint of this table"
+        f" ({table.constraint_name_owner(name)}) has its name.",
         f"Rename that one (ALTER TABLE {table.sql_name} RENAME CONSTRAINT {identifier(name)} TO …), {_AGAIN}",
     )
 
 
-# What comes up while a plan is run
+# Failures while a plan is run
 
 
 def locked(step: Step, budget: float, sessions: str) -> Refusal:
-    """Refuse a step that didn't get its locks within `budget` seconds, which `sessions` hold."""
+    """Refuse a step that didn't get its locks within `budget` seconds. `sessions` says who holds locks."""
     return Refusal(
         RefusalCode.LOCKED,
         step.table,
         step.table,
-        f"to {step.reason}, expected a {step.lock} lock within {budget:g} s, found locks held by {sessions}.",
+        f"expected a {step.lock} lock within {budget:g} s, to {step.reason}, found locks held by {sessions}.",
         "Wait until these sessions end, or end them (SELECT pg_terminate_backend(pid); a prepared transaction by the command"
-        f" shown), {_AGAIN}",
+        f" that is shown), {_AGAIN}",
     )
 
 
@@ -325,16 +329,16 @@ def statement_failed(step: Step, name: str, message: str, sqlstate: str) -> Refu
 def unrecorded_migrations(label: str, found: Sequence[str]) -> Refusal:
     return _history_lost(
         label,
-        "none of its migrations is recorded, but tables of it exist, and differ from what its migrations make",
+        "none of its migrations is recorded, but its tables exist, and differ from what its migrations create",
         found,
-        f"Alter them to match one of its migrations, then record that one: manage.py migrate {label} NAME --fake.",
+        f"Alter them to match one of its migrations, then record it: manage.py migrate {label} NAME --fake.",
     )
 
 
 def unrecorded_dependencies(label: str, found: Sequence[str]) -> Refusal:
     return _history_lost(
         label,
-        "recorded migrations depend on its own, which aren't recorded, and its tables differ from what these make",
+        "recorded migrations depend on migrations of it that aren't recorded, and its tables differ from what these create",
         found,
         "Restore its tables, perhaps from a backup, then run migrate again, which records its migrations.",
     )

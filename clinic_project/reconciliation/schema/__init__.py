@@ -1,5 +1,5 @@
-"""Stage 1: what is declared and what is there, as the same frozen values.
+"""Stage 1: models and a database → the declared schema and the actual one, as the same frozen values.
 
-In: a connection, a project state's models, the names of tables. Out: `model.Schema`, once as the models declare it
-(`declared`) and once as the catalogs have it (`introspection`). Nothing is changed in the database.
+In: a connection; the models of a project state, or the names of tables. Out: a `model.Schema`, from `declared` as the
+models declare it, from `introspection` as the system catalogs have it. Nothing is changed in the database.
 """

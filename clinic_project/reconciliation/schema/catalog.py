@@ -1,12 +1,12 @@
-"""The catalog queries: all SQL that describes tables.
+"""The catalog queries: all SQL that reads the definitions of tables from PostgreSQL's system catalogs.
 
-Each takes a list of names or OIDs, so that the number of queries does not grow with the number of tables, and finds
-tables by OID in one schema: `{namespace}` stands for the OID of the one that is read, `{schema}` for the name that it
-goes by. Features that a server's version may lack are read from the text that it prints for a definition, so that no
-query names a column which only newer catalogs have (https://www.postgresql.org/docs/current/catalogs.html).
+Each takes a list of names or OIDs, so that the number of queries doesn't grow with the number of tables. `{namespace}`
+stands for the OID of the schema that is read, `{schema}` for the name that the result gives it. Features that a server's
+version may lack are read from the text that it prints for a definition, so that no query names a column which only newer
+catalogs have (https://www.postgresql.org/docs/current/catalogs.html).
 """
 
-# What a table's name resolves to for this session, as Django's own queries will.
+# What a table's name resolves to in this session, and so in Django's own queries.
 RESOLUTIONS = """
     SELECT t.name, c.oid, n.nspname AS schema
     FROM unnest(%s::text[]) AS t(name)
@@ -36,9 +36,9 @@ RELATIONS = """
     ORDER BY c.relname, n.nspname
 """
 
-# A default is volatile if any function of a name in it is: it is then worked out for every row, in a rewrite.
-# A serial's sequence is what its default depends on; an identity's depends on the column ("internal"). The parts are
-# such that no plan is bad, even right after thousands of tables were made, when nothing is known of the catalogs.
+# A default counts as volatile if it names a function of which any overload is: ADD COLUMN then rewrites all rows.
+# A serial's default depends on its sequence; an identity's sequence depends on the column ("internal"). The CTEs are such
+# that every query plan is good, even right after thousands of tables were created, when the catalogs have no statistics.
 COLUMNS = """
     WITH asked AS (SELECT unnest(%s::oid[]) AS oid),
     defaults AS (
@@ -96,8 +96,8 @@ COLUMNS = """
     ORDER BY a.attrelid, a.attnum
 """
 
-# A concurrent build that is running leaves its index as invalid as one that was interrupted; the progress view tells
-# them apart, and hides the index (but not the pid) from roles that may not see the session, hence the lock.
+# While a concurrent build runs, its index is as invalid as one that was interrupted. The progress view tells the two apart,
+# but hides the index (not the pid) from roles that may not see the session: for these, the session's lock on the table does.
 INDEXES = """
     SELECT x.indrelid AS table_oid, i.oid, i.relname AS name, x.indisunique AS is_unique,
            pg_get_indexdef(i.oid) AS definition, i.reloptions AS parameters, x.indisreplident AS replica_identity,
@@ -127,7 +127,7 @@ INDEXES = """
     ORDER BY x.indrelid, i.relname
 """
 
-# A foreign key's target is printed as this session sees it; it is rewritten as in the schema that counts.
+# A foreign key's target is printed as this session sees it: for temporary tables, {schema} replaces their own.
 CONSTRAINTS = """
     SELECT k.conrelid AS table_oid, k.conname AS name, k.contype::text AS kind,
            CASE WHEN k.contype = 'f' THEN replace(pg_get_constraintdef(k.oid),
@@ -168,8 +168,8 @@ NAME_OWNERS = """
     WHERE name = ANY (%s)
 """
 
-# A query for each table, in one for the server: planning one over a thousand tables takes longer than all of them. What
-# is asked and answered passes through a setting of the transaction, since a DO block takes and returns nothing.
+# Runs a query for each table in one round trip: planning one query over a thousand tables takes longer than all of these.
+# The look-ups and their results pass through a setting of the transaction, since a DO block takes and returns nothing.
 NEXT_KEYS = """
     SELECT set_config('reconciliation.keys', %s, true);
     DO $block$

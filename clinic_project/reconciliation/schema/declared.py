@@ -1,8 +1,8 @@
-"""A Django project state → Schema: what the models declare, as PostgreSQL itself reads it.
+"""The models of a Django project state → Schema: what they declare, as PostgreSQL itself prints it.
 
-Django's own schema editor says how to create the tables. They are created as temporary ones, in a transaction that is
-rolled back, and the reader of the actual tables reads them. So types, defaults and definitions have the same canonical
-form on both sides, and nothing of Django's mapping to PostgreSQL is written again.
+The tables are created with the SQL of Django's schema editor, as temporary ones, in a transaction that is rolled back, and
+are read by the same queries as the actual tables. So types, defaults and definitions have the same canonical form on both
+sides, and Django's mapping to PostgreSQL isn't written a second time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,11 +19,11 @@ from .introspection import read_temporary_schema, rolled_back
 from .model import Identity, RelationKind, Schema, Table, truncated
 from .table_definitions import DefinitionBuilder, TableDefinition, creation_sql
 
-#: How many models' tables are created in one transaction: each table and index holds a lock to its end, and a server
-#: with the usual settings has some 7,000 for all its sessions (max_locks_per_transaction for each of max_connections).
-MODELS_AT_ONCE = 200
+#: How many models' tables are created in one transaction: it holds a lock on each table and index to its end, and a server
+#: with default settings has some 7,000 locks for all sessions (max_locks_per_transaction for each of max_connections).
+MODELS_PER_BATCH = 200
 
-#: What is created from here on is temporary, beside no temporary table that this session has already.
+#: Makes CREATE TABLE create temporary tables, after the session's own ones are dropped (until the transaction's end).
 _TEMPORARY_ONLY = (
     "DISCARD TEMP",
     "SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)",
@@ -40,8 +40,8 @@ def declared_schema(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterabl
         model for model in apps.get_models() if model._meta.app_label in declaring and _is_managed(connection, model)
     ]
     tables: dict[str, Table] = {}
-    for first in range(0, len(declared), MODELS_AT_ONCE):
-        tables.update(_read_batch(connection, declared[first : first + MODELS_AT_ONCE], schema))
+    for first in range(0, len(declared), MODELS_PER_BATCH):
+        tables.update(_read_batch(connection, declared[first : first + MODELS_PER_BATCH], schema))
     return Schema(schema, dict(sorted(tables.items())))
 
 
@@ -63,12 +63,12 @@ def _read_batch(
         *(builder.build(model) for model in batch.values()),
         *(builder.build(parent, keys_only=True) for parent in _parents(batch.values())),
     ]
-    tables = _created_and_read(connection, definitions, schema, batch)
+    tables = _create_and_read(connection, definitions, schema, batch)
     return {name: _completed(tables[name], model, builder) for name, model in batch.items()}
 
 
 def _with_through(declared: Iterable[type[models.Model]]) -> Iterator[type[models.Model]]:
-    """Give the models, and those of the tables that Django creates for their many-to-many fields."""
+    """Yield the models, and those that Django creates for their many-to-many fields."""
     for model in declared:
         yield model
         fields: list[Any] = list(model._meta.local_many_to_many)
@@ -87,27 +87,27 @@ def _parents(batch: Iterable[type[models.Model]]) -> list[type[models.Model]]:
     return list(parents.values())
 
 
-def _created_and_read(
+def _create_and_read(
     connection: BaseDatabaseWrapper, definitions: Sequence[TableDefinition], schema: str, names: Iterable[str]
 ) -> dict[str, Table]:
-    """Create the tables, without storage as far as they need none; where PostgreSQL refuses that, all with storage.
+    """Create the tables without storage, apart from those that need it; if PostgreSQL refuses that, all with storage.
 
     It does if fields or constraints that aren't Django's own have something that a partitioned table can't have.
     """
     try:
-        return _attempt(connection, creation_sql(definitions, partitioned=True), schema, names)
+        return _run_and_read(connection, creation_sql(definitions, partitioned=True), schema, names)
     except Error as error:
         if connection_lost(error):
             raise
     try:
-        return _attempt(connection, creation_sql(definitions, partitioned=False), schema, names)
+        return _run_and_read(connection, creation_sql(definitions, partitioned=False), schema, names)
     except Error as error:
         if not connection_lost(error):
             raise_if_event_trigger(connection, error)
         raise
 
 
-def _attempt(
+def _run_and_read(
     connection: BaseDatabaseWrapper, statements: Iterable[str], schema: str, names: Iterable[str]
 ) -> dict[str, Table]:
     with rolled_back(connection) as cursor:
@@ -117,12 +117,12 @@ def _attempt(
 
 
 def _completed(table: Table, model: type[models.Model], builder: DefinitionBuilder) -> Table:
-    """Add what the temporary table lacks: it may be partitioned, and has neither identities nor Python's defaults."""
+    """Correct what differs in the temporary table: it may be partitioned, and has no identities and no Python defaults."""
     fields: list[Any] = list(model._meta.local_concrete_fields)
     columns = dict(table.columns)
     for field in fields:
         name = truncated(field.column)
-        if name in columns:  # a field of no database type has none
+        if name in columns:  # a field without a database type has no column
             identity = Identity.BY_DEFAULT if builder.is_identity(field) else columns[name].identity
             columns[name] = replace(columns[name], identity=identity, python_default=builder.python_default(field))
     return replace(table, kind=RelationKind.TABLE, columns=columns)

@@ -1,4 +1,4 @@
-"""Event triggers of others, which also fire for the temporary tables that the declared schema is read from."""
+"""The database's event triggers, which also fire for the temporary tables from which the declared schema is read."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from ..exceptions import Unsupported
 from ..sqlstates import message, sqlstate
 from .model import identifier
 
-_FIRING = """
+_ENABLED_TRIGGERS = """
     SELECT e.evtname, p.proname FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid
     WHERE e.evtenabled <> 'D' ORDER BY e.evtname
 """
 
 
 def disable_event_triggers(connection: BaseDatabaseWrapper, cursor: Any) -> None:
-    """Let none fire until the end of the transaction, where the role may say so."""
+    """Disable event triggers until the end of the transaction, if the role may."""
     if _has_setting(connection):
         cursor.execute(
             "SELECT set_config('event_triggers', 'off', true) WHERE has_parameter_privilege('event_triggers', 'SET')"
@@ -24,15 +24,15 @@ def disable_event_triggers(connection: BaseDatabaseWrapper, cursor: Any) -> None
 
 
 def _has_setting(connection: Any) -> bool:
-    """Whether the server has the setting event_triggers, which superusers may change, and who was granted it."""
+    """Whether the server has the setting event_triggers, which superusers may change, and roles to which it is granted."""
     return bool(connection.pg_version >= 170000)
 
 
 def raise_if_event_trigger(connection: BaseDatabaseWrapper, error: Error) -> None:
-    """Raise Unsupported if an event trigger made the error: its function is in the error's context."""
+    """Raise Unsupported if an event trigger raised the error: its function is in the error's context."""
     context = getattr(getattr(error.__cause__, "diag", None), "context", None) or ""
     with connection.cursor() as cursor:
-        cursor.execute(_FIRING)
+        cursor.execute(_ENABLED_TRIGGERS)
         names = [name for name, function in cursor.fetchall() if f"{function}(" in context]
     if not names:
         return
@@ -41,7 +41,7 @@ def raise_if_event_trigger(connection: BaseDatabaseWrapper, error: Error) -> Non
         grant = " Or let this role disable it for itself: GRANT SET ON PARAMETER event_triggers TO …"
     disable = "; ".join(f"ALTER EVENT TRIGGER {identifier(name)} DISABLE" for name in names)
     raise Unsupported(
-        f"Expected to be allowed temporary tables, from which the declared schema is read, found the event trigger"
-        f" {', '.join(names)} against it: {message(error)} (SQLSTATE {sqlstate(error)}). Disable it while this runs:"
+        f"Expected to create temporary tables, from which the declared schema is read, found that the event trigger"
+        f" {', '.join(names)} prevents it: {message(error)} (SQLSTATE {sqlstate(error)}). Disable it while this runs:"
         f" {disable}.{grant}"
     ) from error

@@ -1,4 +1,4 @@
-"""PostgreSQL's catalogs → Schema: the answers to the catalog queries, put together."""
+"""PostgreSQL's system catalogs → Schema: runs the catalog queries, and makes values of their rows."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def read_server(connection: BaseDatabaseWrapper) -> Server:
 
 @contextmanager
 def rolled_back(connection: BaseDatabaseWrapper) -> Iterator[Any]:
-    """Give a cursor in a transaction of which nothing stays, its settings included."""
+    """Yield a cursor in a transaction that is rolled back, with the settings that are changed in it."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         try:
             yield cursor
@@ -64,7 +64,7 @@ def read_schema(
     *,
     lock_timeout: float,
 ) -> Schema:
-    """Read those of `tables` that are in `schema`, and what owns the `declared_names` there.
+    """Read those of `tables` that are in `schema`, and the owners of the `declared_names` there.
 
     Raises django.db.Error of SQLSTATE 55P03 if a table is locked against readers for longer than `lock_timeout` seconds.
     """
@@ -81,12 +81,12 @@ def read_temporary_schema(cursor: Any, schema: str, tables: Iterable[str]) -> Sc
 
 
 def _query_literal(text: str) -> str:
-    """Return `text` as it stands in a query that is given parameters, where a per cent sign is doubled."""
+    """Return `text` as a literal for a query with parameters, in which per cent signs are doubled."""
     return literal(text).replace("%", "%%")
 
 
 class _Reader:
-    """Runs the catalog queries over the tables of one namespace, and puts their answers together."""
+    """Reads the tables of one namespace by the catalog queries. `schema` is the name that the result gives it."""
 
     def __init__(self, cursor: Any, namespace: str, schema: str) -> None:
         self.cursor = cursor
@@ -94,10 +94,10 @@ class _Reader:
         self.schema = schema
 
     def read(self, tables: Sequence[str], declared_names: Sequence[str]) -> Schema:
-        """Read `tables`, and, unless they are temporary, what owns the `declared_names`."""
-        # Names must resolve before the search path is emptied: a temporary table may shadow a real one.
+        """Read `tables`, and the owners of the `declared_names`. There are no such names where the tables are temporary."""
+        # Names are resolved before the search path is emptied: a temporary table may shadow a permanent one.
         resolved = self._resolutions(tables)
-        # Compiling the queries would take longer than running them, and costs are overrated where tables are new.
+        # JIT compilation would take longer than the queries: their costs are overestimated where tables are new.
         self.cursor.execute("SELECT set_config('search_path', '', true), set_config('jit', 'off', true)")
         relations = self._rows(catalog.RELATIONS, tables)
         found = {row["oid"]: row for row in relations if row["here"] and RelationKind(row["kind"]).is_table}
@@ -145,24 +145,24 @@ class _Reader:
         }
 
     def _with_next_keys(self, tables: dict[str, Table], found: Mapping[int, Mapping[str, Any]]) -> dict[str, Table]:
-        """Add what the rows and the sequences of the keys have come to: one query, of two quick look-ups a key."""
+        """Add the next values of the keys, from their rows and from their sequences: two quick look-ups a key, one query."""
         readable = {row["name"] for row in found.values() if row["may_select"] and not row["rows_hidden"]}
         keys = [(t, *key) for t in tables.values() if t.name in readable for key in _sequence_keys(t)]
         if not keys:
             return tables
-        asked = [
+        lookups = [
             (identifier(name), table.sql_name, sequence.name, sequence.increment) for table, name, sequence in keys
         ]
-        self.cursor.execute(catalog.NEXT_KEYS, [json.dumps(asked, ensure_ascii=False)])
-        answers = json.loads(self.cursor.fetchone()[0])
+        self.cursor.execute(catalog.NEXT_KEYS, [json.dumps(lookups, ensure_ascii=False)])
+        results = json.loads(self.cursor.fetchone()[0])
         return tables | {
             table.name: _with_next_key(table, name, next_key, replace(sequence, next_value=next_value))
-            for (table, name, sequence), (next_key, next_value) in zip(keys, answers, strict=True)
+            for (table, name, sequence), (next_key, next_value) in zip(keys, results, strict=True)
         }
 
 
 def _sequence_keys(table: Table) -> list[tuple[str, KeySequence]]:
-    """Return the column whose max() is an index look-up, and the sequence that feeds it."""
+    """Return a primary key's only column, whose max() is an index look-up, and the sequence that generates its values."""
     key = table.primary_key
     if key is None or len(key.columns) != 1:
         return []
@@ -216,7 +216,7 @@ def _column(row: Mapping[str, Any]) -> Column:
             row["max_value"],
             row["sequence_readable"],
         )
-    # The column's name, which might have these words in it, is quoted and ends it before the attributes.
+    # The attributes follow the column's name, which might contain their words.
     not_null = (row["not_null_definition"] or "").removeprefix(f"NOT NULL {row['name']}")
     return Column(
         name=row["name"],
@@ -263,7 +263,7 @@ def _index(row: Mapping[str, Any]) -> Index:
     )
 
 
-#: What pg_get_constraintdef appends, in its order, for attributes that Constraint has as fields.
+#: What pg_get_constraintdef appends, in this order, for attributes that are fields of Constraint.
 _ATTRIBUTES = re.compile(r"( DEFERRABLE)?( INITIALLY DEFERRED)?( NOT ENFORCED)?( NOT VALID)?$")
 
 

@@ -1,7 +1,7 @@
-"""What a PostgreSQL schema holds, as frozen values: the declared schema and the actual one take the same form.
+"""The contents of a PostgreSQL schema as frozen values, of the same form for the declared schema and the actual one.
 
-Texts (types, expressions, definitions) are those that PostgreSQL prints with an empty search path, so that both sides
-are written alike: every name outside pg_catalog is qualified, on both.
+Types, expressions and definitions are as PostgreSQL prints them with an empty search path, so that every name outside
+pg_catalog is qualified, on both sides.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from typing import NamedTuple
 HELPER_PREFIX = "reconcile_"
 
 #: NAMEDATALEN - 1: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
-LONGEST_NAME = 63
+MAX_NAME_LENGTH = 63
 
 
 def identifier(*names: str) -> str:
@@ -29,12 +29,12 @@ def literal(text: str) -> str:
 
 
 def truncated(name: str) -> str:
-    """Return the name that PostgreSQL makes of `name`: as many of its characters as fit."""
-    return name.encode()[:LONGEST_NAME].decode(errors="ignore")
+    """Return `name` as PostgreSQL truncates it."""
+    return name.encode()[:MAX_NAME_LENGTH].decode(errors="ignore")
 
 
 class ObjectReference(NamedTuple):
-    """A table and the name of something of it; the table's own name stands for itself."""
+    """An object by its table and its name. A table itself has its own name as both."""
 
     table: str
     name: str
@@ -45,7 +45,11 @@ class ObjectReference(NamedTuple):
 
 
 class HelperRole(StrEnum):
-    """What an object of a helper name is for: to take a declared name, to make room for that, to help SET NOT NULL."""
+    """What an object of a helper name is.
+
+    NEW gets a declared name later, OLD had a declared name and is dropped later, CHECK is the CHECK that lets SET NOT NULL
+    read no rows.
+    """
 
     NEW = "new"
     OLD = "old"
@@ -53,9 +57,9 @@ class HelperRole(StrEnum):
 
 
 def helper_name(role: HelperRole, table: str, name: str) -> str:
-    """Return the name of the object that stands in for `name` of `table` during a repair.
+    """Return the temporary name of an object of `table` during a repair. `name` is its declared name, or its column's.
 
-    It depends on nothing else, so the next run recognises what a killed one left.
+    It depends on nothing else, so that a run recognises what a killed one left.
     """
     digest = hashlib.sha256(f"{table}\0{name}".encode()).hexdigest()[:16]
     return f"{HELPER_PREFIX}{role}_{digest}"
@@ -70,9 +74,9 @@ def is_helper_name(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """A sequence that feeds a column. `next_value` is None where it wasn't worth asking, or the role may not.
+    """A sequence that generates the values of a column. `next_value` is None where it wasn't read.
 
-    `ownable` is whether the column may own it: it feeds no other, and has the table's schema and owner.
+    `ownable` is whether the column can own it: no other column uses it, and it has the table's schema and owner.
     """
 
     name: str
@@ -85,7 +89,7 @@ class Sequence:
 
 
 class Identity(StrEnum):
-    """pg_attribute.attidentity. NONE is false."""
+    """pg_attribute.attidentity. NONE is falsy."""
 
     NONE = ""
     ALWAYS = "a"
@@ -98,7 +102,7 @@ class Identity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GeneratedAs:
-    """The SQL expression of a generated column. What isn't stored is VIRTUAL, of PostgreSQL 18."""
+    """The SQL expression of a generated column. If it isn't stored, it is VIRTUAL, since PostgreSQL 18."""
 
     expression: str
     stored: bool
@@ -112,7 +116,8 @@ class GeneratedAs:
 class Column:
     """A column. `python_default` is the SQL value that Django's AddField writes into existing rows without a `default`.
 
-    Its NOT NULL, a constraint on PostgreSQL 18, may be inherited, from a parent table, and be so by the table's children.
+    NOT NULL is a constraint since PostgreSQL 18. `not_null_inherits` is whether the table's children inherit it,
+    `not_null_inherited` whether the table inherits it from its parent.
     """
 
     name: str
@@ -132,7 +137,7 @@ class Column:
 
     @property
     def generates_keys(self) -> bool:
-        """Whether it is an identity, or the equivalent serial: a default that takes the next value of a sequence."""
+        """Whether it is an identity or a serial, whose default is the next value of a sequence."""
         return bool(self.identity) or self.sequence is not None
 
     @property
@@ -141,12 +146,12 @@ class Column:
 
     @property
     def backfill_value(self) -> str | None:
-        """The SQL value that rows get which have none."""
+        """The SQL value for rows in which the column is NULL, if there is one."""
         return self.default or self.python_default
 
     @property
     def storage_definition(self) -> str:
-        """What ADD COLUMN alone decides, since changing it rewrites the table: type, collation, generation."""
+        """The type, collation and generation expression: what can't be altered without rewriting the table."""
         parts = [self.type]
         if self.collation:
             parts.append(f"COLLATE {self.collation}")
@@ -156,7 +161,7 @@ class Column:
 
     @property
     def definition(self) -> str:
-        """The column as CREATE TABLE and ADD COLUMN take it, after its name."""
+        """The column's definition in CREATE TABLE and ADD COLUMN, after its name."""
         parts = [self.storage_definition]
         if self.identity:
             parts.append(self.identity.sql)
@@ -169,9 +174,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index. `body` is its whole definition from USING on, storage parameters left out, since these may be tuned;
-    `definition` has them. `keys` and `predicate` are parts of it, as SQL; `columns` the names of all that it has to do
-    with, and `needed_by` what can't be without it, in PostgreSQL's words, unless it is a constraint's.
+    """An index.
+
+    `definition` is its whole definition, from USING on; `body` is that without storage parameters, which may be tuned.
+    `keys` (of unique indexes) and `predicate` are parts of it, as SQL. `columns` are the names of all columns in it.
+    `needed_by` describes what depends on it, in PostgreSQL's words, unless it is the index of a constraint.
     """
 
     name: str
@@ -190,7 +197,7 @@ class Index:
 
     @property
     def signature(self) -> tuple[bool, str]:
-        """What an index of any name is the same by."""
+        """What two indexes have in common that differ in no more than their names and storage parameters."""
         return self.unique, self.body
 
     @property
@@ -199,7 +206,7 @@ class Index:
 
 
 class ConstraintKind(StrEnum):
-    """pg_constraint.contype, of those that a table declares by name."""
+    """pg_constraint.contype. NOT NULL, "n" since PostgreSQL 18, is an attribute of Column here."""
 
     PRIMARY_KEY = "p"
     UNIQUE = "u"
@@ -209,7 +216,7 @@ class ConstraintKind(StrEnum):
 
     @property
     def is_key(self) -> bool:
-        """Whether an index stands behind it."""
+        """Whether it has an index."""
         return self in (ConstraintKind.PRIMARY_KEY, ConstraintKind.UNIQUE, ConstraintKind.EXCLUSION)
 
     @property
@@ -219,7 +226,7 @@ class ConstraintKind(StrEnum):
 
     @property
     def can_be_not_valid(self) -> bool:
-        """Whether it can be added NOT VALID, and be validated while others write."""
+        """Whether it can be added NOT VALID, and be validated while other sessions write."""
         return not self.is_key
 
 
@@ -227,9 +234,9 @@ class ConstraintKind(StrEnum):
 class Constraint:
     """A primary key, unique, foreign-key, check or exclusion constraint.
 
-    `definition` is as pg_get_constraintdef prints it, without the attributes that have a field of their own. `enforced`
-    is false for NOT ENFORCED ones, and for foreign keys whose triggers are disabled. `target` is the schema and name of
-    the table that a foreign key points to.
+    `definition` is as pg_get_constraintdef prints it, without the attributes that are fields here. `enforced` is false
+    where it is NOT ENFORCED, and for foreign keys whose triggers are disabled. `target` is the schema and name of the table
+    that a foreign key points to.
     """
 
     name: str
@@ -247,7 +254,7 @@ class Constraint:
 
     @property
     def signature(self) -> tuple[ConstraintKind, str]:
-        """What a constraint of any name is the same by."""
+        """What two constraints have in common that differ in no more than their names and attributes."""
         return self.kind, self.definition
 
     @property
@@ -258,12 +265,12 @@ class Constraint:
 
     @property
     def sql(self) -> str:
-        """The definition, ready for ADD CONSTRAINT."""
+        """The definition in ADD CONSTRAINT."""
         return f"{self.definition} {self.deferrability}" if self.deferrable else self.definition
 
 
 class RelationKind(StrEnum):
-    """pg_class.relkind; and TYPE for a type that belongs to no relation, whose name is a table's as well."""
+    """pg_class.relkind; and TYPE for a type that isn't a relation's, but would conflict with a table of its name."""
 
     TABLE = "r"
     PARTITIONED_TABLE = "p"
@@ -297,10 +304,11 @@ class RelationKind(StrEnum):
 
 @dataclass(frozen=True)
 class Table:
-    """A table, and what decides how it may be changed. `rows` is the planner's estimate; `children` are the tables that
-    inherit from it.
+    """A table, and what decides how it may be changed.
 
-    `next_keys` has, for a key fed by a sequence, the highest value in the rows plus one.
+    `rows` is the planner's estimate. `children` are the tables that inherit from it. `shadowed_by` is the schema of another
+    table of its name that is earlier on the search path. `rows_hidden` is whether row-level security hides rows from this
+    role. `next_keys` is the highest value in the rows plus one, for a primary key whose values a sequence generates.
     """
 
     schema: str
@@ -336,11 +344,11 @@ class Table:
         return next((c for c in self.constraints if c.name == name), None)
 
     def constraints_of(self, kinds: Iterable[ConstraintKind]) -> list[Constraint]:
-        wanted = set(kinds)
-        return [constraint for constraint in self.constraints if constraint.kind in wanted]
+        included = set(kinds)
+        return [constraint for constraint in self.constraints if constraint.kind in included]
 
     def constraint_name_owner(self, name: str) -> str | None:
-        """Say what has this name among the table's constraints, those that make columns NOT NULL included."""
+        """Return the definition of the table's constraint of this name, which may be a NOT NULL as well."""
         constraint = self.constraint(name)
         if constraint is not None:
             return constraint.sql
@@ -351,7 +359,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """Whatever has a name: a relation of any kind, or a type. `table` is the one that an index belongs to."""
+    """A relation of any kind, or a type. `table` is the table that an index belongs to."""
 
     schema: str
     name: str
@@ -361,10 +369,10 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Tables by name, in the one schema `name` that counts.
+    """The tables of the schema `name`, by name.
 
-    `name_owners` has what has a declared name in that schema; `same_named` the relations of a table's name in other
-    schemas.
+    `name_owners` are the relations and types of that schema that have the name of a declared table or index, by name.
+    `same_named` are the relations of other schemas that have the name of a table.
     """
 
     name: str
@@ -373,14 +381,14 @@ class Schema:
     same_named: tuple[Relation, ...] = ()
 
     def parents(self) -> set[str]:
-        """Return the names of tables that foreign keys point to, and that aren't among `tables` themselves."""
+        """Return the names of the tables that foreign keys point to and that aren't among `tables`."""
         targets = {c.target[1] for table in self.tables.values() for c in table.constraints if c.target}
         return targets - set(self.tables)
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What a server lets this role do. `schema` is where CREATE TABLE would put a table, None if nowhere."""
+    """A server, and what it lets this role do. `schema` is where CREATE TABLE would create a table, None if nowhere."""
 
     database: str
     version: str

@@ -18,12 +18,12 @@ class TestBlockedRepairs:
         assert outcome.status == 1
         assert "one thing needs a person's decision" in outcome.errors
         assert refused in outcome.errors
-        (line,) = [line for line in outcome.errors.splitlines() if "Blocked by it: " in line]
+        (line,) = [line for line in outcome.errors.splitlines() if "Blocked by this: " in line]
         for name in blocked:
             assert name in line
         (refusal,) = json.loads(database.manage("reconcile", "--json").output)["refusals"]
         assert {place["name"] for place in refusal["blocked"]} >= set(blocked)
-        assert "Blocked by it: " in database.manage("reconcile", "--plan").printed
+        assert "Blocked by this: " in database.manage("reconcile", "--plan").printed
 
     def test_by_an_unlogged_parent(self, database: Database, expected: Expectations):
         keys = [foreign_key(database, table, "patient_id") for table in ("medical_records", "patient_photos")]

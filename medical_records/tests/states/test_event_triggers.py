@@ -22,7 +22,7 @@ class TestEventTriggers:
         )
         outcome = owner.manage(*command)
         assert outcome.status == 1
-        assert "found the event trigger forbid against it: not on a Friday (SQLSTATE P0001)" in outcome.errors
+        assert "found that the event trigger forbid prevents it: not on a Friday (SQLSTATE P0001)" in outcome.errors
         assert 'ALTER EVENT TRIGGER "forbid" DISABLE' in outcome.errors
 
     def test_a_superuser_disables_them_for_temporary_tables(self, database: Database, expected: Expectations):

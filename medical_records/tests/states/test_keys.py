@@ -56,7 +56,7 @@ class TestState12NoGenerator:
             "ALTER TABLE patients ALTER id SET DEFAULT next_key()",
         )
         outcome = expected.converges(database)
-        assert "patients.id: an identity takes the place of its default public.next_key()" in outcome.printed
+        assert "patients.id: an identity replaces its default public.next_key()" in outcome.printed
 
     def test_12_no_generator_and_no_rows(self, database_without_rows: Database, expected: Expectations):
         database_without_rows.execute("ALTER TABLE medical_records ALTER id DROP IDENTITY")

@@ -48,7 +48,7 @@ def test_one_of_the_rotated_names_is_a_views(database: Database, expected: Expec
         naming=(
             rf"medical_records.{names[1]} \[name-taken\]",
             "one thing needs",
-            f"Blocked by it: patient_photos.{names[0]}",
+            f"Blocked by this: patient_photos.{names[0]}",
         ),
         remedy=(f"DROP VIEW {names[1]}",),
     )
@@ -96,7 +96,7 @@ def test_the_name_owner_is_on_a_table_that_is_not_repaired(owner: Database, data
     outcome = owner.migrate()
     assert outcome.status == 1
     assert "clinics [row-level-security]" in outcome.errors
-    assert f"Blocked by it: patient_photos.{names[0]}" in outcome.errors
+    assert f"Blocked by this: patient_photos.{names[0]}" in outcome.errors
     assert object_ids(database, names) == {names[0]: before[names[1]], names[1]: before[names[0]]}
     database.execute("ALTER TABLE clinics NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY")
     assert owner.migrate().status == 0
@@ -195,7 +195,7 @@ def test_a_missing_table_is_blocked_by_the_name_of_its_key(database: Database, e
     outcome = database.migrate()
     assert outcome.status == 1
     assert "patient_photos.patient_photos_pkey [name-taken]" in outcome.errors
-    assert "Blocked by it: patient_photos." in outcome.errors
+    assert "Blocked by this: patient_photos." in outcome.errors
     database.execute("ALTER TABLE photos_before RENAME TO patient_photos")
     expected.converges(database)
 

@@ -35,7 +35,7 @@ def test_tables_with_rows_are_kept_and_adopted_again(database: Database, expecte
     assert outcome.status == 0, outcome.printed
     assert tables_left(database) == sorted(MEDICAL_TABLES)
     for table in MEDICAL_TABLES:
-        assert f"{table}: stays, since it holds rows" in outcome.printed
+        assert f"{table}: kept, since it holds rows" in outcome.printed
     assert lost_or_changed(database, before, {}) == []
     expected.converges(database)
 
@@ -53,7 +53,7 @@ def test_an_empty_table_is_kept_while_a_foreign_key_points_to_it(database: Datab
     outcome = database.migrate("medical_records", "zero")
     assert outcome.status == 0, outcome.printed
     assert "medical_records" in tables_left(database)
-    assert "medical_records: stays, since cannot drop table medical_records" in outcome.printed
+    assert "medical_records: kept, since cannot drop table medical_records" in outcome.printed
     expected.converges(database)
 
 
@@ -121,5 +121,5 @@ def test_a_row_that_is_committed_while_it_waits_for_the_lock(database_without_ro
         threading.Timer(1.3, cursor.execute, args=["COMMIT"]).start()
         outcome = database_without_rows.migrate("medical_records", "zero")
     assert outcome.status == 0
-    assert "medical_record_templates: stays" in outcome.printed
+    assert "medical_record_templates: kept" in outcome.printed
     assert database_without_rows.value("SELECT count(*) FROM medical_record_templates") == 1

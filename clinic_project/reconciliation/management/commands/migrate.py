@@ -1,4 +1,4 @@
-"""`manage.py migrate`, extended: one at a time, it repairs what is recorded but not there, and verifies the schema."""
+"""`manage.py migrate`, extended: one runs at a time, repairs what is recorded as applied, and verifies the schema."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,8 +18,8 @@ from ..migrate_run import MigrateRun
 
 class Command(ReconcilingCommand, DjangoMigrate):
     help = DjangoMigrate.help + " First repairs what is recorded as applied but isn't there."
-    # A page that can't be imported is no reason to leave a schema broken; `check --deploy`, the next command of a deploy,
-    # tells of it. To import every page takes as long as to compare the schema.
+    # Not the checks of URLs: a view that can't be imported is no reason to leave a schema broken, and importing all views
+    # takes as long as comparing the schema. `check --deploy`, the next command of a deployment, reports such a view.
     requires_system_checks = (Tags.models, Tags.database)
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,7 +27,7 @@ class Command(ReconcilingCommand, DjangoMigrate):
         parser.add_argument(
             "--allow-data-loss",
             action="store_true",
-            help="Migrating backwards, drop what holds rows as well. Without it, such tables and columns stay.",
+            help="When migrating backwards, also drop tables and columns that hold data. They are kept otherwise.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -51,7 +51,7 @@ class Command(ReconcilingCommand, DjangoMigrate):
             self.stdout.write("  The schema is as declared.")
 
     def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
-        """Write Django's lines, and leave room for the steps between "Applying" and "OK"."""
+        """Write Django's lines, so that the steps can be written between "Applying" and "OK"."""
         if action in ("apply_start", "unapply_start"):
             self.reporter.open_line()
         elif action in ("apply_success", "unapply_success") and self.reporter.close_line() and self.verbosity >= 1:
@@ -60,10 +60,10 @@ class Command(ReconcilingCommand, DjangoMigrate):
 
 
 def _run_unreconciled(django_migrate: Callable[[], object]) -> None:
-    """Run Django's own command, for what only shows or prunes the migration history. Raises CommandError."""
+    """Run Django's own command where it only shows, or prunes, the migration history. Raises CommandError."""
     try:
         django_migrate()
     except InconsistentMigrationHistory as error:
         raise CommandError(
-            f"{error} Without this option, migrate records the migrations whose tables are there, and continues."
+            f"{error} Without this option, migrate records the migrations whose tables exist, and continues."
         ) from error

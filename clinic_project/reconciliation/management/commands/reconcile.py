@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: what `migrate` does to the schema, by itself; or only what differs, and what it would do."""
+"""`manage.py reconcile`: reconciles the schema as `migrate` does, or only shows what differs and what it would do."""
 
 import json
 import sys
@@ -18,15 +18,15 @@ from ..console import differences_text, notes_lines, planned_text
 
 
 class Command(ReconcilingCommand):
-    help = "Make the schema as declared, without recording any migration; or show what that would take."
+    help = "Repair the schema so that it is as declared, without applying any migration; or show what that would do."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS, choices=tuple(connections))
         parser.add_argument("--check", action="store_true", help="Change nothing; exit with 1 if anything differs.")
-        parser.add_argument("--plan", action="store_true", help="Change nothing; show the steps.")
+        parser.add_argument("--plan", action="store_true", help="Change nothing; show the steps, and what is refused.")
         parser.add_argument("--sql", action="store_true", help="Change nothing; print the steps as SQL for psql.")
-        parser.add_argument("--json", action="store_true", help="Change nothing; print all that is known as JSON.")
+        parser.add_argument("--json", action="store_true", help="Change nothing; print differences and plan as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         with self.connected(options["database"]) as connection:
@@ -73,15 +73,15 @@ class Command(ReconcilingCommand):
 
     def _reconcile(self, connection: BaseDatabaseWrapper) -> None:
         with self.holding_migration_lock(connection):
-            outcome = reconcile(connection, *declared_by_migrations(connection), self.context.budgets, self.reporter)
-        self.report(outcome.notes, outcome.refusals)
-        if outcome.inspection.in_sync:
-            self.report_verified(outcome.inspection)
+            result = reconcile(connection, *declared_by_migrations(connection), self.context.budgets, self.reporter)
+        self.report(result.notes, result.refusals)
+        if result.inspection.in_sync:
+            self.report_verified(result.inspection)
 
 
 def as_json(connection: BaseDatabaseWrapper, inspection: Inspection) -> dict[str, Any]:
-    """Return what is known, in the form that programs may rely on."""
-    parts = ("code", "table", "name", "reason", "remedy", "statements")
+    """Return the differences and the plan, in a stable form on which programs can rely."""
+    keys = ("code", "table", "name", "reason", "remedy", "statements")
     return {
         "database": inspection.server.database,
         "server_version": inspection.server.version,
@@ -94,7 +94,7 @@ def as_json(connection: BaseDatabaseWrapper, inspection: Inspection) -> dict[str
             for step in inspection.plan.steps
         ],
         "refusals": [
-            {**{part: getattr(refusal, part) for part in parts}, "blocked": _blocked(refusal)}
+            {**{key: getattr(refusal, key) for key in keys}, "blocked": _blocked(refusal)}
             for refusal in dry_run_refusals(connection, inspection)
         ],
         "notes": [{**asdict(note), "blocked": _blocked(note)} for note in inspection.plan.notes],

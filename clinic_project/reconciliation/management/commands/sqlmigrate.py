@@ -1,4 +1,4 @@
-"""`manage.py sqlmigrate`: Django's own, without a traceback where this database keeps a step from being planned."""
+"""`manage.py sqlmigrate`: Django's own, but without a traceback where the database prevents planning."""
 
 from typing import Any
 

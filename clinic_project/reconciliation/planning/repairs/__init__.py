@@ -1,1 +1,1 @@
-"""What is decided for a difference, as a sub-plan: a module for each kind of object. Nothing here changes its arguments."""
+"""What to do about each difference, as a sub-plan: a module for each kind of object. Nothing here changes its arguments."""

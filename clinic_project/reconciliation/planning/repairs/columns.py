@@ -1,4 +1,4 @@
-"""Columns: missing ones, types, defaults, nullability, and how their keys are generated."""
+"""Columns: missing columns, types, defaults, nullability, and how keys are generated."""
 
 import re
 from collections.abc import Mapping
@@ -7,23 +7,11 @@ from dataclasses import replace
 from ...comparison.differences import ColumnDifference, MissingColumn
 from ...schema.model import Column, HelperRole, Identity, Sequence, Table, helper_name, identifier, literal
 from .. import refusals
-from ..plan import (
-    Backfill,
-    Counted,
-    Lock,
-    Note,
-    NoteCode,
-    Phase,
-    Plan,
-    PostCheck,
-    Repair,
-    Step,
-    plan_of,
-)
+from ..plan import Backfill, CountPhrase, Lock, Note, NoteCode, Phase, Plan, PostCheck, Repair, Step, plan_of
 from . import violations
 from .steps import alter_table, drop_constraint, validate_constraint
 
-#: The values that a table's rows get which have none, by column, as far as these are not refused.
+#: The values for NULLs, by column, of all columns of a table that are backfilled.
 Backfills = Mapping[str, str]
 
 
@@ -57,12 +45,12 @@ def _addition(table: Table, column: Column, backfills: Backfills) -> tuple[Step,
 
 
 def _rewrites(column: Column) -> bool:
-    """Whether ADD COLUMN writes every row anew while nobody may read the table."""
+    """Whether ADD COLUMN rewrites the table."""
     return bool(column.identity) or column.generated_stored
 
 
 def _add_and_backfill(table: Table, column: Column, reason: str, backfills: Backfills) -> tuple[Step, ...]:
-    """Add a column whose default must be worked out for each row, without the rewrite that ADD COLUMN would make."""
+    """Add a column with a volatile default, for which ADD COLUMN would rewrite the table."""
     name = identifier(column.name)
     set_default = f"ALTER COLUMN {name} SET DEFAULT {column.default}"
     add = alter_table(table, reason, f"ADD COLUMN {name} {column.type}", set_default)
@@ -77,7 +65,7 @@ def _add_and_backfill(table: Table, column: Column, reason: str, backfills: Back
 def change_type(table: Table, item: ColumnDifference) -> Plan:
     declared, actual = item.declared, item.actual
     if is_free_widening(actual, declared):
-        reason = f"widen {declared.name} from {actual.type}"
+        reason = f"widen {declared.name} from {actual.type} to {declared.type}"
         step = alter_table(table, reason, f"ALTER COLUMN {identifier(declared.name)} TYPE {declared.type}")
         return plan_of(_repair(Phase.COLUMNS, table, declared, step))
     return plan_of(refusals.column_type(table, item, _cost(actual, declared), _conversion(table, declared, actual)))
@@ -98,10 +86,10 @@ def is_free_widening(actual: Column, declared: Column) -> bool:
 
 def _cost(actual: Column, declared: Column) -> str:
     if actual.generated_stored and not declared.generated:
-        return "whatever worked out its values does so no longer."
+        return "no longer generates its values."
     if actual.type == declared.type and not (declared.generated or actual.generated):
-        return "rebuilds the indexes on it under a lock that keeps readers out."
-    return "rewrites the whole table under a lock that keeps readers out."
+        return "rebuilds the indexes on it under a lock that blocks readers."
+    return "rewrites the whole table under a lock that blocks readers."
 
 
 def _conversion(table: Table, declared: Column, actual: Column) -> str:
@@ -111,9 +99,7 @@ def _conversion(table: Table, declared: Column, actual: Column) -> str:
     if declared.generated or actual.generated:
         dropped = f"ALTER TABLE {table.sql_name} DROP COLUMN {name}, ADD COLUMN {name}"
         if declared.not_null and not declared.generated and declared.default is None:
-            return (
-                f"{dropped} {declared.storage_definition}; UPDATE …; (it loses the column's values: give it new ones)"
-            )
+            return f"{dropped} {declared.storage_definition}; UPDATE …; (it loses the column's values: set new ones)"
         return f"{dropped} {declared.definition}; (it loses the column's values)"
     collate = f" COLLATE {declared.collation}" if declared.collation else ""
     using = f"{name}::{declared.type}"
@@ -139,19 +125,19 @@ def change_default(table: Table, item: ColumnDifference) -> Plan:
 
 
 def _frozen_rows(table: Table, declared: Column, actual: Column) -> PostCheck | None:
-    """Count the rows that carry the one instant to which a default was frozen when the table was made."""
+    """Count the rows that have the time at which the default was evaluated once, when the table was created."""
     if actual.default is None or declared.default is None:
         return None
     if not re.match(r"'[^']*'::(timestamp|date|time)", actual.default):
         return None
     text = (
-        f"{{rows}} the instant to which the default was frozen, {actual.default.split('::')[0]}. No row is changed: when"
-        " it was really written is not known here."
+        f"{{rows}} the time at which the default was frozen, {actual.default.split('::')[0]}. No row is changed, since the"
+        " times at which they were written are unknown."
     )
     return PostCheck(
         f"SELECT count(*) FROM {table.sql_name} WHERE {identifier(declared.name)} = {actual.default}",
         Note(NoteCode.FROZEN_DEFAULT, table.name, declared.name, text),
-        Counted("row carries", "rows carry"),
+        CountPhrase("row has", "rows have"),
     )
 
 
@@ -160,7 +146,7 @@ def _frozen_rows(table: Table, declared: Column, actual: Column) -> PostCheck | 
 
 def set_not_null(table: Table, item: ColumnDifference, backfills: Backfills) -> Plan:
     column = item.declared
-    # Where it can't be validated, the CHECK would go on keeping others from changing the rows that break it.
+    # Where it can't be validated, the CHECK would prevent updates of the rows that violate it.
     helper = helper_name(HelperRole.CHECK, table.name, column.name)
     reason = f"drop the helper check of {column.name}"
     clean_up = alter_table(table, reason, drop_constraint(helper, if_exists=True))
@@ -171,14 +157,14 @@ def set_not_null(table: Table, item: ColumnDifference, backfills: Backfills) -> 
 def set_not_null_steps(table: Table, column: Column, backfills: Backfills) -> tuple[Step, ...]:
     """Make a column NOT NULL while the table is in use.
 
-    1. Backfill the NULLs, if there is a value to fill them with; else see that there are none.
-    2. Keep new NULLs out by a CHECK, NOT VALID, which reads no row.
-    3. VALIDATE the CHECK: it reads every row, and lets others write. Where it finds a NULL that was written between 1 and
-       2, backfill again, and VALIDATE again: mostly there is none, and looking for one first would read every row twice.
-    4. SET NOT NULL: it finds the CHECK and reads no row (since PostgreSQL 12).
-    5. Drop the CHECK, in a transaction of its own: in one ALTER with 4 the rows would be read again.
+    1. Backfill the NULLs, if there is a value for them; else check that there are none.
+    2. Add a CHECK, NOT VALID, which rejects new NULLs. That reads no rows.
+    3. VALIDATE the CHECK, which reads all rows while other sessions write. If it finds a NULL that was written between 1
+       and 2, backfill again and VALIDATE again: usually there is none, and a query for them would read all rows twice.
+    4. SET NOT NULL, which finds the CHECK and reads no rows (since PostgreSQL 12).
+    5. Drop the CHECK, in a transaction of its own: in one ALTER TABLE with 4, all rows would be read again.
 
-    Cut off anywhere, it starts again at 1: a backfill finds nothing to do, and a CHECK that is there is not added twice.
+    After an interruption it starts again at 1: the backfill finds nothing to do, and an existing CHECK isn't added again.
     """
     name, value = identifier(column.name), column.backfill_value
     helper = helper_name(HelperRole.CHECK, table.name, column.name)
@@ -200,8 +186,8 @@ def set_not_null_steps(table: Table, column: Column, backfills: Backfills) -> tu
 
 def _backfill(table: Table, column: Column, value: str, backfills: Backfills) -> Step:
     name = identifier(column.name)
-    others = tuple((identifier(other), its) for other, its in backfills.items() if other != column.name)
-    backfill = Backfill(table.sql_name, name, value, others)
+    other_columns = tuple((identifier(other), v) for other, v in backfills.items() if other != column.name)
+    backfill = Backfill(table.sql_name, name, value, other_columns)
     return Step(
         (f"UPDATE {table.sql_name} SET {backfill.assignments} WHERE {name} IS NULL",),
         table.name,
@@ -219,7 +205,7 @@ def _backfill_if_possible(table: Table, column: Column, backfills: Backfills) ->
 
 
 def validate_not_null(table: Table, item: ColumnDifference, backfills: Backfills) -> Plan:
-    """Validate a NOT NULL that PostgreSQL 18 lets be NOT VALID."""
+    """Validate a NOT NULL constraint, which can be NOT VALID since PostgreSQL 18."""
     column, name = item.declared, item.actual.not_null_name or ""
     steps = _backfill_if_possible(table, column, backfills)
     reason = f"validate that {column.name} has no NULLs"
@@ -230,7 +216,7 @@ def validate_not_null(table: Table, item: ColumnDifference, backfills: Backfills
 def inherit_not_null(table: Table, item: ColumnDifference, backfills: Backfills) -> Plan:
     column, name = item.declared, item.actual.not_null_name or ""
     steps = _backfill_if_possible(table, column, backfills)
-    reason = f"let tables that inherit {column.name} inherit its NOT NULL"
+    reason = f"make tables that inherit {column.name} inherit its NOT NULL"
     clause = f"ALTER CONSTRAINT {identifier(name)} INHERIT"
     steps.append(alter_table(table, reason, clause, violations=violations.nulls(table, column)))
     return plan_of(_repair(Phase.NOT_NULL, table, column, *steps))
@@ -239,7 +225,7 @@ def inherit_not_null(table: Table, item: ColumnDifference, backfills: Backfills)
 def drop_not_null(table: Table, item: ColumnDifference) -> Plan:
     column = item.declared
     clause = f"ALTER COLUMN {identifier(column.name)} DROP NOT NULL"
-    return plan_of(_repair(Phase.NOT_NULL, table, column, alter_table(table, f"let {column.name} be NULL", clause)))
+    return plan_of(_repair(Phase.NOT_NULL, table, column, alter_table(table, f"allow NULL in {column.name}", clause)))
 
 
 # Keys
@@ -252,9 +238,9 @@ def add_identity(table: Table, item: ColumnDifference) -> Plan:
     notes = []
     if default is not None:
         clauses.insert(0, f"ALTER COLUMN {name} DROP DEFAULT")
-        text = f"an identity takes the place of its default {default}. What that calls is left where it is."
+        text = f"an identity replaces its default {default}. The function that the default calls is left alone."
         notes.append(Note(NoteCode.DEFAULT_REPLACED, table.name, column.name, text))
-    alter = alter_table(table, f"let {column.name} generate its keys, after the highest", *clauses)
+    alter = alter_table(table, f"make {column.name} an identity that starts after its highest value", *clauses)
     sequence = f"pg_get_serial_sequence({literal(table.sql_name)}, {literal(column.name)})"
     start = f"SELECT setval({sequence}, max({name})) FROM {table.sql_name} HAVING max({name}) > 0"
     step = replace(alter, statements=(*alter.statements, start))
@@ -264,25 +250,26 @@ def add_identity(table: Table, item: ColumnDifference) -> Plan:
 def generate_by_default(table: Table, item: ColumnDifference) -> Plan:
     column = item.declared
     clause = f"ALTER COLUMN {identifier(column.name)} SET GENERATED BY DEFAULT"
-    step = alter_table(table, f"let inserts name a key for {column.name}", clause)
+    step = alter_table(table, f"make {column.name} GENERATED BY DEFAULT", clause)
     return plan_of(_repair(Phase.KEY_GENERATION, table, column, step))
 
 
 def own_sequence(table: Table, item: ColumnDifference) -> Plan:
     column, sequence = item.declared, _sequence(item)
     sql = f"ALTER SEQUENCE {sequence.name} OWNED BY {table.sql_name}.{identifier(column.name)}"
-    return _sequence_repair(table, column, Lock.ACCESS_EXCLUSIVE, f"let {column.name} own {sequence.name}", sql)
+    reason = f"make {column.name} the owner of {sequence.name}"
+    return _sequence_repair(table, column, Lock.ACCESS_EXCLUSIVE, reason, sql)
 
 
 def raise_sequence_limit(table: Table, item: ColumnDifference) -> Plan:
     column, sequence = item.declared, _sequence(item)
     sql = f"ALTER SEQUENCE {sequence.name} AS {column.type} NO MAXVALUE"
-    reason = f"let {sequence.name} go as far as {column.name} does"
+    reason = f"raise the maximum of {sequence.name} to that of {column.type}"
     return _sequence_repair(table, column, Lock.SHARE_ROW_EXCLUSIVE, reason, sql)
 
 
 def advance_sequence(table: Table, item: ColumnDifference) -> Plan:
-    """Move a sequence past the highest key: forward only, and while nobody inserts."""
+    """Advance a sequence past the highest key, under a lock that blocks inserts. It is never set back."""
     column, sequence = item.declared, _sequence(item)
     name = identifier(column.name)
     advance = (
@@ -291,13 +278,13 @@ def advance_sequence(table: Table, item: ColumnDifference) -> Plan:
         f" FROM {sequence.name})"
     )
     lock = f"LOCK TABLE {table.sql_name} IN SHARE ROW EXCLUSIVE MODE"
-    reason = f"move {sequence.name} past the highest {column.name}"
+    reason = f"advance {sequence.name} past the highest {column.name}"
     return _sequence_repair(table, column, Lock.SHARE_ROW_EXCLUSIVE, reason, lock, advance)
 
 
 def _sequence(item: ColumnDifference) -> Sequence:
     sequence = item.actual.sequence
-    assert sequence is not None  # the difference is about it  # noqa: S101
+    assert sequence is not None  # the difference is one of its sequence  # noqa: S101
     return sequence
 
 

@@ -1,4 +1,4 @@
-"""Names of a table's constraints. All kinds share them, from PostgreSQL 18 on NOT NULL as well, so any may have another's.
+"""Names of a table's constraints: each is one constraint's, of any kind, and since PostgreSQL 18 a NOT NULL's as well.
 
 https://www.postgresql.org/docs/current/catalog-pg-constraint.html
 """
@@ -19,16 +19,16 @@ from ...comparison.differences import (
 from ...schema.model import HelperRole, Table, helper_name
 from .. import refusals
 from ..plan import Lock, Phase, Plan, Refusal, Repair, Step, plan_of
-from .renames import rename_constraint, renames
-from .replica_identity import handed_over
+from .renames import rename_constraint, rename_statements
+from .replica_identity import replica_identity_clauses
 from .steps import alterations, drop_constraint
 
-_RENAMING = (Kind.COLUMN_NOT_NULL_NAME, Kind.CONSTRAINT_NAME)
+_RENAMING_KINDS = (Kind.COLUMN_NOT_NULL_NAME, Kind.CONSTRAINT_NAME)
 
 
 @dataclass(frozen=True, slots=True)
 class _NameRequest:
-    """A difference, the name that its constraint has now, if it is there, and the one that it is to have."""
+    """A difference, the present name of its constraint, "" if it doesn't exist, and the declared name."""
 
     item: Difference
     before: str
@@ -46,7 +46,7 @@ class _NameRequest:
 
     @property
     def is_renaming(self) -> bool:
-        return self.item.kind in _RENAMING
+        return self.item.kind in _RENAMING_KINDS
 
 
 def _requests(items: Sequence[Difference]) -> list[_NameRequest]:
@@ -58,7 +58,7 @@ def _requests(items: Sequence[Difference]) -> list[_NameRequest]:
 
 @dataclass(frozen=True, slots=True)
 class TemporaryRenames:
-    """What is planned to free names, and the table and its differences as they are then."""
+    """The plan that frees names, and the table and its differences as they are after it."""
 
     plan: Plan
     table: Table
@@ -66,9 +66,10 @@ class TemporaryRenames:
 
 
 def rename_temporarily(table: Table, items: Sequence[Difference]) -> TemporaryRenames:
-    """Rename wrong foreign keys and checks, to be dropped later, where another than what replaces them is to have the name.
+    """Rename wrong foreign keys and checks whose names are requested before they are dropped.
 
-    Cut off there, the next run knows them by their helper names.
+    That is so where the constraint of the declared name isn't the one that replaces them. By their helper names, the next
+    run recognises them if this one is interrupted.
     """
     before_and_after = {
         name: helper_name(HelperRole.OLD, table.name, name)
@@ -77,7 +78,7 @@ def rename_temporarily(table: Table, items: Sequence[Difference]) -> TemporaryRe
     if not before_and_after:
         return TemporaryRenames(Plan(), table, list(items))
     statements = tuple(rename_constraint(table, before, after) for before, after in before_and_after.items())
-    reason = f"rename {', '.join(before_and_after)} temporarily, since others are to have these names"
+    reason = f"rename {', '.join(before_and_after)} temporarily, to free the name for a declared constraint"
     step = Step(statements, table.name, Lock.ACCESS_EXCLUSIVE, reason, relations=(table.sql_name,))
     constraints = tuple(replace(c, name=before_and_after.get(c.name, c.name)) for c in table.constraints)
     return TemporaryRenames(
@@ -95,14 +96,14 @@ def _names_to_free(table: Table, requests: Sequence[_NameRequest]) -> Iterator[s
         if owner is None or owner.kind.is_key or owner.name in renamed:
             continue
         replaced = _replaced_name(request.item)
-        # One that has the name is dropped, even if another contradicts the declared one and is dropped as well.
+        # The owner of the name is dropped, even if the declared constraint replaces another one as well.
         has_its_kind = isinstance(request.item, ConstraintDifference) and owner.kind is request.item.declared.kind
         if replaced != owner.name and (owner.name in dropped or (replaced is not None and has_its_kind)):
             yield owner.name
 
 
 def _replaced_name(item: Difference) -> str | None:
-    """Return the name of the foreign key or check that the repair drops, if it does."""
+    """Return the name of the foreign key or check that the repair replaces, if it does."""
     if not isinstance(item, MissingConstraint | WrongConstraint) or item.conflicting is None:
         return None
     conflicting = item.conflicting
@@ -130,11 +131,11 @@ def _without_conflict(item: ConstraintDifference) -> Difference:
     return MissingConstraint(item.table, Kind.CONSTRAINT_MISSING, *texts, item.declared, None, item.usable_index)
 
 
-# Names that can't be had
+# Refused names
 
 
 def refused_names(table: Table, items: Sequence[Difference]) -> list[tuple[Refusal, Difference]]:
-    """Refuse the names that another constraint of the table keeps."""
+    """Refuse the names that another constraint of the table has, and keeps."""
     possible = [request for request in _requests(items) if request.is_renaming]
     refused: list[_NameRequest] = []
     while taken := [request for request in possible if _is_taken(table, request, possible)]:
@@ -144,9 +145,9 @@ def refused_names(table: Table, items: Sequence[Difference]) -> list[tuple[Refus
 
 
 def _is_taken(table: Table, request: _NameRequest, renamed: Sequence[_NameRequest]) -> bool:
-    # The name of one that is to make room, or that was renamed temporarily, becomes free.
-    makes_room = isinstance(request.item, ConstraintDifference) and request.item.conflicting is not None
-    if makes_room or table.constraint_name_owner(request.before) is None:
+    # A conflicting constraint is replaced; one that was renamed temporarily no longer has the name `before`.
+    is_replaced = isinstance(request.item, ConstraintDifference) and request.item.conflicting is not None
+    if is_replaced or table.constraint_name_owner(request.before) is None:
         return False
     owned = table.constraint_name_owner(request.after) is not None
     return owned and all(other.before != request.after for other in renamed)
@@ -158,25 +159,25 @@ def _name_taken(table: Table, request: _NameRequest) -> Refusal:
     return refusals.constraint_name_taken(table, item, what, request.after)
 
 
-# Names that are given
+# Declared names
 
 
 def rename_constraints(table: Table, items: Sequence[Difference]) -> Plan:
-    """Give right constraints their declared names, all of a table's at once. Wrong keys of these names are dropped."""
+    """Rename right constraints to their declared names, all of a table at once. Wrong keys of these names are dropped."""
     pairs = [(request.before, request.after) for request in _requests(items)]
-    befores = {before for before, _ in pairs}
+    renamed = {before for before, _ in pairs}
     replacing = [
         item
         for item in items
         if isinstance(item, ConstraintDifference)
         and item.conflicting is not None
-        and item.conflicting.name not in befores
+        and item.conflicting.name not in renamed
     ]
     drops = [drop_constraint(item.conflicting.name) for item in replacing if item.conflicting is not None]
     statements = (
         *alterations(table, drops),
-        *renames(table, pairs, (), partial(rename_constraint, table)),
-        *alterations(table, handed_over(replacing)),
+        *rename_statements(table, pairs, (), partial(rename_constraint, table)),
+        *alterations(table, replica_identity_clauses(replacing)),
     )
     reason = "rename " + ", ".join(f"{before} to {after}" for before, after in pairs)
     step = Step(statements, table.name, Lock.ACCESS_EXCLUSIVE, reason, relations=(table.sql_name,))

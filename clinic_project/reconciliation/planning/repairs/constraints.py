@@ -1,4 +1,4 @@
-"""Constraints: keys from indexes that were built concurrently; foreign keys and checks NOT VALID first, then validated."""
+"""Constraints: keys use a concurrently built index; foreign keys and checks are added NOT VALID, then validated."""
 
 from ...comparison.differences import Leftover, MatchedConstraint, MissingConstraint, WrongConstraint
 from ...schema.model import Constraint, ConstraintKind, HelperRole, Index, Schema, Table, helper_name, identifier
@@ -6,7 +6,7 @@ from .. import refusals
 from ..dependencies import required_for_constraint, table_exists
 from ..plan import Lock, Note, NoteCode, Phase, Plan, Repair, Step, ViolationQuery, plan_of
 from . import violations
-from .replica_identity import handed_over
+from .replica_identity import replica_identity_clauses
 from .steps import alter_table, build_index, drop_constraint, validate_constraint
 
 
@@ -23,7 +23,7 @@ def replace_constraint(table: Table, item: WrongConstraint) -> Plan:
         return _replace_key(table, item)
     if item.actual is None:
         return _add_not_valid_and_validate(table, item.declared, item.conflicting)
-    steps = _put_in_place(table, item.declared, item.actual.name, item.conflicting)
+    steps = _replace_and_rename(table, item.declared, item.actual.name, item.conflicting)
     return plan_of(_repair(Phase.FOREIGN_KEYS_AND_CHECKS, table, item.name, *steps))
 
 
@@ -47,7 +47,7 @@ def _can_use_index(declared: Constraint) -> bool:
 
 
 def _add_at_once(table: Table, declared: Constraint) -> Repair:
-    """Add a constraint that can't use an index which was built before: only to a table without rows."""
+    """Add a constraint that can't use an existing index, if the table has no rows."""
     clause = f"ADD CONSTRAINT {identifier(declared.name)} {declared.sql}"
     step = Step(
         (f"ALTER TABLE {table.sql_name} {clause}",),
@@ -63,7 +63,7 @@ def _add_at_once(table: Table, declared: Constraint) -> Repair:
 
 
 def _unique_index(table: Table, item: MissingConstraint | WrongConstraint) -> list[Step]:
-    """Build the index that the constraint will use, unless one that can be used is there."""
+    """Build the index for the constraint, unless there is one that it can use."""
     declared = item.declared
     if item.usable_index is not None or declared.index is None:
         return []
@@ -78,7 +78,7 @@ def _use_index(table: Table, item: MissingConstraint | WrongConstraint, *first: 
     kind = "PRIMARY KEY" if declared.kind is ConstraintKind.PRIMARY_KEY else "UNIQUE"
     deferrability = f" {declared.deferrability}" if declared.deferrable else ""
     add = f"ADD CONSTRAINT {identifier(declared.name)} {kind} USING INDEX {identifier(index)}{deferrability}"
-    return alter_table(table, f"add {declared.name}, using that index", *first, add, *handed_over([item]))
+    return alter_table(table, f"add {declared.name} using {index}", *first, add, *replica_identity_clauses([item]))
 
 
 def _replace_key(table: Table, item: WrongConstraint) -> Plan:
@@ -89,13 +89,13 @@ def _replace_key(table: Table, item: WrongConstraint) -> Plan:
 
 
 def rebuild_key_index(table: Table, item: MatchedConstraint) -> Plan:
-    """Rebuild the INVALID index behind a key. It can't be dropped, since the key, and foreign keys, depend on it."""
+    """Rebuild the INVALID index of a key. It can't be dropped, since the key, and perhaps foreign keys, depend on it."""
     index = _index(item)
     step = Step(
         (f"REINDEX INDEX CONCURRENTLY {identifier(table.schema, index.name)}",),
         table.name,
         Lock.SHARE_UPDATE_EXCLUSIVE,
-        f"rebuild the index of {item.name}, which was left INVALID",
+        f"rebuild the INVALID index of {item.name}",
         relations=(table.sql_name,),
         transactional=False,
         scans=True,
@@ -105,7 +105,7 @@ def rebuild_key_index(table: Table, item: MatchedConstraint) -> Plan:
 
 
 def _index(item: MatchedConstraint) -> Index:
-    assert item.actual.index is not None  # the difference is about it  # noqa: S101
+    assert item.actual.index is not None  # the difference is one of its index  # noqa: S101
     return item.actual.index
 
 
@@ -113,24 +113,24 @@ def _index(item: MatchedConstraint) -> Index:
 
 
 def _add_not_valid_and_validate(table: Table, declared: Constraint, conflicting: Constraint | None) -> Plan:
-    """Add a foreign key or check so that it keeps new wrong rows out at once, then validate it for the others.
+    """Add a foreign key or check NOT VALID, so that it rejects new wrong rows at once, then validate it for existing ones.
 
-    A conflicting one is dropped only then, so that the rows are never without one.
+    A conflicting one is dropped only then, so that the rows are always checked.
     """
-    # Under a helper name, the next run sees what it is to replace.
+    # Under a helper name, so that the next run still finds the conflicting one to replace.
     name = declared.name if conflicting is None else helper_name(HelperRole.NEW, table.name, declared.name)
     add = f"ADD CONSTRAINT {identifier(name)} {declared.sql} NOT VALID"
     steps = [
         alter_table(table, f"add {declared.name}, NOT VALID", add, lock=_lock(declared), parent=declared.target),
         _validation(table, name, declared),
-        *_put_in_place(table, declared, name, conflicting),
+        *_replace_and_rename(table, declared, name, conflicting),
     ]
     notes = [] if conflicting is None or conflicting.enforced else [_not_enforced(table, conflicting)]
     return plan_of(_repair(Phase.FOREIGN_KEYS_AND_CHECKS, table, declared.name, *steps), *notes)
 
 
 def add_foreign_key_to_new_table(table: Table, declared: Constraint, actual: Schema) -> Repair:
-    """Add a foreign key to a table that is made by the same plan, and so has no rows to validate it for."""
+    """Add a foreign key to a table that the same plan creates, and that so has no rows to validate."""
     clause = f"ADD CONSTRAINT {identifier(declared.name)} {declared.sql}"
     step = alter_table(table, f"add {declared.name}", clause, lock=_lock(declared), parent=declared.target)
     requires = required_for_constraint(table.name, declared, actual) | {table_exists(table.name)}
@@ -138,7 +138,7 @@ def add_foreign_key_to_new_table(table: Table, declared: Constraint, actual: Sch
 
 
 def validate(table: Table, item: MatchedConstraint) -> Plan:
-    """Validate a right one that is there, under the name that it has now."""
+    """Validate an existing constraint under its present name."""
     step = _validation(table, item.actual.name, item.declared)
     return plan_of(_repair(Phase.VALIDATION, table, item.name, step))
 
@@ -146,23 +146,26 @@ def validate(table: Table, item: MatchedConstraint) -> Plan:
 def _validation(table: Table, name: str, declared: Constraint) -> Step:
     is_foreign_key = declared.kind is ConstraintKind.FOREIGN_KEY
     query: ViolationQuery = (violations.orphans if is_foreign_key else violations.check_violations)(table, declared)
-    return validate_constraint(table, name, f"validate {declared.name} for the rows that are there", query)
+    return validate_constraint(table, name, f"validate {declared.name} for the existing rows", query)
 
 
-def _put_in_place(table: Table, declared: Constraint, name: str, conflicting: Constraint | None) -> list[Step]:
-    """Drop what is in the way of the right one, called `name` now, and give it the declared name."""
+def _replace_and_rename(table: Table, declared: Constraint, name: str, conflicting: Constraint | None) -> list[Step]:
+    """Drop the conflicting constraint, and rename the right one from `name` to its declared name."""
     clauses = [] if conflicting is None else [drop_constraint(conflicting.name)]
     if name != declared.name:
         clauses.append(f"RENAME CONSTRAINT {identifier(name)} TO {identifier(declared.name)}")
     if not clauses:
         return []
-    reason = f"replace {conflicting.name} by {declared.name}" if conflicting else f"name it {declared.name}"
-    return [alter_table(table, reason, *clauses, parent=None if conflicting is None else conflicting.target)]
+    if conflicting is None:
+        return [alter_table(table, f"rename {name} to {declared.name}", *clauses)]
+    same_name = conflicting.name == declared.name
+    reason = f"replace the wrong {declared.name}" if same_name else f"replace {conflicting.name} with {declared.name}"
+    return [alter_table(table, reason, *clauses, parent=conflicting.target)]
 
 
 def _not_enforced(table: Table, conflicting: Constraint) -> Note:
-    why = "its triggers are disabled" if conflicting.triggers_disabled else "it is NOT ENFORCED"
-    text = f"expected to be enforced, but {why}: rows were written unchecked. One that is enforced takes its place."
+    found = "its triggers disabled" if conflicting.triggers_disabled else "it NOT ENFORCED"
+    text = f"expected an enforced constraint, found {found}: rows were written unchecked. An enforced one replaces it."
     return Note(NoteCode.NOT_ENFORCED, table.name, conflicting.name, text)
 
 

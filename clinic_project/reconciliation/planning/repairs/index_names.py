@@ -1,9 +1,9 @@
-"""Names that an index, or a key, is to have, and that something else owns.
+"""Names of declared indexes and keys that something else owns.
 
-All relations of a schema share their names, so that one may be owned by an index of another table, or by no index at all.
-Where its owner gets its own name by the same plan, it gets a helper name before anything else is named: by that the next
-run knows it for what it is, so it can be cut off there, and chains and circles of any length come apart. Whatever else
-owns a name keeps it.
+All relations of a schema share one set of names, so the owner may be an index of another table, or no index at all. If the
+same plan renames the owner, it gets a helper name before any object gets its declared name: that frees the name in chains
+and circles of any length, and the next run recognises the owner if this one is interrupted. Otherwise the name is refused,
+unless its owner is the wrong index that the repair replaces.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,9 @@ _Renamed = MatchedIndex | MatchedConstraint
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _NameRequest:
-    """A difference, a name that it asks for an index, who owns that, and the difference by which the owner is renamed."""
+    """A difference, the name that it requests for an index, the owner of that name, and the difference that renames the
+    owner, if there is one.
+    """
 
     item: Difference
     name: str
@@ -45,7 +47,7 @@ class _NameRequest:
 
     @property
     def can_be_left_out(self) -> bool:
-        """Whether it is an index that a missing table can be made without; without a key it can't be."""
+        """Whether it is for an index without which a missing table can be created. It can't be without a key."""
         if not isinstance(self.item, MissingTable):
             return False
         index = self.item.declared.index(self.name)
@@ -56,7 +58,7 @@ class _NameRequest:
         return frozenset({name_is_free(self.name)})
 
     def block(self, blockers: Blockers) -> Blockers:
-        """Record that it is blocked, by what keeps the name from becoming free."""
+        """Record that it is blocked by the causes that prevent the name from becoming free."""
         causes = blockers.blocked_by(self.requires)
         if self.can_be_left_out:
             return blockers.block_dependents(causes, [ObjectReference(self.item.table, self.name)])
@@ -66,7 +68,7 @@ class _NameRequest:
 
 @dataclass(frozen=True, slots=True)
 class SettledNames:
-    """The differences that can still be planned, as they are once `plan` has renamed; and what is refused or blocked."""
+    """The differences that can still be planned, as they are after the renames of `plan`; `plan` has the refusals, too."""
 
     items: list[Difference]
     plan: Plan
@@ -74,29 +76,27 @@ class SettledNames:
 
 
 def settle_index_names(items: Sequence[Difference], actual: Schema, blockers: Blockers) -> SettledNames:
-    """Refuse the names that are somebody else's, and rename those owners temporarily that get their own by the plan."""
+    """Refuse the names that won't become free, and rename the owners temporarily that the plan renames anyway."""
     requests = _requests(items, actual.name_owners)
     refused: list[Refusal] = []
-    given_up: list[_NameRequest] = []
+    denied: list[_NameRequest] = []
     for request in requests:
         if not blockers.blocked_by(request.requires) and (refusal := _refusal(request)) is not None:
             refused.append(refusal)
-            given_up.append(request)
+            denied.append(request)
             blockers = _block_refused(blockers, request, refusal)
-    while blocked := [r for r in requests if r not in given_up and blockers.blocked_by(r.requires)]:
+    while blocked := [r for r in requests if r not in denied and blockers.blocked_by(r.requires)]:
         for request in blocked:
             blockers = request.block(blockers)
-        given_up += blocked
-    unplannable = {id(request.item) for request in given_up if not request.can_be_left_out}
-    names_left_out = {request.name for request in given_up}
-    helpers = _temporary_names([r for r in requests if r not in given_up and id(r.item) not in unplannable])
+        denied += blocked
+    unplannable = {id(request.item) for request in denied if not request.can_be_left_out}
+    renames = _temporary_renames([r for r in requests if r not in denied and id(r.item) not in unplannable])
+    helpers = {before: helper for before, (_, helper) in renames.items()}
+    names_left_out = {request.name for request in denied}
+    plannable = [_without_indexes(item, names_left_out) for item in items if id(item) not in unplannable]
     return SettledNames(
-        [
-            _after_renames(_without_indexes(item, names_left_out), {name: new for name, (_, new) in helpers.items()})
-            for item in items
-            if id(item) not in unplannable
-        ],
-        Plan(tuple(_temporary_rename(request, new) for request, new in helpers.values()), tuple(refused)),
+        [_after_renames(item, helpers) for item in plannable],
+        Plan(tuple(_temporary_rename(request, helper) for request, helper in renames.values()), tuple(refused)),
         blockers,
     )
 
@@ -130,25 +130,25 @@ def _is_renamed(item: Difference) -> TypeGuard[_Renamed]:
 
 
 def _declared_names(item: Difference) -> Iterator[str]:
-    """Yield the names that it asks for indexes."""
+    """Yield the names that it requests for indexes."""
     if isinstance(item, MissingTable):
         yield from (index.name for index in item.declared.indexes)
-    elif _is_renamed(item) or _makes_index(item):
+    elif _is_renamed(item) or _creates_index(item):
         yield item.name
 
 
-def _makes_index(item: Difference) -> bool:
-    # Not for an INVALID one, which is rebuilt under the name that it has.
+def _creates_index(item: Difference) -> bool:
+    # An INVALID index is rebuilt under its own name.
     if isinstance(item, MissingConstraint | WrongConstraint):
         return item.declared.kind.is_key
     return item.kind in (Kind.INDEX_MISSING, Kind.INDEX_DEFINITION)
 
 
-# Names that can't be had
+# Refused names
 
 
 def _refusal(request: _NameRequest) -> Refusal | None:
-    """Return why the name won't become free, if it won't."""
+    """Return the refusal for a name that won't become free; None where it will."""
     item = request.item
     if request.renamed is not None or _is_usable_index(item, request.name):
         return None
@@ -160,7 +160,7 @@ def _refusal(request: _NameRequest) -> Refusal | None:
 
 
 def _is_usable_index(item: Difference, name: str) -> bool:
-    """Whether what has the name is the very index that the key is to use."""
+    """Whether the name is that of the index which the key uses."""
     if isinstance(item, WrongConstraint | MatchedConstraint) and item.actual is not None and item.actual.name == name:
         return True
     usable = item.usable_index if isinstance(item, MissingConstraint | WrongConstraint) else None
@@ -187,31 +187,31 @@ def _without_indexes(item: Difference, names: set[str]) -> Difference:
 # Temporary renames
 
 
-def _temporary_names(requests: Sequence[_NameRequest]) -> dict[str, tuple[_NameRequest, str]]:
-    """Return the helper names of the indexes whose name is asked for before they have their own, by that name."""
-    helpers: dict[str, tuple[_NameRequest, str]] = {}
+def _temporary_renames(requests: Sequence[_NameRequest]) -> dict[str, tuple[_NameRequest, str]]:
+    """Return the indexes whose names are requested before they are renamed: by these names, a request and a helper name."""
+    renames: dict[str, tuple[_NameRequest, str]] = {}
     for request in requests:
         renamed = request.renamed
-        if renamed is not None and request.name not in helpers and _is_renamed_too_late(renamed, request.item):
-            helpers[request.name] = request, helper_name(HelperRole.NEW, renamed.table, renamed.name)
-    return helpers
+        if renamed is not None and request.name not in renames and _is_renamed_too_late(renamed, request.item):
+            renames[request.name] = request, helper_name(HelperRole.NEW, renamed.table, renamed.name)
+    return renames
 
 
 def _is_renamed_too_late(renamed: _Renamed, item: Difference) -> bool:
-    """Whether the name must be free before the owner is renamed: a table's are renamed together, keys last."""
+    """Whether the name must be free before its owner is renamed: a table's indexes are renamed together, its keys later."""
     is_key_of_index = isinstance(renamed, MatchedConstraint) and isinstance(item, IndexDifference)
     return renamed.table != item.table or is_key_of_index
 
 
 def _temporary_rename(request: _NameRequest, helper: str) -> Repair:
     renamed, schema = request.renamed, request.owner.schema
-    assert renamed is not None  # else there is no helper name  # noqa: S101
+    assert renamed is not None  # only then has it a helper name  # noqa: S101
     before = renamed.actual.name
     step = Step(
         (rename_index(schema, before, helper),),
         renamed.table,
         Lock.SHARE_UPDATE_EXCLUSIVE,
-        f"rename {before} to {helper}, since another is to have its name",
+        f"rename {before} to {helper} temporarily, to free the name for a declared index",
         relations=(identifier(schema, renamed.table),),
     )
     provides = frozenset({name_is_free(before)})
@@ -220,13 +220,13 @@ def _temporary_rename(request: _NameRequest, helper: str) -> Repair:
 
 def _after_renames(item: Difference, helpers: Mapping[str, str]) -> Difference:
     """Return the difference as it is once the indexes have their helper names."""
-    item = _of_renamed(item, helpers)
-    if isinstance(item, IndexDifference | ConstraintDifference) and _had_its_name(item.conflicting, helpers):
+    item = _with_helper_names(item, helpers)
+    if isinstance(item, IndexDifference | ConstraintDifference) and _has_helper_name(item.conflicting, helpers):
         return _without_conflict(item)
     return item
 
 
-def _of_renamed(item: Difference, helpers: Mapping[str, str]) -> Difference:
+def _with_helper_names(item: Difference, helpers: Mapping[str, str]) -> Difference:
     if isinstance(item, MatchedIndex):
         return replace(item, actual=_renamed_index(item.actual, helpers))
     if isinstance(item, MatchedConstraint) and item.actual.index is not None:
@@ -241,7 +241,7 @@ def _renamed_index(index: Index, helpers: Mapping[str, str]) -> Index:
     return replace(index, name=helpers.get(index.name, index.name))
 
 
-def _had_its_name(conflicting: Index | Constraint | None, helpers: Mapping[str, str]) -> bool:
+def _has_helper_name(conflicting: Index | Constraint | None, helpers: Mapping[str, str]) -> bool:
     if conflicting is None or (isinstance(conflicting, Constraint) and conflicting.index is None):
         return False
     return conflicting.name in helpers

@@ -1,4 +1,4 @@
-"""Indexes: built concurrently, swapped by name, dropped concurrently. Nobody who writes is kept waiting."""
+"""Indexes: built concurrently, renamed, dropped concurrently. Writers don't wait while rows are read."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,8 +7,8 @@ from ...comparison.differences import Leftover, MatchedIndex, MissingIndex, Wron
 from ...schema.model import HelperRole, Index, Table, helper_name, identifier
 from ..plan import Lock, Phase, Plan, Repair, Step, ViolationQuery, plan_of
 from . import violations
-from .renames import rename_index, renames
-from .replica_identity import handed_over
+from .renames import rename_index, rename_statements
+from .replica_identity import replica_identity_clauses
 from .steps import alter_table, alterations, build_index, drop_index
 
 
@@ -31,69 +31,73 @@ def _build(table: Table, index: Index) -> Step:
 def rebuild_index(table: Table, item: WrongIndex) -> Plan:
     """Replace an index that an interrupted build left INVALID."""
     reason = f"drop {item.conflicting.name}, which an interrupted build left INVALID"
-    identify = "make it the table's replica identity again"
     steps = (
         drop_index(table, item.conflicting.name, reason),
         _build(table, item.declared),
-        *(alter_table(table, identify, clause) for clause in handed_over([item])),
+        *(
+            alter_table(table, f"make {item.name} the replica identity", clause)
+            for clause in replica_identity_clauses([item])
+        ),
     )
     return _repair(Phase.INDEXES, table, [item.name], *steps)
 
 
 def replace_index(table: Table, item: WrongIndex) -> Plan:
-    """Build the right index beside the wrong one of its name, swap their names, drop the wrong one."""
+    """Build the right index beside the wrong one of its name, rename both, drop the wrong one."""
     index, helper = item.declared, helper_name(HelperRole.NEW, table.name, item.name)
     reason = f"build {index.name} beside the wrong index of that name"
     steps = (
         build_index(table, index, helper, reason, _duplicates(table, index)),
-        *_take_names(table, [(helper, index.name)], [item.conflicting.name], handed_over([item])),
+        *_take_names(table, [(helper, index.name)], [item.conflicting.name], replica_identity_clauses([item])),
     )
     return _repair(Phase.INDEXES, table, [item.name], *steps)
 
 
 def rename_indexes(table: Table, items: Sequence[MatchedIndex]) -> Plan:
-    """Give right indexes their declared names, all of a table's at once."""
+    """Rename right indexes to their declared names, all of a table at once."""
     pairs = [(item.actual.name, item.name) for item in items]
     conflicting = [item.conflicting.name for item in items if item.conflicting is not None]
-    befores = {before for before, _ in pairs}
-    successors = [item for item in items if item.conflicting is not None and item.conflicting.name not in befores]
-    steps = _take_names(table, pairs, conflicting, handed_over(successors))
+    renamed = {before for before, _ in pairs}
+    replacing = [item for item in items if item.conflicting is not None and item.conflicting.name not in renamed]
+    steps = _take_names(table, pairs, conflicting, replica_identity_clauses(replacing))
     return _repair(Phase.INDEXES, table, [item.name for item in items], *steps)
 
 
 def _take_names(
     table: Table, pairs: Sequence[tuple[str, str]], conflicting: Sequence[str], clauses: Sequence[str]
 ) -> list[Step]:
-    """Rename, with what else belongs into the transaction, and drop the wrong indexes that had the names."""
-    befores = {before for before, _ in pairs}
-    swap = Step(
-        (*renames(table, pairs, conflicting, partial(rename_index, table.schema)), *alterations(table, clauses)),
+    """Rename, with these clauses of ALTER TABLE in the same transaction, and drop the wrong indexes that had the names."""
+    renamed = {before for before, _ in pairs}
+    statements = rename_statements(table, pairs, conflicting, partial(rename_index, table.schema))
+    rename = Step(
+        (*statements, *alterations(table, clauses)),
         table.name,
         Lock.ACCESS_EXCLUSIVE if clauses else Lock.SHARE_UPDATE_EXCLUSIVE,
         f"rename {', '.join(f'{before} to {after}' for before, after in pairs)}",
         relations=(table.sql_name,),
     )
-    return [swap, *(_drop_replaced(table, name) for name in conflicting if name not in befores)]
+    return [rename, *(_drop_replaced(table, name) for name in conflicting if name not in renamed)]
 
 
 def _drop_replaced(table: Table, name: str) -> Step:
-    return drop_index(table, helper_name(HelperRole.OLD, table.name, name), f"drop the wrong index that was {name}")
+    helper = helper_name(HelperRole.OLD, table.name, name)
+    return drop_index(table, helper, f"drop the wrong index that {name} replaced")
 
 
 def set_parameters(table: Table, item: MatchedIndex) -> Plan:
-    """Set the declared storage parameters. What is stored already stays as it is."""
-    # By the name that it has now: an index is renamed afterwards.
+    """Set the declared storage parameters. They don't change what is stored already."""
+    # Under its present name: it is renamed in a later phase.
     index = identifier(table.schema, item.actual.name)
     step = Step(
         (f"ALTER INDEX {index} SET ({', '.join(item.declared.parameters)})",),
         table.name,
         Lock.SHARE_UPDATE_EXCLUSIVE,
-        f"set {item.declared_text} of {item.name}",
+        f"set {item.declared_text} on {item.name}",
         relations=(table.sql_name,),
     )
     return _repair(Phase.COLUMNS, table, [item.name], step)
 
 
 def drop_leftover(table: Table, item: Leftover) -> Plan:
-    step = drop_index(table, item.name, f"drop {item.name}, which an interrupted build or swap left")
+    step = drop_index(table, item.name, f"drop {item.name}, which an interrupted repair or REINDEX left")
     return _repair(Phase.LEFTOVERS, table, [item.name], step)

@@ -1,4 +1,4 @@
-"""Tables that foreign keys point to and that others make: what keeps a foreign key from pointing there."""
+"""Parent tables that aren't declared: which conditions of the foreign keys that point to them can't be met."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,10 @@ from ..dependencies import has_key, table_exists
 from ..plan import Condition, ConditionKind, Note, NoteCode, Refusal
 
 
-def missing_of_parents(differences: Differences) -> Iterator[tuple[Refusal | Note, Condition]]:
-    """Yield what others' tables lack that foreign keys require, and why."""
+def unmet_parent_conditions(differences: Differences) -> Iterator[tuple[Refusal | Note, Condition]]:
+    """Yield each condition that can't be met, after its root cause."""
     for parent, columns in sorted(_parents(differences.declared)):
-        yield from _missing(differences.actual, parent, columns)
+        yield from _unmet_conditions(differences.actual, parent, columns)
 
 
 def _parents(declared: Schema) -> set[tuple[str, tuple[str, ...]]]:
@@ -20,7 +20,9 @@ def _parents(declared: Schema) -> set[tuple[str, tuple[str, ...]]]:
     return {(k.target[1], k.target_columns) for k in keys if k.target and k.target[1] not in declared.tables}
 
 
-def _missing(actual: Schema, parent: str, columns: tuple[str, ...]) -> Iterator[tuple[Refusal | Note, Condition]]:
+def _unmet_conditions(
+    actual: Schema, parent: str, columns: tuple[str, ...]
+) -> Iterator[tuple[Refusal | Note, Condition]]:
     table, name_owner = actual.tables.get(parent), actual.name_owners.get(parent)
     if table is None:
         cause = _missing_parent(parent) if name_owner is None else refusals.not_a_table(parent, name_owner)
@@ -34,5 +36,5 @@ def _missing(actual: Schema, parent: str, columns: tuple[str, ...]) -> Iterator[
 
 
 def _missing_parent(parent: str) -> Note:
-    text = "expected a table, found none, and none is made here. Create it, then run migrate again."
+    text = "expected a table, found none. It isn't one of the reconciled tables: create it, then run migrate again."
     return Note(NoteCode.MISSING_PARENT, parent, parent, text)

@@ -1,4 +1,4 @@
-"""Right objects under wrong names: renamed together, so that names can also be swapped."""
+"""Statements that rename objects: several of a table together, so that names can be swapped."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,25 +15,26 @@ def rename_index(schema: str, before: str, after: str) -> str:
     return f"ALTER INDEX {identifier(schema, before)} RENAME TO {identifier(after)}"
 
 
-def renames(
+def rename_statements(
     table: Table, pairs: Sequence[tuple[str, str]], conflicting: Sequence[str], rename: Rename
 ) -> tuple[str, ...]:
-    """Return the statements that give the first name of each pair the second.
+    """Return the statements that rename the first of each pair to the second.
 
-    `conflicting` are wrong objects that have a declared name: they get a helper name of role OLD. A name that another of
-    the pairs has is given once that one has got its own; in a circle, one gets a temporary helper name.
+    1. Wrong objects that have a declared name (`conflicting`) get a helper name of role OLD.
+    2. An object is renamed once its new name is free.
+    3. Where each new name is still in use, the objects swap names: one of them gets a temporary helper name first.
     """
     pending = dict(pairs)
     statements = [
         rename(name, helper_name(HelperRole.OLD, table.name, name)) for name in conflicting if name not in pending
     ]
     while pending:
-        first = next((first for first, second in pending.items() if second not in pending), None)
-        if first is not None:
-            statements.append(rename(first, pending.pop(first)))
+        before = next((before for before, after in pending.items() if after not in pending), None)
+        if before is not None:
+            statements.append(rename(before, pending.pop(before)))
             continue
-        first, second = pending.popitem()
-        temporary = helper_name(HelperRole.NEW, table.name, second)
-        statements.append(rename(first, temporary))
-        pending[temporary] = second
+        before, after = pending.popitem()
+        temporary = helper_name(HelperRole.NEW, table.name, after)
+        statements.append(rename(before, temporary))
+        pending[temporary] = after
     return tuple(statements)

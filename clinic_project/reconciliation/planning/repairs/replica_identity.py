@@ -1,7 +1,7 @@
 """A table's replica identity: the index by which logical replication tells subscribers which row was changed.
 
-Where the index goes, the table has none, and every UPDATE and DELETE of a published table fails. So its successor takes
-it over in the transaction in which it takes the name, if it can be one; else nothing is replaced.
+Without that index the table has no replica identity, and every UPDATE and DELETE of a published table fails. So the index
+that replaces it becomes the replica identity in the transaction that renames it, if it can be one; else it is refused.
 https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY
 """
 
@@ -18,8 +18,8 @@ from ...comparison.differences import (
 )
 from ...schema.model import Constraint, ConstraintKind, Index, Table, identifier
 
-#: Differences whose conflicting object is dropped, if it isn't renamed by the same plan.
-_DROPPING = (
+#: Differences whose repair drops the conflicting object, unless the same plan renames it.
+_DROPPING_KINDS = (
     Kind.INDEX_NAME,
     Kind.INDEX_INVALID,
     Kind.INDEX_DEFINITION,
@@ -28,21 +28,24 @@ _DROPPING = (
 )
 
 
-def losses(table: Table, items: Sequence[Difference]) -> list[Difference]:
+def replica_identity_losses(table: Table, items: Sequence[Difference]) -> list[Difference]:
     """Return the differences whose repair would leave the table without a replica identity."""
     return [item for item in items if _is_lost(table, item, items)]
 
 
-def handed_over(items: Iterable[IndexDifference | ConstraintDifference]) -> list[str]:
-    """Return the clauses of ALTER TABLE by which the indexes of `items` take over from the ones that they replace."""
-    successors = [item for item in items if _is_replica_identity(item.conflicting)]
-    return [f"REPLICA IDENTITY USING INDEX {identifier(item.name)}" for item in successors]
+def replica_identity_clauses(items: Iterable[IndexDifference | ConstraintDifference]) -> list[str]:
+    """Return the clauses of ALTER TABLE that make declared indexes the replica identity, where they replace the one that is.
+
+    They are for after the renaming: they have the declared names.
+    """
+    replacing = [item for item in items if _is_replica_identity(item.conflicting)]
+    return [f"REPLICA IDENTITY USING INDEX {identifier(item.name)}" for item in replacing]
 
 
 def _is_lost(table: Table, item: Difference, items: Sequence[Difference]) -> bool:
     if isinstance(item, Leftover):
         return _is_replica_identity(item.actual)
-    if not isinstance(item, IndexDifference | ConstraintDifference) or item.kind not in _DROPPING:
+    if not isinstance(item, IndexDifference | ConstraintDifference) or item.kind not in _DROPPING_KINDS:
         return False
     conflicting = item.conflicting
     if conflicting is None or not _is_replica_identity(conflicting):
@@ -65,7 +68,7 @@ def _is_renamed(conflicting: Index | Constraint, items: Sequence[Difference]) ->
 
 
 def _can_be_replica_identity(table: Table, declared: Index | Constraint) -> bool:
-    """Whether it is unique at once, for all rows, and of columns that are NOT NULL."""
+    """Whether it is unique, not deferrable, not partial, and on columns that are NOT NULL."""
     index = declared.index if isinstance(declared, Constraint) else declared
     if index is None or not index.unique or index.predicate is not None:
         return False

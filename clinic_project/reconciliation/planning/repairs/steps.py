@@ -1,4 +1,4 @@
-"""The steps that several repairs have: ALTER TABLE, VALIDATE CONSTRAINT, concurrent builds and drops."""
+"""The steps that several repairs share: ALTER TABLE, VALIDATE CONSTRAINT, concurrent builds and drops."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ def alter_table(
     violations: ViolationQuery | None = None,
     check_first: bool = False,
 ) -> Step:
-    """Return a step of an ALTER TABLE for each clause. A foreign key's clause locks its `parent` as well."""
+    """Return a step with an ALTER TABLE for each clause. Adding or dropping a foreign key locks its `parent` as well."""
     return Step(
         alterations(table, clauses),
         table.name,

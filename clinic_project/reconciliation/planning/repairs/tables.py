@@ -1,4 +1,4 @@
-"""Tables that are missing: made together, in one transaction, since nobody uses them yet."""
+"""Missing tables: created together, in one transaction, since nobody uses them yet."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from .steps import create_index
 
 @dataclass(frozen=True, slots=True)
 class NewTables:
-    """The plan that makes missing tables, and what is blocked with those that can't be made."""
+    """The plan that creates missing tables, and the blockers, with the tables that can't be created."""
 
     plan: Plan
     blockers: Blockers
@@ -22,14 +22,15 @@ class NewTables:
 
 def create_missing_tables(items: Iterable[Difference], actual: Schema, blockers: Blockers) -> NewTables:
     missing = {item.table: item.declared for item in items if isinstance(item, MissingTable)}
-    tables, blockers = _with_parents(missing, blockers)
+    tables, blockers = _without_blocked(missing, blockers)
     if not tables:
         return NewTables(Plan(), blockers)
     keys = [(table, key) for table in tables.values() for key in table.constraints_of([ConstraintKind.FOREIGN_KEY])]
-    # Others' in transactions of their own, so that no lock on a parent in use is held while waiting for another's.
-    later = [(table, key) for table, key in keys if _parent(key) not in tables]
+    # Foreign keys to existing tables are added in transactions of their own, so that no lock on a table in use is held
+    # while waiting for another.
+    to_existing = [(table, key) for table, key in keys if _parent(key) not in tables]
     repairs = [_creation(tables, [(table, key) for table, key in keys if _parent(key) in tables])]
-    repairs += [add_foreign_key_to_new_table(table, key, actual) for table, key in later]
+    repairs += [add_foreign_key_to_new_table(table, key, actual) for table, key in to_existing]
     return NewTables(plan_of(*repairs), blockers)
 
 
@@ -50,8 +51,8 @@ def _creation(tables: Mapping[str, Table], keys: list[tuple[Table, Constraint]])
     )
 
 
-def _with_parents(missing: Mapping[str, Table], blockers: Blockers) -> tuple[dict[str, Table], Blockers]:
-    """Leave out the tables whose parents won't be there, and those that need them in turn."""
+def _without_blocked(missing: Mapping[str, Table], blockers: Blockers) -> tuple[dict[str, Table], Blockers]:
+    """Leave out the tables whose parents can't be created, and those that point to them in turn."""
     tables = dict(missing)
     while blocked := [table for table in tables.values() if blockers.blocked_by(_required_parents(table))]:
         for table in blocked:
@@ -68,7 +69,7 @@ def _required_parents(table: Table) -> frozenset[Condition]:
 
 
 def _parent(key: Constraint) -> str:
-    assert key.target is not None  # it is a foreign key  # noqa: S101
+    assert key.target is not None  # a foreign key has one  # noqa: S101
     return key.target[1]
 
 

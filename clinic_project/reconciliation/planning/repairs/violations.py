@@ -1,32 +1,28 @@
-"""The rows that make a step fail, as queries for their number and some of their keys. Never for their contents."""
+"""Queries for the rows that make a step fail: for their number and some of their keys, never for their contents."""
 
 from collections.abc import Sequence
 
-from ...schema.model import Column, Constraint, Index, Table, identifier
+from ...schema.model import Column, Constraint, Index, Table, identifier, literal
+from ...sqlstates import CHECK_VIOLATION, FOREIGN_KEY_VIOLATION, NOT_NULL_VIOLATION, UNIQUE_VIOLATION
 from .. import refusals
-from ..plan import Counted, Refusal, ViolationQuery
+from ..plan import CountPhrase, Refusal, ViolationQuery
 
-#: How many keys a refusal shows.
-SHOWN_KEYS = 5
-
-NOT_NULL_VIOLATION = "23502"
-FOREIGN_KEY_VIOLATION = "23503"
-UNIQUE_VIOLATION = "23505"
-CHECK_VIOLATION = "23514"
+#: How many keys a refusal shows, at most.
+MAX_SHOWN_KEYS = 5
 
 
 def any_rows(table: Table, refusal: Refusal) -> ViolationQuery:
     sql = f"SELECT count(*), NULL FROM {table.sql_name}"
-    return ViolationQuery(sql, refusal, Counted("row", "rows"), (NOT_NULL_VIOLATION,))
+    return ViolationQuery(sql, refusal, CountPhrase("row", "rows"), (NOT_NULL_VIOLATION,))
 
 
 def nulls(table: Table, column: Column) -> ViolationQuery:
     rows = f"SELECT {_key(table)} AS key FROM {table.sql_name} WHERE {identifier(column.name)} IS NULL"
-    why = refusals.nulls_without_default if column.backfill_value is None else refusals.nulls_kept
+    refusal = refusals.nulls_without_default if column.backfill_value is None else refusals.nulls_kept
     return ViolationQuery(
         _counting(table, rows),
-        why(table, column),
-        Counted("row is", "rows are"),
+        refusal(table, column),
+        CountPhrase("row is", "rows are"),
         (NOT_NULL_VIOLATION, CHECK_VIOLATION),
     )
 
@@ -42,13 +38,13 @@ def duplicates(table: Table, name: str, index: Index) -> ViolationQuery:
     return ViolationQuery(
         f"WITH found AS ({rows}) SELECT count(*), {_some_keys(keys)} FROM found",
         refusals.duplicates(table, name),
-        Counted("value occurs", "values occur"),
+        CountPhrase("value occurs", "values occur"),
         (UNIQUE_VIOLATION,),
     )
 
 
 def orphans(table: Table, constraint: Constraint) -> ViolationQuery:
-    assert constraint.target is not None  # it is a foreign key  # noqa: S101
+    assert constraint.target is not None  # a foreign key has one  # noqa: S101
     pairs = list(zip(constraint.columns, constraint.target_columns, strict=True))
     present = " AND ".join(f"c.{identifier(column)} IS NOT NULL" for column, _ in pairs)
     joined = " AND ".join(f"p.{identifier(target)} = c.{identifier(column)}" for column, target in pairs)
@@ -60,7 +56,7 @@ def orphans(table: Table, constraint: Constraint) -> ViolationQuery:
     return ViolationQuery(
         _counting(table, rows),
         refusals.orphan_rows(table, constraint, constraint.target[1]),
-        Counted("row points", "rows point"),
+        CountPhrase("row points", "rows point"),
         (FOREIGN_KEY_VIOLATION,),
     )
 
@@ -71,23 +67,23 @@ def check_violations(table: Table, constraint: Constraint) -> ViolationQuery:
     return ViolationQuery(
         _counting(table, rows),
         refusals.check_violations(table, constraint, expression),
-        Counted("row breaks", "rows break"),
+        CountPhrase("row breaks", "rows break"),
         (CHECK_VIOLATION,),
     )
 
 
 def _counting(table: Table, rows: str) -> str:
-    label = "place" if table.primary_key is None else ", ".join(table.primary_key.columns)
-    return f"WITH found AS ({rows}) SELECT count(*), {_some_keys(label)} FROM found"
+    key_name = "ctid" if table.primary_key is None else ", ".join(table.primary_key.columns)
+    return f"WITH found AS ({rows}) SELECT count(*), {_some_keys(key_name)} FROM found"
 
 
-def _some_keys(label: str) -> str:
-    quoted = "'{} '".format(label.replace("'", "''"))
-    return f"{quoted} || (SELECT string_agg(key, ', ') FROM (SELECT key FROM found LIMIT {SHOWN_KEYS}) AS shown)"
+def _some_keys(key_name: str) -> str:
+    shown = f"SELECT key FROM found LIMIT {MAX_SHOWN_KEYS}"
+    return f"{literal(f'{key_name} ')} || (SELECT string_agg(key, ', ') FROM ({shown}) AS shown)"
 
 
 def _key(table: Table, alias: str = "") -> str:
-    """Return the SQL of a row's key as text; where the table has none, of its place."""
+    """Return the SQL of a row's primary key as text; of its ctid where the table has no primary key."""
     if table.primary_key is None:
         return f"{alias}ctid::text"
     return _row_text(table.primary_key.columns, alias)

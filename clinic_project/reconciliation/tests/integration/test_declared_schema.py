@@ -55,7 +55,7 @@ def _require_the_same(apps, *labels):
 
 def test_many_models_are_created_in_batches(monkeypatch):
     at_once = _declared(apps, *reconciled_labels())
-    monkeypatch.setattr(declared, "MODELS_AT_ONCE", 2)
+    monkeypatch.setattr(declared, "MODELS_PER_BATCH", 2)
     assert _declared(apps, *reconciled_labels()) == at_once
 
 

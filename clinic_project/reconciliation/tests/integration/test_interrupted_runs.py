@@ -197,7 +197,7 @@ def test_the_server_ends_the_session_while_it_waits_for_a_lock(
             outcome = database.migrate("testapp")
         assert interrupted
         assert outcome.status == 1
-        assert "run it again" in outcome.errors
+        assert "Run migrate again" in outcome.errors
         cursor.execute("ROLLBACK")
     assert database.migrate("testapp").status == 0
     is_declared(database, declared)

@@ -95,12 +95,12 @@ def read_catalog(database: Database, tables: Collection[str], schema: str = "pub
     return {key: _without_schema(value, schema) for key, value in catalog.items()}
 
 
-def differences(declared: Catalog, actual: Catalog, may_be_there: Callable[[Key], bool]) -> list[str]:
-    """Return a sentence for each object that isn't as in `declared`; undeclared ones are fine if `may_be_there`."""
+def differences(declared: Catalog, actual: Catalog, is_allowed: Callable[[Key], bool]) -> list[str]:
+    """Return a sentence for each object that isn't as in `declared`; undeclared ones are fine if `is_allowed`."""
     sentences = []
     for key in sorted(declared.keys() | actual.keys()):
         found, expected = actual.get(key), declared.get(key)
-        if found == expected or (expected is None and may_be_there(key)):
+        if found == expected or (expected is None and is_allowed(key)):
             continue
         sentences.append(f"{key.kind} {key.table}.{key.name}: expected {expected}, found {found}")
     return sentences

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ...execution.backfill import GREATEST_WIDTH, next_width
+from ...execution.backfill import MAX_WIDTH, next_width
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from ...execution.backfill import GREATEST_WIDTH, next_width
         pytest.param(100, 1, 50, id="a whole batch found, and perhaps not all: half as many"),
         pytest.param(1, 1, 1, id="a block holds more than a batch"),
         pytest.param(1, 0.99, 1, id="a block holds a batch"),
-        pytest.param(GREATEST_WIDTH, 0, GREATEST_WIDTH, id="there is a limit"),
+        pytest.param(MAX_WIDTH, 0, MAX_WIDTH, id="there is a limit"),
     ],
 )
 def test_the_next_block_range_holds_nearly_a_batch(width: int, fullness: float, following: int):

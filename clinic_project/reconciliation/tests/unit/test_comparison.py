@@ -178,9 +178,9 @@ def test_declared_storage_parameters_are_compared_and_others_are_not():
     assert differences(declared).items == ()
 
 
-def test_every_kind_is_told_here():
-    told = {kind for kind, _, _ in DIFFERENCES}
-    assert told | {Kind.TABLE_MISSING, Kind.TABLE_NOT_A_TABLE, Kind.INDEX_PARAMETERS} == set(Kind)
+def test_every_kind_is_tested_here():
+    tested = {kind for kind, _, _ in DIFFERENCES}
+    assert tested | {Kind.TABLE_MISSING, Kind.TABLE_NOT_A_TABLE, Kind.INDEX_PARAMETERS} == set(Kind)
 
 
 # What makes no difference
@@ -202,11 +202,11 @@ def test_the_order_of_columns_makes_no_difference():
 def test_of_two_equal_indexes_the_one_of_the_declared_name_is_taken():
     found = differences(table(indexes=(replace(BY_STATUS, name="a_twin"), BY_STATUS)))
     assert found.items == ()
-    assert [(extra.kind, extra.name) for extra in found.undeclared] == [(UndeclaredKind.INDEX, "a_twin")]
-    assert "repeats visit_status" in found.undeclared[0].warning
+    assert [(undeclared.kind, undeclared.name) for undeclared in found.undeclared] == [(UndeclaredKind.INDEX, "a_twin")]
+    assert "duplicate of visit_status" in found.undeclared[0].warning
 
 
-def test_an_index_that_an_interrupted_swap_left_is_renamed_before_anybody_elses():
+def test_an_index_that_an_interrupted_repair_left_is_renamed_rather_than_another():
     helper = helper_name(HelperRole.NEW, "visit", "visit_status")
     found = differences(table(indexes=(replace(BY_STATUS, name="a_twin"), replace(BY_STATUS, name=helper))))
     assert [(item.kind, item.actual_text) for item in found.items] == [(Kind.INDEX_NAME, f"named {helper}")]
@@ -240,21 +240,21 @@ def test_a_unique_index_can_become_the_missing_key():
     assert item.usable_index.name == "by_id"
 
 
-# What is undeclared, and what interrupted repairs left
+# Undeclared objects, and what interrupted repairs left
 
 
-def test_what_no_model_declares_is_told_apart_from_differences():
+def test_what_no_model_declares_is_no_difference():
     mandatory = replace(NOTE, name="ward", not_null=True)
-    extra_check = Constraint("short", ConstraintKind.CHECK, "CHECK (true)", ())
+    check = Constraint("short", ConstraintKind.CHECK, "CHECK (true)", ())
     found = differences(
         table(
             columns=(ID, STATUS, PATIENT, NOTE, mandatory),
-            constraints=(PRIMARY_KEY, HAS_STATUS, TO_PATIENT, extra_check),
+            constraints=(PRIMARY_KEY, HAS_STATUS, TO_PATIENT, check),
             triggers=("audit",),
         )
     )
     assert found.items == ()
-    assert [(extra.kind, extra.name, bool(extra.warning)) for extra in found.undeclared] == [
+    assert [(undeclared.kind, undeclared.name, bool(undeclared.warning)) for undeclared in found.undeclared] == [
         (UndeclaredKind.COLUMN, "ward", True),
         (UndeclaredKind.CONSTRAINT, "short", False),
         (UndeclaredKind.TRIGGER, "audit", False),

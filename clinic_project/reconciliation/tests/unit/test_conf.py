@@ -15,7 +15,7 @@ def test_what_is_not_set_has_its_default():
 def test_an_unknown_key_is_named_with_those_that_are_known():
     with (
         override_settings(RECONCILIATION={"lock_timout": 1}),
-        pytest.raises(ImproperlyConfigured, match=r"unknown keys: lock_timout\. Known ones: lock_timeout, lock_budget"),
+        pytest.raises(ImproperlyConfigured, match=r"unknown keys: lock_timout\. Known keys: lock_timeout, lock_budget"),
     ):
         Budgets.from_settings()
 
@@ -29,5 +29,5 @@ def test_a_value_is_a_number_above_0(value):
         Budgets.from_settings()
 
 
-def test_no_time_is_so_short_that_postgresql_takes_it_for_none():
+def test_a_time_is_at_least_1_ms_since_0_would_mean_no_limit():
     assert [milliseconds(seconds) for seconds in (0.5, 0.0001)] == ["500ms", "1ms"]

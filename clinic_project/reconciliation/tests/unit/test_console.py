@@ -101,7 +101,7 @@ class TestReporter:
             "    cow: build cow_by_name: waiting for pid 14353 (psql), idle in transaction for 12 s: LOCK TABLE cow",
         ]
 
-    def test_a_repair_that_is_refused_again_is_told_once(self, reporter: ConsoleReporter, output: io.StringIO):
+    def test_a_repair_that_is_refused_again_is_written_once(self, reporter: ConsoleReporter, output: io.StringIO):
         reporter.abandoned(TYPE)
         reporter.abandoned(TYPE)
         assert output.getvalue() == "    cow.name: refused, see below\n"

@@ -3,7 +3,7 @@
 from django.db import migrations, models
 from django.db.migrations import Migration
 
-from clinic_project.reconciliation.migration_history import that_only_reconcile
+from clinic_project.reconciliation.migration_history import apps_that_only_reconcile
 from clinic_project.reconciliation.operations import ReconcileSchema
 
 CREATE = migrations.CreateModel("Owl", [("id", models.AutoField(primary_key=True))])
@@ -20,8 +20,8 @@ def test_an_app_counts_if_all_its_pending_migrations_only_reconcile():
         migration("meadow", ReconcileSchema([CREATE]), migrations.RunPython(migrations.RunPython.noop)),
         migration("desert", migrations.RunSQL("SELECT 1")),
     ]
-    assert that_only_reconcile({"forest", "meadow"}, pending) == {"forest"}
+    assert apps_that_only_reconcile({"forest", "meadow"}, pending) == {"forest"}
 
 
 def test_an_app_without_pending_migrations_counts():
-    assert that_only_reconcile({"forest"}, []) == {"forest"}
+    assert apps_that_only_reconcile({"forest"}, []) == {"forest"}

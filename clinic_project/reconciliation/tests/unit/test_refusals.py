@@ -1,4 +1,4 @@
-"""The catalogue of refusals: every code has its text there, and statements that the remedy tells."""
+"""The catalogue of refusals: every code has its text there, and the remedy contains the statements."""
 
 import inspect
 
@@ -24,7 +24,7 @@ WITH_STATEMENTS = [
 
 
 @pytest.mark.parametrize("refusal", WITH_STATEMENTS, ids=lambda refusal: refusal.code)
-def test_the_remedy_tells_its_statements(refusal: Refusal):
+def test_the_remedy_contains_its_statements(refusal: Refusal):
     assert refusal.statements
     for statement in refusal.statements:
         assert statement in refusal.remedy

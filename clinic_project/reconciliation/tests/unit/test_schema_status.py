@@ -35,12 +35,12 @@ POSITIVE = Constraint("cow_positive", ConstraintKind.CHECK, "CHECK ((id > 0))", 
 COW = Table("public", "cow", {"id": ID, "name": NAME}, (BY_NAME,), (POSITIVE,))
 
 
-def inspected(*found: Table, name_owners: Mapping[str, Relation] | None = None) -> TableStatus:
-    """Return the status of the cows of a database that is to have them."""
-    expected = Schema("public", {"cow": COW})
-    actual = Schema("public", {table.name: table for table in found}, name_owners or {})
-    differences = compare(expected, actual)
-    (table,) = schema_status(Inspection(SERVER, expected, differences, make_plan(differences, SERVER)))
+def inspected(*tables: Table, name_owners: Mapping[str, Relation] | None = None) -> TableStatus:
+    """Return the status of the table of cows, where a database has `tables`."""
+    declared = Schema("public", {"cow": COW})
+    actual = Schema("public", {table.name: table for table in tables}, name_owners or {})
+    differences = compare(declared, actual)
+    (table,) = schema_status(Inspection(SERVER, declared, differences, make_plan(differences, SERVER)))
     return table
 
 
@@ -139,7 +139,7 @@ def test_what_nobody_declares_is_shown_but_makes_no_difference():
     last = {part.title: part.objects[-1] for part in table.parts}
     assert {item.status for item in last.values()} == {Status.UNDECLARED}
     assert last["Columns"].lines == (("nothing", "integer NOT NULL"),)
-    assert "will reject every insert" in last["Columns"].remark
+    assert "every INSERT that doesn't name it fails" in last["Columns"].remark
     assert last["Indexes"].lines == (("nothing", "USING hash (id)"),)
     assert last["Constraints"].lines == (("nothing", "CHECK ((length(name) < 9))"),)
     assert last["Triggers"].name == "milk"
