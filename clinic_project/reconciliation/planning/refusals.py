@@ -46,7 +46,7 @@ def partitioned(table: Table, items: Sequence[Difference]) -> Refusal:
         RefusalCode.PARTITIONED,
         table.name,
         table.name,
-        "expected an ordinary table, found a partitioned one, which can't be repaired in steps that let others write."
+        "expected an ordinary table, found a partitioned one, which can't be repaired while other sessions write."
         f" What differs: {listed(items)}",
         f"Repair it yourself, partition by partition, or make it an ordinary table, {_AGAIN}",
     )

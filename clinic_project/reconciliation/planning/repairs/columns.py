@@ -132,7 +132,7 @@ def _frozen_rows(table: Table, declared: Column, actual: Column) -> PostCheck | 
         return None
     text = (
         f"{{rows}} the time at which the default was frozen, {actual.default.split('::')[0]}. No row is changed, since the"
-        " times at which they were written are unknown."
+        " true times are unknown."
     )
     return PostCheck(
         f"SELECT count(*) FROM {table.sql_name} WHERE {identifier(declared.name)} = {actual.default}",
@@ -172,7 +172,7 @@ def set_not_null_steps(table: Table, column: Column, backfills: Backfills) -> tu
     steps = [] if value is None else [_backfill(table, column, value, backfills)]
     if table.constraint(helper) is None:
         check = f"ADD CONSTRAINT {identifier(helper)} CHECK ({name} IS NOT NULL) NOT VALID"
-        reason = f"add a helper check that keeps new NULLs out of {column.name}"
+        reason = f"add a helper check that rejects new NULLs in {column.name}"
         steps.append(alter_table(table, reason, check, violations=nulls, check_first=value is None))
     retry_after = None if value is None else replace(_backfill(table, column, value, backfills), violations=nulls)
     validate = validate_constraint(table, helper, f"validate that {column.name} has no NULLs", nulls)

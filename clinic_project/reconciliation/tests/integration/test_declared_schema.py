@@ -1,5 +1,5 @@
 # ruff: noqa: DJ008 (nobody looks at these)
-"""What models declare is read from temporary tables: it must be what is read of the tables that Django creates."""
+"""The declared schema, which is read from temporary tables, is that of the tables that Django creates."""
 
 from collections.abc import Callable
 from functools import partial
@@ -34,8 +34,8 @@ def _declared(apps, *labels):
     return declared_schema(connections[DEFAULT_DB_ALIAS], apps, labels, "public").tables
 
 
-def _require_the_same(apps, *labels):
-    """Compare what is declared with what is read of the tables that Django creates, and return it."""
+def _assert_as_created(apps, *labels):
+    """Assert that the declared tables are those that Django creates, and return them."""
     connection = connections[DEFAULT_DB_ALIAS]
     tables = _declared(apps, *labels)
     with rolled_back(connection):
@@ -86,7 +86,7 @@ def test_whatever_a_table_without_unique_columns_can_have():
             ]
             constraints = [models.CheckConstraint(condition=Q(width__gt=0), name="has width")]
 
-    assert len(_require_the_same(Shelf._meta.apps, "reconciliation")["Regal eins"].indexes) == 11
+    assert len(_assert_as_created(Shelf._meta.apps, "reconciliation")["Regal eins"].indexes) == 11
 
 
 @isolate_apps("clinic_project.reconciliation")
@@ -112,7 +112,7 @@ def _state(*tables):
     return state.apps
 
 
-def test_a_column_that_means_something_else_in_another_table():
+def test_two_columns_of_one_name_and_different_types():
     of_text, of_number = ("size", models.TextField()), ("size", models.IntegerField(null=True))
     tables = _declared(_state(("shirts", [of_text], {}), ("hats", [of_number], {})), "shop")
     assert [tables[name].columns["size"].type for name in ("shirts", "hats")] == ["text", "integer"]
@@ -132,24 +132,24 @@ def test_a_foreign_key_names_the_table_that_it_points_to():
 def test_a_name_that_postgresql_would_generate_itself():
     rule = models.CheckConstraint(condition=Q(size__lt=9), name="shirts_size_not_null")
     state = _state(("shirts", [("size", models.IntegerField())], {"constraints": [rule]}))
-    tables = _require_the_same(state, "shop")
+    tables = _assert_as_created(state, "shop")
     assert tables["shirts"].columns["size"].not_null_name in (None, "shirts_size_not_null1")
 
 
 def test_two_tables_for_which_it_would_generate_the_same_name():
     of_group, of_id = ("group_id", models.IntegerField()), ("extra", models.TextField())
-    _require_the_same(_state(("shop_user", [of_group], {}), ("shop_user_group", [of_id], {})), "shop")
+    _assert_as_created(_state(("shop_user", [of_group], {}), ("shop_user_group", [of_id], {})), "shop")
 
 
 def test_a_table_of_a_name_that_it_would_generate():
     code = ("code", models.CharField(max_length=9, unique=True))
-    _require_the_same(_state(("shop_pkey", [], {}), ("shop_code_key", [], {}), ("shop", [code], {})), "shop")
+    _assert_as_created(_state(("shop_pkey", [], {}), ("shop_code_key", [], {}), ("shop", [code], {})), "shop")
 
 
 def test_names_that_are_too_long():
     """PostgreSQL truncates them, and those that it generates of them."""
     long = ("shop_" + "ä" * 40, [("c" * 60, models.IntegerField())], {})
-    _require_the_same(
+    _assert_as_created(
         _state(long, ("shop_appointmentreminderrecipients", [("c" * 30, models.TextField())], {})), "shop"
     )
 
@@ -159,20 +159,20 @@ def test_a_default_with_commas_and_brackets(default):
     kind = models.TextField if "it's" in str(default) else partial(ArrayField, models.IntegerField())
     rule = models.CheckConstraint(condition=Q(id__gt=1), name="rule")
     code = ("code", models.CharField(max_length=40, db_default="it's, (so) \\ [100%"))
-    _require_the_same(_state(("hats", [("own", kind(db_default=default)), code], {"constraints": [rule]})), "shop")
+    _assert_as_created(_state(("hats", [("own", kind(db_default=default)), code], {"constraints": [rule]})), "shop")
 
 
 def test_what_is_declared_unique_twice():
     """PostgreSQL makes one constraint of two that CREATE TABLE has alike."""
     code = ("code", models.CharField(max_length=9, unique=True))
     twice = [models.UniqueConstraint(fields=["code"], name="again"), models.UniqueConstraint(fields=["id"], name="key")]
-    _require_the_same(_state(("hats", [code], {"constraints": twice}), ("shirts", [code], {})), "shop")
+    _assert_as_created(_state(("hats", [code], {"constraints": twice}), ("shirts", [code], {})), "shop")
 
 
 def test_a_tablespace():
     indexes = [models.Index(fields=["code"], name="by_code", db_tablespace="pg_default")]
     code = ("code", models.CharField(max_length=9, db_index=True, db_tablespace="pg_default"))
-    _require_the_same(_state(("hats", [code], {"indexes": indexes, "db_tablespace": "pg_default"})), "shop")
+    _assert_as_created(_state(("hats", [code], {"indexes": indexes, "db_tablespace": "pg_default"})), "shop")
 
 
 def _with_key(*keys, **options):
@@ -207,14 +207,14 @@ def test_a_key_of_another_type_and_what_refers_to_it(key):
     state = _with_key(("code", key))
     of_hat = [("id", models.AutoField(primary_key=True)), ("hat", models.ForeignKey("shop.Hat", models.CASCADE))]
     state.add_model(ModelState("shop", "Box", of_hat, {"db_table": "boxes"}))
-    assert len(_require_the_same(state.apps, "shop")["boxes"].constraints) == 2
+    assert len(_assert_as_created(state.apps, "shop")["boxes"].constraints) == 2
 
 
 def test_a_key_of_two_columns():
     parts = [("box", models.ForeignKey("shop.Box", models.CASCADE)), ("place", models.CharField(max_length=9))]
     state = _with_key(("pk", models.CompositePrimaryKey("box", "place")), *parts)
     state.add_model(ModelState("shop", "Box", [("id", models.AutoField(primary_key=True))], {"db_table": "boxes"}))
-    primary_key = _require_the_same(state.apps, "shop")["hats"].primary_key
+    primary_key = _assert_as_created(state.apps, "shop")["hats"].primary_key
     assert primary_key is not None
     assert primary_key.columns == ("box_id", "place")
 
@@ -244,14 +244,14 @@ def test_models_that_inherit_from_others():
             app_label = "reconciliation"
             db_table = "caps"
 
-    tables = _require_the_same(Garment._meta.apps, "reconciliation")
+    tables = _assert_as_created(Garment._meta.apps, "reconciliation")
     assert sorted(tables) == ["caps", "garments", "garments_goes_with", "hats"]
 
 
 def test_a_foreign_key_to_a_column_of_the_same_table():
     code = ("code", models.CharField(max_length=9, unique=True))
     below = ("below", models.ForeignKey("shop.Model0", models.CASCADE, to_field="code"))
-    _require_the_same(_state(("hats", [code, below], {})), "shop")
+    _assert_as_created(_state(("hats", [code, below], {})), "shop")
 
 
 @pytest.mark.parametrize(
@@ -265,39 +265,39 @@ def test_a_foreign_key_to_a_column_of_the_same_table():
         ExclusionConstraint(expressions=[("stay", "&&")], name="one", condition=Q(size__gt=1)),
     ],
 )
-def test_whatever_lets_no_two_rows_be_alike(constraint):
+def test_a_unique_or_exclusion_constraint(constraint):
     columns = [("size", models.IntegerField()), ("stay", DateRangeField())]
     hats, shirts = ("hats", columns, {"constraints": [constraint]}), ("shirts", columns, {})
-    _require_the_same(_state(hats, shirts), "shop")
+    _assert_as_created(_state(hats, shirts), "shop")
 
 
-class _OfType(models.Field):
-    """A field of somebody's own, of a type in their own words."""
+class _CustomType(models.Field):
+    """A custom field whose type is this SQL."""
 
-    def __init__(self, words="", **options):
+    def __init__(self, sql="", **options):
         super().__init__(**options)
-        self.words = words
+        self.sql = sql
 
     def deconstruct(self):
         name, path, arguments, options = super().deconstruct()
-        return name, path, arguments, {**options, "words": self.words}
+        return name, path, arguments, {**options, "sql": self.sql}
 
     def db_type(self, connection):
-        return self.words or None
+        return self.sql or None
 
 
 @pytest.mark.parametrize(
-    "words",
+    "sql",
     ["integer UNIQUE", "integer CHECK (code > 1) NO INHERIT", "integer GENERATED ALWAYS AS (size + 1) STORED", ""],
 )
-def test_a_type_in_somebodys_own_words(words):
-    """PostgreSQL takes some of them only for a table with storage."""
-    columns = [("code", _OfType(words, null=True)), ("size", models.IntegerField())]
-    _require_the_same(_state(("hats", columns, {}), ("shirts", [("size", models.IntegerField())], {})), "shop")
+def test_a_custom_type(sql):
+    """PostgreSQL accepts some of them only for a table with storage."""
+    columns = [("code", _CustomType(sql, null=True)), ("size", models.IntegerField())]
+    _assert_as_created(_state(("hats", columns, {}), ("shirts", [("size", models.IntegerField())], {})), "shop")
 
 
-class _Trigger(models.Index):
-    """An index of somebody's own, which isn't one."""
+class _TriggerAsIndex(models.Index):
+    """A custom index whose SQL creates a trigger."""
 
     def create_sql(self, model, schema_editor, using="", **options):
         return (
@@ -307,7 +307,7 @@ class _Trigger(models.Index):
 
 
 def test_a_trigger_for_which_a_table_needs_storage():
-    trigger = _Trigger(fields=["size"], name="noted")
+    trigger = _TriggerAsIndex(fields=["size"], name="noted")
     columns = [("size", models.IntegerField())]
     assert _declared(_state(("hats", columns, {"indexes": [trigger]})), "shop")["hats"].triggers == ("noted",)
 
@@ -320,8 +320,8 @@ def test_temporary_tables_that_the_session_has_already():
         assert cursor.fetchall() == [(5,)]
 
 
-class _Ruled(models.IntegerField):
-    """A field of somebody's own, which brings a check along."""
+class _FieldWithCheck(models.IntegerField):
+    """A custom field with a check."""
 
     def __init__(self, check="", **options):
         super().__init__(**options)
@@ -336,19 +336,19 @@ class _Ruled(models.IntegerField):
 
 
 @pytest.mark.parametrize("check", ["1 > 0", '"size" > 0', '"size" < "id"', "length('CHECK') > 0"])
-def test_a_check_that_a_field_brings_along(check):
-    ruled, plain = ("ruled", _Ruled(check)), ("size", models.IntegerField())
-    tables = ("hats", [ruled, plain], {}), ("shirts", [plain], {}), ("socks", [ruled, plain], {})
-    _require_the_same(_state(*tables), "shop")
+def test_a_field_with_a_check(check):
+    checked, plain = ("checked", _FieldWithCheck(check)), ("size", models.IntegerField())
+    tables = ("hats", [checked, plain], {}), ("shirts", [plain], {}), ("socks", [checked, plain], {})
+    _assert_as_created(_state(*tables), "shop")
 
 
 def test_a_condition_that_names_its_table():
     rule = models.CheckConstraint(condition=RawSQL('"hats"."id" > 1', [], models.BooleanField()), name="rule")
-    _require_the_same(_state(("hats", [], {"constraints": [rule]}), ("shirts", [], {})), "shop")
+    _assert_as_created(_state(("hats", [], {"constraints": [rule]}), ("shirts", [], {})), "shop")
 
 
-class _Written(models.constraints.BaseConstraint):
-    """A constraint of somebody's own, in their own words."""
+class _CustomConstraint(models.constraints.BaseConstraint):
+    """A custom constraint of this SQL."""
 
     def __init__(self, *, name, sql):
         super().__init__(name=name)
@@ -363,12 +363,14 @@ class _Written(models.constraints.BaseConstraint):
 
 
 @pytest.mark.parametrize("name", ["", 'CONSTRAINT "pair" '])
-def test_a_constraint_of_somebodys_own(name):
+def test_a_custom_constraint(name):
     pair = [("size", models.IntegerField()), ("code", models.IntegerField())]
     unique = models.UniqueConstraint(fields=["size", "code"], name="one")
-    written = _Written(name="pair", sql=f'{name}FOREIGN KEY ("size", "code") REFERENCES "hats" ("size", "code")')
-    state = _state(("hats", pair, {"constraints": [unique]}), ("shirts", pair, {"constraints": [written]}))
-    assert any(c.kind == "f" for c in _require_the_same(state, "shop")["shirts"].constraints)
+    custom = _CustomConstraint(
+        name="pair", sql=f'{name}FOREIGN KEY ("size", "code") REFERENCES "hats" ("size", "code")'
+    )
+    state = _state(("hats", pair, {"constraints": [unique]}), ("shirts", pair, {"constraints": [custom]}))
+    assert any(c.kind == "f" for c in _assert_as_created(state, "shop")["shirts"].constraints)
 
 
 @pytest.mark.parametrize("is_managed", [True, False])
@@ -380,8 +382,8 @@ def test_a_constraint_of_somebodys_own(name):
         {"unique_together": {("code",)}},
     ],
 )
-def test_a_parent_in_another_app_that_is_unique_in_its_own_way(options, is_managed):
-    """It is created with its keys only: neither its own parent nor what its index requires need exist."""
+def test_a_parent_in_another_app_with_a_unique_constraint(options, is_managed):
+    """It is created with its keys only, so that its own parent and its index aren't required."""
     state = ProjectState()
     columns = [
         ("id", models.AutoField(primary_key=True)),
@@ -433,4 +435,4 @@ def test_any_tables(tables):
             model_field.db_column = name
         rule = models.CheckConstraint(condition=Q(id__gt=number // 2), name=f"rule_{number}")
         made.append((table, fields, {"constraints": [rule] * is_ruled}))
-    _require_the_same(_state(*made), "shop")
+    _assert_as_created(_state(*made), "shop")

@@ -1,4 +1,4 @@
-"""ReconcileSchema as an operation among Django's: what it takes, what it says, where it refuses to run."""
+"""ReconcileSchema as a migration operation: what it wraps, how it is described, where it refuses to run."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -17,7 +17,7 @@ def test_it_changes_the_state_as_its_operations_do():
     assert ("forest", "owl") in state.models
 
 
-def test_it_says_what_it_brings_about():
+def test_it_describes_its_operations():
     several = [CREATE, *(migrations.AddField("owl", f"f{n}", models.TextField()) for n in range(4))]
     assert ReconcileSchema([CREATE]).describe() == "Reconcile the schema with: Create model Owl"
     assert ReconcileSchema(several).describe().endswith("Add field f1 to owl and 2 more")
@@ -42,7 +42,7 @@ def test_it_can_be_written_into_a_migration():
     ],
     ids=lambda operation: type(operation).__name__,
 )
-def test_it_takes_nothing_that_removes_renames_or_runs(operation):
+def test_it_wraps_no_operation_that_removes_renames_or_runs_code(operation):
     with pytest.raises(ImproperlyConfigured, match=f"found {type(operation).__name__}") as refusal:
         ReconcileSchema([CREATE, operation])
     assert "operations of their own" in str(refusal.value)

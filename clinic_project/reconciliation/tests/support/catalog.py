@@ -96,7 +96,7 @@ def read_catalog(database: Database, tables: Collection[str], schema: str = "pub
 
 
 def differences(declared: Catalog, actual: Catalog, is_allowed: Callable[[Key], bool]) -> list[str]:
-    """Return a sentence for each object that isn't as in `declared`; undeclared ones are fine if `is_allowed`."""
+    """Return a sentence for each object that isn't as in `declared`, apart from undeclared ones that are allowed."""
     sentences = []
     for key in sorted(declared.keys() | actual.keys()):
         found, expected = actual.get(key), declared.get(key)

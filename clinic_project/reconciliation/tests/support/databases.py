@@ -118,11 +118,11 @@ def default_connection_to(database: Database) -> Iterator[None]:
     """Point Django's default connection to `database`, and back again at the end."""
     names = {"NAME": database.name, "USER": database.role.get("user"), "PASSWORD": database.role.get("password")}
     before = dict(connection.settings_dict)
-    _turn_to({name: value for name, value in names.items() if value is not None})
+    _reconnect_with({name: value for name, value in names.items() if value is not None})
     try:
         yield
     finally:
-        _turn_to(before)
+        _reconnect_with(before)
 
 
 def create_database(template: str = "template0", options: str = "") -> Database:
@@ -152,7 +152,7 @@ def _call(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _turn_to(values: Mapping[str, Any]) -> None:
+def _reconnect_with(values: Mapping[str, Any]) -> None:
     """Let the next use of Django's default connection make a new one, with `values` among its settings."""
     connection.settings_dict.update(values)
     with contextlib.suppress(DatabaseError):

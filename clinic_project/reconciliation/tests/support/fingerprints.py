@@ -58,10 +58,12 @@ def lost_or_changed(database: Database, before: Fingerprints, backfilled: Backfi
 
 
 def nulls_left(database: Database, backfilled: Backfilled) -> list[str]:
+    """Return the columns, as "table.column", that still have NULLs."""
+    columns = [column.split(".") for column in backfilled]
     return [
-        place
-        for place in backfilled
-        if database.value(f"SELECT count(*) FROM {place.partition('.')[0]} WHERE {place.partition('.')[2]} IS NULL")
+        f"{table}.{column}"
+        for table, column in columns
+        if database.value(f"SELECT count(*) FROM {table} WHERE {column} IS NULL")
     ]
 
 

@@ -1,4 +1,4 @@
-"""Schemas written by hand, for tests that ask no database: a table of visits that points to patients."""
+"""Schemas written by hand, for tests without a database: a table of visits, with a foreign key to patients."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -74,10 +74,10 @@ def table(
     constraints: tuple[Constraint, ...] = (PRIMARY_KEY, HAS_STATUS, TO_PATIENT),
     **options: object,
 ) -> Table:
-    """Return the table of visits; what isn't named is as declared. Indexes of keys come with these."""
-    of_keys = tuple(constraint.index for constraint in constraints if constraint.index is not None)
+    """Return the table of visits; what isn't passed is as declared. The indexes of constraints are added."""
+    key_indexes = tuple(constraint.index for constraint in constraints if constraint.index is not None)
     by_name = {column.name: column for column in columns}
-    return Table("public", "visit", by_name, (*indexes, *of_keys), constraints, **options)  # type: ignore[arg-type]
+    return Table("public", "visit", by_name, (*indexes, *key_indexes), constraints, **options)  # type: ignore[arg-type]
 
 
 DECLARED = table()
@@ -89,7 +89,7 @@ def differences(
     owners: Mapping[str, Relation] | None = None,
     patients: tuple[Table, ...] = (PATIENT_TABLE,),
 ) -> Differences:
-    """Compare `actual` with the declared table; and the patients with themselves, unless nobody declares them."""
+    """Compare `actual` with the declared table. `patients` are the parent tables, which are as declared."""
     tables = {each.name: each for each in (*patients, *actual)}
     names = {
         index.name: Relation("public", index.name, RelationKind.INDEX, each.name)
@@ -112,8 +112,8 @@ def plan(*actual: Table, server: Server = SERVER, **options: object) -> Plan:
 
 
 def serial(column: Column, next_value: int | None = None, **options: object) -> Column:
-    """Return the column fed by a sequence instead of an identity."""
-    given = {"owned": True, "ownable": True, "increment": 1, "max_value": 2**31 - 1, "readable": True, **options}
-    sequence = Sequence("public.visit_id_seq", next_value=next_value, **given)  # type: ignore[arg-type]
+    """Return the column as a serial instead of an identity."""
+    attributes = {"owned": True, "ownable": True, "increment": 1, "max_value": 2**31 - 1, "readable": True, **options}
+    sequence = Sequence("public.visit_id_seq", next_value=next_value, **attributes)  # type: ignore[arg-type]
     default = "nextval('public.visit_id_seq'::regclass)"
     return replace(column, identity=Identity.NONE, default=default, sequence=sequence)

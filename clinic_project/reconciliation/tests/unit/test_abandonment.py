@@ -1,4 +1,4 @@
-"""Which repairs of a plan are left when some were abandoned."""
+"""Which repairs of a plan remain when some were abandoned."""
 
 from ...execution.abandonment import AbandonedRepairs
 from ...planning.plan import Condition, ConditionKind, Phase, Plan, Refusal, RefusalCode, Repair

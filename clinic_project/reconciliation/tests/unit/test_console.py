@@ -1,4 +1,4 @@
-"""What the commands write, from refusals, differences and steps made by hand: no database is asked."""
+"""What the commands write, from refusals, differences and steps written by hand, without a database."""
 
 import io
 from dataclasses import replace
@@ -34,16 +34,16 @@ class TestRefusals:
     def test_several_are_counted_and_one_that_was_refused_twice_is_one(self):
         assert "2 things need a person's decision" in refusals_text([TYPE, VIEW, TYPE])
 
-    def test_what_two_inspections_saw_blocked_stands_together(self):
+    def test_what_two_inspections_found_blocked_is_listed_together(self):
         blocked = [ObjectReference("cow", "by_name"), ObjectReference("calf", "mother")]
-        seen = [replace(TYPE, blocked=(reference,)) for reference in blocked]
-        assert refusals_text(seen).splitlines()[-1].endswith("cow.by_name, calf.mother.")
+        refusals = [replace(TYPE, blocked=(reference,)) for reference in blocked]
+        assert refusals_text(refusals).splitlines()[-1].endswith("cow.by_name, calf.mother.")
 
     def test_one_that_stops_the_whole_plan_says_that_nothing_was_done(self):
         assert "before repairs can begin." in refusals_text([replace(TYPE, fatal=True), VIEW])
 
 
-def test_differences_are_a_table_of_objects_with_what_is_declared_and_what_is_there():
+def test_differences_are_a_table_of_objects_with_the_declared_and_the_actual_text():
     declared = Schema("public", {"cow": Table("public", "cow", {"name": Column("name", "text", not_null=True)})})
     actual = Schema("public", {"cow": Table("public", "cow", {"name": Column("name", "text", not_null=False)})})
     server = Server("farm", "18.0", 180000, "farmer", "public", "public", False, False, True, True)
@@ -75,14 +75,14 @@ class TestReporter:
         reporter.finished(BUILD, 0.0123, 0)
         assert output.getvalue() == ""
 
-    def test_a_heading_stands_only_above_steps(self, reporter: ConsoleReporter, output: io.StringIO):
+    def test_a_heading_is_written_only_above_steps(self, reporter: ConsoleReporter, output: io.StringIO):
         with reporter.under("Repairing nothing:"):
             pass
         with reporter.under("Repairing cows:"):
             reporter.finished(BUILD, 0.0123, None)
         assert output.getvalue().splitlines() == ["Repairing cows:", "    cow: build cow_by_name (12 ms)"]
 
-    def test_steps_stand_below_the_line_of_their_migration(self, reporter: ConsoleReporter, output: io.StringIO):
+    def test_steps_are_written_below_the_line_of_their_migration(self, reporter: ConsoleReporter, output: io.StringIO):
         output.write("  Applying cows.0001_initial...")
         reporter.open_line()
         reporter.finished(BUILD, 0.0123, None)
@@ -92,7 +92,7 @@ class TestReporter:
         ]
         assert reporter.close_line()
 
-    def test_a_session_that_is_waited_for_is_named_once_in_a_while(
+    def test_the_session_for_which_a_step_waits_is_named_once_in_a_while(
         self, reporter: ConsoleReporter, output: io.StringIO
     ):
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""Which apps may be reconciled as a whole, whatever of their migrations is pending."""
+"""Which apps may be reconciled at once, whatever migrations of theirs are pending."""
 
 from django.db import migrations, models
 from django.db.migrations import Migration
@@ -10,8 +10,8 @@ CREATE = migrations.CreateModel("Owl", [("id", models.AutoField(primary_key=True
 
 
 def migration(label: str, *operations: migrations.operations.base.Operation) -> Migration:
-    made: type[Migration] = type("Migration", (Migration,), {"operations": list(operations)})
-    return made("0001_initial", label)
+    migration_class: type[Migration] = type("Migration", (Migration,), {"operations": list(operations)})
+    return migration_class("0001_initial", label)
 
 
 def test_an_app_counts_if_all_its_pending_migrations_only_reconcile():

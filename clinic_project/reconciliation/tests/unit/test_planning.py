@@ -31,7 +31,7 @@ STEPS = {
     Kind.COLUMN_TYPE: ["widen note from character varying(20) to character varying(80)"],
     Kind.COLUMN_NULLABLE: [
         "set status to 'open'::text where it is NULL, in batches",
-        "add a helper check that keeps new NULLs out of status",
+        "add a helper check that rejects new NULLs in status",
         "set status to 'open'::text where it is NULL, in batches",
         "validate that status has no NULLs",
         "make status NOT NULL",
@@ -102,7 +102,7 @@ def test_what_is_as_declared_needs_no_step():
 # The order
 
 
-def test_a_missing_table_is_made_at_once_and_its_foreign_keys_to_others_after_it():
+def test_a_missing_table_is_created_before_its_foreign_keys_to_existing_tables():
     planned = plan()
     creation, foreign_key = planned.repairs
     assert [statement.split("(")[0].strip() for statement in creation.steps[0].statements] == [
@@ -115,7 +115,7 @@ def test_a_missing_table_is_made_at_once_and_its_foreign_keys_to_others_after_it
     )
 
 
-def test_a_column_is_there_before_its_index_and_its_check():
+def test_a_column_is_added_before_its_index_and_its_check():
     planned = plan(
         table(columns=(ID, PATIENT, NOTE), indexes=(), constraints=(PRIMARY_KEY, TO_PATIENT)),
     )
@@ -160,7 +160,7 @@ def test_a_type_that_may_lose_something_blocks_what_requires_the_column():
     assert refused(actual) == (RefusalCode.COLUMN_TYPE, ["visit.visit_has_status", "visit.visit_status"])
 
 
-def test_a_view_in_the_place_of_a_table():
+def test_a_view_of_a_tables_name():
     code, blocked = refused(owners={"visit": Relation("public", "visit", RelationKind.VIEW)})
     assert (code, blocked) == (RefusalCode.NOT_A_TABLE, [])
 
@@ -192,7 +192,7 @@ def test_a_wrong_index_that_is_the_replica_identity():
     assert refused(table(indexes=(wrong,)))[0] is RefusalCode.REPLICA_IDENTITY
 
 
-def test_a_parent_that_nobody_makes_is_noted_and_blocks():
+def test_a_missing_parent_is_noted_and_blocks():
     planned = plan(table(constraints=(PRIMARY_KEY, HAS_STATUS)), patients=())
     assert planned.refusals == ()
     (note,) = [note for note in planned.notes if note.code is NoteCode.MISSING_PARENT]
@@ -250,8 +250,8 @@ def test_a_frozen_default_counts_the_rows_that_have_it():
     assert repair.post_check.note_for(3).text.startswith("3 rows have the time")
 
 
-def test_columns_that_are_backfilled_know_each_other():
-    """Else a row could not be written whose other column has to have a value."""
+def test_all_columns_are_backfilled_in_the_same_update():
+    """Otherwise a row couldn't be updated while its other column is NULL and must not be."""
     nullable = table(columns=(ID, replace(STATUS, not_null=False), replace(PATIENT, not_null=False), NOTE))
     declared = table(columns=(ID, STATUS, replace(PATIENT, default="0"), NOTE))
     statements = [step.sql for step in plan(nullable, declared=declared).steps if step.backfill]
@@ -267,6 +267,6 @@ def test_a_serial_is_advanced_forward_only():
 
 
 def test_a_default_that_isnt_a_sequence_is_replaced_with_a_note():
-    given = replace(ID, identity=Identity.NONE, default="next_id()")
-    planned = plan(table(columns=(given, STATUS, PATIENT, NOTE)))
+    key = replace(ID, identity=Identity.NONE, default="next_id()")
+    planned = plan(table(columns=(key, STATUS, PATIENT, NOTE)))
     assert [note.code for note in planned.notes] == [NoteCode.DEFAULT_REPLACED]

@@ -1,4 +1,4 @@
-"""The status of each object, from schemas written by hand: no database is asked."""
+"""The status of each object, from schemas written by hand, without a database."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -63,10 +63,10 @@ def test_of_a_missing_table_all_parts_are_missing():
     assert objects(table, "Table")[0].lines == (("a table", "nothing"),)
 
 
-def test_a_view_in_the_place_of_a_table_is_for_a_person_to_decide():
+def test_a_view_of_a_tables_name_needs_a_persons_decision():
     table = inspected(name_owners={"cow": Relation("public", "cow", RelationKind.VIEW)})
-    (itself,) = objects(table, "Table")
-    assert (itself.status, itself.lines, itself.refused) == (Status.DIFFERENT, (("a table", "a view"),), True)
+    (item,) = objects(table, "Table")
+    assert (item.status, item.lines, item.refused) == (Status.DIFFERENT, (("a table", "a view"),), True)
     assert {item.status for item in objects(table, "Columns")} == {Status.MISSING}
 
 
@@ -76,7 +76,7 @@ def test_an_unlogged_table_has_parts_that_are_as_declared():
     assert table.counts == {Status.DIFFERENT: 1, Status.AS_DECLARED: 4}
 
 
-def test_all_that_is_wrong_with_a_column_stands_together():
+def test_all_differences_of_a_column_are_shown_together():
     nullable = replace(NAME, not_null=False, default="'Berta'::text")
     (_, name) = objects(inspected(replace(COW, columns={"id": ID, "name": nullable})), "Columns")
     assert name.lines == (("no default", "DEFAULT 'Berta'::text"), ("NOT NULL", "nullable"))
@@ -105,13 +105,13 @@ def test_a_serial_is_as_good_as_an_identity_and_is_named():
     assert "with values from public.cow_id_seq" in key.remark
 
 
-def test_an_index_that_is_being_built_is_not_called_broken():
+def test_an_index_that_is_being_built_is_not_different():
     (by_name,) = objects(inspected(replace(COW, indexes=(replace(BY_NAME, valid=False, building=True),))), "Indexes")
     assert by_name.status is Status.BUILDING
     assert "another session is building it" in by_name.lines[0][1]
 
 
-def test_an_index_of_another_name_is_shown_by_its_declared_one():
+def test_an_index_of_another_name_is_shown_under_its_declared_name():
     (by_name,) = objects(inspected(replace(COW, indexes=(replace(BY_NAME, name="names"),))), "Indexes")
     assert (by_name.name, by_name.status) == ("cow_by_name", Status.DIFFERENT)
     assert by_name.lines == (("USING btree (name)", "named names"),)
@@ -127,7 +127,7 @@ def test_what_interrupted_repairs_left():
     assert [item.status for item in objects(table, "Constraints")] == [Status.AS_DECLARED, Status.LEFTOVER]
 
 
-def test_what_nobody_declares_is_shown_but_makes_no_difference():
+def test_what_no_model_declares_is_shown_but_is_no_difference():
     horns = Column("horns", "integer", not_null=True)
     by_id = index("by_id", "USING hash (id)")
     short = Constraint("short", ConstraintKind.CHECK, "CHECK ((length(name) < 9))", ("name",))

@@ -1,4 +1,4 @@
-"""Other sessions, as they are shown to who waits for them."""
+"""Other sessions, as they are shown to a person who waits for them."""
 
 from ...execution.sessions import Session
 
