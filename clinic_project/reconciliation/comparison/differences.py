@@ -14,7 +14,7 @@ Difference
 └── Leftover               what an interrupted repair left
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ..schema.model import Column, Constraint, Index, ObjectReference, Relation, Schema, Table
@@ -108,6 +108,10 @@ class IndexDifference(Difference):
     declared: Index
     conflicting: Index | None
 
+    def without_conflict(self) -> "IndexDifference":
+        """Return the difference as it is when the conflicting index has another name."""
+        return replace(self, conflicting=None)
+
 
 @dataclass(frozen=True, slots=True)
 class MissingIndex(IndexDifference):
@@ -117,6 +121,10 @@ class MissingIndex(IndexDifference):
 @dataclass(frozen=True, slots=True)
 class WrongIndex(IndexDifference):
     conflicting: Index
+
+    def without_conflict(self) -> IndexDifference:
+        texts = self.name, self.declared_text, self.actual_text
+        return MissingIndex(self.table, Kind.INDEX_MISSING, *texts, self.declared, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +142,10 @@ class ConstraintDifference(Difference):
     declared: Constraint
     conflicting: Constraint | None
 
+    def without_conflict(self) -> "ConstraintDifference":
+        """Return the difference as it is when the conflicting constraint has another name."""
+        return replace(self, conflicting=None)
+
 
 @dataclass(frozen=True, slots=True)
 class MissingConstraint(ConstraintDifference):
@@ -149,6 +161,12 @@ class WrongConstraint(ConstraintDifference):
     conflicting: Constraint
     actual: Constraint | None
     usable_index: Index | None
+
+    def without_conflict(self) -> ConstraintDifference:
+        texts = self.name, self.declared_text, self.actual_text
+        if self.actual is not None:
+            return MatchedConstraint(self.table, Kind.CONSTRAINT_NAME, *texts, self.declared, None, self.actual)
+        return MissingConstraint(self.table, Kind.CONSTRAINT_MISSING, *texts, self.declared, None, self.usable_index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,16 +119,7 @@ def _after_renames(item: Difference, before_and_after: Mapping[str, str]) -> Dif
         return item
     if _replaced_name(item) is not None:
         return replace(item, conflicting=replace(item.conflicting, name=after))
-    return _without_conflict(item)
-
-
-def _without_conflict(item: ConstraintDifference) -> Difference:
-    if not isinstance(item, WrongConstraint):
-        return replace(item, conflicting=None)
-    texts = item.name, item.declared_text, item.actual_text
-    if item.actual is not None:
-        return MatchedConstraint(item.table, Kind.CONSTRAINT_NAME, *texts, item.declared, None, item.actual)
-    return MissingConstraint(item.table, Kind.CONSTRAINT_MISSING, *texts, item.declared, None, item.usable_index)
+    return item.without_conflict()
 
 
 # Refused names

@@ -18,10 +18,8 @@ from ...comparison.differences import (
     MatchedConstraint,
     MatchedIndex,
     MissingConstraint,
-    MissingIndex,
     MissingTable,
     WrongConstraint,
-    WrongIndex,
 )
 from ...schema.model import Constraint, HelperRole, Index, ObjectReference, Relation, Schema, helper_name, identifier
 from .. import refusals
@@ -222,7 +220,7 @@ def _after_renames(item: Difference, helpers: Mapping[str, str]) -> Difference:
     """Return the difference as it is once the indexes have their helper names."""
     item = _with_helper_names(item, helpers)
     if isinstance(item, IndexDifference | ConstraintDifference) and _has_helper_name(item.conflicting, helpers):
-        return _without_conflict(item)
+        return item.without_conflict()
     return item
 
 
@@ -245,14 +243,3 @@ def _has_helper_name(conflicting: Index | Constraint | None, helpers: Mapping[st
     if conflicting is None or (isinstance(conflicting, Constraint) and conflicting.index is None):
         return False
     return conflicting.name in helpers
-
-
-def _without_conflict(item: IndexDifference | ConstraintDifference) -> Difference:
-    if not isinstance(item, WrongIndex | WrongConstraint):
-        return replace(item, conflicting=None)
-    texts = item.name, item.declared_text, item.actual_text
-    if isinstance(item, WrongIndex):
-        return MissingIndex(item.table, Kind.INDEX_MISSING, *texts, item.declared, None)
-    if item.actual is not None:
-        return MatchedConstraint(item.table, Kind.CONSTRAINT_NAME, *texts, item.declared, None, item.actual)
-    return MissingConstraint(item.table, Kind.CONSTRAINT_MISSING, *texts, item.declared, None, item.usable_index)
