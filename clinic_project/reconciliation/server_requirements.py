@@ -26,7 +26,7 @@ def _require(server: Server) -> None:
         )
     if server.read_only:
         raise Unsupported(
-            f"Expected transactions that may write, found read-only ones for the role {server.role}. Change that: ALTER"
+            f"Expected transactions that can write, found read-only transactions for {server.role}. Change that: ALTER"
             " ROLE … SET default_transaction_read_only = off, or ALTER DATABASE … likewise."
         )
     if server.schema is None or server.schema.startswith("pg_"):  # a system catalog's, or one of temporary tables

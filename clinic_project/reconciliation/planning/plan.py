@@ -194,7 +194,7 @@ class ViolationQuery:
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """Give `value` to the rows whose `column` is NULL, in batches with a commit each.
+    """Sets `column` to `value` where it is NULL, in batches with a commit each.
 
     `other_columns` get their values (pairs of column and value) in the same UPDATE where they are NULL: if such a column is
     NOT NULL NOT VALID, say, no row in which it is NULL can be updated otherwise. All names are quoted.
