@@ -1,0 +1,59 @@
+"""States that people met in public: a file each in the folder `reported`, with what has to come of it.
+
+A file is a comment of `key: value` lines, SQL that a superuser runs, and sections that begin with `--# name`:
+
+hold    what another session runs in a transaction that stays open during the first `migrate`
+person  what only a person can decide, run before the remedy
+check   a query that returns true in the end
+
+The role that owns the database is called `clinic` in them; `:"db"` and `:db` stand for the database's quoted name.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "reported"
+
+
+@dataclass(frozen=True)
+class ReportedState:
+    """`want` is converge, refuse or either; `codes` are those that the refusal may have; `says` what its output holds.
+
+    `keeps` are columns, as table.column, whose values the remedy converts: all others stay to the letter.
+    """
+
+    name: str
+    about: str
+    want: str
+    codes: tuple[str, ...]
+    says: str
+    migrates_as_superuser: bool
+    keeps: tuple[str, ...]
+    sql: str
+    sections: Mapping[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> "ReportedState":
+        first, *sections = re.split(r"^--# ", path.read_text(), flags=re.MULTILINE)
+        header = dict(re.findall(r"^-- (\w+): (.+)$", first, re.MULTILINE))
+        return cls(
+            path.stem,
+            header["about"],
+            header["want"],
+            _words(header.get("code", "")),
+            header.get("says", ""),
+            header.get("role") == "postgres",
+            _words(header.get("keeps", "")),
+            first,
+            dict(section.split("\n", 1) for section in sections),
+        )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[^\s,]+", text))
+
+
+def reported_states() -> list[ReportedState]:
+    return [ReportedState.read(path) for path in sorted(FOLDER.glob("*.sql"))]
