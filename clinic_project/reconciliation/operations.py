@@ -14,9 +14,9 @@ from .command_context import current_context
 from .exceptions import Refused
 from .execution.locks import LockRetry
 from .execution.rollback import Rollback
-from .pipeline import inspect, read_declared
+from .pipeline import inspect, read_declared, runnable_plan, script_settings
 from .planning.rollback import plan_rollback
-from .planning.script import script
+from .planning.script import plan_sql, rollback_sql
 
 #: Operations that only add to the declared schema or alter it, so that comparing the schemas is enough to apply them.
 _DECLARATIONS = (
@@ -99,8 +99,10 @@ def _reconcile(label: str, apps: Apps, schema_editor: Any) -> None:
 
 def _collect_sql(label: str, apps: Apps, schema_editor: Any) -> None:
     """Collect, for sqlmigrate, the statements that this database requires in its present state."""
-    inspection = current_context().inspect(schema_editor.connection, apps, [label])
-    schema_editor.collected_sql += script(inspection.plan)
+    connection, context = schema_editor.connection, current_context()
+    inspection = context.inspect(connection, apps, [label])
+    plan = runnable_plan(connection, inspection)
+    schema_editor.collected_sql += plan_sql(plan, script_settings(connection, inspection.server, context.budgets))
 
 
 def _revert(label: str, before: Apps, after: Apps, schema_editor: Any) -> None:
@@ -111,7 +113,7 @@ def _revert(label: str, before: Apps, after: Apps, schema_editor: Any) -> None:
     inspection = inspect(connection, server, declared, context.budgets)
     drops = plan_rollback(inspection.differences.actual, declared, remaining)
     if schema_editor.collect_sql:
-        schema_editor.collected_sql += [line for drop in drops for line in drop.script]
+        schema_editor.collected_sql += rollback_sql(drops, script_settings(connection, server, context.budgets))
         return
     locks = LockRetry(connection, context.budgets, context.reporter)
     context.notes += Rollback(locks, context.reporter, context.allow_data_loss).run(drops)

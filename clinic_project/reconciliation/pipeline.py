@@ -22,16 +22,18 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .comparison import compare
 from .comparison.differences import Differences
-from .conf import Budgets
+from .conf import Budgets, milliseconds
 from .exceptions import LockNotAvailable, ReconciliationError
 from .execution.abandonment import UnblockedRepairs
 from .execution.executor import Executor
+from .execution.migration_lock import MIGRATION_LOCK
 from .execution.reporter import Reporter
 from .execution.row_checks import find_violations
 from .execution.sessions import lock_holders
 from .planning.blockers import Blockers
-from .planning.plan import Note, Plan, Refusal, Repair, ViolationQuery
+from .planning.plan import Note, Plan, Refusal, Repair, Step, ViolationQuery
 from .planning.planner import make_plan
+from .planning.script import ScriptSettings
 from .schema.declared import declared_schema
 from .schema.introspection import read_schema
 from .schema.model import Schema, Server
@@ -118,18 +120,66 @@ def dry_run_refusals(connection: BaseDatabaseWrapper, inspection: Inspection) ->
 def _precheck(connection: BaseDatabaseWrapper, repair: Repair) -> list[Refusal]:
     """Return the refusals for rows that violate what the repair's steps require."""
     queries = dict.fromkeys(step.violations for step in repair.steps if step.violations is not None)
-    refusals = [_find_violations_if_possible(connection, query) for query in queries]
+    refusals = [_ask(connection, query)[1] for query in queries]
     return [refusal for refusal in refusals if refusal is not None]
 
 
-def _find_violations_if_possible(connection: BaseDatabaseWrapper, query: ViolationQuery) -> Refusal | None:
+def runnable_plan(connection: BaseDatabaseWrapper, inspection: Inspection) -> Plan:
+    """Return the plan without the steps that rows would make fail now, and with the refusals for these rows.
+
+    What runs the plan without deciding about each error, as psql does, would stop there. Nothing is changed.
+    """
+    unblocked, repairs, refusals = UnblockedRepairs(inspection.plan.repairs, Blockers()), [], []
+    for repair in unblocked:
+        steps, refusal = _runnable_steps(connection, repair)
+        if steps:
+            repairs.append(replace(repair, steps=steps))
+        if refusal is not None:
+            unblocked.refuse(repair, refusal)
+            refusals.append(refusal)
+    refusals = list(map(unblocked.blockers.with_dependents, refusals))
+    return replace(inspection.plan, repairs=tuple(repairs), refusals=(*inspection.plan.refusals, *refusals))
+
+
+def _runnable_steps(connection: BaseDatabaseWrapper, repair: Repair) -> tuple[tuple[Step, ...], Refusal | None]:
+    """Return the steps before the one that rows make fail, none if that one would have to be cleaned up; and why.
+
+    What can't be known yet is to be checked right before the step: the NULLs that a backfill leaves, and the orphans of a
+    table that has yet to be created.
+    """
+    steps: list[Step] = []
+    backfilled, asked = False, set()
+    for step in repair.steps:
+        backfilled = backfilled or step.backfill is not None
+        if step.violations is None or step.violations in asked:
+            steps.append(step)
+            continue
+        asked.add(step.violations)
+        is_known, refusal = (False, None) if backfilled else _ask(connection, step.violations)
+        if refusal is not None:
+            return tuple(steps) if repair.on_failure is None else (), refusal
+        steps.append(step if is_known else replace(step, check_first=True))
+    return tuple(steps), None
+
+
+def _ask(connection: BaseDatabaseWrapper, query: ViolationQuery) -> tuple[bool, Refusal | None]:
+    """Return whether the query could be run, and what it found."""
     try:
-        return find_violations(connection, query)
+        return True, find_violations(connection, query)
     except Error as error:
         if connection_lost(error):
             raise
         # The plan may have yet to create what the query reads, or this role may not read it.
-        return None
+        return False, None
+
+
+def script_settings(connection: BaseDatabaseWrapper, server: Server, budgets: Budgets) -> ScriptSettings:
+    """Return what a script for psql sets, so that it waits for as long as `migrate`."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW standard_conforming_strings")
+        (conforming_strings,) = cursor.fetchone()
+    lock_timeout, build_timeout = milliseconds(budgets.lock_timeout), milliseconds(budgets.build_budget)
+    return ScriptSettings(server, conforming_strings, lock_timeout, build_timeout, budgets.batch_rows, MIGRATION_LOCK)
 
 
 # Stage 4

@@ -20,13 +20,20 @@ class Drop:
     data: str = ""
 
     @property
-    def script(self) -> list[str]:
-        """The drop for psql, on the same condition."""
+    def statements(self) -> tuple[str, ...]:
+        """The statements of a transaction that drops it on the same condition."""
         lock, drop = self.step.statements
         if self.holds_data:
-            drop = f"DO $drop$ BEGIN IF NOT ({self.holds_data}) THEN {drop}; END IF; END $drop$"
-        statements = ("BEGIN", "SET LOCAL row_security = off", lock, drop, "COMMIT")
-        return [f"-- {self.step.reason} ({self.step.lock})", ";\n".join(statements) + ";"]
+            body = f"BEGIN IF NOT ({self.holds_data}) THEN {drop}; END IF; END"
+            quote = _dollar_quote(body)
+            drop = f"DO {quote} {body} {quote}"
+        return "SET LOCAL row_security = off", lock, drop
+
+
+def _dollar_quote(text: str) -> str:
+    """Return a dollar quote that `text`, which may have any names in it, doesn't contain."""
+    tags = ("drop" + "_" * length for length in range(len(text)))
+    return next(quote for quote in (f"${tag}$" for tag in tags) if quote not in text)
 
 
 def plan_rollback(actual: Schema, declared: Schema, remaining: Schema) -> list[Drop]:

@@ -24,8 +24,9 @@ def identifier(*names: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Return `text` as a string constant of SQL."""
-    return "'{}'".format(text.replace("'", "''"))
+    """Return `text` as a string constant of SQL, whatever standard_conforming_strings is."""
+    quoted = "'{}'".format(text.replace("'", "''"))
+    return "E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted
 
 
 def truncated(name: str) -> str:

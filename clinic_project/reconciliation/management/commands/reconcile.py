@@ -10,9 +10,9 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ...migration_history import declared_by_migrations
-from ...pipeline import Inspection, dry_run_refusals, inspect, reconcile
+from ...pipeline import Inspection, dry_run_refusals, inspect, reconcile, runnable_plan, script_settings
 from ...planning.plan import Note, Plan, Refusal
-from ...planning.script import script
+from ...planning.script import psql_script
 from ..base import ReconcilingCommand
 from ..console import differences_text, notes_lines, planned_text
 
@@ -40,7 +40,7 @@ class Command(ReconcilingCommand):
         if options["json"]:
             self.stdout.write(json.dumps(as_json(connection, inspection), indent=2, ensure_ascii=False))
         elif options["sql"]:
-            self._print_sql(inspection.plan)
+            self._print_sql(connection, inspection)
         else:
             self._show(inspection)
             if options["plan"]:
@@ -49,8 +49,9 @@ class Command(ReconcilingCommand):
         if options["check"] and not inspection.in_sync:
             sys.exit(1)
 
-    def _print_sql(self, plan: Plan) -> None:
-        for line in script(plan):
+    def _print_sql(self, connection: BaseDatabaseWrapper, inspection: Inspection) -> None:
+        settings = script_settings(connection, inspection.server, self.context.budgets)
+        for line in psql_script(runnable_plan(connection, inspection), settings):
             self.stdout.write(line)
 
     def _show(self, inspection: Inspection) -> None:
