@@ -1,15 +1,23 @@
 """Health checks: whether this process runs, and whether it can serve."""
 
 import logging
+from typing import Any
 
-from django.db import Error
+from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from clinic_project.reconciliation.cached_declaration import inspect_database
-from clinic_project.reconciliation.exceptions import ReconciliationError
+from clinic_project.reconciliation.exceptions import CannotServe, ReconciliationError
+from clinic_project.reconciliation.pipeline import find_serving_problems
+from clinic_project.reconciliation.planning.serving import ServingProblem
+from clinic_project.reconciliation.sqlstates import LOCK_NOT_AVAILABLE, connection_lost, sqlstate
 
 logger = logging.getLogger(__name__)
+
+#: The apps into whose tables the API inserts. Into those of the others, the admin and other systems do.
+INSERTING_APPS = ("medical_records", "clinics_api")
 
 
 @never_cache
@@ -20,16 +28,49 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Respond with 200 where the database can be reached and has the declared schema, else 503 with what is wrong."""
+    """Respond with 503 where requests fail, with what makes them fail; else with 200.
+
+    Where it is `degraded`, `differences` says how many there are from the declared schema, or null if it can't be
+    compared with the actual one.
+    """
     try:
-        differences = len(inspect_database("default").differences)
-    except Error:
-        logger.exception("the database can't be reached")
-        return JsonResponse({"status": "the database can't be reached"}, status=503)
-    except ReconciliationError:
-        logger.exception("the schema can't be read")
-        return JsonResponse({"status": "the schema can't be read"}, status=503)
-    if differences:
-        body = {"status": "the schema isn't as declared: run `manage.py migrate`", "differences": differences}
-        return JsonResponse(body, status=503)
-    return JsonResponse({"status": "ready", "differences": 0})
+        inspection = inspect_database(DEFAULT_DB_ALIAS)
+        problems = find_serving_problems(connections[DEFAULT_DB_ALIAS], inspection, _inserted_tables())
+    except CannotServe as error:
+        logger.exception("the database can't serve")
+        return _not_ready([{"found": str(error), "remedy": _PERSON}])
+    except (Error, ReconciliationError) as error:
+        return _not_compared(error)
+    differences = len(inspection.differences)
+    if problems:
+        return _not_ready(list(map(_as_json, problems)), differences=differences)
+    return JsonResponse({"status": "ready", "degraded": differences > 0, "differences": differences})
+
+
+def _inserted_tables() -> set[str]:
+    return {model._meta.db_table for label in INSERTING_APPS for model in apps.get_app_config(label).get_models()}
+
+
+_MIGRATE = "run manage.py migrate"
+_PERSON = "a person must decide"
+
+
+def _as_json(problem: ServingProblem) -> dict[str, str]:
+    remedy = _MIGRATE if problem.repairable else f"{_PERSON}: manage.py reconcile --plan says what"
+    return {"object": problem.subject.label, "expected": problem.expected, "found": problem.found, "remedy": remedy}
+
+
+def _not_ready(problems: list[dict[str, str]], **others: Any) -> JsonResponse:
+    return JsonResponse({"status": "not ready", "problems": problems, **others}, status=503)
+
+
+def _not_compared(error: Error | ReconciliationError) -> JsonResponse:
+    """Respond with 503 if the database can't be reached; requests may be served if only the schema can't be compared."""
+    if isinstance(error, Error) and connection_lost(error):
+        logger.error("the database can't be reached", exc_info=error)
+        return _not_ready([{"found": "the database can't be reached", "remedy": _PERSON}])
+    if isinstance(error, Error) and sqlstate(error) == LOCK_NOT_AVAILABLE:
+        logger.warning("the schema can't be compared: another session has locked a table")
+    else:
+        logger.error("the schema can't be compared", exc_info=error)
+    return JsonResponse({"status": "ready", "degraded": True, "differences": None})

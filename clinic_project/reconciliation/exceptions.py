@@ -2,6 +2,7 @@
 
 ReconciliationError
 ├── Unsupported        a reconciliation can't run on this server, as this role, or through this pooler
+│   └── CannotServe    nor can an application use it: it is read-only, or has none of the tables
 ├── Refused            a person has to decide something first; what was safe has been done
 └── LockNotAvailable   another session held a lock for the whole budget
 """
@@ -19,6 +20,10 @@ class ReconciliationError(Exception):
 
 class Unsupported(ReconciliationError):
     """A reconciliation can't run on this server, as this role, or through the pooler in between."""
+
+
+class CannotServe(Unsupported):
+    """Nor can an application use the database: it is read-only, or no schema of the search path exists."""
 
 
 class Refused(ReconciliationError):

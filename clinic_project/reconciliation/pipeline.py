@@ -12,7 +12,7 @@ nothing is left to repair.
 import gc
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -34,9 +34,10 @@ from .planning.blockers import Blockers
 from .planning.plan import Note, Plan, Refusal, Repair, Step, ViolationQuery
 from .planning.planner import make_plan
 from .planning.script import ScriptSettings
+from .planning.serving import ServingProblem, serving_problems, tables_to_be_empty
 from .schema.declared import declared_schema
 from .schema.introspection import read_schema
-from .schema.model import Schema, Server
+from .schema.model import Schema, Server, Table
 from .server_requirements import require_server
 from .sqlstates import LOCK_NOT_AVAILABLE, connection_lost, sqlstate
 
@@ -105,6 +106,21 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, declared: Schema, b
     actual = read_schema(connection, declared.name, tables, index_names, lock_timeout=budgets.lock_timeout)
     differences = compare(declared, actual)
     return Inspection(server, declared, differences, make_plan(differences, server))
+
+
+def find_serving_problems(
+    connection: BaseDatabaseWrapper, inspection: Inspection, inserted: Collection[str] | None = None
+) -> list[ServingProblem]:
+    """Return what makes an application's queries fail, or its inserts into the tables `inserted`; None means all."""
+    tables = inspection.differences.actual.tables
+    filled = {name for name in tables_to_be_empty(inspection.plan) if _has_rows(connection, tables[name])}
+    return list(serving_problems(inspection.differences, inspection.plan, filled, inserted))
+
+
+def _has_rows(connection: BaseDatabaseWrapper, table: Table) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS (SELECT FROM {table.sql_name})")
+        return bool(cursor.fetchone()[0])
 
 
 def dry_run_refusals(connection: BaseDatabaseWrapper, inspection: Inspection) -> tuple[Refusal, ...]:

@@ -2,7 +2,7 @@
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .exceptions import Unsupported
+from .exceptions import CannotServe, Unsupported
 from .schema.introspection import read_server
 from .schema.model import Server
 
@@ -21,16 +21,16 @@ def _require(server: Server) -> None:
     if server.version_number < OLDEST_SUPPORTED:
         raise Unsupported(f"Expected PostgreSQL 14 or later, found {server.version}. Upgrade the server.")
     if server.in_recovery:
-        raise Unsupported(
+        raise CannotServe(
             f"Expected a primary server, found a read-only standby ({server.database}). Run this on its primary."
         )
     if server.read_only:
-        raise Unsupported(
+        raise CannotServe(
             f"Expected transactions that can write, found read-only transactions for {server.role}. Change that: ALTER"
             " ROLE … SET default_transaction_read_only = off, or ALTER DATABASE … likewise."
         )
     if server.schema is None or server.schema.startswith("pg_"):  # a system catalog's, or one of temporary tables
-        raise Unsupported(
+        raise CannotServe(
             f"Expected a schema to create tables in, found {server.schema or 'none'} first on the search path"
             f" ({server.search_path}). Create the schema, or set search_path."
         )

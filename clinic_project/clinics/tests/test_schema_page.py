@@ -13,8 +13,9 @@ pytestmark = pytest.mark.django_db
 INDEX = reverse("admin:index")
 PAGE = reverse("admin:schema")
 
-#: The session, the user, and seven questions about all the tables at once; the rest sets up their transaction and ends it.
-QUERIES = 14
+#: The session, the user, the server, and seven questions about all the tables at once; the rest sets up their transaction
+#: and ends it.
+QUERIES = 15
 
 
 @pytest.fixture
@@ -120,6 +121,20 @@ def test_a_refusal_is_shown_as_a_decision_that_is_needed(client, superuser):
     assert "What migrate would do" not in text
 
 
+def test_what_makes_queries_fail_is_said_with_who_can_repair_it(client, superuser):
+    run(
+        "ALTER TABLE patients DROP COLUMN notes",
+        "ALTER TABLE medical_records ADD COLUMN theirs integer NOT NULL",
+    )
+    text = " ".join(client.get(PAGE).content.decode().split())
+    assert "patients.notes: expected" in text
+    assert "found nothing. <code>python manage.py migrate</code> repairs it." in text
+    assert (
+        "medical_records.theirs: expected nothing, found integer NOT NULL without a default. A person must decide."
+        in text
+    )
+
+
 def test_names_from_the_database_are_no_markup(client, superuser):
     run('ALTER TABLE patients ADD COLUMN "<script>alert(1)</script>" text')
     page = client.get(PAGE).content.decode()
@@ -143,6 +158,12 @@ def test_a_database_that_cant_be_compared_is_503_with_the_reason(client, superus
     assert page.status_code == 503
     assert "The schema can't be compared" in page.content.decode()
     assert "found read-only transactions for" in page.content.decode()
+
+
+def test_a_server_that_became_read_only_is_503_in_the_same_process(client, superuser):
+    assert client.get(PAGE).status_code == 200
+    run("SET TRANSACTION READ ONLY")
+    assert client.get(PAGE).status_code == 503
 
 
 @pytest.mark.django_db(transaction=True)

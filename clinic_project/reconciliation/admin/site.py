@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import DEFAULT_DB_ALIAS, Error
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from ..cached_declaration import inspect_database
 from ..exceptions import ReconciliationError
-from ..pipeline import Inspection
+from ..pipeline import Inspection, find_serving_problems
 from ..planning.plan import merged
 from ..sqlstates import LOCK_NOT_AVAILABLE, message, sqlstate
 from .schema_status import Status, schema_status
@@ -64,14 +64,14 @@ def _may_see(request: HttpRequest) -> bool:
 def _inspect() -> tuple[dict[str, Any], int]:
     """Return what the page shows, and its HTTP status: 503 where the schema can't be compared."""
     try:
-        inspection = inspect_database(DEFAULT_DB_ALIAS)
+        shown = _shown(inspect_database(DEFAULT_DB_ALIAS))
     except ReconciliationError as error:
         logger.warning("The schema can't be compared: %s", error)
         return {"error": str(error)}, 503
     except Error as error:
         logger.exception("The schema can't be compared.")
         return {"error": message(error), "is_locked": sqlstate(error) == LOCK_NOT_AVAILABLE}, 503
-    return _shown(inspection), 200
+    return shown, 200
 
 
 def _shown(inspection: Inspection) -> dict[str, Any]:
@@ -80,6 +80,7 @@ def _shown(inspection: Inspection) -> dict[str, Any]:
         "inspection": inspection,
         "tables": tables,
         "differing": [table for table in tables if table.status is not Status.AS_DECLARED],
+        "problems": find_serving_problems(connections[DEFAULT_DB_ALIAS], inspection),
         "steps": list(inspection.plan.steps),
         "refusals": merged(inspection.plan.refusals),
         "notes": list(dict.fromkeys(inspection.plan.notes)),

@@ -114,7 +114,7 @@ def _dependents(table: Table) -> Iterator[Undeclared]:
 
 
 def _column_warning(column: Column) -> str:
-    if column.not_null and column.default is None and not column.generates_keys and not column.generated:
+    if column.rejects_rows:
         return "it is NOT NULL without a default, so every INSERT that doesn't name it fails"
     return ""
 

@@ -142,6 +142,11 @@ class Column:
         return bool(self.identity) or self.sequence is not None
 
     @property
+    def rejects_rows(self) -> bool:
+        """Whether every INSERT that doesn't name the column fails."""
+        return self.not_null and self.default is None and not self.generates_keys and not self.generated
+
+    @property
     def generated_stored(self) -> bool:
         return self.generated is not None and self.generated.stored
 
