@@ -1,11 +1,11 @@
-"""Notes about the rest of the database: relations of the same name in other schemas, and what no model declares."""
+"""Notes about the rest: relations of the same name in other schemas, what no model declares, and attached standbys."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..comparison.differences import Differences, Undeclared
-from ..schema.model import Relation, Table, identifier
-from .plan import Note, NoteCode
+from ..schema.model import Relation, Server, Table, identifier
+from .plan import Lock, Note, NoteCode, Repair, Step
 
 
 def environment_notes(differences: Differences) -> Iterator[Note]:
@@ -47,3 +47,24 @@ def _undeclared(undeclared: Sequence[Undeclared]) -> Iterator[Note]:
     for table, names in without_warning.items():
         text = f"left alone, since no model declares them: {', '.join(names)}."
         yield Note(NoteCode.UNDECLARED, table, table, text)
+
+
+def standby_note(repairs: Iterable[Repair], differences: Differences, server: Server) -> Note | None:
+    """Return a note if repairs of existing tables make the readers on a standby wait."""
+    tables = differences.actual.tables
+    steps = [step for repair in repairs if repair.table in tables for step in repair.steps]
+    if not server.standbys or not any(map(_locks_readers_on_standbys, steps)):
+        return None
+    names = ", ".join(name for name in server.standbys if name)
+    count = len(server.standbys)
+    text = (
+        f"{'a standby is' if count == 1 else f'{count} standbys are'} attached{f' ({names})' if names else ''}. There, a"
+        " change of a table that is read waits for its readers, and so do all later changes and later readers of the table,"
+        " until the readers end, or for max_standby_streaming_delay: then they are canceled."
+    )
+    return Note(NoteCode.STANDBY, server.database, server.database, text)
+
+
+def _locks_readers_on_standbys(step: Step) -> bool:
+    """Whether it takes an ACCESS EXCLUSIVE lock, the only one that is replayed; a concurrent drop does, of the index."""
+    return step.lock is Lock.ACCESS_EXCLUSIVE or (not step.transactional and step.builds is None)

@@ -74,6 +74,7 @@ class NoteCode(StrEnum):
     MISSING_PARENT = "missing-parent"
     NOT_ENFORCED = "not-enforced"
     SHADOWED = "shadowed"
+    STANDBY = "standby"
     UNDECLARED = "undeclared"
     UNDECLARED_CHILD = "undeclared-child"
     UNDECLARED_COLUMN = "undeclared-column"

@@ -6,7 +6,7 @@
 4. Plan to create the missing tables, together.
 5. Plan the repairs of each existing table.
 6. Remove the repairs that are blocked, and report them with their causes.
-7. Refuse everything if the role lacks a privilege for what is left.
+7. Refuse everything if the role lacks a privilege for what is left; note what standbys have to wait for.
 """
 
 from collections import defaultdict
@@ -33,7 +33,7 @@ from ..schema.model import Constraint, RelationKind, Server, Table
 from . import refusals
 from .builder import PlanBuilder
 from .dependencies import required_by
-from .environment_notes import environment_notes
+from .environment_notes import environment_notes, standby_note
 from .plan import Plan, Refusal, plan_of
 from .privileges import missing_privileges
 from .repairs import columns, constraints, indexes
@@ -58,6 +58,8 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     builder.remove_blocked()
     builder.notes += environment_notes(differences)
     builder.refusals += missing_privileges(builder.repairs, differences, server)
+    if note := standby_note(builder.repairs, differences, server):
+        builder.notes.append(note)
     return builder.build()
 
 

@@ -40,10 +40,18 @@ def read_server(connection: BaseDatabaseWrapper) -> Server:
                    current_setting('search_path'), pg_is_in_recovery(),
                    current_setting('transaction_read_only')::bool,
                    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
-                   has_database_privilege(current_database(), 'TEMPORARY')
+                   has_database_privilege(current_database(), 'TEMPORARY'), ARRAY(
+                       -- Without pg_read_all_stats, only the pid and the name are seen. Subscribers have logical slots.
+                       SELECT coalesce(r.application_name, '') FROM pg_stat_replication r
+                       WHERE r.state IS DISTINCT FROM 'backup' AND r.pid NOT IN (
+                           SELECT active_pid FROM pg_replication_slots
+                           WHERE slot_type = 'logical' AND active_pid IS NOT NULL
+                       ) ORDER BY 1
+                   )
             """
         )
-        return Server(*cursor.fetchone())
+        row = cursor.fetchone()
+        return Server(*(*row[:-1], tuple(row[-1])))
 
 
 @contextmanager

@@ -394,7 +394,10 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server, and what it lets this role do. `schema` is where CREATE TABLE would create a table, None if nowhere."""
+    """A server, and what it lets this role do. `schema` is where CREATE TABLE would create a table, None if nowhere.
+
+    `standbys` are the names of those that are attached: the application names of their connections.
+    """
 
     database: str
     version: str
@@ -406,3 +409,4 @@ class Server:
     read_only: bool
     may_create: bool
     may_create_temporary: bool
+    standbys: tuple[str, ...] = ()

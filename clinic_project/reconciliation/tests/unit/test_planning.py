@@ -270,3 +270,27 @@ def test_a_default_that_isnt_a_sequence_is_replaced_with_a_note():
     key = replace(ID, identity=Identity.NONE, default="next_id()")
     planned = plan(table(columns=(key, STATUS, PATIENT, NOTE)))
     assert [note.code for note in planned.notes] == [NoteCode.DEFAULT_REPLACED]
+
+
+@pytest.mark.parametrize(
+    ("standbys", "text"),
+    [
+        (("walreceiver",), "a standby is attached (walreceiver). There,"),
+        (("first", ""), "2 standbys are attached (first). There,"),
+        (("",), "a standby is attached. There,"),
+    ],
+)
+def test_a_change_for_which_readers_on_a_standby_wait_is_noted(standbys, text):
+    server = replace(SERVER, standbys=standbys)
+    (note,) = plan(table(columns=(ID, replace(STATUS, default=None), PATIENT, NOTE)), server=server).notes
+    assert note.code is NoteCode.STANDBY
+    assert note.text.startswith(text)
+
+
+def test_a_standby_is_noted_only_where_its_readers_wait():
+    server = replace(SERVER, standbys=("walreceiver",))
+    assert plan(table(), server=server).notes == ()
+    assert plan(table(indexes=()), server=server).notes == (), "an index is built concurrently"
+    assert plan(server=server).notes == (), "nobody reads a table that is created"
+    wrong = table(indexes=(index("visit_status", "note"),))
+    assert [note.code for note in plan(wrong, server=server).notes] == [NoteCode.STANDBY], "an index is dropped"
