@@ -38,7 +38,8 @@ class Command(ReconcilingCommand):
     def _inspect(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
         inspection = inspect(connection, *declared_by_migrations(connection), self.context.budgets)
         if options["json"]:
-            self.stdout.write(json.dumps(as_json(connection, inspection), indent=2, ensure_ascii=False))
+            # In ASCII, whatever the encoding of the standard output is.
+            self.stdout.write(json.dumps(as_json(connection, inspection), indent=2))
         elif options["sql"]:
             self._print_sql(connection, inspection)
         else:
@@ -81,7 +82,7 @@ class Command(ReconcilingCommand):
 
 
 def as_json(connection: BaseDatabaseWrapper, inspection: Inspection) -> dict[str, Any]:
-    """Return the differences and the plan, in a stable form on which programs can rely."""
+    """Return the differences and the plan, in a stable form on which programs can rely: the engine's README lists it."""
     keys = ("code", "table", "name", "reason", "remedy", "statements")
     return {
         "database": inspection.server.database,
@@ -91,7 +92,13 @@ def as_json(connection: BaseDatabaseWrapper, inspection: Inspection) -> dict[str
             for d in inspection.differences.items
         ],
         "steps": [
-            {"sql": step.script, "lock": step.lock, "online": step.online, "reason": step.reason}
+            {
+                "table": step.table,
+                "reason": step.reason,
+                "sql": step.script,
+                "lock": step.lock,
+                "online": step.online,
+            }
             for step in inspection.plan.steps
         ],
         "refusals": [
