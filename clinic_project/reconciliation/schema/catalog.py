@@ -168,25 +168,14 @@ NAME_OWNERS = """
     WHERE name = ANY (%s)
 """
 
-# Runs a query for each table in one round trip: planning one query over a thousand tables takes longer than all of these.
-# The look-ups and their results pass through a setting of the transaction, since a DO block takes and returns nothing.
-NEXT_KEYS = """
-    SELECT set_config('reconciliation.keys', %s, true);
-    DO $block$
-    DECLARE
-        asked json;
-        answer text;
-        answers text[] := '{}';
-    BEGIN
-        FOR asked IN SELECT json_array_elements(current_setting('reconciliation.keys')::json) LOOP
-            EXECUTE format(
-                'SELECT json_build_array((SELECT max(%%s)::numeric + 1 FROM %%s),'
-                ' (SELECT last_value::numeric + CASE WHEN is_called THEN %%s ELSE 0 END FROM %%s))',
-                asked ->> 0, asked ->> 1, asked ->> 3, asked ->> 2
-            ) INTO answer;
-            answers := answers || answer;
-        END LOOP;
-        PERFORM set_config('reconciliation.keys', '[' || array_to_string(answers, ',') || ']', true);
-    END $block$;
-    SELECT current_setting('reconciliation.keys');
+# One statement for each key, all sent in one round trip: planning one query over a thousand tables takes longer than all of
+# these. Their results are collected in a setting of the transaction; a DO block could do so too, but would need PL/pgSQL,
+# which a database may lack.
+NEXT_KEYS_BEGIN = "SELECT set_config('reconciliation.keys', '', true)"
+NEXT_KEY = """
+    SELECT set_config('reconciliation.keys', concat(current_setting('reconciliation.keys'), ',', json_build_array(
+        (SELECT max({column})::numeric + 1 FROM {table}),
+        (SELECT last_value::numeric + CASE WHEN is_called THEN {increment} ELSE 0 END FROM {sequence})
+    )), true)
 """
+NEXT_KEYS_RESULT = "SELECT substr(current_setting('reconciliation.keys'), 2)"

@@ -158,11 +158,14 @@ class _Reader:
         keys = [(t, *key) for t in tables.values() if t.name in readable for key in _sequence_keys(t)]
         if not keys:
             return tables
-        lookups = [
-            (identifier(name), table.sql_name, sequence.name, sequence.increment) for table, name, sequence in keys
-        ]
-        self.cursor.execute(catalog.NEXT_KEYS, [json.dumps(lookups, ensure_ascii=False)])
-        results = json.loads(self.cursor.fetchone()[0])
+        lookups = (
+            catalog.NEXT_KEY.format(
+                column=identifier(name), table=table.sql_name, sequence=sequence.name, increment=sequence.increment
+            )
+            for table, name, sequence in keys
+        )
+        self.cursor.execute(";".join((catalog.NEXT_KEYS_BEGIN, *lookups, catalog.NEXT_KEYS_RESULT)))
+        results = json.loads(f"[{self.cursor.fetchone()[0]}]")
         return tables | {
             table.name: _with_next_key(table, name, next_key, replace(sequence, next_value=next_value))
             for (table, name, sequence), (next_key, next_value) in zip(keys, results, strict=True)
