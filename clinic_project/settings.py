@@ -95,6 +95,8 @@ DATABASES = {"default": database_config(DATABASE_URL)}
 if PRODUCTION:
     # Seconds. Opening a connection costs more than most requests' queries.
     DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+# The tables of every installed app are kept as declared, Django's own too.
+RECONCILIATION = {"apps": "*"}
 # Every key of the deployed tables is a 4-byte integer.
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 

@@ -16,6 +16,7 @@ from .conf import Budgets
 from .execution.reporter import Reporter
 from .pipeline import Inspection, ReconciliationResult, inspect, read_declared, reconcile
 from .planning.plan import Note
+from .schema.model import Schema, Server
 
 
 @dataclass
@@ -33,7 +34,10 @@ class CommandContext:
 
     def reconcile(self, connection: BaseDatabaseWrapper, apps: Apps, labels: Sequence[str]) -> ReconciliationResult:
         """Reconcile the tables of the apps `labels` with their models in `apps`, and keep the notes."""
-        declared = read_declared(connection, apps, labels)
+        return self.reconcile_with(connection, read_declared(connection, apps, labels))
+
+    def reconcile_with(self, connection: BaseDatabaseWrapper, declared: tuple[Server, Schema]) -> ReconciliationResult:
+        """Reconcile the tables of a declared schema, given with its server, and keep the notes."""
         result = reconcile(connection, *declared, self.budgets, self.reporter)
         self.notes += result.notes
         return result

@@ -1,10 +1,13 @@
-"""The setting RECONCILIATION: how long a reconciliation waits for other sessions, and how many rows it changes at a time."""
+"""The setting RECONCILIATION: whose tables are reconciled, how long that waits, and how many rows it changes at a time."""
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+
+#: The value of `apps` that stands for every installed app that has migrations.
+EVERY_APP = "*"
 
 
 def milliseconds(seconds: float) -> str:
@@ -14,7 +17,7 @@ def milliseconds(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """The defaults, overridden one by one in the setting RECONCILIATION, a dict. Times are in seconds.
+    """The defaults, overridden one by one in the setting. Times are in seconds.
 
     `lock_timeout`: how long one attempt of a statement may wait for a lock that blocks writers.
     `lock_budget`: how long such a statement is retried, in all, before its repair is abandoned.
@@ -32,13 +35,41 @@ class Budgets:
     @classmethod
     def from_settings(cls) -> Self:
         """Read the setting. Raises ImproperlyConfigured for unknown keys, and for values that aren't numbers above 0."""
-        setting = getattr(settings, "RECONCILIATION", {})
-        unknown = sorted(set(setting) - {field.name for field in fields(cls)})
+        setting = _setting()
+        names = {field.name: None for field in fields(cls)}
+        unknown = sorted(set(setting) - set(names) - {"apps"})
         if unknown:
-            known = ", ".join(field.name for field in fields(cls))
+            known = ", ".join((*names, "apps"))
             raise ImproperlyConfigured(f"RECONCILIATION has unknown keys: {', '.join(unknown)}. Known keys: {known}.")
+        setting = {name: value for name, value in setting.items() if name in names}
         wrong = [name for name, value in setting.items() if not isinstance(value, int | float) or value <= 0]
         if wrong:
             found = ", ".join(f"{name} = {setting[name]!r}" for name in wrong)
             raise ImproperlyConfigured(f"RECONCILIATION: expected numbers above 0, found {found}.")
         return cls(**setting)
+
+
+def configured_apps() -> frozenset[str] | None:
+    """Return the labels that the setting names in `apps`, by default none; None for "*".
+
+    Raises ImproperlyConfigured where it is anything else than "*" or a list of labels.
+    """
+    value = _setting().get("apps", ())
+    if value == EVERY_APP:
+        return None
+    if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
+        raise _wrong_apps(value)
+    if not all(isinstance(label, str) for label in value):
+        raise _wrong_apps(value)
+    return frozenset(value)
+
+
+def _wrong_apps(value: object) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f'RECONCILIATION["apps"]: expected "{EVERY_APP}" or a list of labels of installed apps, found {value!r}.'
+    )
+
+
+def _setting() -> dict[str, Any]:
+    setting: dict[str, Any] = getattr(settings, "RECONCILIATION", {})
+    return setting

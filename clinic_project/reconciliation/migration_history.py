@@ -1,33 +1,29 @@
 """The migration history, django_migrations: which apps are reconciled, and which migrations were run but aren't recorded.
 
-The migrations of a reconciled app can be run again over existing tables. Those of other apps can't: CreateModel fails where
-its table exists. So if such an app has no recorded migration, and its tables are as its last migration leaves them, its
-migrations are recorded.
+Migrations that only reconcile can be run again over existing tables. Others can't: CreateModel fails where its table exists.
+So migrations of that kind are recorded if the tables are as they leave them, or can be repaired to be that.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from django.apps import apps
-from django.core.signals import setting_changed
+from django.core.exceptions import ImproperlyConfigured
+from django.db import router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ModelState, ProjectState
-from django.dispatch import receiver
-from django.utils.module_loading import module_has_submodule
 
 from .command_context import CommandContext
 from .comparison.differences import Kind, Undeclared
-from .conf import Budgets
-from .operations import ReconcileSchema
+from .conf import Budgets, configured_apps
+from .migration_files import labels_with_reconcile_schema, migrated_labels, reconciles
 from .pipeline import Inspection, inspect, read_declared
 from .planning import refusals
-from .planning.plan import Note, NoteCode, Refusal
-from .schema.model import Schema, Server
+from .planning.plan import Note, NoteCode, Refusal, RefusalCode
+from .schema.model import ObjectReference, Schema, Server, literal
 
 #: An app's label and the name of one of its migrations.
 MigrationKey = tuple[str, str]
@@ -48,70 +44,125 @@ class UnrecordedMigrations:
 # Which apps are reconciled
 
 
-@cache
 def reconciled_labels() -> frozenset[str]:
-    """Return the labels of the apps that have ReconcileSchema in a migration: `migrate` reconciles all their tables."""
-    loader = MigrationLoader(None, load=False)  # without the graph, which takes longer to build and isn't needed
-    loader.load_disk()
-    return frozenset(label for (label, _), migration in loader.disk_migrations.items() if _reconciles(migration))
+    """Return the labels of the apps whose tables are kept as declared.
 
-
-@receiver(setting_changed)
-def _forget_labels(*, setting: str, **kwargs: Any) -> None:
-    """Clear the cache when a test overrides a setting that decides which migrations there are."""
-    if setting in ("INSTALLED_APPS", "MIGRATION_MODULES"):
-        reconciled_labels.cache_clear()
-
-
-def _reconciles(migration: Migration) -> bool:
-    return any(isinstance(operation, ReconcileSchema) for operation in migration.operations)
+    These are the apps that have ReconcileSchema in a migration, and those of RECONCILIATION["apps"]: more labels, or "*" for
+    every installed app that has migrations. Raises ImproperlyConfigured where the setting names an app that isn't installed.
+    """
+    configured = configured_apps()
+    if configured is None:
+        return migrated_labels()
+    unknown = sorted(configured - {config.label for config in apps.get_app_configs()})
+    if unknown:
+        raise ImproperlyConfigured(
+            f'RECONCILIATION["apps"]: expected labels of installed apps, found {", ".join(unknown)}, which isn\'t one.'
+        )
+    return labels_with_reconcile_schema() | configured
 
 
 def apps_that_only_reconcile(labels: Iterable[str], migrations: Iterable[Migration]) -> set[str]:
     """Return the `labels` of apps all of whose `migrations` do nothing but reconcile, so that one reconciliation does it."""
     with_other_operations = {
-        migration.app_label
-        for migration in migrations
-        if not all(isinstance(operation, ReconcileSchema) for operation in migration.operations)
+        migration.app_label for migration in migrations if not all(map(reconciles, migration.operations))
     }
     return set(labels) - with_other_operations
 
 
-def declared_by_migrations(
-    connection: BaseDatabaseWrapper, labels: Iterable[str] | None = None
-) -> tuple[Server, Schema]:
-    """Return the server, and what the last migrations of `labels` declare; by default, of all reconciled apps."""
-    state = MigrationLoader(None).project_state()
-    return read_declared(connection, state.apps, sorted(reconciled_labels() if labels is None else labels))
+def declared_by_migrations(connection: BaseDatabaseWrapper) -> tuple[Server, Schema]:
+    """Return the server, and what the last migrations of all reconciled apps declare."""
+    return read_declared(connection, MigrationLoader(None).project_state().apps, sorted(reconciled_labels()))
+
+
+def declared_without_pending_operations(connection: BaseDatabaseWrapper) -> tuple[Server, Schema]:
+    """Return the server, and what a reconciliation can make: what the last migrations of all reconciled apps declare.
+
+    Of apps with pending migrations that do anything else than reconcile, it is what the recorded migrations declare: only
+    `migrate` can run those operations, and it fails where the result is there already.
+    """
+    loader = MigrationLoader(connection)
+    labels = reconciled_labels()
+    latest = apps_that_only_reconcile(labels, _pending(loader))
+    server, declared = read_declared(connection, loader.project_state().apps, sorted(latest))
+    if latest == labels:
+        return server, declared
+    recorded = loader.project_state([key for key in loader.applied_migrations if key in loader.graph.nodes])
+    _, earlier = read_declared(connection, recorded.apps, sorted(labels - latest))
+    return server, replace(declared, tables=dict(sorted({**declared.tables, **earlier.tables}.items())))
+
+
+def _pending(loader: MigrationLoader) -> list[Migration]:
+    return [migration for key, migration in loader.graph.nodes.items() if key not in loader.applied_migrations]
 
 
 # Unrecorded migrations
 
 
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """The tables of an app, compared with what the first `count` of its migrations declare.
+
+    `ahead` are the objects that only others of its migrations declare, and that exist.
+    """
+
+    count: int
+    inspection: Inspection
+    ahead: int
+
+    @property
+    def contradictions(self) -> list[str]:
+        """How the tables differ from what the migrations create."""
+        differences = self.inspection.differences
+        return [
+            *(f"{d.table}.{d.name}: expected {d.declared_text}, found {d.actual_text}" for d in differences.items),
+            *(f"{u.table}.{u.name}: {u.warning}" for u in differences.undeclared if _contradicts_history(u)),
+        ]
+
+    def is_consistent(self, *, repaired: bool) -> bool:
+        """Whether the migrations made the tables. With `repaired`, the tables may differ as far as that can be repaired."""
+        if self.ahead or any(map(_contradicts_history, self.inspection.differences.undeclared)):
+            return False
+        return self.inspection.in_sync or (repaired and not self.inspection.plan.refusals)
+
+
+def _contradicts_history(undeclared: Undeclared) -> bool:
+    """Whether an undeclared object shows that other migrations made its table; what only depends on the table doesn't."""
+    return bool(undeclared.warning) and not undeclared.kind.is_dependent
+
+
 def find_unrecorded_apps(connection: BaseDatabaseWrapper, budgets: Budgets) -> UnrecordedMigrations:
-    """Return the migrations of the apps that aren't reconciled and have tables, but no recorded migration."""
+    """Return the pending migrations whose tables exist, of the apps whose migrations can't be run again."""
+    loader = MigrationLoader(connection)
     migrations: list[MigrationKey] = []
     notes, refused = [], []
-    for label in _unrecorded_apps_with_tables(connection):
-        inspection = _inspect_app(connection, label, budgets)
-        if _is_consistent(inspection):
-            own = [key for key in MigrationLoader(connection).disk_migrations if key[0] == label]
-            migrations += own
-            text = f"recorded its migrations ({len(own)}) as applied, since its tables exist already."
+    for label in _pending_apps_with_tables(connection, loader):
+        own = _own_migrations(loader, label)
+        first = next(number for number, key in enumerate(own) if key not in loader.applied_migrations)
+        if any(key in loader.applied_migrations for key in own[first:]):
+            continue  # a later one is recorded: see find_unrecorded_dependencies()
+        stage = _best_stage(connection, loader, own, first, budgets)
+        found = own[first : stage.count]
+        if stage.count == first and not stage.ahead:
+            continue
+        if found and stage.is_consistent(repaired=label in reconciled_labels()):
+            migrations += found
+            text = f"recorded its migrations ({len(found)}) as applied, since its tables exist already."
             notes.append(_recorded_note(label, label, text))
         else:
-            refused.append(refusals.unrecorded_migrations(label, _contradictions(inspection)))
+            last = _Stage(len(own), inspect(connection, *_declared_by(connection, loader, label, own), budgets), 0)
+            statements = _recording_statements(own[first:])
+            refused.append(refusals.unrecorded_migrations(label, last.contradictions, statements))
     return UnrecordedMigrations(tuple(migrations), tuple(notes), tuple(refused))
 
 
-def _unrecorded_apps_with_tables(connection: BaseDatabaseWrapper) -> list[str]:
-    recorded = {label for label, _ in MigrationRecorder(connection).applied_migrations()}
+def _pending_apps_with_tables(connection: BaseDatabaseWrapper, loader: MigrationLoader) -> list[str]:
+    """Return the labels of the apps with pending migrations that can't be run again, and with tables."""
+    pending = {migration.app_label for migration in _pending(loader)} - labels_with_reconcile_schema()
     tables = {
-        model._meta.db_table: config.label
-        for config in apps.get_app_configs()
-        if config.label not in recorded | reconciled_labels() and module_has_submodule(config.module, "migrations")
-        for model in config.get_models(include_auto_created=True)
-        if model._meta.can_migrate(connection)
+        model._meta.db_table: label
+        for label in pending
+        for model in apps.get_app_config(label).get_models(include_auto_created=True)
+        if model._meta.can_migrate(connection) and router.allow_migrate_model(connection.alias, model)
     }
     if not tables:
         return []
@@ -124,10 +175,59 @@ def _unrecorded_apps_with_tables(connection: BaseDatabaseWrapper) -> list[str]:
         return sorted({tables[name] for (name,) in cursor.fetchall()})
 
 
+def _own_migrations(loader: MigrationLoader, label: str) -> list[MigrationKey]:
+    """Return the app's migrations in the order in which they run."""
+    plans = [loader.graph.forwards_plan(leaf) for leaf in loader.graph.leaf_nodes(label)]
+    return list(dict.fromkeys(key for plan in plans for key in plan if key[0] == label))
+
+
+def _best_stage(
+    connection: BaseDatabaseWrapper, loader: MigrationLoader, own: Sequence[MigrationKey], first: int, budgets: Budgets
+) -> _Stage:
+    """Return how many of the app's migrations were run, by its tables, if at least the `first` ones were.
+
+    No object may be ahead of the migrations, since the pending ones would fail where they create it, and as little as
+    possible may differ. Where that doesn't distinguish migrations, no more are taken to be run than the tables show, unless
+    no record is left and the tables are as the last migration leaves them.
+    """
+    label = own[0][0]
+    inspections = {
+        count: inspect(connection, *_declared_by(connection, loader, label, own[:count]), budgets)
+        for count in range(len(own), first - 1, -1)
+    }
+    declared = {key for inspection in inspections.values() for key in _objects(inspection.declared)}
+    actual = {key for inspection in inspections.values() for key in _objects(inspection.differences.actual)}
+    stages = [
+        _Stage(count, inspection, len((declared & actual) - _objects(inspection.declared)))
+        for count, inspection in inspections.items()
+    ]
+    least = min(map(_distance, stages))
+    best = [stage for stage in stages if _distance(stage) == least]
+    return best[0] if first == 0 and best[0].count == len(own) else best[-1]
+
+
+def _distance(stage: _Stage) -> tuple[int, int]:
+    return stage.ahead, len(stage.inspection.differences)
+
+
+def _objects(schema: Schema) -> set[ObjectReference]:
+    """Return the tables and columns."""
+    return {
+        ObjectReference(table.name, name) for table in schema.tables.values() for name in (table.name, *table.columns)
+    }
+
+
+def _declared_by(
+    connection: BaseDatabaseWrapper, loader: MigrationLoader, label: str, migrations: Sequence[MigrationKey]
+) -> tuple[Server, Schema]:
+    """Return the server, and what the app's first `migrations` declare."""
+    return read_declared(connection, loader.project_state(list(migrations)).apps, [label])
+
+
 def find_unrecorded_dependencies(connection: BaseDatabaseWrapper, budgets: Budgets) -> UnrecordedMigrations:
     """Return the unrecorded migrations on which recorded ones depend.
 
-    Those of reconciled apps count as consistent: their tables are reconciled afterwards.
+    Those of apps with ReconcileSchema count as consistent: their tables are reconciled afterwards.
     """
     loader = MigrationLoader(connection)
     missing = {
@@ -137,50 +237,53 @@ def find_unrecorded_dependencies(connection: BaseDatabaseWrapper, budgets: Budge
         for dependency in loader.graph.forwards_plan(key)
         if dependency not in loader.applied_migrations
     }
-    consistent = [key for key in sorted(missing) if _was_run(connection, loader, key, budgets)]
+    consistent: list[MigrationKey] = []
+    refused = []
+    for label in sorted({label for label, _ in missing}):
+        own = [key for key in _own_migrations(loader, label) if key in missing]
+        refusal = _dependency_refusal(connection, loader, own, budgets)
+        if refusal is None:
+            consistent += own
+        else:
+            refused.append(refusal)
     text = "recorded as applied, since recorded migrations depend on it."
-    contradicted = sorted({label for label, _ in missing.difference(consistent)})
-    return UnrecordedMigrations(
-        tuple(consistent),
-        tuple(_recorded_note(label, name, text) for label, name in consistent),
-        tuple(
-            refusals.unrecorded_dependencies(label, _contradictions(_inspect_app(connection, label, budgets)))
-            for label in contradicted
-        ),
-    )
+    notes = tuple(_recorded_note(label, name, text) for label, name in consistent)
+    return UnrecordedMigrations(tuple(consistent), notes, tuple(refused))
 
 
-def _was_run(connection: BaseDatabaseWrapper, loader: MigrationLoader, key: MigrationKey, budgets: Budgets) -> bool:
-    label, _ = key
-    if label in reconciled_labels():
-        return True
-    later = [other for other in loader.graph.backwards_plan(key) if other[0] == label and other != key]
-    return any(other in loader.applied_migrations for other in later) or _is_consistent(
-        _inspect_app(connection, label, budgets)
-    )
+def _dependency_refusal(
+    connection: BaseDatabaseWrapper, loader: MigrationLoader, missing: Sequence[MigrationKey], budgets: Budgets
+) -> Refusal | None:
+    """Return the refusal to record the app's migrations `missing`, if its tables contradict them."""
+    label = missing[0][0]
+    own = _own_migrations(loader, label)
+    last = max(own.index(key) for key in missing)
+    if label in labels_with_reconcile_schema() or any(key in loader.applied_migrations for key in own[last:]):
+        return None
+    first = next(number for number, key in enumerate(own) if key not in loader.applied_migrations)
+    stage = _best_stage(connection, loader, own, first, budgets)
+    if stage.count > last and stage.is_consistent(repaired=label in reconciled_labels()):
+        return None
+    expected = inspect(connection, *_declared_by(connection, loader, label, own[: last + 1]), budgets)
+    contradictions = _Stage(last + 1, expected, 0).contradictions
+    return refusals.unrecorded_dependencies(label, contradictions, _recording_statements(missing))
 
 
-def _inspect_app(connection: BaseDatabaseWrapper, label: str, budgets: Budgets) -> Inspection:
-    return inspect(connection, *declared_by_migrations(connection, [label]), budgets)
+def history_refusals(connection: BaseDatabaseWrapper, budgets: Budgets) -> tuple[Refusal, ...]:
+    """Return what `migrate` would refuse to record now. Nothing is changed."""
+    of_apps = find_unrecorded_apps(connection, budgets)
+    recorded = set(of_apps.consistent)
+    dependencies = find_unrecorded_dependencies(connection, budgets)
+    refused = {refusal.table for refusal in of_apps.refusals} | {label for label, _ in recorded}
+    return (*of_apps.refusals, *(refusal for refusal in dependencies.refusals if refusal.table not in refused))
 
 
-def _is_consistent(inspection: Inspection) -> bool:
-    """Whether an app's tables are as its last migration leaves them."""
-    return inspection.in_sync and not any(map(_contradicts_history, inspection.differences.undeclared))
-
-
-def _contradicts_history(undeclared: Undeclared) -> bool:
-    """Whether an undeclared object shows that other migrations made its table; what only depends on the table doesn't."""
-    return bool(undeclared.warning) and not undeclared.kind.is_dependent
-
-
-def _contradictions(inspection: Inspection) -> list[str]:
-    """Return how an app's tables differ from what its migrations create."""
-    differences = inspection.differences
-    return [
-        *(f"{d.table}.{d.name}: expected {d.declared_text}, found {d.actual_text}" for d in differences.items),
-        *(f"{u.table}.{u.name}: {u.warning}" for u in differences.undeclared if _contradicts_history(u)),
-    ]
+def _recording_statements(migrations: Sequence[MigrationKey]) -> tuple[str, ...]:
+    """Return the SQL that records the app's migrations, if its tables are reconciled afterwards."""
+    if migrations[0][0] not in reconciled_labels():
+        return ()
+    rows = ", ".join(f"({literal(label)}, {literal(name)}, now())" for label, name in migrations)
+    return (f"INSERT INTO django_migrations (app, name, applied) VALUES {rows}",)
 
 
 def _recorded_note(label: str, name: str, text: str) -> Note:
@@ -201,12 +304,15 @@ def record_migrations(connection: BaseDatabaseWrapper, migrations: Iterable[Migr
 
 
 def repair_history_table(connection: BaseDatabaseWrapper, context: CommandContext) -> tuple[Refusal, ...]:
-    """Repair the key of django_migrations if it prevents rows from being inserted. Returns what is refused."""
+    """Repair django_migrations, if it exists. Returns what is refused."""
     table = ModelState.from_model(MigrationRecorder.Migration)
     # The model's own registry has no apps, so it lists no models.
     state_apps = ProjectState(models={(table.app_label, table.name_lower): table}).apps
     inspection = context.inspect(connection, state_apps, [table.app_label])
-    if not inspection.differences.of(table.options["db_table"], Kind.KEY_WITHOUT_GENERATOR, Kind.SEQUENCE_BEHIND):
+    # The types may be those of other settings (DEFAULT_AUTO_FIELD), and Django uses the table all the same.
+    differs = any(item.kind is not Kind.COLUMN_TYPE for item in inspection.differences.items)
+    if not differs or table.options["db_table"] not in inspection.differences.actual.tables:
         return ()
     with context.reporter.under("Repairing the migration history:"):
-        return context.reconcile(connection, state_apps, [table.app_label]).refusals
+        refused = context.reconcile(connection, state_apps, [table.app_label]).refusals
+    return tuple(refusal for refusal in refused if refusal.code is not RefusalCode.COLUMN_TYPE)

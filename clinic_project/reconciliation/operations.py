@@ -46,6 +46,9 @@ class ReconcileSchema(migrations.SeparateDatabaseAndState):
     Requires ``atomic = False`` on the migration: indexes are built concurrently, and each step is committed.
     """
 
+    #: For migration_files.py.
+    reconciles = True
+
     def __init__(self, state_operations: Sequence[Operation]) -> None:
         unsuitable = [operation for operation in state_operations if not isinstance(operation, _DECLARATIONS)]
         if unsuitable:

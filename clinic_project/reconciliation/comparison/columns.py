@@ -36,6 +36,8 @@ def _differences(table: Table, declared: Column, actual: Column) -> Iterator[Dif
 
 
 def _default_differences(declared: Column, actual: Column, difference: _DifferenceFactory) -> Iterator[Difference]:
+    if declared.may_be_stricter and declared.default is None:
+        return
     if (declared.default, declared.identity) != (actual.default, actual.identity) and not declared.generates_keys:
         yield difference(Kind.COLUMN_DEFAULT, _default_text(declared), _default_text(actual))
 
@@ -49,7 +51,7 @@ def _default_text(column: Column) -> str:
 def _null_differences(declared: Column, actual: Column, difference: _DifferenceFactory) -> Iterator[Difference]:
     if declared.not_null and not actual.not_null:
         yield difference(Kind.COLUMN_NULLABLE, "NOT NULL", "nullable")
-    elif not declared.not_null and actual.not_null:
+    elif not declared.not_null and actual.not_null and not declared.may_be_stricter:
         yield difference(Kind.COLUMN_NOT_NULL, "nullable", "NOT NULL")
     elif declared.not_null_name and actual.not_null_name:
         yield from _not_null_constraint_differences(declared, actual, difference)

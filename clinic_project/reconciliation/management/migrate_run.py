@@ -7,16 +7,17 @@ from typing import Any
 
 from django.apps.registry import Apps
 from django.core.management.base import CommandError
+from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.exceptions import InconsistentMigrationHistory
-from django.db.migrations.loader import MigrationLoader
 from django.db.models.signals import post_migrate, pre_migrate
 
 from ..exceptions import Refused
 from ..migration_history import (
     UnrecordedMigrations,
     apps_that_only_reconcile,
+    declared_without_pending_operations,
     find_unrecorded_apps,
     find_unrecorded_dependencies,
     reconciled_labels,
@@ -26,6 +27,7 @@ from ..migration_history import (
 from ..pipeline import Inspection
 from ..planning.plan import Refusal, RefusalCode
 from ..server_requirements import require_server
+from ..sqlstates import connection_lost
 from .base import ReconcilingCommand
 from .console import differences_text
 
@@ -53,6 +55,7 @@ class MigrateRun:
         require_server(self.connection)
         with self.command.holding_migration_lock(self.connection), self._connected_to_signals():
             try:
+                self.refusals += repair_history_table(self.connection, self.command.context)
                 self.complete_history()
                 self.run_django()
             except Refused as refused:
@@ -60,6 +63,11 @@ class MigrateRun:
                 if not self.refusals:
                     # Reconciled together with other apps, it could be repaired: the migrations succeed now.
                     self.run_django()
+            except Error as error:
+                if not self.refusals or connection_lost(error):
+                    raise
+                # A refused table is why: Django's handlers of post_migrate write to its own tables.
+                self.command.reporter.close_line()
         self.report()
 
     # The steps
@@ -73,6 +81,7 @@ class MigrateRun:
             self.django_migrate()
         except InconsistentMigrationHistory:
             self._record(find_unrecorded_dependencies(self.connection, self.command.context.budgets))
+            self.complete_history()  # now the later migrations of these apps can be recognised
             self.django_migrate()
 
     def repair_recorded(self, apps: Apps, plan: MigrationPlan) -> None:
@@ -91,17 +100,23 @@ class MigrateRun:
     def verify(self, apps: Apps, plan: MigrationPlan) -> None:
         if not plan and self.inspection is not None:
             return  # nothing has been changed since that inspection
-        self.inspection = self.command.context.inspect(self.connection, apps, sorted(_labels_in(apps)))
+        labels = sorted(_labels_in(apps))
+        self.inspection = self.command.context.inspect(self.connection, apps, labels)
+        if self.inspection.in_sync or self.fake or self.refusals:
+            return
+        with self.command.reporter.under("Repairing what the migrations left:"):
+            result = self.command.context.reconcile(self.connection, apps, labels)
+        self.refusals += result.refusals
+        self.inspection = result.inspection
 
     def reconcile_refused_apps(self, refused: Refused) -> None:
         """Do what is safe for the apps that a refusal prevented from being migrated. Their migrations aren't recorded."""
         self.command.reporter.close_line()
         self.refusals += refused.refusals
-        loader = MigrationLoader(self.connection)
-        pending = [node for key, node in loader.graph.nodes.items() if key not in loader.applied_migrations]
-        labels = apps_that_only_reconcile(reconciled_labels(), pending)
-        result = self.command.context.reconcile(self.connection, loader.project_state().apps, sorted(labels))
-        if labels == reconciled_labels() and not self.unapplies:
+        result = self.command.context.reconcile_with(
+            self.connection, declared_without_pending_operations(self.connection)
+        )
+        if not self.unapplies:
             # This result has all refusals of the schema, with what each blocks in other apps as well.
             self.refusals = [refusal for refusal in self.refusals if refusal.code is RefusalCode.HISTORY_LOST]
         self.refusals += result.refusals
@@ -140,8 +155,6 @@ class MigrateRun:
     def _before_migrations(self, *, apps: Apps, plan: MigrationPlan, **kwargs: Any) -> None:
         pre_migrate.disconnect(self._before_migrations)
         self.unapplies = any(is_backwards for _, is_backwards in plan)
-        if plan:
-            self._repair_history_table()
         if not self.fake:
             self.repair_recorded(apps, plan)
 
@@ -151,15 +164,10 @@ class MigrateRun:
 
     def _record(self, unrecorded: UnrecordedMigrations) -> None:
         """Record the consistent migrations as applied. Raises Refused if the tables of any app contradict its migrations."""
-        if unrecorded.consistent:
-            self._repair_history_table()
-            record_migrations(self.connection, unrecorded.consistent)
+        record_migrations(self.connection, unrecorded.consistent)
         self.command.context.notes += unrecorded.notes
         if unrecorded.refusals:
             raise Refused(unrecorded.refusals)
-
-    def _repair_history_table(self) -> None:
-        self.refusals += repair_history_table(self.connection, self.command.context)
 
 
 def _handled_by_plan(plan: MigrationPlan) -> set[str]:

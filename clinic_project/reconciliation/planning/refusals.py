@@ -326,23 +326,28 @@ def statement_failed(step: Step, name: str, message: str, sqlstate: str) -> Refu
 # The migration history
 
 
-def unrecorded_migrations(label: str, found: Sequence[str]) -> Refusal:
+def unrecorded_migrations(label: str, found: Sequence[str], statements: tuple[str, ...]) -> Refusal:
     return _history_lost(
         label,
-        "none of its migrations is recorded, but its tables exist, and differ from what its migrations create",
+        "not all of its migrations are recorded, but its tables exist, and differ from what its migrations create",
         found,
         f"Alter them to match one of its migrations, then record it: manage.py migrate {label} NAME --fake.",
+        statements,
     )
 
 
-def unrecorded_dependencies(label: str, found: Sequence[str]) -> Refusal:
+def unrecorded_dependencies(label: str, found: Sequence[str], statements: tuple[str, ...]) -> Refusal:
     return _history_lost(
         label,
         "recorded migrations depend on migrations of it that aren't recorded, and its tables differ from what these create",
         found,
         "Restore its tables, perhaps from a backup, then run migrate again, which records its migrations.",
+        statements,
     )
 
 
-def _history_lost(label: str, what: str, found: Sequence[str], remedy: str) -> Refusal:
-    return Refusal(RefusalCode.HISTORY_LOST, label, label, f"{what} ({'; '.join(found)}).", remedy)
+def _history_lost(label: str, what: str, found: Sequence[str], remedy: str, statements: tuple[str, ...]) -> Refusal:
+    """`statements` record the migrations, where `migrate` then repairs the tables, as far as that can be done."""
+    if statements:
+        remedy += f" Or let migrate repair them as if it had run its migrations: run {'; '.join(statements)}, {_AGAIN}"
+    return Refusal(RefusalCode.HISTORY_LOST, label, label, f"{what} ({'; '.join(found)}).", remedy, statements)

@@ -13,6 +13,7 @@ from django.apps.registry import Apps
 from django.db import Error, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ..migration_files import labels_with_own_sql
 from ..sqlstates import connection_lost
 from .event_triggers import disable_event_triggers, raise_if_event_trigger
 from .introspection import read_temporary_schema, rolled_back
@@ -125,4 +126,6 @@ def _completed(table: Table, model: type[models.Model], builder: DefinitionBuild
         if name in columns:  # a field without a database type has no column
             identity = Identity.BY_DEFAULT if builder.is_identity(field) else columns[name].identity
             columns[name] = replace(columns[name], identity=identity, python_default=builder.python_default(field))
+    if model._meta.app_label in labels_with_own_sql():
+        columns = {name: replace(column, may_be_stricter=True) for name, column in columns.items()}
     return replace(table, kind=RelationKind.TABLE, columns=columns)

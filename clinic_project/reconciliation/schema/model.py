@@ -117,6 +117,7 @@ class GeneratedAs:
 class Column:
     """A column. `python_default` is the SQL value that Django's AddField writes into existing rows without a `default`.
 
+    A declared column `may_be_stricter` where a migration's own SQL may have given it a default, or made it NOT NULL.
     NOT NULL is a constraint since PostgreSQL 18. `not_null_inherits` is whether the table's children inherit it,
     `not_null_inherited` whether the table inherits it from its parent.
     """
@@ -135,6 +136,7 @@ class Column:
     collation: str | None = None
     sequence: Sequence | None = None
     python_default: str | None = None
+    may_be_stricter: bool = False
 
     @property
     def generates_keys(self) -> bool:

@@ -19,7 +19,7 @@ ROLE, PASSWORD = "clinic", "only for tests"
 ROWS = (Path(__file__).parent / "reported_rows.sql").read_text()
 
 #: Seconds: nobody ends what these states hold.
-BUDGETS = {"lock_budget": 2, "build_budget": 3, "migration_budget": 5}
+SETTING = {"apps": "*", "lock_budget": 2, "build_budget": 3, "migration_budget": 5}
 
 #: A remedy may bring the next thing to light.
 ROUNDS = 3
@@ -66,7 +66,7 @@ def test_reported_state(state: ReportedState, database: Database):
     database.execute(_filled_in(state.sql, database))
     before = fingerprints(database, dict.fromkeys(state.keeps))
     migrating = database if state.migrates_as_superuser else _as_clinic(database)
-    with override_settings(RECONCILIATION=BUDGETS):
+    with override_settings(RECONCILIATION=SETTING):
         with _held(database, state) as pid:
             outcome = migrating.migrate()
         _is_wanted(outcome, state, pid)

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 
-from ...migration_history import declared_by_migrations
+from ...migration_history import declared_without_pending_operations
 from ...pipeline import Inspection, inspect
 from ..base import ReconcilingCommand
 from ..console import planned_text
@@ -34,7 +34,7 @@ class Command(ReconcilingCommand, DjangoMigrate):
         django_migrate = partial(super().handle, *args, **options)
         with self.connected(options["database"]) as connection:
             if options["plan"]:
-                inspection = inspect(connection, *declared_by_migrations(connection), self.context.budgets)
+                inspection = inspect(connection, *declared_without_pending_operations(connection), self.context.budgets)
                 self._show_repairs(inspection)
             if options["plan"] or options["check_unapplied"] or options["prune"]:
                 _run_unreconciled(django_migrate)

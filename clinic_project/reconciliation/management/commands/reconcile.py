@@ -9,7 +9,8 @@ from django.core.management.base import CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ...migration_history import declared_by_migrations
+from ...command_context import current_context
+from ...migration_history import declared_without_pending_operations, history_refusals
 from ...pipeline import Inspection, dry_run_refusals, inspect, reconcile, runnable_plan, script_settings
 from ...planning.plan import Note, Plan, Refusal
 from ...planning.script import psql_script
@@ -36,7 +37,7 @@ class Command(ReconcilingCommand):
                 self._reconcile(connection)
 
     def _inspect(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
-        inspection = inspect(connection, *declared_by_migrations(connection), self.context.budgets)
+        inspection = inspect(connection, *declared_without_pending_operations(connection), self.context.budgets)
         if options["json"]:
             # In ASCII, whatever the encoding of the standard output is.
             self.stdout.write(json.dumps(as_json(connection, inspection), indent=2))
@@ -45,7 +46,7 @@ class Command(ReconcilingCommand):
         else:
             self._show(inspection)
             if options["plan"]:
-                self._show_steps(inspection.plan, dry_run_refusals(connection, inspection))
+                self._show_steps(inspection.plan, _refusals(connection, inspection))
             self._show_notes(inspection)
         if options["check"] and not inspection.in_sync:
             sys.exit(1)
@@ -75,7 +76,9 @@ class Command(ReconcilingCommand):
 
     def _reconcile(self, connection: BaseDatabaseWrapper) -> None:
         with self.holding_migration_lock(connection):
-            result = reconcile(connection, *declared_by_migrations(connection), self.context.budgets, self.reporter)
+            result = reconcile(
+                connection, *declared_without_pending_operations(connection), self.context.budgets, self.reporter
+            )
         self.report(result.notes, result.refusals)
         if result.inspection.in_sync:
             self.report_verified(result.inspection)
@@ -103,10 +106,15 @@ def as_json(connection: BaseDatabaseWrapper, inspection: Inspection) -> dict[str
         ],
         "refusals": [
             {**{key: getattr(refusal, key) for key in keys}, "blocked": _blocked(refusal)}
-            for refusal in dry_run_refusals(connection, inspection)
+            for refusal in _refusals(connection, inspection)
         ],
         "notes": [{**asdict(note), "blocked": _blocked(note)} for note in inspection.plan.notes],
     }
+
+
+def _refusals(connection: BaseDatabaseWrapper, inspection: Inspection) -> tuple[Refusal, ...]:
+    """Return what `migrate` would refuse now."""
+    return (*history_refusals(connection, current_context().budgets), *dry_run_refusals(connection, inspection))
 
 
 def _blocked(cause: Refusal | Note) -> list[dict[str, str]]:

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ...comparison import compare
-from ...migration_history import reconciled_labels
+from ...migration_files import labels_with_reconcile_schema
 from ...schema import declared
 from ...schema.declared import declared_schema
 from ...schema.introspection import read_schema, rolled_back
@@ -54,9 +54,9 @@ def _assert_as_created(apps, *labels):
 
 
 def test_many_models_are_created_in_batches(monkeypatch):
-    at_once = _declared(apps, *reconciled_labels())
+    at_once = _declared(apps, *labels_with_reconcile_schema())
     monkeypatch.setattr(declared, "MODELS_PER_BATCH", 2)
-    assert _declared(apps, *reconciled_labels()) == at_once
+    assert _declared(apps, *labels_with_reconcile_schema()) == at_once
 
 
 @isolate_apps("clinic_project.reconciliation")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.conf import settings
 from django.test import override_settings
 
 from .databases import Database, create_database, drop_database
@@ -12,7 +13,8 @@ from .databases import Database, create_database, drop_database
 def unblocked(django_db_blocker) -> Iterator[None]:
     """Lets these tests use databases of their own. They don't touch pytest-django's."""
     # Where a lock is never released, the test should fail soon, and not after ten minutes.
-    with django_db_blocker.unblock(), override_settings(RECONCILIATION={"lock_budget": 30, "build_budget": 30}):
+    setting = getattr(settings, "RECONCILIATION", {}) | {"lock_budget": 30, "build_budget": 30}
+    with django_db_blocker.unblock(), override_settings(RECONCILIATION=setting):
         yield
 
 

@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from ...conf import Budgets, milliseconds
+from ...conf import Budgets, configured_apps, milliseconds
 
 
 def test_what_is_not_set_has_its_default():
@@ -31,3 +31,21 @@ def test_a_value_is_a_number_above_0(value):
 
 def test_a_time_is_at_least_1_ms_since_0_would_mean_no_limit():
     assert [milliseconds(seconds) for seconds in (0.5, 0.0001)] == ["500ms", "1ms"]
+
+
+@pytest.mark.parametrize(
+    ("value", "labels"), [("*", None), (["auth"], {"auth"}), (("auth", "sites"), {"auth", "sites"})]
+)
+def test_apps_are_a_list_of_labels_or_a_star_for_all(value, labels):
+    with override_settings(RECONCILIATION={"apps": value, "lock_budget": 1}):
+        assert configured_apps() == labels
+        assert Budgets.from_settings() == Budgets(lock_budget=1)
+
+
+@pytest.mark.parametrize("value", ["auth", None, 1, [1], {"auth": True}])
+def test_apps_are_nothing_else(value):
+    with (
+        override_settings(RECONCILIATION={"apps": value}),
+        pytest.raises(ImproperlyConfigured, match=r'RECONCILIATION\["apps"\]: expected "\*" or a list'),
+    ):
+        configured_apps()
