@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.db import router
+from django.db import Error, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
@@ -17,13 +17,14 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ModelState, ProjectState
 
 from .command_context import CommandContext
-from .comparison.differences import Kind, Undeclared
+from .comparison.differences import Undeclared
 from .conf import Budgets, configured_apps
 from .migration_files import labels_with_reconcile_schema, migrated_labels, reconciles
-from .pipeline import Inspection, inspect, read_declared
+from .pipeline import Inspection, dry_run_refusals, inspect, read_declared
 from .planning import refusals
 from .planning.plan import Note, NoteCode, Refusal, RefusalCode
 from .schema.model import ObjectReference, Schema, Server, literal
+from .sqlstates import SCHEMA_IS_BEHIND, sqlstate
 
 #: An app's label and the name of one of its migrations.
 MigrationKey = tuple[str, str]
@@ -78,16 +79,24 @@ def declared_without_pending_operations(connection: BaseDatabaseWrapper) -> tupl
     """Return the server, and what a reconciliation can make: what the last migrations of all reconciled apps declare.
 
     Of apps with pending migrations that do anything else than reconcile, it is what the recorded migrations declare: only
-    `migrate` can run those operations, and it fails where the result is there already.
+    `migrate` can run those operations, and it fails where the result is there already. Where the history can't be read, it
+    is what all last migrations declare: history_refusals() has the reason.
     """
-    loader = MigrationLoader(connection)
+    try:
+        loader = MigrationLoader(connection)
+    except Error as error:
+        if sqlstate(error) not in SCHEMA_IS_BEHIND:
+            raise
+        return declared_by_migrations(connection)
     labels = reconciled_labels()
     latest = apps_that_only_reconcile(labels, _pending(loader))
     server, declared = read_declared(connection, loader.project_state().apps, sorted(latest))
     if latest == labels:
         return server, declared
-    recorded = loader.project_state([key for key in loader.applied_migrations if key in loader.graph.nodes])
-    _, earlier = read_declared(connection, recorded.apps, sorted(labels - latest))
+    recorded = [key for key in loader.applied_migrations if key in loader.graph.nodes]
+    # With the recorded migrations, the state has all on which they depend.
+    others = {label for label, _ in recorded} & labels - latest - {label for label, _ in _missing_dependencies(loader)}
+    _, earlier = read_declared(connection, loader.project_state(recorded).apps, sorted(others))
     return server, replace(declared, tables=dict(sorted({**declared.tables, **earlier.tables}.items())))
 
 
@@ -230,13 +239,7 @@ def find_unrecorded_dependencies(connection: BaseDatabaseWrapper, budgets: Budge
     Those of apps with ReconcileSchema count as consistent: their tables are reconciled afterwards.
     """
     loader = MigrationLoader(connection)
-    missing = {
-        dependency
-        for key in loader.applied_migrations
-        if key in loader.graph.nodes
-        for dependency in loader.graph.forwards_plan(key)
-        if dependency not in loader.applied_migrations
-    }
+    missing = _missing_dependencies(loader)
     consistent: list[MigrationKey] = []
     refused = []
     for label in sorted({label for label, _ in missing}):
@@ -249,6 +252,16 @@ def find_unrecorded_dependencies(connection: BaseDatabaseWrapper, budgets: Budge
     text = "recorded as applied, since recorded migrations depend on it."
     notes = tuple(_recorded_note(label, name, text) for label, name in consistent)
     return UnrecordedMigrations(tuple(consistent), notes, tuple(refused))
+
+
+def _missing_dependencies(loader: MigrationLoader) -> set[MigrationKey]:
+    return {
+        dependency
+        for key in loader.applied_migrations
+        if key in loader.graph.nodes
+        for dependency in loader.graph.forwards_plan(key)
+        if dependency not in loader.applied_migrations
+    }
 
 
 def _dependency_refusal(
@@ -270,7 +283,9 @@ def _dependency_refusal(
 
 
 def history_refusals(connection: BaseDatabaseWrapper, budgets: Budgets) -> tuple[Refusal, ...]:
-    """Return what `migrate` would refuse to record now. Nothing is changed."""
+    """Return what `migrate` would refuse now about the history. Nothing is changed."""
+    if of_table := _history_table_refusals(connection, budgets):
+        return of_table
     of_apps = find_unrecorded_apps(connection, budgets)
     recorded = set(of_apps.consistent)
     dependencies = find_unrecorded_dependencies(connection, budgets)
@@ -305,14 +320,26 @@ def record_migrations(connection: BaseDatabaseWrapper, migrations: Iterable[Migr
 
 def repair_history_table(connection: BaseDatabaseWrapper, context: CommandContext) -> tuple[Refusal, ...]:
     """Repair django_migrations, if it exists. Returns what is refused."""
+    if not MigrationRecorder(connection).has_table():
+        return ()
+    with context.reporter.under("Repairing the migration history:"):
+        return _without_types(context.reconcile_with(connection, _declared_history_table(connection)).refusals)
+
+
+def _history_table_refusals(connection: BaseDatabaseWrapper, budgets: Budgets) -> tuple[Refusal, ...]:
+    if not MigrationRecorder(connection).has_table():
+        return ()
+    inspection = inspect(connection, *_declared_history_table(connection), budgets)
+    return _without_types(dry_run_refusals(connection, inspection))
+
+
+def _declared_history_table(connection: BaseDatabaseWrapper) -> tuple[Server, Schema]:
     table = ModelState.from_model(MigrationRecorder.Migration)
     # The model's own registry has no apps, so it lists no models.
     state_apps = ProjectState(models={(table.app_label, table.name_lower): table}).apps
-    inspection = context.inspect(connection, state_apps, [table.app_label])
-    # The types may be those of other settings (DEFAULT_AUTO_FIELD), and Django uses the table all the same.
-    differs = any(item.kind is not Kind.COLUMN_TYPE for item in inspection.differences.items)
-    if not differs or table.options["db_table"] not in inspection.differences.actual.tables:
-        return ()
-    with context.reporter.under("Repairing the migration history:"):
-        refused = context.reconcile(connection, state_apps, [table.app_label]).refusals
+    return read_declared(connection, state_apps, [table.app_label])
+
+
+def _without_types(refused: Iterable[Refusal]) -> tuple[Refusal, ...]:
+    """Leave out what is about types: they may be those of other settings (DEFAULT_AUTO_FIELD), and Django reads them all."""
     return tuple(refusal for refusal in refused if refusal.code is not RefusalCode.COLUMN_TYPE)

@@ -24,7 +24,7 @@ from ..migration_history import (
     record_migrations,
     repair_history_table,
 )
-from ..pipeline import Inspection
+from ..pipeline import Inspection, ReconciliationResult
 from ..planning.plan import Refusal, RefusalCode
 from ..server_requirements import require_server
 from ..sqlstates import connection_lost
@@ -33,6 +33,9 @@ from .console import differences_text
 
 #: Migrations in the order in which they run, each with whether it runs backwards.
 MigrationPlan = Sequence[tuple[Migration, bool]]
+
+#: Django's handlers of post_migrate add the content types and permissions that are missing.
+_FILLED_BY_DJANGO = ("django_content_type", "auth_permission")
 
 
 @dataclass
@@ -96,6 +99,8 @@ class MigrateRun:
             result = self.command.context.reconcile(self.connection, apps, sorted(labels))
         self.refusals += result.refusals
         self.inspection = result.inspection
+        if _orphans_may_get_wrong_parents(result):
+            raise Refused(result.refusals)
 
     def verify(self, apps: Apps, plan: MigrationPlan) -> None:
         if not plan and self.inspection is not None:
@@ -168,6 +173,17 @@ class MigrateRun:
         self.command.context.notes += unrecorded.notes
         if unrecorded.refusals:
             raise Refused(unrecorded.refusals)
+
+
+def _orphans_may_get_wrong_parents(result: ReconciliationResult) -> bool:
+    """Whether rows point to missing rows of tables to which Django adds rows afterwards, perhaps with just those keys."""
+    tables = result.inspection.declared.tables
+    orphans = [refusal for refusal in result.refusals if refusal.code is RefusalCode.ORPHAN_ROWS]
+    constraints = [tables[refusal.table].constraint(refusal.name) for refusal in orphans]
+    return any(
+        constraint is not None and constraint.target is not None and constraint.target[1] in _FILLED_BY_DJANGO
+        for constraint in constraints
+    )
 
 
 def _handled_by_plan(plan: MigrationPlan) -> set[str]:

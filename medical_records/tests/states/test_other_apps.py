@@ -93,6 +93,7 @@ DAMAGES = {
     "an undeclared default": ("ALTER TABLE auth_group ALTER name SET DEFAULT 'x'",),
     "no identity": ("ALTER TABLE django_content_type ALTER id DROP IDENTITY",),
     "the history's key": ("ALTER TABLE django_migrations DROP CONSTRAINT django_migrations_pkey",),
+    "the history's times": ("ALTER TABLE django_migrations DROP COLUMN applied",),
     "the history's column": ("ALTER TABLE django_migrations ALTER name DROP NOT NULL",),
 }
 
@@ -197,6 +198,46 @@ class TestState28OtherAppsHistory:
         outcome = converges(empty_database, clean)
         assert "auth: recorded its migrations (1) as applied" in outcome.output
         assert "Applying auth.0010_alter_group_name_max_length... OK" in outcome.output
+
+    @pytest.mark.parametrize(
+        ("damage", "code"),
+        [
+            ("ALTER TABLE django_migrations DROP COLUMN id", "column-needs-rewrite"),
+            ("ALTER TABLE django_migrations SET UNLOGGED", "unlogged"),
+        ],
+    )
+    def test_28_a_history_that_cant_be_repaired_is_refused_by_name(
+        self, damage: str, code: str, filled: Database, clean: Catalog
+    ):
+        filled.execute(damage)
+        outcome = filled.migrate()
+        assert outcome.status == 1
+        assert f"[{code}]" in outcome.errors
+        (refusal,) = json.loads(filled.manage("reconcile", "--json").output)["refusals"]
+        assert (refusal["code"], refusal["table"]) == (code, "django_migrations")
+        filled.execute(*refusal["statements"])
+        converges(filled, clean)
+
+    def test_28_an_app_that_is_gone_with_its_history(self, filled: Database, clean: Catalog):
+        """Recorded migrations depend on it, and rows point to it. Its tables are restored, or made anew by the remedy."""
+        filled.execute(
+            "DELETE FROM django_migrations WHERE app = 'contenttypes'",
+            "CREATE TABLE backup AS TABLE django_content_type",
+            "DROP TABLE django_content_type CASCADE",
+        )
+        outcome = filled.migrate()
+        assert outcome.status == 1
+        assert "contenttypes [history-lost]" in outcome.errors
+        assert not _exists(filled, "django_content_type")
+        (refusal,) = json.loads(filled.manage("reconcile", "--json").output)["refusals"]
+        filled.execute(*refusal["statements"])
+        outcome = filled.migrate()
+        assert outcome.status == 1
+        assert "[orphan-rows]" in outcome.errors
+        # Django would add content types with the keys from 1 on, to which the permissions of others point.
+        assert filled.value("SELECT count(*) FROM django_content_type") == 0
+        filled.execute("INSERT INTO django_content_type TABLE backup", "DROP TABLE backup")
+        converges(filled, clean)
 
     def test_28_the_remedy_lets_migrate_repair(self, filled: Database):
         filled.execute(
