@@ -4,12 +4,19 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ..conf import milliseconds
 from ..planning.plan import Note, PostCheck, Refusal, ViolationQuery
+from ..schema.introspection import rolled_back
 
 
-def find_violations(connection: BaseDatabaseWrapper, query: ViolationQuery) -> Refusal | None:
-    """Return the refusal for the rows that violate what a step requires, if there are any now."""
-    count, keys = _fetch_row(connection, query.sql)
+def find_violations(
+    connection: BaseDatabaseWrapper, query: ViolationQuery, timeout: float | None = None
+) -> Refusal | None:
+    """Return the refusal for the rows that violate what a step requires, if there are any now.
+
+    Raises django.db.Error where the query can't be run, of SQLSTATE 57014 where it takes longer than `timeout` seconds.
+    """
+    count, keys = _fetch_row(connection, query.sql, timeout)
     return query.refusal_for(count, keys or "") if count else None
 
 
@@ -18,7 +25,11 @@ def run_post_check(connection: BaseDatabaseWrapper, post_check: PostCheck) -> No
     return post_check.note_for(count) if count else None
 
 
-def _fetch_row(connection: BaseDatabaseWrapper, sql: str) -> Any:
-    with connection.cursor() as cursor:
+def _fetch_row(connection: BaseDatabaseWrapper, sql: str, timeout: float | None = None) -> Any:
+    with rolled_back(connection) as cursor:
+        # Rows that row-level security would hide are an error then: they must not be taken for missing.
+        cursor.execute("SET LOCAL row_security = off")
+        if timeout is not None:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [milliseconds(timeout)])
         cursor.execute(sql)
         return cursor.fetchone()

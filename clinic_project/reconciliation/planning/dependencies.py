@@ -91,6 +91,9 @@ def _required_by_constraint(item: ConstraintDifference, actual: Schema) -> froze
     if item.kind is Kind.CONSTRAINT_NAME:
         return required
     required |= required_for_constraint(item.table, item.declared, actual)
+    if item.declared.target is not None:
+        # Validating it reads the parent's rows, and takes hidden ones for missing.
+        required |= {rows_are_visible(item.declared.target[1])}
     if item.kind is Kind.CONSTRAINT_DEFINITION:
         # Until then, the constraint that it replaces rejects wrong rows.
         required |= {Condition(ConditionKind.CONSTRAINT_IS_VALIDATED, item.table, (item.name,))}
@@ -140,6 +143,10 @@ def _unquoted(key: str) -> str:
 
 
 # Conditions by name
+
+
+def rows_are_visible(table: str) -> Condition:
+    return Condition(ConditionKind.ROWS_ARE_VISIBLE, table)
 
 
 def table_exists(table: str) -> Condition:

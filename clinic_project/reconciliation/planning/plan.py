@@ -151,6 +151,7 @@ class ConditionKind(StrEnum):
     COLUMNS_ARE_UNIQUE = "columns are a key"
     CONSTRAINT_IS_VALIDATED = "constraint is validated"
     NAME_IS_FREE = "name is free"
+    ROWS_ARE_VISIBLE = "row-level security hides none of the table's rows from the role"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,9 @@ from ..comparison.differences import (
 from ..schema.model import Constraint, RelationKind, Server, Table
 from . import refusals
 from .builder import PlanBuilder
-from .dependencies import required_by
+from .dependencies import required_by, rows_are_visible
 from .environment_notes import environment_notes, standby_note
-from .plan import Plan, Refusal, plan_of
+from .plan import Plan, Refusal, RefusalCode, plan_of
 from .privileges import missing_privileges
 from .repairs import columns, constraints, indexes
 from .repairs.constraint_names import refused_names, rename_constraints, rename_temporarily
@@ -48,7 +48,8 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     builder = PlanBuilder(differences.actual)
     for cause, condition in unmet_parent_conditions(differences):
         builder.add_potential_cause(cause, frozenset({condition}))
-    items = _refuse_unrepairable(builder, differences.items)
+    items = _refuse_unrepairable(builder, differences.items, server.role)
+    _block_on_hidden_rows(builder, server.role)
     names = settle_index_names(items, builder.actual, builder.blockers)
     builder.merge_with_blockers(names.plan, names.blockers)
     new_tables = create_missing_tables(names.items, builder.actual, builder.blockers)
@@ -63,14 +64,14 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     return builder.build()
 
 
-def _refuse_unrepairable(builder: PlanBuilder, items: Sequence[Difference]) -> list[Difference]:
+def _refuse_unrepairable(builder: PlanBuilder, items: Sequence[Difference], role: str) -> list[Difference]:
     """Refuse relations that aren't tables, and tables that can't be repaired. Return the other differences."""
     for item in items:
         if isinstance(item, NotATable):
             builder.refuse(refusals.not_a_table(item.table, item.name_owner), [item])
     refused = set()
     for name, of_table in _by_table(items).items():
-        refusal = _unrepairable(builder.actual.tables[name], of_table)
+        refusal = _unrepairable(builder.actual.tables[name], of_table, role)
         if refusal is not None:
             builder.refuse(refusal, of_table)
             refused.add(name)
@@ -86,10 +87,28 @@ def _by_table(items: Iterable[Difference]) -> dict[str, list[Difference]]:
     return result
 
 
-def _unrepairable(table: Table, items: Sequence[Difference]) -> Refusal | None:
+def _unrepairable(table: Table, items: Sequence[Difference], role: str) -> Refusal | None:
     if table.kind is RelationKind.PARTITIONED_TABLE:
         return refusals.partitioned(table, items)
-    return refusals.rows_hidden(table, items) if table.rows_hidden else None
+    return (
+        refusals.rows_hidden(table, role, f"repairs would miss them. What differs: {refusals.listed(items)}")
+        if table.rows_hidden
+        else None
+    )
+
+
+def _block_on_hidden_rows(builder: PlanBuilder, role: str) -> None:
+    """Record that what reads the rows of a table is blocked where row-level security hides some of them."""
+    refused = {refusal.table: refusal for refusal in builder.refusals if refusal.code is RefusalCode.ROW_LEVEL_SECURITY}
+    for table in builder.actual.tables.values():
+        if not table.rows_hidden:
+            continue
+        visible = frozenset({rows_are_visible(table.name)})
+        if table.name in refused:
+            builder.blockers = builder.blockers.block(refused[table.name], visible)
+        else:
+            what = "foreign keys to this table would take them for missing."
+            builder.add_potential_cause(refusals.rows_hidden(table, role, what), visible)
 
 
 # The differences of a table

@@ -52,15 +52,26 @@ def partitioned(table: Table, items: Sequence[Difference]) -> Refusal:
     )
 
 
-def rows_hidden(table: Table, items: Sequence[Difference]) -> Refusal:
+def rows_hidden(table: Table, role: str, consequence: str) -> Refusal:
+    """Refuse what reads a table some of whose rows row-level security hides; `consequence` is what would happen else."""
+    if table.owned:
+        statement = f"ALTER TABLE {table.sql_name} NO FORCE ROW LEVEL SECURITY"
+        undo = f"ALTER TABLE {table.sql_name} FORCE ROW LEVEL SECURITY"
+        remedy = f"Run {statement}, {_AGAIN} Afterwards, {undo} restores it."
+    else:
+        statement = f"ALTER ROLE {identifier(role)} BYPASSRLS"
+        undo = f"ALTER ROLE {identifier(role)} NOBYPASSRLS"
+        remedy = (
+            f"Run migrate as a role that sees all rows; or let a superuser run {statement}, {_AGAIN} Afterwards,"
+            f" {undo} restores it."
+        )
     return Refusal(
         RefusalCode.ROW_LEVEL_SECURITY,
         table.name,
         table.name,
-        "expected to see all rows, found that row-level security hides some from this role: repairs would miss them. What"
-        f" differs: {listed(items)}",
-        "Run migrate as a role with BYPASSRLS, or first run, as the table's owner,"
-        f" ALTER TABLE {table.sql_name} NO FORCE ROW LEVEL SECURITY, and afterwards FORCE it again.",
+        f"expected to see all rows, found that row-level security hides some from the role {role}: {consequence}",
+        remedy,
+        (statement,),
     )
 
 

@@ -1,6 +1,7 @@
 """The catalogue of refusals: every code has its text there, and the remedy contains the statements."""
 
 import inspect
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,8 @@ ITEM = MissingIndex("visit", Kind.INDEX_MISSING, "visit_status", "USING btree (s
 
 WITH_STATEMENTS = [
     refusals.unlogged(DECLARED),
+    refusals.rows_hidden(DECLARED, 'o"dd', "repairs would miss them."),
+    refusals.rows_hidden(replace(DECLARED, owned=False), 'o"dd', "repairs would miss them."),
     refusals.parent_without_key(DECLARED, ["id"]),
     refusals.replica_identity(DECLARED, ITEM),
     refusals.not_owner(DECLARED, 'o"dd'),

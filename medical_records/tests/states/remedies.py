@@ -1,0 +1,38 @@
+"""The remedies that are told for refusals, run as they are told."""
+
+import json
+from typing import Any
+
+from psycopg2.errors import InsufficientPrivilege
+
+from clinic_project.reconciliation.tests.support.databases import Database
+
+
+def refusals_of(database: Database) -> list[dict[str, Any]]:
+    """Return the refusals of `reconcile --json`."""
+    report = database.manage("reconcile", "--json")
+    assert report.status == 0, report.printed
+    refusals: list[dict[str, Any]] = json.loads(report.output)["refusals"]
+    return refusals
+
+
+def run_remedies(database: Database, migrating: Database) -> list[str]:
+    """Run the statements of all refusals; a superuser, as `database`, runs what the role may not. Return the codes."""
+    refusals = refusals_of(migrating)
+    for refusal in refusals:
+        for statement in refusal["statements"]:
+            assert statement in refusal["remedy"], "a remedy tells its statements"
+            try:
+                migrating.execute(statement)
+            except InsufficientPrivilege:
+                database.execute(statement)
+    return [refusal["code"] for refusal in refusals]
+
+
+def told_everywhere(migrating: Database, code: str, name: str) -> None:
+    """Fail unless each forecast refuses `name` with that code, and says nothing of anything else."""
+    assert {(refusal["code"], refusal["name"]) for refusal in refusals_of(migrating)} == {(code, name)}
+    for command in (("reconcile", "--plan"), ("migrate", "--plan")):
+        outcome = migrating.manage(*command)
+        assert "Traceback" not in outcome.printed
+        assert f"[{code}]" in outcome.printed, outcome.printed
