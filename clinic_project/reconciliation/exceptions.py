@@ -2,8 +2,8 @@
 
 ReconciliationError
 ├── Unsupported        a reconciliation can't run on this server, as this role, or through this pooler
-│   └── CannotServe    nor can an application use it: it is read-only, or has none of the tables
 ├── Refused            a person has to decide something first; what was safe has been done
+│   └── CannotServe    nor can an application use the database: it is read-only, or has none of the tables
 └── LockNotAvailable   another session held a lock for the whole budget
 """
 
@@ -22,16 +22,16 @@ class Unsupported(ReconciliationError):
     """A reconciliation can't run on this server, as this role, or through the pooler in between."""
 
 
-class CannotServe(Unsupported):
-    """Nor can an application use the database: it is read-only, or no schema of the search path exists."""
-
-
 class Refused(ReconciliationError):
     """Differences remain that only a person can decide about. What was safe has been done."""
 
     def __init__(self, refusals: "Sequence[Refusal]") -> None:
         self.refusals = tuple(refusals)
         super().__init__("\n".join(str(refusal) for refusal in self.refusals))
+
+
+class CannotServe(Refused):
+    """Nor can an application use the database: it is read-only, or has no schema that this role may use."""
 
 
 class LockNotAvailable(ReconciliationError):

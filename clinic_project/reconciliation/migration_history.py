@@ -20,7 +20,7 @@ from .command_context import CommandContext
 from .comparison.differences import Undeclared
 from .conf import Budgets, configured_apps
 from .migration_files import labels_with_reconcile_schema, migrated_labels, reconciles
-from .pipeline import Inspection, dry_run_refusals, inspect, read_declared
+from .pipeline import Forecast, Inspection, forecast, inspect, read_declared
 from .planning import refusals
 from .planning.plan import Note, NoteCode, Refusal, RefusalCode
 from .schema.model import ObjectReference, Schema, Server, literal
@@ -293,6 +293,14 @@ def history_refusals(connection: BaseDatabaseWrapper, budgets: Budgets) -> tuple
     return (*of_apps.refusals, *(refusal for refusal in dependencies.refusals if refusal.table not in refused))
 
 
+def forecast_migrate(
+    connection: BaseDatabaseWrapper, inspection: Inspection, budgets: Budgets, timeout: float | None = None
+) -> Forecast:
+    """Return what `migrate` would refuse now: of the history, of the schema, and for rows. Nothing is changed."""
+    expected = forecast(connection, inspection, timeout)
+    return replace(expected, refusals=(*history_refusals(connection, budgets), *expected.refusals))
+
+
 def _recording_statements(migrations: Sequence[MigrationKey]) -> tuple[str, ...]:
     """Return the SQL that records the app's migrations, if its tables are reconciled afterwards."""
     if migrations[0][0] not in reconciled_labels():
@@ -330,7 +338,7 @@ def _history_table_refusals(connection: BaseDatabaseWrapper, budgets: Budgets) -
     if not MigrationRecorder(connection).has_table():
         return ()
     inspection = inspect(connection, *_declared_history_table(connection), budgets)
-    return _without_types(dry_run_refusals(connection, inspection))
+    return _without_types(forecast(connection, inspection).refusals)
 
 
 def _declared_history_table(connection: BaseDatabaseWrapper) -> tuple[Server, Schema]:

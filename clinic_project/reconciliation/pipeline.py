@@ -31,7 +31,7 @@ from .execution.reporter import Reporter
 from .execution.row_checks import find_violations
 from .execution.sessions import lock_holders
 from .planning.blockers import Blockers
-from .planning.plan import Note, Plan, Refusal, Repair, Step, ViolationQuery
+from .planning.plan import Note, Plan, Refusal, Repair, Step, ViolationQuery, merged
 from .planning.planner import make_plan
 from .planning.script import ScriptSettings
 from .planning.serving import ServingProblem, serving_problems, tables_to_be_empty
@@ -39,7 +39,7 @@ from .schema.declared import declared_schema
 from .schema.introspection import read_schema
 from .schema.model import Schema, Server, Table
 from .server_requirements import require_server
-from .sqlstates import LOCK_NOT_AVAILABLE, connection_lost, sqlstate
+from .sqlstates import LOCK_NOT_AVAILABLE, QUERY_CANCELED, connection_lost, sqlstate
 
 #: How often a plan is made and run, at most. One round is enough, unless the schema is changed meanwhile.
 MAX_ROUNDS = 3
@@ -90,7 +90,7 @@ def _garbage_collection_paused() -> Iterator[None]:
 
 @_garbage_collection_paused()
 def read_declared(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterable[str]) -> tuple[Server, Schema]:
-    """Return the server and the schema that the models of the apps `labels` declare on it. Raises Unsupported."""
+    """Return the server and the schema that the models of the apps `labels` declare on it. Raises Unsupported, Refused."""
     server = require_server(connection)
     return server, declared_schema(connection, apps, labels, server.schema or "")
 
@@ -123,21 +123,43 @@ def _has_rows(connection: BaseDatabaseWrapper, table: Table) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def dry_run_refusals(connection: BaseDatabaseWrapper, inspection: Inspection) -> tuple[Refusal, ...]:
-    """Return the plan's refusals, and those for rows that would make its steps fail now. Nothing is changed."""
-    unblocked, refusals = UnblockedRepairs(inspection.plan.repairs, Blockers()), []
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What `migrate` would refuse now. `complete` is false where looking at rows took longer than it was given."""
+
+    refusals: tuple[Refusal, ...]
+    complete: bool = True
+
+
+def forecast(connection: BaseDatabaseWrapper, inspection: Inspection, timeout: float | None = None) -> Forecast:
+    """Return the plan's refusals, and those for rows that would make its steps fail now. Nothing is changed.
+
+    Each query of rows may take `timeout` seconds.
+    """
+    unblocked, refusals, complete = UnblockedRepairs(inspection.plan.repairs, Blockers()), [], True
     for repair in unblocked:
-        for refusal in _precheck(connection, repair):
-            unblocked.refuse(repair, refusal)
-            refusals.append(refusal)
-    return (*inspection.plan.refusals, *map(unblocked.blockers.with_dependents, refusals))
+        try:
+            refusal = _precheck(connection, repair, timeout)
+        except Error as error:
+            if sqlstate(error) != QUERY_CANCELED:
+                raise
+            complete = False
+        else:
+            if refusal is not None:
+                unblocked.refuse(repair, refusal)
+                refusals.append(refusal)
+    found = (*inspection.plan.refusals, *map(unblocked.blockers.with_dependents, refusals))
+    return Forecast(tuple(merged(found)), complete)
 
 
-def _precheck(connection: BaseDatabaseWrapper, repair: Repair) -> list[Refusal]:
-    """Return the refusals for rows that violate what the repair's steps require."""
+def _precheck(connection: BaseDatabaseWrapper, repair: Repair, timeout: float | None) -> Refusal | None:
+    """Return the first refusal for rows that violate what the repair's steps require: there, it would be abandoned."""
     queries = dict.fromkeys(step.violations for step in repair.steps if step.violations is not None)
-    refusals = [_ask(connection, query)[1] for query in queries]
-    return [refusal for refusal in refusals if refusal is not None]
+    for query in queries:
+        refusal = None if query.after_backfill else _ask(connection, query, timeout)[1]
+        if refusal is not None:
+            return refusal
+    return None
 
 
 def runnable_plan(connection: BaseDatabaseWrapper, inspection: Inspection) -> Plan:
@@ -178,12 +200,14 @@ def _runnable_steps(connection: BaseDatabaseWrapper, repair: Repair) -> tuple[tu
     return tuple(steps), None
 
 
-def _ask(connection: BaseDatabaseWrapper, query: ViolationQuery) -> tuple[bool, Refusal | None]:
+def _ask(
+    connection: BaseDatabaseWrapper, query: ViolationQuery, timeout: float | None = None
+) -> tuple[bool, Refusal | None]:
     """Return whether the query could be run, and what it found."""
     try:
-        return True, find_violations(connection, query)
+        return True, find_violations(connection, query, timeout)
     except Error as error:
-        if connection_lost(error):
+        if connection_lost(error) or (timeout is not None and sqlstate(error) == QUERY_CANCELED):
             raise
         # The plan may have yet to create what the query reads, or this role may not read it.
         return False, None

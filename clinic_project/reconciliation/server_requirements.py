@@ -1,42 +1,43 @@
 """What a reconciliation requires of the server and of this role."""
 
+from collections.abc import Iterator
+
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .exceptions import CannotServe, Unsupported
+from .exceptions import CannotServe, Refused, Unsupported
+from .planning import refusals
+from .planning.plan import Refusal
 from .schema.introspection import read_server
 from .schema.model import Server
+from .schema.search_path import schemas_of_project
 
 #: The oldest supported release, as server_version_num.
 OLDEST_SUPPORTED = 140000
 
 
 def require_server(connection: BaseDatabaseWrapper) -> Server:
-    """Return the server. Raises Unsupported where a reconciliation can't run on it as this role."""
+    """Return the server. Raises Unsupported if it is too old, Refused where a reconciliation can't run as this role."""
     server = read_server(connection)
-    _require(server)
+    if server.version_number < OLDEST_SUPPORTED:
+        raise Unsupported(f"Expected PostgreSQL 14 or later, found {server.version}. Upgrade the server.")
+    if refused := list(_unmet(connection, server)):
+        raise (CannotServe if any(refusal.code.prevents_serving for refusal in refused) else Refused)(refused)
     return server
 
 
-def _require(server: Server) -> None:
-    if server.version_number < OLDEST_SUPPORTED:
-        raise Unsupported(f"Expected PostgreSQL 14 or later, found {server.version}. Upgrade the server.")
+def _unmet(connection: BaseDatabaseWrapper, server: Server) -> Iterator[Refusal]:
     if server.in_recovery:
-        raise CannotServe(
-            f"Expected a primary server, found a read-only standby ({server.database}). Run this on its primary."
-        )
+        yield refusals.standby(server)
+        return
     if server.read_only:
-        raise CannotServe(
-            f"Expected transactions that can write, found read-only transactions for {server.role}. Change that: ALTER"
-            " ROLE … SET default_transaction_read_only = off, or ALTER DATABASE … likewise."
-        )
-    if server.schema is None or server.schema.startswith("pg_"):  # a system catalog's, or one of temporary tables
-        raise CannotServe(
-            f"Expected a schema to create tables in, found {server.schema or 'none'} first on the search path"
-            f" ({server.search_path}). Create the schema, or set search_path."
-        )
+        yield refusals.read_only(server)
+    if server.schema is None or server.system_schema:
+        yield refusals.no_schema(server, schemas_of_project(connection))
+    elif not server.may_use:
+        yield refusals.may_not_use(server)
+    elif not server.may_create and not server.has_history:
+        # Django would have to create django_migrations first of all.
+        homes = [] if server.holds_project else schemas_of_project(connection)
+        yield refusals.no_schema(server, homes) if homes else refusals.may_not_create(server)
     if not server.may_create_temporary:
-        raise Unsupported(
-            f"Expected the privilege TEMPORARY on the database {server.database}, which the role {server.role} lacks: the"
-            f" declared schema is read from temporary tables. Run: GRANT TEMPORARY ON DATABASE {server.database} TO"
-            f" {server.role}."
-        )
+        yield refusals.may_not_create_temporary(server)

@@ -5,6 +5,7 @@ from django.db.migrations.exceptions import MigrationSchemaMissing
 
 DUPLICATE_TABLE = "42P07"  # an index, too
 LOCK_NOT_AVAILABLE = "55P03"
+QUERY_CANCELED = "57014"
 DEADLOCK_DETECTED = "40P01"
 DEPENDENT_OBJECTS_STILL_EXIST = "2BP01"
 NOT_NULL_VIOLATION = "23502"

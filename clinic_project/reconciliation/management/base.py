@@ -10,12 +10,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..command_context import CommandContext, running
 from ..conf import Budgets
-from ..exceptions import ReconciliationError
+from ..exceptions import ReconciliationError, Refused
 from ..execution.migration_lock import migration_lock
 from ..execution.pooling import require_own_session
-from ..execution.sessions import without_timeouts
+from ..execution.sessions import session_settings, without_timeouts
 from ..pipeline import Inspection
 from ..planning.plan import Note, Refusal
+from ..schema.introspection import read_server
+from ..schema.model import identifier
 from ..sqlstates import connection_lost, message, sqlstate
 from .console import ConsoleReporter, notes_lines, refusals_text
 
@@ -41,7 +43,7 @@ class ReconcilingCommand(BaseCommand):
         connection = connections[alias]
         with command_errors():
             _require_postgresql(connection)
-            with without_timeouts(connection):
+            with without_timeouts(connection), _project_schema_first(connection):
                 yield connection
 
     @contextmanager
@@ -86,10 +88,23 @@ def _require_postgresql(connection: BaseDatabaseWrapper) -> None:
 
 
 @contextmanager
+def _project_schema_first(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Put the project's schema first on the search path, so that Django's own operations create there, too."""
+    server = read_server(connection)
+    if server.schema is None or server.system_schema or not server.may_use:
+        yield  # what has to be done first is told by require_server()
+        return
+    with session_settings(connection, search_path=f"{identifier(server.schema)}, {server.search_path}"):
+        yield
+
+
+@contextmanager
 def command_errors() -> Iterator[None]:
     """Raise CommandError, which ends a command without a traceback, for errors of the reconciliation or the database."""
     try:
         yield
+    except Refused as refused:
+        raise CommandError(refusals_text(refused.refusals)) from refused
     except ReconciliationError as error:
         raise CommandError(str(error)) from error
     except Error as error:

@@ -134,6 +134,11 @@ def refusals_text(refusals: Iterable[Refusal]) -> str:
     return "\n".join(lines)
 
 
+def forecast_lines(refusals: Iterable[Refusal]) -> list[str]:
+    """Return a line for each refusal that `migrate` would end with."""
+    return [f"refused: [{refusal.code}] {refusal}" for refusal in merged(refusals)]
+
+
 def differences_text(inspection: Inspection) -> str:
     """Return a table of what differs: object, declared, actual."""
     rows = [("object", "declared", "actual")]

@@ -44,11 +44,14 @@ class RefusalCode(StrEnum):
     COLUMN_WITHOUT_VALUE = "column-without-value"
     CONSTRAINT_NEEDS_LOCK = "constraint-needs-lock"
     DUPLICATES = "duplicates"
+    FOUND_ELSEWHERE = "found-elsewhere"
     HISTORY_LOST = "history-lost"
     LOCKED = "locked"
     MAY_NOT_CREATE = "may-not-create"
     MAY_NOT_REFERENCE = "may-not-reference"
+    MAY_NOT_USE = "may-not-use"
     NAME_TAKEN = "name-taken"
+    NO_SCHEMA = "no-schema"
     NOT_A_TABLE = "not-a-table"
     NOT_OWNER = "not-owner"
     NULLS_KEPT = "nulls-kept"
@@ -57,10 +60,20 @@ class RefusalCode(StrEnum):
     OTHER_KEY = "other-key"
     PARENT_WITHOUT_KEY = "parent-without-key"
     PARTITIONED = "partitioned"
+    READ_ONLY = "read-only"
     REPLICA_IDENTITY = "replica-identity"
     ROW_LEVEL_SECURITY = "row-level-security"
     STATEMENT_FAILED = "statement-failed"
     UNLOGGED = "unlogged"
+
+    @property
+    def prevents_serving(self) -> bool:
+        """Whether an application can't use such a database either."""
+        return self in (
+            RefusalCode.MAY_NOT_USE,
+            RefusalCode.NO_SCHEMA,
+            RefusalCode.READ_ONLY,
+        )
 
 
 class NoteCode(StrEnum):
@@ -180,13 +193,15 @@ class ViolationQuery:
 
     It is run where the step fails with one of `sqlstates`, since the step's own scan finds the same rows; before the step
     only if the step says so (`check_first`), or in a dry run. In the reason of `refusal`, {rows} stands for their number in
-    the words of `rows`, and {keys} for their keys.
+    the words of `rows`, and {keys} for their keys. `after_backfill`: a backfill of the same repair changes the rows that it
+    finds now, so that before it they are no violations.
     """
 
     sql: str
     refusal: Refusal
     rows: CountPhrase
     sqlstates: tuple[str, ...]
+    after_backfill: bool = False
 
     def refusal_for(self, count: int, keys: str) -> Refusal:
         # Not by format(): the reason may have a check's expression in it, which may contain braces.

@@ -69,13 +69,25 @@ def _refuse_unrepairable(builder: PlanBuilder, items: Sequence[Difference], role
     for item in items:
         if isinstance(item, NotATable):
             builder.refuse(refusals.not_a_table(item.table, item.name_owner), [item])
-    refused = set()
+    refused = _refuse_found_elsewhere(builder, items)
     for name, of_table in _by_table(items).items():
         refusal = _unrepairable(builder.actual.tables[name], of_table, role)
         if refusal is not None:
             builder.refuse(refusal, of_table)
             refused.add(name)
     return [item for item in items if item.table not in refused and not isinstance(item, NotATable)]
+
+
+def _refuse_found_elsewhere(builder: PlanBuilder, items: Sequence[Difference]) -> set[str]:
+    """Refuse the missing tables that are filled in another schema of the search path. Return their names."""
+    refused = set()
+    for item in items:
+        key = item.declared.primary_key if isinstance(item, MissingTable) else None
+        found = builder.actual.table_elsewhere(item.table, key.columns) if key is not None else None
+        if found is not None:
+            builder.refuse(refusals.found_elsewhere(item.table, builder.actual.name, found), [item])
+            refused.add(item.table)
+    return refused
 
 
 def _by_table(items: Iterable[Difference]) -> dict[str, list[Difference]]:

@@ -19,7 +19,7 @@ def missing_privileges(repairs: Sequence[Repair], differences: Differences, serv
         if table is not None and not table.owned:
             yield refusals.not_owner(table, server.role)
     if not server.may_create and (created or _creates_relations(repairs, differences)):
-        yield refusals.may_not_create(differences.actual.name, server.role)
+        yield refusals.may_not_create(server)
     for parent in _unreferenceable(differences, changed):
         yield refusals.may_not_reference(parent, server.role)
 

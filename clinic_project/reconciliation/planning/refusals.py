@@ -6,7 +6,7 @@ In the reasons of those that count rows, {rows} and {keys} are placeholders: see
 from collections.abc import Sequence
 
 from ..comparison.differences import ColumnDifference, ConstraintDifference, Difference, IndexDifference
-from ..schema.model import Column, Constraint, Relation, Table, identifier
+from ..schema.model import Column, Constraint, Relation, Server, Table, TableElsewhere, identifier
 from .plan import Refusal, RefusalCode, Step
 
 _AGAIN = "then run migrate again."
@@ -26,6 +26,20 @@ def not_a_table(name: str, owner: Relation) -> Refusal:
         name,
         f"expected a table, found {owner.kind.label} of that name in the schema {owner.schema}.",
         f"Rename or drop it ({identifier(owner.schema, name)}), {_AGAIN}",
+    )
+
+
+def found_elsewhere(name: str, schema: str, elsewhere: TableElsewhere) -> Refusal:
+    """Refuse to create a table that is filled in another schema of the search path."""
+    statement = f"ALTER TABLE {elsewhere.sql_name} SET SCHEMA {identifier(schema)}"
+    return Refusal(
+        RefusalCode.FOUND_ELSEWHERE,
+        name,
+        name,
+        f"expected the table in the schema {schema}, found it, with rows, in the schema {elsewhere.schema}, which is on the"
+        " search path as well. An empty one beside it would hide those rows, or be hidden by it.",
+        f"If it is this project's, run {statement}, {_AGAIN} Else rename it, or take its schema off the search path.",
+        (statement,),
     )
 
 
@@ -117,16 +131,130 @@ def not_owner(table: Table, role: str) -> Refusal:
     )
 
 
-def may_not_create(schema: str, role: str) -> Refusal:
-    statement = f"GRANT CREATE ON SCHEMA {identifier(schema)} TO {identifier(role)}"
+def may_not_create(server: Server) -> Refusal:
+    """Refuse to create in the project's schema; in another one than its own, advise to create its own instead."""
+    schema = server.schema or ""
+    statements: tuple[str, ...]
+    if server.holds_project or schema == "public":
+        statements = (f"GRANT CREATE ON SCHEMA {identifier(schema)} TO {identifier(server.role)}",)
+        remedy = f"As the schema's owner or a superuser, run {statements[0]}, {_AGAIN}"
+    else:
+        statements = (f"CREATE SCHEMA {identifier(server.role)} AUTHORIZATION {identifier(server.role)}",)
+        if "$user" not in server.path_names:
+            statements = (*statements, _set_search_path(server, server.role))
+        remedy = (
+            f"Let this role have a schema of its own: run {'; '.join(statements)}; {_AGAIN} If this schema is to be"
+            " the project's, let its owner grant CREATE on it instead."
+        )
     return Refusal(
         RefusalCode.MAY_NOT_CREATE,
         schema,
         schema,
-        f"expected the privilege CREATE on this schema, which the role {role} lacks: tables, indexes or sequences must be"
-        " created or renamed in it.",
+        f"expected the privilege CREATE on this schema, which the role {server.role} lacks: tables, indexes or sequences"
+        " must be created or renamed in it.",
+        remedy,
+        statements,
+        fatal=True,
+    )
+
+
+def may_not_create_temporary(server: Server) -> Refusal:
+    statement = f"GRANT TEMPORARY ON DATABASE {identifier(server.database)} TO {identifier(server.role)}"
+    return Refusal(
+        RefusalCode.MAY_NOT_CREATE,
+        server.database,
+        server.database,
+        f"expected the privilege TEMPORARY on this database, which the role {server.role} lacks: the declared schema is"
+        " read from temporary tables.",
+        f"As the database's owner or a superuser, run {statement}, {_AGAIN}",
+        (statement,),
+        fatal=True,
+    )
+
+
+def may_not_use(server: Server) -> Refusal:
+    schema = server.schema or ""
+    statement = f"GRANT USAGE ON SCHEMA {identifier(schema)} TO {identifier(server.role)}"
+    return Refusal(
+        RefusalCode.MAY_NOT_USE,
+        schema,
+        schema,
+        f"expected the privilege USAGE on this schema, which the role {server.role} lacks: it is on the search path"
+        f" ({server.search_path}), and holds the project's tables.",
+        f"As the schema's owner or a superuser, run {statement}, {_AGAIN}",
+        (statement,),
+        fatal=True,
+    )
+
+
+def no_schema(server: Server, homes: Sequence[str]) -> Refusal:
+    """Refuse to run where tables would be created in no schema, or in PostgreSQL's own.
+
+    `homes` are the schemas that hold the project's tables, though the search path doesn't name them first.
+    """
+    found = f"{server.system_schema or 'none'} first on the search path ({server.search_path})"
+    holding = f"; {', '.join(homes)} holds the project's tables" if homes else ""
+    remedy, statements = _schema_remedy(server, homes)
+    return Refusal(
+        RefusalCode.NO_SCHEMA,
+        server.database,
+        server.database,
+        f"expected a schema to create tables in, found {found}{holding}.",
+        remedy,
+        statements,
+        fatal=True,
+    )
+
+
+def _schema_remedy(server: Server, homes: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Return a remedy, and its statements, after which the project's schema is first on the search path."""
+    if len(homes) > 1:
+        example = _set_search_path(server, homes[0])
+        return f"Choose the schema that is this project's, and put it first on search_path ({example}), {_AGAIN}", ()
+    named = [name for name in server.path_names if name != "$user"]
+    if homes:
+        statements: tuple[str, ...] = (_set_search_path(server, homes[0]),)
+    elif server.system_schema or not named:
+        name = named[0] if named else "public"
+        statements = (f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}", _set_search_path(server, name))
+    else:
+        statements = (f"CREATE SCHEMA {identifier(named[0])} AUTHORIZATION {identifier(server.role)}",)
+    if server.path_is_fixed and (homes or len(statements) > 1):
+        first = identifier(homes[0] if homes else named[0] if named else "public")
+        return f"The connection's own options set search_path: put {first} first there, {_AGAIN}", ()
+    return f"Run {'; '.join(statements)}; {_AGAIN}", statements
+
+
+def _set_search_path(server: Server, first: str) -> str:
+    """Return the statement that puts a schema first on this role's search path in this database."""
+    path = ", ".join(identifier(name) for name in dict.fromkeys((first, *server.path_names)))
+    return f"ALTER ROLE {identifier(server.role)} IN DATABASE {identifier(server.database)} SET search_path = {path}"
+
+
+def read_only(server: Server) -> Refusal:
+    statement = (
+        f"ALTER ROLE {identifier(server.role)} IN DATABASE {identifier(server.database)}"
+        " SET default_transaction_read_only = off"
+    )
+    return Refusal(
+        RefusalCode.READ_ONLY,
+        server.database,
+        server.database,
+        f"expected transactions that may write, found read-only ones for the role {server.role}"
+        " (default_transaction_read_only).",
         f"Run {statement}, {_AGAIN}",
         (statement,),
+        fatal=True,
+    )
+
+
+def standby(server: Server) -> Refusal:
+    return Refusal(
+        RefusalCode.READ_ONLY,
+        server.database,
+        server.database,
+        f"expected a primary server, found a read-only standby ({server.database}).",
+        "Run this on its primary.",
         fatal=True,
     )
 
@@ -139,7 +267,7 @@ def may_not_reference(table: Table, role: str) -> Refusal:
         table.name,
         f"expected the privilege REFERENCES on this table, which the role {role} lacks: a declared foreign key points"
         " to it.",
-        f"Run {statement}, {_AGAIN}",
+        f"As the table's owner or a superuser, run {statement}, {_AGAIN}",
         (statement,),
         fatal=True,
     )
@@ -331,6 +459,18 @@ def statement_failed(step: Step, name: str, message: str, sqlstate: str) -> Refu
         name,
         f"PostgreSQL refused to {step.reason}: {message} (SQLSTATE {sqlstate}) in: {step.sql}",
         f"Resolve the cause that the message names, {_AGAIN}",
+    )
+
+
+def not_comparable(database: str, found: str) -> Refusal:
+    """Refuse to compare the schema of a database that PostgreSQL doesn't let this role read."""
+    return Refusal(
+        RefusalCode.STATEMENT_FAILED,
+        database,
+        database,
+        f"expected to read the schema, found: {found}",
+        f"Resolve the cause that the message names, {_AGAIN}",
+        fatal=True,
     )
 
 

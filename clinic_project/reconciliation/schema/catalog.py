@@ -6,13 +6,67 @@ version may lack are read from the text that it prints for a definition, so that
 catalogs have (https://www.postgresql.org/docs/current/catalogs.html).
 """
 
-# What a table's name resolves to in this session, and so in Django's own queries.
-RESOLUTIONS = """
-    SELECT t.name, c.oid, n.nspname AS schema
-    FROM unnest(%s::text[]) AS t(name)
-    LEFT JOIN pg_class c ON c.oid = to_regclass(quote_ident(t.name))
-    LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+# The names on the search path, in its order: the setting quotes those that need it, and "$user" stands for the role.
+_SEARCH_PATH = r"""
+    SELECT position, CASE WHEN name = '$user' THEN current_user::text ELSE name END AS name
+    FROM (SELECT r.position, CASE WHEN r.m[1] IS NULL THEN lower(r.m[2]) ELSE replace(r.m[1], '""', '"') END AS name
+          FROM regexp_matches(current_setting('search_path'), '"((?:[^"]|"")*)"|([^[:space:],"]+)', 'g')
+               WITH ORDINALITY AS r(m, position)) AS written
 """
+
+_SCHEMAS = """
+    WITH keys AS (SELECT * FROM unnest(%s::text[], %s::text[]) AS k(table_name, columns)),
+    path AS (SELECT name, min(position)::int AS position FROM ({search_path}) AS p GROUP BY name)
+    SELECT n.nspname::text, p.position,
+           has_schema_privilege(n.oid, 'USAGE'), has_schema_privilege(n.oid, 'CREATE'),
+           EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'django_migrations'
+                   AND c.relkind IN ('r', 'p', 'v', 'm', 'f')),
+           EXISTS (SELECT FROM keys k
+                   JOIN pg_class c ON c.relname = k.table_name AND c.relnamespace = n.oid
+                   JOIN pg_index x ON x.indrelid = c.oid AND x.indisprimary
+                   WHERE k.columns = (SELECT string_agg(a.attname::text, %s ORDER BY i.position)
+                                      FROM unnest(x.indkey::int2[]) WITH ORDINALITY i(number, position)
+                                      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.number))
+    FROM pg_namespace n
+    {join} JOIN path p ON p.name = n.nspname
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    ORDER BY p.position, n.nspname
+""".replace("{search_path}", _SEARCH_PATH)
+
+SCHEMAS_ON_PATH = _SCHEMAS.replace("{join}", "")
+
+ALL_SCHEMAS = _SCHEMAS.replace("{join}", "LEFT")
+
+# Tables of other schemas that queries without a schema's name find instead. While a command has put the project's schema
+# first, that is on the path twice: its last place is the one that it has for other sessions.
+SHADOWING = """
+    WITH path AS ({search_path})
+    SELECT DISTINCT ON (c.relname) c.relname::text AS name, n.nspname::text AS schema
+    FROM path p
+    JOIN pg_namespace n ON n.nspname = p.name AND n.oid <> {namespace}
+    JOIN pg_class c ON c.relnamespace = n.oid
+    WHERE c.relname = ANY (%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND has_schema_privilege(n.oid, 'USAGE')
+      AND p.position < (SELECT max(position) FROM path WHERE name = {schema})
+    ORDER BY c.relname, p.position
+""".replace("{search_path}", _SEARCH_PATH)
+
+# Tables with rows in other schemas of the search path, and the columns of their primary keys. Whether a table has rows is
+# told by its size, which needs no privilege.
+TABLES_ELSEWHERE = """
+    WITH path AS (SELECT name, min(position) AS position FROM ({search_path}) AS p GROUP BY name)
+    SELECT n.nspname::text AS schema, c.relname::text AS name,
+           (SELECT array_agg(a.attname::text ORDER BY i.position)
+            FROM unnest(x.indkey::int2[]) WITH ORDINALITY i(number, position)
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.number) AS key
+    FROM path p
+    JOIN pg_namespace n ON n.nspname = p.name AND n.oid <> {namespace} AND n.nspname !~ '^pg_'
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p')
+    JOIN pg_index x ON x.indrelid = c.oid AND x.indisprimary
+    WHERE c.relname = ANY (%s)
+      AND (pg_relation_size(c.oid) > 0
+           OR EXISTS (SELECT FROM pg_partition_tree(c.oid) AS t WHERE pg_relation_size(t.relid) > 0))
+    ORDER BY p.position
+""".replace("{search_path}", _SEARCH_PATH)
 
 # row_security_active() is true only where policies would filter what this role sees.
 RELATIONS = """

@@ -25,10 +25,12 @@ from .model import (
     Schema,
     Server,
     Table,
+    TableElsewhere,
     identifier,
     literal,
 )
 from .model import Sequence as KeySequence
+from .search_path import project_schema, read_search_path
 
 
 def read_server(connection: BaseDatabaseWrapper) -> Server:
@@ -36,11 +38,12 @@ def read_server(connection: BaseDatabaseWrapper) -> Server:
         cursor.execute(
             """
             SELECT current_database(), current_setting('server_version'),
-                   current_setting('server_version_num')::int, current_user, current_schema(),
+                   current_setting('server_version_num')::int, current_user,
                    current_setting('search_path'), pg_is_in_recovery(),
                    current_setting('transaction_read_only')::bool,
-                   coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
-                   has_database_privilege(current_database(), 'TEMPORARY'), ARRAY(
+                   has_database_privilege(current_database(), 'TEMPORARY'),
+                   coalesce(substring(current_schema() FROM '^pg_.*'), ''),
+                   (SELECT source IN ('client', 'command line') FROM pg_settings WHERE name = 'search_path'), ARRAY(
                        -- Without pg_read_all_stats, only the pid and the name are seen. Subscribers have logical slots.
                        SELECT coalesce(r.application_name, '') FROM pg_stat_replication r
                        WHERE r.state IS DISTINCT FROM 'backup' AND r.pid NOT IN (
@@ -50,8 +53,28 @@ def read_server(connection: BaseDatabaseWrapper) -> Server:
                    )
             """
         )
-        row = cursor.fetchone()
-        return Server(*(*row[:-1], tuple(row[-1])))
+        database, version, number, role, path, standby, read_only, temporary, system, fixed, standbys = (
+            cursor.fetchone()
+        )
+    schema = project_schema(read_search_path(connection))
+    return Server(
+        database,
+        version,
+        number,
+        role,
+        schema.name if schema is not None else None,
+        path,
+        in_recovery=standby,
+        read_only=read_only,
+        may_create=schema is not None and schema.may_create,
+        may_create_temporary=temporary,
+        may_use=schema is not None and schema.may_use,
+        holds_project=schema is not None and schema.holds_project,
+        has_history=schema is not None and schema.has_history,
+        system_schema=system,
+        path_is_fixed=fixed,
+        standbys=tuple(standbys),
+    )
 
 
 @contextmanager
@@ -103,8 +126,11 @@ class _Reader:
 
     def read(self, tables: Sequence[str], declared_names: Sequence[str]) -> Schema:
         """Read `tables`, and the owners of the `declared_names`. There are no such names where the tables are temporary."""
-        # Names are resolved before the search path is emptied: a temporary table may shadow a permanent one.
-        resolved = self._resolutions(tables)
+        # Before the search path is emptied.
+        shadowing = (
+            {row["name"]: row["schema"] for row in self._rows(catalog.SHADOWING, tables)} if declared_names else {}
+        )
+        elsewhere = self._rows(catalog.TABLES_ELSEWHERE, tables) if declared_names else []
         # JIT compilation would take longer than the queries: their costs are overestimated where tables are new.
         self.cursor.execute("SELECT set_config('search_path', '', true), set_config('jit', 'off', true)")
         relations = self._rows(catalog.RELATIONS, tables)
@@ -113,7 +139,7 @@ class _Reader:
         indexes = self._grouped(catalog.INDEXES, list(found))
         constraints = self._grouped(catalog.CONSTRAINTS, list(found))
         by_name = {
-            row["name"]: _table(self.schema, row, columns[oid], indexes[oid], constraints[oid], resolved)
+            row["name"]: _table(self.schema, row, columns[oid], indexes[oid], constraints[oid], shadowing)
             for oid, row in found.items()
         }
         if declared_names:
@@ -125,6 +151,7 @@ class _Reader:
             tuple(
                 Relation(row["schema"], row["name"], RelationKind(row["kind"])) for row in relations if not row["here"]
             ),
+            tuple(TableElsewhere(row["schema"], row["name"], tuple(row["key"])) for row in elsewhere),
         )
 
     def _rows(self, sql: str, names_or_oids: Sequence[Any]) -> list[dict[str, Any]]:
@@ -138,10 +165,6 @@ class _Reader:
         for row in self._rows(sql, oids):
             rows[row.pop("table_oid")].append(row)
         return rows
-
-    def _resolutions(self, tables: Sequence[str]) -> dict[str, tuple[int | None, str | None]]:
-        rows = self._rows(catalog.RESOLUTIONS, tables)
-        return {row["name"]: (row["oid"], row["schema"]) for row in rows}
 
     def _name_owners(self, declared_names: Sequence[str], tables: Sequence[str]) -> dict[str, Relation]:
         rows = self._rows(catalog.NAME_OWNERS, [*declared_names, *tables])
@@ -192,10 +215,9 @@ def _table(
     columns: Sequence[Mapping[str, Any]],
     indexes: Sequence[Mapping[str, Any]],
     constraints: Sequence[Mapping[str, Any]],
-    resolved: Mapping[str, tuple[int | None, str | None]],
+    shadowing: Mapping[str, str],
 ) -> Table:
     all_indexes = {index["oid"]: _index(index) for index in indexes}
-    resolved_oid, resolved_schema = resolved[row["name"]]
     return Table(
         schema=schema,
         name=row["name"],
@@ -208,7 +230,7 @@ def _table(
         owner=row["owner"],
         may_reference=row["may_reference"],
         rows_hidden=row["rows_hidden"],
-        shadowed_by=resolved_schema if resolved_oid not in (None, row["oid"]) else None,
+        shadowed_by=shadowing.get(row["name"]),
         rows=max(row["rows"], 0),
         triggers=tuple(row["triggers"] or ()),
         rules=tuple(row["rules"] or ()),

@@ -376,17 +376,39 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
+class TableElsewhere:
+    """A table with rows in another schema of the search path. `key` are the columns of its primary key."""
+
+    schema: str
+    name: str
+    key: tuple[str, ...]
+
+    @property
+    def sql_name(self) -> str:
+        return identifier(self.schema, self.name)
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
     """The tables of the schema `name`, by name.
 
     `name_owners` are the relations and types of that schema that have the name of a declared table or index, by name.
-    `same_named` are the relations of other schemas that have the name of a table.
+    `same_named` are the relations of other schemas that have the name of a table; `elsewhere` are those of them that may be
+    the table itself.
     """
 
     name: str
     tables: Mapping[str, Table]
     name_owners: Mapping[str, Relation] = field(default_factory=dict)
     same_named: tuple[Relation, ...] = ()
+    elsewhere: tuple[TableElsewhere, ...] = ()
+
+    def table_elsewhere(self, name: str, key: Iterable[str]) -> TableElsewhere | None:
+        """Return the table of that name, with that key, in another schema, if there is none in this one."""
+        if name in self.tables or name in self.name_owners:
+            return None
+        columns = tuple(key)
+        return next((table for table in self.elsewhere if (table.name, table.key) == (name, columns)), None)
 
     def parents(self) -> set[str]:
         """Return the names of the tables that foreign keys point to and that aren't among `tables`."""
@@ -396,9 +418,13 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server, and what it lets this role do. `schema` is where CREATE TABLE would create a table, None if nowhere.
+    """A server, and what it lets this role do.
 
-    `standbys` are the names of those that are attached: the application names of their connections.
+    `schema` is the project's schema (see search_path.py), None where no schema of the search path exists; `may_create` is
+    whether the role may create tables in it, `may_use` whether it may use it at all. `holds_project` is whether the schema
+    has tables of the project, `has_history` whether django_migrations is one of them. `system_schema` is PostgreSQL's own
+    schema in which CREATE TABLE would create tables, empty where it is none. `path_is_fixed` is whether the search path
+    comes from the connection's options. `standbys` are the application names of the standbys that are attached.
     """
 
     database: str
@@ -411,4 +437,16 @@ class Server:
     read_only: bool
     may_create: bool
     may_create_temporary: bool
+    may_use: bool = True
+    holds_project: bool = True
+    has_history: bool = True
+    system_schema: str = ""
+    path_is_fixed: bool = False
     standbys: tuple[str, ...] = ()
+
+    @property
+    def path_names(self) -> list[str]:
+        """The names on the search path, in its order, but for PostgreSQL's own schemas."""
+        written = re.findall(r'"((?:[^"]|"")*)"|([^\s,"]+)', self.search_path)
+        names = [quoted.replace('""', '"') if quoted else plain.lower() for quoted, plain in written]
+        return [name for name in names if name and not name.startswith("pg_")]

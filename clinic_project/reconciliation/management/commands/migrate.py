@@ -9,10 +9,10 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 
-from ...migration_history import declared_without_pending_operations
-from ...pipeline import Inspection, inspect
+from ...migration_history import declared_without_pending_operations, forecast_migrate
+from ...pipeline import Forecast, Inspection, inspect
 from ..base import ReconcilingCommand
-from ..console import planned_text
+from ..console import forecast_lines, planned_text
 from ..migrate_run import MigrateRun
 
 
@@ -35,18 +35,18 @@ class Command(ReconcilingCommand, DjangoMigrate):
         with self.connected(options["database"]) as connection:
             if options["plan"]:
                 inspection = inspect(connection, *declared_without_pending_operations(connection), self.context.budgets)
-                self._show_repairs(inspection)
+                self._show_repairs(inspection, forecast_migrate(connection, inspection, self.context.budgets))
             if options["plan"] or options["check_unapplied"] or options["prune"]:
                 _run_unreconciled(django_migrate)
             else:
                 MigrateRun(self, connection, django_migrate, options["fake"], options["fake_initial"]).run()
 
-    def _show_repairs(self, inspection: Inspection) -> None:
+    def _show_repairs(self, inspection: Inspection, expected: Forecast) -> None:
         self.stdout.write("Planned repairs:", self.style.MIGRATE_LABEL)
         for step in inspection.plan.steps:
             self.stdout.write(f"    {planned_text(step)}")
-        for refusal in inspection.plan.refusals:
-            self.stdout.write(f"    refused: {refusal}", self.style.WARNING)
+        for line in forecast_lines(expected.refusals):
+            self.stdout.write(f"    {line}", self.style.WARNING)
         if inspection.in_sync:
             self.stdout.write("  The schema is as declared.")
 

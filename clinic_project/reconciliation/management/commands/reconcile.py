@@ -6,16 +6,19 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ...command_context import current_context
-from ...migration_history import declared_without_pending_operations, history_refusals
-from ...pipeline import Inspection, dry_run_refusals, inspect, reconcile, runnable_plan, script_settings
+from ...exceptions import ReconciliationError, Refused
+from ...migration_history import declared_without_pending_operations, forecast_migrate
+from ...pipeline import Forecast, Inspection, inspect, reconcile, runnable_plan, script_settings
+from ...planning import refusals
 from ...planning.plan import Note, Plan, Refusal
 from ...planning.script import psql_script
+from ...schema.introspection import read_server
+from ...sqlstates import connection_lost, message, sqlstate
 from ..base import ReconcilingCommand
-from ..console import differences_text, notes_lines, planned_text
+from ..console import differences_text, forecast_lines, notes_lines, planned_text
 
 
 class Command(ReconcilingCommand):
@@ -37,19 +40,28 @@ class Command(ReconcilingCommand):
                 self._reconcile(connection)
 
     def _inspect(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
-        inspection = inspect(connection, *declared_without_pending_operations(connection), self.context.budgets)
+        try:
+            inspection = inspect(connection, *declared_without_pending_operations(connection), self.context.budgets)
+        except (ReconciliationError, Error) as error:
+            if not options["json"] or (isinstance(error, Error) and connection_lost(error)):
+                raise
+            self._print_json(error_as_json(connection, error))
+            return
         if options["json"]:
-            # In ASCII, whatever the encoding of the standard output is.
-            self.stdout.write(json.dumps(as_json(connection, inspection), indent=2))
+            self._print_json(as_json(inspection, forecast_migrate(connection, inspection, self.context.budgets)))
         elif options["sql"]:
             self._print_sql(connection, inspection)
         else:
             self._show(inspection)
             if options["plan"]:
-                self._show_steps(inspection.plan, _refusals(connection, inspection))
+                self._show_steps(inspection.plan, forecast_migrate(connection, inspection, self.context.budgets))
             self._show_notes(inspection)
         if options["check"] and not inspection.in_sync:
             sys.exit(1)
+
+    def _print_json(self, report: dict[str, Any]) -> None:
+        # In ASCII, whatever the encoding of the standard output is.
+        self.stdout.write(json.dumps(report, indent=2))
 
     def _print_sql(self, connection: BaseDatabaseWrapper, inspection: Inspection) -> None:
         settings = script_settings(connection, inspection.server, self.context.budgets)
@@ -67,12 +79,12 @@ class Command(ReconcilingCommand):
         for line in notes_lines(inspection.plan.notes):
             self.stdout.write(line, self.style.NOTICE)
 
-    def _show_steps(self, plan: Plan, refusals: tuple[Refusal, ...]) -> None:
+    def _show_steps(self, plan: Plan, expected: Forecast) -> None:
         for number, step in enumerate(plan.steps, 1):
             self.stdout.write(f"{number}. {planned_text(step)}", self.style.MIGRATE_LABEL)
             self.stdout.write(f"{step.script};")
-        for refusal in refusals:
-            self.stdout.write(f"refused: {refusal}", self.style.WARNING)
+        for line in forecast_lines(expected.refusals):
+            self.stdout.write(line, self.style.WARNING)
 
     def _reconcile(self, connection: BaseDatabaseWrapper) -> None:
         with self.holding_migration_lock(connection):
@@ -84,9 +96,8 @@ class Command(ReconcilingCommand):
             self.report_verified(result.inspection)
 
 
-def as_json(connection: BaseDatabaseWrapper, inspection: Inspection) -> dict[str, Any]:
+def as_json(inspection: Inspection, expected: Forecast) -> dict[str, Any]:
     """Return the differences and the plan, in a stable form on which programs can rely: the engine's README lists it."""
-    keys = ("code", "table", "name", "reason", "remedy", "statements")
     return {
         "database": inspection.server.database,
         "server_version": inspection.server.version,
@@ -104,17 +115,34 @@ def as_json(connection: BaseDatabaseWrapper, inspection: Inspection) -> dict[str
             }
             for step in inspection.plan.steps
         ],
-        "refusals": [
-            {**{key: getattr(refusal, key) for key in keys}, "blocked": _blocked(refusal)}
-            for refusal in _refusals(connection, inspection)
-        ],
+        "refusals": [_refusal_as_json(refusal) for refusal in expected.refusals],
         "notes": [{**asdict(note), "blocked": _blocked(note)} for note in inspection.plan.notes],
     }
 
 
-def _refusals(connection: BaseDatabaseWrapper, inspection: Inspection) -> tuple[Refusal, ...]:
-    """Return what `migrate` would refuse now."""
-    return (*history_refusals(connection, current_context().budgets), *dry_run_refusals(connection, inspection))
+def error_as_json(connection: BaseDatabaseWrapper, error: ReconciliationError | Error) -> dict[str, Any]:
+    """Return the same form where the schema can't be compared: what prevents that is a refusal."""
+    server = read_server(connection)
+    if isinstance(error, Refused):
+        found = error.refusals
+    else:
+        text = (
+            str(error) if isinstance(error, ReconciliationError) else f"{message(error)} (SQLSTATE {sqlstate(error)})"
+        )
+        found = (refusals.not_comparable(server.database, text),)
+    return {
+        "database": server.database,
+        "server_version": server.version,
+        "differences": [],
+        "steps": [],
+        "refusals": [_refusal_as_json(refusal) for refusal in found],
+        "notes": [],
+    }
+
+
+def _refusal_as_json(refusal: Refusal) -> dict[str, Any]:
+    keys = ("code", "table", "name", "reason", "remedy", "statements")
+    return {**{key: getattr(refusal, key) for key in keys}, "blocked": _blocked(refusal)}
 
 
 def _blocked(cause: Refusal | Note) -> list[dict[str, str]]:

@@ -25,8 +25,13 @@ def _unmet_conditions(
 ) -> Iterator[tuple[Refusal | Note, Condition]]:
     table, name_owner = actual.tables.get(parent), actual.name_owners.get(parent)
     if table is None:
-        cause = _missing_parent(parent) if name_owner is None else refusals.not_a_table(parent, name_owner)
-        yield cause, table_exists(parent)
+        elsewhere = actual.table_elsewhere(parent, columns)
+        if elsewhere is not None:
+            yield refusals.found_elsewhere(parent, actual.name, elsewhere), table_exists(parent)
+        elif name_owner is not None:
+            yield refusals.not_a_table(parent, name_owner), table_exists(parent)
+        else:
+            yield _missing_parent(parent), table_exists(parent)
         return
     if not table.logged:
         yield refusals.unlogged(table), Condition(ConditionKind.TABLE_IS_LOGGED, parent)

@@ -24,6 +24,7 @@ def nulls(table: Table, column: Column) -> ViolationQuery:
         refusal(table, column),
         CountPhrase("row is", "rows are"),
         (NOT_NULL_VIOLATION, CHECK_VIOLATION),
+        after_backfill=column.backfill_value is not None,
     )
 
 

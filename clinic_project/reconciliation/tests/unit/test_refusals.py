@@ -8,7 +8,8 @@ import pytest
 from ...comparison.differences import Kind, MissingIndex
 from ...planning import refusals
 from ...planning.plan import Refusal, RefusalCode
-from .schemas import BY_STATUS, DECLARED, ID, PRIMARY_KEY
+from ...schema.model import TableElsewhere
+from .schemas import BY_STATUS, DECLARED, ID, PRIMARY_KEY, SERVER
 
 ITEM = MissingIndex("visit", Kind.INDEX_MISSING, "visit_status", "USING btree (status)", "nothing", BY_STATUS, None)
 
@@ -19,7 +20,15 @@ WITH_STATEMENTS = [
     refusals.parent_without_key(DECLARED, ["id"]),
     refusals.replica_identity(DECLARED, ITEM),
     refusals.not_owner(DECLARED, 'o"dd'),
-    refusals.may_not_create("public", "clinic"),
+    refusals.may_not_create(SERVER),
+    refusals.may_not_create(replace(SERVER, schema="oracle", holds_project=False)),
+    refusals.may_not_create_temporary(SERVER),
+    refusals.may_not_use(SERVER),
+    refusals.no_schema(SERVER, ["clinic"]),
+    refusals.no_schema(replace(SERVER, search_path="gone"), []),
+    refusals.no_schema(replace(SERVER, search_path="pg_catalog", system_schema="pg_catalog"), []),
+    refusals.read_only(SERVER),
+    refusals.found_elsewhere("visit", "public", TableElsewhere("old", "visit", ("id",))),
     refusals.may_not_reference(DECLARED, "clinic"),
     refusals.column_needs_rewrite(DECLARED, ID, f"ADD COLUMN {ID.name} {ID.definition}"),
     refusals.constraint_needs_lock(DECLARED, PRIMARY_KEY, "ADD CONSTRAINT visit_pkey PRIMARY KEY (id)"),
