@@ -134,7 +134,7 @@ class Forecast:
 def forecast(connection: BaseDatabaseWrapper, inspection: Inspection, timeout: float | None = None) -> Forecast:
     """Return the plan's refusals, and those for rows that would make its steps fail now. Nothing is changed.
 
-    Each query of rows may take `timeout` seconds.
+    With a `timeout`, no more rows are looked at once a query of them has taken so many seconds.
     """
     unblocked, refusals, complete = UnblockedRepairs(inspection.plan.repairs, Blockers()), [], True
     for repair in unblocked:
@@ -144,10 +144,10 @@ def forecast(connection: BaseDatabaseWrapper, inspection: Inspection, timeout: f
             if sqlstate(error) != QUERY_CANCELED:
                 raise
             complete = False
-        else:
-            if refusal is not None:
-                unblocked.refuse(repair, refusal)
-                refusals.append(refusal)
+            break
+        if refusal is not None:
+            unblocked.refuse(repair, refusal)
+            refusals.append(refusal)
     found = (*inspection.plan.refusals, *map(unblocked.blockers.with_dependents, refusals))
     return Forecast(tuple(merged(found)), complete)
 

@@ -1,12 +1,16 @@
 """The admin's page "Schema": who sees it, and what it says of a database in whichever state."""
 
+from dataclasses import replace
+
 import pytest
 from django.db import connection
 from django.urls import reverse
 from django.utils.html import escape
 
-from clinic_project.clinics.factories import UserFactory
+from clinic_project.clinics.factories import ClinicFactory, UserFactory
 from clinic_project.reconciliation import cached_declaration
+from clinic_project.reconciliation.admin import site
+from clinic_project.reconciliation.planning.repairs import violations
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +139,41 @@ def test_what_makes_queries_fail_is_said_with_who_can_repair_it(client, superuse
     )
 
 
+def test_rows_that_would_make_a_step_fail_are_shown_as_a_decision(client, superuser):
+    """As by reconcile --plan: the page, too, looks at the rows."""
+    clinic = ClinicFactory()
+    run(*_without_foreign_key("user_clinic_associations", "clinic_id"))
+    run(
+        "INSERT INTO user_clinic_associations (user_id, clinic_id, full_name)"
+        f" VALUES ({superuser.pk}, {clinic.pk + 1000}, 'N')"
+    )
+    page = client.get(PAGE)
+    (refusal,) = page.context["refusals"]
+    assert refusal.code == "orphan-rows"
+    assert page.context["forecast_is_complete"]
+
+
+def test_looking_at_rows_ends_soon_and_the_page_says_so(client, superuser, monkeypatch):
+    run(*_without_foreign_key("user_clinic_associations", "clinic_id"))
+    monkeypatch.setattr(violations, "orphans", _slow_query)
+    monkeypatch.setattr(site, "LOOKING_AT_ROWS", 0.05)
+    page = client.get(PAGE)
+    assert page.context["refusals"] == ()
+    assert "would have taken too long for this page" in page.content.decode()
+
+
+def _without_foreign_key(table: str, column: str) -> list[str]:
+    with connection.cursor() as cursor:
+        constraints = connection.introspection.get_constraints(cursor, table)
+    names = [name for name, it in constraints.items() if it["foreign_key"] and it["columns"] == [column]]
+    return [f"ALTER TABLE {table} DROP CONSTRAINT {name}" for name in names]
+
+
+def _slow_query(table, constraint):
+    query = violations.check_violations(table, constraint)
+    return replace(query, sql="SELECT 0, pg_sleep(10)::text")
+
+
 def test_names_from_the_database_are_no_markup(client, superuser):
     run('ALTER TABLE patients ADD COLUMN "<script>alert(1)</script>" text')
     page = client.get(PAGE).content.decode()
@@ -157,7 +196,7 @@ def test_a_database_that_cant_be_compared_is_503_with_the_reason(client, superus
     page = client.get(PAGE)
     assert page.status_code == 503
     assert "The schema can't be compared" in page.content.decode()
-    assert "found read-only transactions for" in page.content.decode()
+    assert "found read-only ones for the role" in page.content.decode()
 
 
 def test_a_server_that_became_read_only_is_503_in_the_same_process(client, superuser):

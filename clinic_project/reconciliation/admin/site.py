@@ -1,6 +1,7 @@
 """The admin's page "Schema", for superusers: the declared schema, the actual one, and what `migrate` would do."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import admin
@@ -13,11 +14,15 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_safe
 
 from ..cached_declaration import inspect_database
-from ..exceptions import ReconciliationError
-from ..pipeline import Inspection, find_serving_problems
-from ..planning.plan import merged
+from ..conf import Budgets
+from ..exceptions import ReconciliationError, Refused
+from ..migration_history import forecast_migrate
+from ..pipeline import Forecast, Inspection, find_serving_problems
 from ..sqlstates import LOCK_NOT_AVAILABLE, message, sqlstate
 from .schema_status import Status, schema_status
+
+#: Seconds for one query of the rows that would make a step fail.
+LOOKING_AT_ROWS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -64,17 +69,23 @@ def _may_see(request: HttpRequest) -> bool:
 def _inspect() -> tuple[dict[str, Any], int]:
     """Return what the page shows, and its HTTP status: 503 where the schema can't be compared."""
     try:
-        shown = _shown(inspect_database(DEFAULT_DB_ALIAS))
+        connection = connections[DEFAULT_DB_ALIAS]
+        inspection = inspect_database(DEFAULT_DB_ALIAS)
+        expected = forecast_migrate(connection, inspection, Budgets.from_settings(), LOOKING_AT_ROWS)
+        return _shown(inspection, expected), 200
+    except Refused as refused:
+        logger.warning("The schema can't be compared: %s", refused)
+        return {"error": "A person has to decide something first.", "refusals": refused.refusals}, 503
     except ReconciliationError as error:
         logger.warning("The schema can't be compared: %s", error)
         return {"error": str(error)}, 503
     except Error as error:
         logger.exception("The schema can't be compared.")
         return {"error": message(error), "is_locked": sqlstate(error) == LOCK_NOT_AVAILABLE}, 503
-    return shown, 200
 
 
-def _shown(inspection: Inspection) -> dict[str, Any]:
+def _shown(inspection: Inspection, expected: Forecast) -> dict[str, Any]:
+    inspection = replace(inspection, plan=replace(inspection.plan, refusals=expected.refusals))
     tables = schema_status(inspection)
     return {
         "inspection": inspection,
@@ -82,6 +93,7 @@ def _shown(inspection: Inspection) -> dict[str, Any]:
         "differing": [table for table in tables if table.status is not Status.AS_DECLARED],
         "problems": find_serving_problems(connections[DEFAULT_DB_ALIAS], inspection),
         "steps": list(inspection.plan.steps),
-        "refusals": merged(inspection.plan.refusals),
+        "refusals": expected.refusals,
+        "forecast_is_complete": expected.complete,
         "notes": list(dict.fromkeys(inspection.plan.notes)),
     }

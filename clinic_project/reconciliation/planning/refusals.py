@@ -232,18 +232,16 @@ def _set_search_path(server: Server, first: str) -> str:
 
 
 def read_only(server: Server) -> Refusal:
-    statement = (
-        f"ALTER ROLE {identifier(server.role)} IN DATABASE {identifier(server.database)}"
-        " SET default_transaction_read_only = off"
-    )
+    role = f"ALTER ROLE {identifier(server.role)} IN DATABASE {identifier(server.database)}"
+    statements = tuple(f"{prefix}SET default_transaction_read_only = off" for prefix in ("", f"{role} "))
     return Refusal(
         RefusalCode.READ_ONLY,
         server.database,
         server.database,
         f"expected transactions that may write, found read-only ones for the role {server.role}"
         " (default_transaction_read_only).",
-        f"Run {statement}, {_AGAIN}",
-        (statement,),
+        f"In one session, run {'; '.join(statements)}; {_AGAIN}",
+        statements,
         fatal=True,
     )
 

@@ -37,35 +37,27 @@ SCHEMAS_ON_PATH = _SCHEMAS.replace("{join}", "")
 
 ALL_SCHEMAS = _SCHEMAS.replace("{join}", "LEFT")
 
-# Tables of other schemas that queries without a schema's name find instead. While a command has put the project's schema
-# first, that is on the path twice: its last place is the one that it has for other sessions.
-SHADOWING = """
+# Relations of the tables' names in other schemas of the search path. `shadows` are those that queries find which name no
+# schema: while a command has put the project's schema first, that is on the path twice, and its last place is the one it has
+# for other sessions. Whether a table is `filled` is told by its size, which needs no privilege.
+ON_SEARCH_PATH = """
     WITH path AS ({search_path})
-    SELECT DISTINCT ON (c.relname) c.relname::text AS name, n.nspname::text AS schema
-    FROM path p
-    JOIN pg_namespace n ON n.nspname = p.name AND n.oid <> {namespace}
-    JOIN pg_class c ON c.relnamespace = n.oid
-    WHERE c.relname = ANY (%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND has_schema_privilege(n.oid, 'USAGE')
-      AND p.position < (SELECT max(position) FROM path WHERE name = {schema})
-    ORDER BY c.relname, p.position
-""".replace("{search_path}", _SEARCH_PATH)
-
-# Tables with rows in other schemas of the search path, and the columns of their primary keys. Whether a table has rows is
-# told by its size, which needs no privilege.
-TABLES_ELSEWHERE = """
-    WITH path AS (SELECT name, min(position) AS position FROM ({search_path}) AS p GROUP BY name)
     SELECT n.nspname::text AS schema, c.relname::text AS name,
+           has_schema_privilege(n.oid, 'USAGE')
+               AND min(p.position) < (SELECT max(position) FROM path WHERE name = {schema}) AS shadows,
            (SELECT array_agg(a.attname::text ORDER BY i.position)
-            FROM unnest(x.indkey::int2[]) WITH ORDINALITY i(number, position)
-            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.number) AS key
+            FROM pg_index x, unnest(x.indkey::int2[]) WITH ORDINALITY i(number, position)
+            JOIN pg_attribute a ON a.attnum = i.number
+            WHERE x.indrelid = c.oid AND x.indisprimary AND a.attrelid = c.oid) AS key,
+           c.relkind IN ('r', 'p') AND (
+               pg_relation_size(c.oid) > 0
+               OR EXISTS (SELECT FROM pg_partition_tree(c.oid) AS t WHERE pg_relation_size(t.relid) > 0)) AS filled
     FROM path p
     JOIN pg_namespace n ON n.nspname = p.name AND n.oid <> {namespace} AND n.nspname !~ '^pg_'
-    JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p')
-    JOIN pg_index x ON x.indrelid = c.oid AND x.indisprimary
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
     WHERE c.relname = ANY (%s)
-      AND (pg_relation_size(c.oid) > 0
-           OR EXISTS (SELECT FROM pg_partition_tree(c.oid) AS t WHERE pg_relation_size(t.relid) > 0))
-    ORDER BY p.position
+    GROUP BY n.oid, n.nspname, c.oid, c.relname, c.relkind
+    ORDER BY min(p.position)
 """.replace("{search_path}", _SEARCH_PATH)
 
 # row_security_active() is true only where policies would filter what this role sees.

@@ -127,10 +127,8 @@ class _Reader:
     def read(self, tables: Sequence[str], declared_names: Sequence[str]) -> Schema:
         """Read `tables`, and the owners of the `declared_names`. There are no such names where the tables are temporary."""
         # Before the search path is emptied.
-        shadowing = (
-            {row["name"]: row["schema"] for row in self._rows(catalog.SHADOWING, tables)} if declared_names else {}
-        )
-        elsewhere = self._rows(catalog.TABLES_ELSEWHERE, tables) if declared_names else []
+        elsewhere = self._rows(catalog.ON_SEARCH_PATH, tables) if declared_names else []
+        shadowing = {row["name"]: row["schema"] for row in reversed(elsewhere) if row["shadows"]}
         # JIT compilation would take longer than the queries: their costs are overestimated where tables are new.
         self.cursor.execute("SELECT set_config('search_path', '', true), set_config('jit', 'off', true)")
         relations = self._rows(catalog.RELATIONS, tables)
@@ -151,7 +149,11 @@ class _Reader:
             tuple(
                 Relation(row["schema"], row["name"], RelationKind(row["kind"])) for row in relations if not row["here"]
             ),
-            tuple(TableElsewhere(row["schema"], row["name"], tuple(row["key"])) for row in elsewhere),
+            tuple(
+                TableElsewhere(row["schema"], row["name"], tuple(row["key"]))
+                for row in elsewhere
+                if row["filled"] and row["key"]
+            ),
         )
 
     def _rows(self, sql: str, names_or_oids: Sequence[Any]) -> list[dict[str, Any]]:

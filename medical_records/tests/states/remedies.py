@@ -20,21 +20,17 @@ def run_remedies(database: Database, migrating: Database) -> list[str]:
     """Run the statements of all refusals; a superuser, as `database`, runs what the role may not. Return the codes."""
     refusals = refusals_of(migrating)
     for refusal in refusals:
-        for statement in refusal["statements"]:
-            assert statement in refusal["remedy"], "a remedy tells its statements"
-            _run(statement, database, migrating)
+        statements = refusal["statements"]
+        assert all(statement in refusal["remedy"] for statement in statements), "a remedy tells its statements"
+        # A GRANT by a role that may not grant is a mere warning where it has any privilege on the object.
+        if not statements or statements[0].startswith("GRANT"):
+            database.execute(*statements)
+            continue
+        try:
+            migrating.execute(*statements)
+        except InsufficientPrivilege:
+            database.execute(*statements)
     return [refusal["code"] for refusal in refusals]
-
-
-def _run(statement: str, database: Database, migrating: Database) -> None:
-    # A GRANT by a role that may not grant is a mere warning where it has any privilege on the object.
-    if statement.startswith("GRANT"):
-        database.execute(statement)
-        return
-    try:
-        migrating.execute(statement)
-    except InsufficientPrivilege:
-        database.execute(statement)
 
 
 def told_everywhere(migrating: Database, code: str, name: str) -> None:

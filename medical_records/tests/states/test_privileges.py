@@ -7,6 +7,7 @@ from clinic_project.reconciliation.tests.support.databases import Database
 
 from .damages import BACKFILLED, SMALL_DAMAGE
 from .outcomes import Expectations
+from .remedies import run_remedies
 from .tables import TABLES
 
 
@@ -71,6 +72,27 @@ class TestState23Privileges:
             f"GRANT SELECT ON patient_photos TO {owner.role['user']}",
         )
         assert owner.migrate().status == 0
+
+    def test_23_the_remedies_as_they_are_told(self, database: Database, owner: Database, expected: Expectations):
+        """Tables of somebody else, a parent that may not be referenced, and a schema in which it may not create."""
+        role = owner.role["user"]
+        database.execute(
+            *SMALL_DAMAGE,
+            "DROP TABLE patient_photos",
+            "ALTER TABLE medical_records OWNER TO CURRENT_USER",
+            "ALTER TABLE users OWNER TO CURRENT_USER",
+            f"GRANT SELECT ON users, medical_records TO {role}",
+            "ALTER SCHEMA public OWNER TO CURRENT_USER",
+            "REVOKE CREATE ON SCHEMA public FROM public",
+            f"GRANT USAGE ON SCHEMA public TO {role}",
+        )
+        self.refuses_before_the_first_change(
+            database, owner, "[not-owner]", "[may-not-create]", "[may-not-reference]", "before repairs can begin"
+        )
+        codes = run_remedies(database, owner)
+        assert set(codes) == {"not-owner", "may-not-create", "may-not-reference"}
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
 
     def test_23_read_only(self, database: Database, expected: Expectations):
         database.execute(*SMALL_DAMAGE, f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = on')
