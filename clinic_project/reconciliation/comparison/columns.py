@@ -2,11 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from ..schema.model import Column, Identity, Table
+from ..schema.model import MAX_INTEGERS, Column, Identity, Table
 from .differences import ColumnDifference, Difference, Kind, MissingColumn
-
-#: The highest value of each type that an identity may have.
-_MAX_VALUES = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
 #: Returns a difference of this kind, with the declared text and the actual one.
 _DifferenceFactory = Callable[[Kind, str, str], Difference]
@@ -31,7 +28,7 @@ def _differences(table: Table, declared: Column, actual: Column) -> Iterator[Dif
         yield from _default_differences(declared, actual, difference)
     yield from _null_differences(declared, actual, difference)
     if declared.identity and actual.type == declared.type:
-        yield from _key_generation_differences(declared, actual, difference)
+        yield from _key_generation_differences(table, declared, actual, difference)
         yield from _sequence_position_differences(table, actual, difference)
 
 
@@ -72,7 +69,7 @@ def _not_null_constraint_differences(
 
 
 def _key_generation_differences(
-    declared: Column, actual: Column, difference: _DifferenceFactory
+    table: Table, declared: Column, actual: Column, difference: _DifferenceFactory
 ) -> Iterator[Difference]:
     if not actual.generates_keys:
         yield difference(Kind.KEY_WITHOUT_GENERATOR, Identity.BY_DEFAULT.sql, _default_text(actual))
@@ -82,9 +79,13 @@ def _key_generation_differences(
     sequence = actual.sequence
     if sequence is None:
         return
+    # An identity's sequence gives values whatever the role may do with it. The table's owner must see whether it is behind.
+    if not actual.identity and not (sequence.usable and (sequence.readable or not table.owned)):
+        yield difference(Kind.SEQUENCE_PRIVILEGES, f"privileges on {sequence.name}", "not all of them")
+        return
     if sequence.ownable and not sequence.owned:
         yield difference(Kind.SEQUENCE_NOT_OWNED, f"{sequence.name} owned by the column", "owned by nothing")
-    highest = _MAX_VALUES.get(declared.type, 0)
+    highest = MAX_INTEGERS.get(declared.type, 0)
     if 0 < sequence.max_value < highest:
         yield difference(Kind.SEQUENCE_LIMIT, f"values up to {highest}", f"up to {sequence.max_value}")
 
@@ -97,5 +98,5 @@ def _sequence_position_differences(
         return
     # A descending sequence has passed the existing keys when it is below them. And a sequence can't be advanced past the
     # type's highest value, which somebody may have inserted as a key.
-    if sequence.increment > 0 and sequence.next_value < next_key <= _MAX_VALUES.get(actual.type, next_key):
+    if sequence.increment > 0 and sequence.next_value < next_key <= MAX_INTEGERS.get(actual.type, next_key):
         yield difference(Kind.SEQUENCE_BEHIND, f"next value at least {next_key}", f"{sequence.next_value}")

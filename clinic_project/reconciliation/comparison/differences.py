@@ -40,6 +40,7 @@ class Kind(StrEnum):
     SEQUENCE_NOT_OWNED = "sequence-not-owned"
     SEQUENCE_LIMIT = "sequence-limit"
     SEQUENCE_BEHIND = "sequence-behind"
+    SEQUENCE_PRIVILEGES = "sequence-privileges"
     INDEX_MISSING = "index-missing"
     INDEX_NAME = "index-name"
     INDEX_INVALID = "index-invalid"

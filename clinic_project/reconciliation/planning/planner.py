@@ -36,7 +36,7 @@ from .dependencies import required_by, rows_are_visible
 from .environment_notes import environment_notes, standby_note
 from .plan import Plan, Refusal, RefusalCode, plan_of
 from .privileges import missing_privileges
-from .repairs import columns, constraints, indexes
+from .repairs import columns, constraints, indexes, key_generation
 from .repairs.constraint_names import refused_names, rename_constraints, rename_temporarily
 from .repairs.index_names import settle_index_names
 from .repairs.parents import unmet_parent_conditions
@@ -59,6 +59,7 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     builder.remove_blocked()
     builder.notes += environment_notes(differences)
     builder.refusals += missing_privileges(builder.repairs, differences, server)
+    builder.refusals += key_generation.unusable_sequences(differences, server.role)
     if note := standby_note(builder.repairs, differences, server):
         builder.notes.append(note)
     return builder.build()
@@ -188,11 +189,11 @@ def _plan_difference(table: Table, item: Difference, backfills: columns.Backfill
 _COLUMN_REPAIRS: dict[Kind, Callable[[Table, ColumnDifference], Plan]] = {
     Kind.COLUMN_NOT_NULL: columns.drop_not_null,
     Kind.COLUMN_DEFAULT: columns.change_default,
-    Kind.KEY_WITHOUT_GENERATOR: columns.add_identity,
-    Kind.KEY_ALWAYS_GENERATED: columns.generate_by_default,
-    Kind.SEQUENCE_NOT_OWNED: columns.own_sequence,
-    Kind.SEQUENCE_LIMIT: columns.raise_sequence_limit,
-    Kind.SEQUENCE_BEHIND: columns.advance_sequence,
+    Kind.KEY_WITHOUT_GENERATOR: key_generation.generate_keys,
+    Kind.KEY_ALWAYS_GENERATED: key_generation.generate_by_default,
+    Kind.SEQUENCE_NOT_OWNED: key_generation.own_sequence,
+    Kind.SEQUENCE_LIMIT: key_generation.raise_sequence_limit,
+    Kind.SEQUENCE_BEHIND: key_generation.advance_sequence,
 }
 
 #: Repairs that backfill, for which they take the values of all columns that are backfilled.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..comparison.differences import ColumnDifference, ConstraintDifference, Difference, IndexDifference
 from ..schema.model import Column, Constraint, Relation, Server, Table, TableElsewhere, identifier
+from ..schema.model import Sequence as KeySequence
 from .plan import Refusal, RefusalCode, Step
 
 _AGAIN = "then run migrate again."
@@ -268,6 +269,37 @@ def may_not_reference(table: Table, role: str) -> Refusal:
         f"As the table's owner or a superuser, run {statement}, {_AGAIN}",
         (statement,),
         fatal=True,
+    )
+
+
+# Sequences: only what requires them isn't changed
+
+
+def may_not_use_sequence(item: ColumnDifference, sequence: KeySequence, role: str) -> Refusal:
+    grants = [f"GRANT USAGE, SELECT, UPDATE ON SEQUENCE {sequence.name} TO {identifier(role)}"]
+    if not sequence.schema_usable:
+        grants.insert(0, f"GRANT USAGE ON SCHEMA {identifier(sequence.schema)} TO {identifier(role)}")
+    return Refusal(
+        RefusalCode.MAY_NOT_USE_SEQUENCE,
+        item.table,
+        item.name,
+        f"expected the privileges USAGE, SELECT and UPDATE on the sequence {sequence.name}, which generates its values or"
+        f" did so, found that the role {role} lacks some: inserts may fail, or give keys that exist.",
+        f"As the owner of the sequence, or as a superuser, run {'; '.join(grants)}, {_AGAIN}",
+        tuple(grants),
+    )
+
+
+def sequence_of_another_owner(item: ColumnDifference, sequence: KeySequence, role: str) -> Refusal:
+    statement = f"ALTER SEQUENCE {sequence.name} OWNER TO {identifier(role)}"
+    return Refusal(
+        RefusalCode.NOT_OWNER,
+        item.table,
+        item.name,
+        f"expected that {sequence.name} generates {item.declared_text}, found {item.actual_text}: the sequence must be"
+        f" altered, only its owner may do that, and the role {role} isn't its owner.",
+        f"As a superuser, run {statement}, {_AGAIN}",
+        (statement,),
     )
 
 

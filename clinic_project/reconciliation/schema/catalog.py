@@ -82,6 +82,14 @@ RELATIONS = """
     ORDER BY c.relname, n.nspname
 """
 
+# What this role may do with the sequence q in the schema n. A list of privileges asks for any of them.
+SEQUENCE_PRIVILEGES = """
+    n.nspname AS schema, has_schema_privilege(n.oid, 'USAGE') AS schema_usable,
+    has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(q.oid, 'SELECT') AS readable,
+    has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(q.oid, 'USAGE, UPDATE') AS usable,
+    has_sequence_privilege(q.oid, 'UPDATE') AS settable, pg_has_role(q.relowner, 'USAGE') AS alterable
+"""
+
 # A default counts as volatile if it names a function of which any overload is: ADD COLUMN then rewrites all rows.
 # A serial's default depends on its sequence; an identity's sequence depends on the column ("internal"). The CTEs are such
 # that every query plan is good, even right after thousands of tables were created, when the catalogs have no statistics.
@@ -114,7 +122,7 @@ COLUMNS = """
                        AND o.refobjsubid = f.number AND o.deptype IN ('a', 'i')) AS owned,
                NOT f.shared AND (q.relnamespace, q.relowner) = (t.relnamespace, t.relowner) AS ownable,
                s.seqincrement AS increment, s.seqmax AS max_value,
-               has_sequence_privilege(q.oid, 'SELECT') AS readable
+               {sequence_privileges}
         FROM feeds f
         JOIN pg_class t ON t.oid = f.table_oid
         JOIN pg_class q ON q.oid = f.sequence
@@ -131,8 +139,8 @@ COLUMNS = """
            CASE WHEN a.attcollation <> t.typcollation
                 THEN (SELECT format('%%I.%%I', cn.nspname, co.collname) FROM pg_collation co
                       JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END AS collation,
-           s.name AS sequence, s.owned AS sequence_owned, s.ownable AS sequence_ownable,
-           s.increment, s.max_value, s.readable AS sequence_readable
+           s.name AS sequence, s.owned, s.ownable, s.increment, s.max_value,
+           s.readable, s.usable, s.settable, s.alterable, s.schema, s.schema_usable
     FROM asked w
     JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_type t ON t.oid = a.atttypid
@@ -140,6 +148,43 @@ COLUMNS = """
     LEFT JOIN sequences s ON s.table_oid = a.attrelid AND s.number = a.attnum
     LEFT JOIN pg_constraint nn ON nn.conrelid = a.attrelid AND nn.contype = 'n' AND nn.conkey = ARRAY[a.attnum]
     ORDER BY a.attrelid, a.attnum
+"""
+
+# The sequences that generated the values of columns, given with the names that PostgreSQL would choose for these: what the
+# columns own, what their defaults use otherwise than by a plain nextval(), and what has such a name.
+FORMER_SEQUENCES = """
+    WITH asked AS (
+        SELECT t.oid, t.relnamespace, t.relowner, a.attnum AS number, a.attname AS column_name, w.sequence
+        FROM unnest(%s::oid[], %s::text[], %s::text[]) AS w(oid, column_name, sequence)
+        JOIN pg_class t ON t.oid = w.oid
+        JOIN pg_attribute a ON a.attrelid = t.oid AND a.attname = w.column_name
+    )
+    SELECT w.oid AS table_oid, w.column_name, format('%%I.%%I', n.nspname, q.relname) AS sequence, f.owned,
+           f.owned OR (q.relowner = w.relowner
+               AND NOT EXISTS (SELECT FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = q.oid
+                               AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i'))
+               AND NOT EXISTS (SELECT FROM pg_depend u WHERE u.classid = 'pg_attrdef'::regclass
+                               AND u.refclassid = 'pg_class'::regclass AND u.refobjid = q.oid)) AS ownable,
+           s.seqincrement AS increment, s.seqmax AS max_value,
+           {sequence_privileges}
+    FROM asked w
+    CROSS JOIN LATERAL (
+        SELECT sequence, bool_or(owned) AS owned FROM (
+            SELECT d.objid AS sequence, true AS owned FROM pg_depend d
+            WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+              AND d.refobjid = w.oid AND d.refobjsubid = w.number AND d.deptype = 'a'
+            UNION ALL
+            SELECT d.refobjid, false FROM pg_attrdef e
+            JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = e.oid
+            WHERE d.refclassid = 'pg_class'::regclass AND e.adrelid = w.oid AND e.adnum = w.number
+            UNION ALL
+            SELECT c.oid, false FROM pg_class c WHERE c.relnamespace = w.relnamespace AND c.relname = w.sequence
+        ) AS found GROUP BY sequence
+    ) AS f
+    JOIN pg_class q ON q.oid = f.sequence AND q.relkind = 'S'
+    JOIN pg_namespace n ON n.oid = q.relnamespace
+    JOIN pg_sequence s ON s.seqrelid = q.oid
+    ORDER BY w.oid, f.owned DESC, q.relname
 """
 
 # While a concurrent build runs, its index is as invalid as one that was interrupted. The progress view tells the two apart,

@@ -14,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..conf import milliseconds
 from . import catalog
 from .model import (
+    MAX_INTEGERS,
     Column,
     Constraint,
     ConstraintKind,
@@ -28,6 +29,7 @@ from .model import (
     TableElsewhere,
     identifier,
     literal,
+    sequence_name,
 )
 from .model import Sequence as KeySequence
 from .search_path import project_schema, read_search_path
@@ -130,7 +132,11 @@ class _Reader:
         elsewhere = self._rows(catalog.ON_SEARCH_PATH, tables) if declared_names else []
         shadowing = {row["name"]: row["schema"] for row in reversed(elsewhere) if row["shadows"]}
         # JIT compilation would take longer than the queries: their costs are overestimated where tables are new.
-        self.cursor.execute("SELECT set_config('search_path', '', true), set_config('jit', 'off', true)")
+        # Where all names are quoted, keywords and functions in definitions would be as well.
+        self.cursor.execute(
+            "SELECT set_config('search_path', '', true), set_config('jit', 'off', true),"
+            " set_config('quote_all_identifiers', 'off', true)"
+        )
         relations = self._rows(catalog.RELATIONS, tables)
         found = {row["oid"]: row for row in relations if row["here"] and RelationKind(row["kind"]).is_table}
         columns = self._grouped(catalog.COLUMNS, list(found))
@@ -141,7 +147,7 @@ class _Reader:
             for oid, row in found.items()
         }
         if declared_names:
-            by_name = self._with_next_keys(by_name, found)
+            by_name = self._with_former_sequences(self._with_next_keys(by_name, found), found)
         return Schema(
             self.schema,
             by_name,
@@ -156,9 +162,10 @@ class _Reader:
             ),
         )
 
-    def _rows(self, sql: str, names_or_oids: Sequence[Any]) -> list[dict[str, Any]]:
+    def _rows(self, sql: str, *lists: Sequence[Any]) -> list[dict[str, Any]]:
         sql = sql.replace("{namespace}", self.namespace).replace("{schema}", _query_literal(self.schema))
-        self.cursor.execute(sql, [list(names_or_oids)])
+        sql = sql.replace("{sequence_privileges}", catalog.SEQUENCE_PRIVILEGES)
+        self.cursor.execute(sql, [list(each) for each in lists])
         names = [column.name for column in self.cursor.description]
         return [dict(zip(names, row, strict=True)) for row in self.cursor.fetchall()]
 
@@ -195,6 +202,32 @@ class _Reader:
             table.name: _with_next_key(table, name, next_key, replace(sequence, next_value=next_value))
             for (table, name, sequence), (next_key, next_value) in zip(keys, results, strict=True)
         }
+
+    def _with_former_sequences(
+        self, tables: dict[str, Table], found: Mapping[int, Mapping[str, Any]]
+    ) -> dict[str, Table]:
+        """Add the sequences of the columns that may be keys and that nothing generates any more."""
+        columns = [(oid, row["name"], key) for oid, row in found.items() for key in _ungenerated(tables[row["name"]])]
+        if not columns:
+            return tables
+        oids, names, keys = zip(*columns, strict=True)
+        sequences = [sequence_name(name, key) for name, key in zip(names, keys, strict=True)]
+        former = defaultdict(list)
+        for row in self._rows(catalog.FORMER_SEQUENCES, oids, keys, sequences):
+            former[found[row["table_oid"]]["name"], row["column_name"]].append(_sequence(row))
+        result = dict(tables)
+        for (name, key), of_column in former.items():
+            column = replace(result[name].columns[key], former_sequences=tuple(of_column))
+            result[name] = replace(result[name], columns={**result[name].columns, key: column})
+        return result
+
+
+def _ungenerated(table: Table) -> list[str]:
+    """Return the integer columns without a generator that are the primary key, or may be meant to be one."""
+    key = table.primary_key
+    names = key.columns if key is not None else tuple(table.columns)
+    columns = [table.columns[name] for name in names if name in table.columns]
+    return [c.name for c in columns if c.type in MAX_INTEGERS and c.not_null and not (c.generates_keys or c.generated)]
 
 
 def _sequence_keys(table: Table) -> list[tuple[str, KeySequence]]:
@@ -241,16 +274,6 @@ def _table(
 
 
 def _column(row: Mapping[str, Any]) -> Column:
-    sequence = None
-    if row["sequence"] is not None:
-        sequence = KeySequence(
-            row["sequence"],
-            row["sequence_owned"],
-            row["sequence_ownable"],
-            row["increment"],
-            row["max_value"],
-            row["sequence_readable"],
-        )
     # The attributes follow the column's name, which might contain their words.
     not_null = (row["not_null_definition"] or "").removeprefix(f"NOT NULL {row['name']}")
     return Column(
@@ -266,7 +289,23 @@ def _column(row: Mapping[str, Any]) -> Column:
         identity=Identity(row["identity"]),
         generated=GeneratedAs(row["expression"], stored=row["generated"] == "s") if row["generated"] else None,
         collation=row["collation"],
-        sequence=sequence,
+        sequence=None if row["sequence"] is None else _sequence(row),
+    )
+
+
+def _sequence(row: Mapping[str, Any]) -> KeySequence:
+    return KeySequence(
+        name=row["sequence"],
+        owned=row["owned"],
+        ownable=row["ownable"],
+        increment=row["increment"],
+        max_value=row["max_value"],
+        readable=row["readable"],
+        usable=row["usable"],
+        settable=row["settable"],
+        alterable=row["alterable"],
+        schema=row["schema"],
+        schema_usable=row["schema_usable"],
     )
 
 

@@ -17,6 +17,9 @@ HELPER_PREFIX = "reconcile_"
 #: NAMEDATALEN - 1: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
 MAX_NAME_LENGTH = 63
 
+#: The highest value of each type that a sequence can generate.
+MAX_INTEGERS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
+
 
 def identifier(*names: str) -> str:
     """Return `names` quoted and joined by dots: ``"public"."patients"``."""
@@ -27,6 +30,17 @@ def literal(text: str) -> str:
     """Return `text` as a string constant of SQL, whatever standard_conforming_strings is."""
     quoted = "'{}'".format(text.replace("'", "''"))
     return "E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted
+
+
+def sequence_name(table: str, column: str) -> str:
+    """Return the name that PostgreSQL gives the sequence of a serial or an identity: it shortens the longer part first."""
+    table_bytes, column_bytes = table.encode(), column.encode()
+    while len(table_bytes) + len(column_bytes) > MAX_NAME_LENGTH - len("__seq"):
+        if len(table_bytes) > len(column_bytes):
+            table_bytes = table_bytes[:-1]
+        else:
+            column_bytes = column_bytes[:-1]
+    return f"{table_bytes.decode(errors='ignore')}_{column_bytes.decode(errors='ignore')}_seq"
 
 
 def truncated(name: str) -> str:
@@ -77,7 +91,9 @@ def is_helper_name(name: str) -> bool:
 class Sequence:
     """A sequence that generates the values of a column. `next_value` is None where it wasn't read.
 
-    `ownable` is whether the column can own it: no other column uses it, and it has the table's schema and owner.
+    `ownable` is whether the column can own it: no other column uses it, and it has the table's schema and owner. What this
+    role may do: `readable` is SELECT, `usable` nextval(), `settable` setval(), `alterable` ALTER SEQUENCE, `schema_usable`
+    USAGE on the schema `schema`, without which it may do nothing.
     """
 
     name: str
@@ -87,6 +103,11 @@ class Sequence:
     max_value: int
     readable: bool
     next_value: int | None = None
+    usable: bool = True
+    settable: bool = True
+    alterable: bool = True
+    schema: str = ""
+    schema_usable: bool = True
 
 
 class Identity(StrEnum):
@@ -118,6 +139,7 @@ class Column:
     """A column. `python_default` is the SQL value that Django's AddField writes into existing rows without a `default`.
 
     A declared column `may_be_stricter` where a migration's own SQL may have given it a default, or made it NOT NULL.
+    `former_sequences` are those that generated its values, as far as that can be known, where nothing generates them now.
     NOT NULL is a constraint since PostgreSQL 18. `not_null_inherits` is whether the table's children inherit it,
     `not_null_inherited` whether the table inherits it from its parent.
     """
@@ -137,6 +159,7 @@ class Column:
     sequence: Sequence | None = None
     python_default: str | None = None
     may_be_stricter: bool = False
+    former_sequences: tuple[Sequence, ...] = ()
 
     @property
     def generates_keys(self) -> bool:

@@ -16,11 +16,12 @@ def refusals_of(database: Database) -> list[dict[str, Any]]:
     return refusals
 
 
-def run_remedies(database: Database, migrating: Database) -> list[str]:
-    """Run the statements of all refusals; a superuser, as `database`, runs what the role may not. Return the codes."""
-    refusals = refusals_of(migrating)
-    for refusal in refusals:
+def run_remedies(database: Database, migrating: Database) -> dict[str, list[str]]:
+    """Run the statements of all refusals; a superuser, as `database`, runs what the role may not. Return them by code."""
+    by_code: dict[str, list[str]] = {}
+    for refusal in refusals_of(migrating):
         statements = refusal["statements"]
+        by_code.setdefault(refusal["code"], []).extend(statements)
         assert all(statement in refusal["remedy"] for statement in statements), "a remedy tells its statements"
         # A GRANT by a role that may not grant is a mere warning where it has any privilege on the object.
         if not statements or statements[0].startswith("GRANT"):
@@ -30,7 +31,7 @@ def run_remedies(database: Database, migrating: Database) -> list[str]:
             migrating.execute(*statements)
         except InsufficientPrivilege:
             database.execute(*statements)
-    return [refusal["code"] for refusal in refusals]
+    return by_code
 
 
 def told_everywhere(migrating: Database, code: str, name: str) -> None:

@@ -6,6 +6,8 @@ from clinic_project.reconciliation.tests.support.catalog import named, object_id
 from clinic_project.reconciliation.tests.support.databases import Database
 
 from .outcomes import Expectations
+from .remedies import run_remedies
+from .rows import ROWS
 from .tables import TABLES
 
 GENERATED = [table for table in TABLES if table != "appointments"]
@@ -143,6 +145,168 @@ class TestState12NoGenerator:
         expected.converges(database)
 
 
+def next_record(database: Database) -> int:
+    """Insert a record as another program would, and return its key."""
+    key: int = database.value(
+        """INSERT INTO medical_records (clinic_id, patient_id, template_id, template_name, template_snapshot, values)
+           SELECT clinic_id, id, 1, 'x', '{}', '{}' FROM patients LIMIT 1 RETURNING id"""
+    )
+    return key
+
+
+class TestState12LostDefault:
+    """The default of a key is lost, and the sequence that it named is there: no key is given twice."""
+
+    LOST = (
+        "ALTER TABLE medical_records ALTER id DROP IDENTITY",
+        "CREATE SEQUENCE medical_records_id_seq AS integer",
+    )
+
+    @pytest.mark.parametrize(
+        ("sequence", "following"),
+        [
+            pytest.param(("SELECT setval('medical_records_id_seq', 1000)",), 1001, id="ahead"),
+            pytest.param(("SELECT setval('medical_records_id_seq', 1000, false)",), 1000, id="restarted ahead"),
+            pytest.param(("SELECT setval('medical_records_id_seq', 7)",), ROWS + 1, id="behind"),
+            pytest.param((f"SELECT setval('medical_records_id_seq', {ROWS}, false)",), ROWS + 1, id="at the highest"),
+            pytest.param(
+                ("ALTER SEQUENCE medical_records_id_seq MAXVALUE 100",), ROWS + 1, id="with too low a maximum"
+            ),
+            pytest.param(
+                ("ALTER SEQUENCE medical_records_id_seq INCREMENT -1 MINVALUE -9 START -1",), ROWS + 1, id="downwards"
+            ),
+            pytest.param(
+                (
+                    "CREATE SEQUENCE another OWNED BY medical_records.id",
+                    "SELECT setval('another', 5000), setval('medical_records_id_seq', 1000)",
+                ),
+                5001,
+                id="one of two",
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("owned", [True, False])
+    def test_12_its_sequence_only_moves_forwards(
+        self,
+        owned: bool,
+        sequence: tuple[str, ...],
+        following: int,
+        database: Database,
+        owner: Database,
+        expected: Expectations,
+    ):
+        owner.execute(*self.LOST, *sequence)
+        if owned:
+            owner.execute("ALTER SEQUENCE medical_records_id_seq OWNED BY medical_records.id")
+        assert owner.migrate().status == 0
+        expected.converges(database)
+        # Some of the values may have been used up by the checks.
+        assert owner.value("SELECT nextval(pg_get_serial_sequence('medical_records', 'id'))") >= following
+        assert next_record(owner) > max(ROWS, following)
+
+    def test_12_a_long_name_and_no_key(self, database: Database, owner: Database, expected: Expectations):
+        owner.execute(
+            "ALTER TABLE user_clinic_associations ALTER id DROP IDENTITY",
+            "ALTER TABLE user_clinic_associations DROP CONSTRAINT user_clinic_associations_pkey",
+            "CREATE SEQUENCE user_clinic_associations_id_seq",
+            "SELECT setval('user_clinic_associations_id_seq', 7000)",
+        )
+        assert owner.migrate().status == 0
+        expected.converges(database)
+        sequence = owner.value("SELECT pg_get_serial_sequence('user_clinic_associations', 'id')")
+        assert owner.value(f"SELECT nextval('{sequence}')") > 7000
+
+    def test_12_its_sequence_is_another_roles(self, database: Database, owner: Database, expected: Expectations):
+        """What it has given can't be read: that is refused, with the GRANT."""
+        database.execute(*self.LOST, "SELECT setval('medical_records_id_seq', 1000)")
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        assert "medical_records.id [may-not-use-sequence]" in outcome.errors
+        assert run_remedies(database, owner).keys() == {"may-not-use-sequence"}
+        assert owner.migrate().status == 0
+        expected.converges(database)
+        assert next_record(owner) > 1000
+
+    def test_12_its_sequence_serves_another_table(self, database: Database, owner: Database, expected: Expectations):
+        """That one keeps it; an identity begins past what it has given."""
+        owner.execute(
+            *self.LOST,
+            "SELECT setval('medical_records_id_seq', 1000)",
+            "CREATE TABLE reports (id integer DEFAULT nextval('medical_records_id_seq'))",
+        )
+        assert owner.migrate().status == 0
+        expected.converges(database)
+        assert next_record(owner) > 1000
+        assert owner.value("SELECT nextval('medical_records_id_seq')") == 1001
+
+
+class TestState12SequenceOfAnotherRole:
+    """A key's sequence belongs to somebody else: what the role can't do with it is refused, with the statements."""
+
+    SERIAL = (
+        "ALTER TABLE medical_records ALTER id DROP IDENTITY",
+        "CREATE SCHEMA numbers",
+        "CREATE SEQUENCE numbers.of_records",
+        "ALTER TABLE medical_records ALTER id SET DEFAULT nextval('numbers.of_records')",
+    )
+
+    @pytest.mark.parametrize(
+        "granted",
+        [
+            pytest.param((), id="nothing"),
+            pytest.param(("GRANT USAGE ON SCHEMA numbers TO PUBLIC",), id="only the schema"),
+            pytest.param(("GRANT ALL ON SEQUENCE numbers.of_records TO PUBLIC",), id="only the sequence"),
+            pytest.param(
+                ("GRANT USAGE ON SCHEMA numbers TO PUBLIC", "GRANT USAGE ON SEQUENCE numbers.of_records TO PUBLIC"),
+                id="what inserts require",
+            ),
+            pytest.param(
+                (
+                    "GRANT USAGE ON SCHEMA numbers TO PUBLIC",
+                    "GRANT USAGE, SELECT ON SEQUENCE numbers.of_records TO PUBLIC",
+                ),
+                id="all but setval",
+            ),
+        ],
+    )
+    def test_12_a_privilege_is_missing(
+        self, granted: tuple[str, ...], database: Database, owner: Database, expected: Expectations
+    ):
+        database.execute(*self.SERIAL, *granted)
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        assert "medical_records.id [may-not-use-sequence]" in outcome.errors
+        assert "GRANT USAGE, SELECT, UPDATE ON SEQUENCE numbers.of_records" in outcome.errors
+        statements = run_remedies(database, owner)["may-not-use-sequence"]
+        assert any("ON SCHEMA" in each for each in statements) == (
+            "GRANT USAGE ON SCHEMA numbers TO PUBLIC" not in granted
+        )
+        assert owner.migrate().status == 0
+        assert owner.manage("reconcile", "--check").status == 0
+        assert next_record(owner) > ROWS
+
+    def test_12_its_maximum_is_too_low(self, database: Database, owner: Database):
+        database.execute(
+            *self.SERIAL,
+            "GRANT USAGE ON SCHEMA numbers TO PUBLIC",
+            "GRANT ALL ON SEQUENCE numbers.of_records TO PUBLIC",
+            "ALTER SEQUENCE numbers.of_records MAXVALUE 300",
+        )
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        assert "medical_records.id [not-owner]" in outcome.errors
+        assert run_remedies(database, owner).keys() == {"not-owner"}
+        assert owner.migrate().status == 0
+        assert owner.manage("reconcile", "--check").status == 0
+        assert next_record(owner) > ROWS
+
+    def test_12_an_identity_needs_no_privilege(self, database: Database, owner: Database, expected: Expectations):
+        database.execute("REVOKE ALL ON SEQUENCE medical_records_id_seq FROM CURRENT_USER, PUBLIC")
+        assert owner.migrate().status == 0
+        expected.converges(database)
+        assert next_record(owner) > ROWS
+
+
 class TestState12HighestKey:
     """A row has the highest key of the type: a sequence that was moved past it would have no value left."""
 
@@ -153,6 +317,14 @@ class TestState12HighestKey:
         assert outcome.printed.count("clinics_id_seq") == 0
         database.execute("INSERT INTO clinics (name) VALUES ('One more')", "DELETE FROM clinics WHERE id = 2147483647")
         expected.converges(database)
+
+    def test_12_the_generator_is_lost(self, database: Database):
+        database.execute(
+            "INSERT INTO clinics (id, name) VALUES (2147483647, 'Nobody')", "ALTER TABLE clinics ALTER id DROP IDENTITY"
+        )
+        assert database.migrate().status == 0
+        database.execute("INSERT INTO clinics (name) VALUES ('One more')")
+        assert database.value("SELECT max(id) FROM clinics WHERE id < 2147483647") == ROWS + 1
 
 
 class TestState13MissingPrimaryKey:

@@ -55,7 +55,7 @@ class TestState20RowSecurity:
         database.execute(*self.SECURED)
         before = fingerprints(database, BACKFILLED)
         assert owner.migrate().status == 1
-        assert run_remedies(database, owner) == ["row-level-security"]
+        assert run_remedies(database, owner).keys() == {"row-level-security"}
         assert owner.migrate().status == 0
         assert lost_or_changed(database, before, BACKFILLED) == []
         database.execute(
@@ -119,7 +119,7 @@ class TestState20HiddenParents:
         for outcome in reported:
             assert "don't exist" not in outcome.printed
             assert "Traceback" not in outcome.printed
-        assert run_remedies(database, owner)[0] == "row-level-security"
+        assert "row-level-security" in run_remedies(database, owner)
         assert owner.migrate().status == 0
         assert lost_or_changed(database, before, {}) == []
         database.execute(

@@ -19,6 +19,10 @@ class TestSettings:
         "DROP INDEX idx_medical_records_created",
         "ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL, ALTER version DROP DEFAULT",
         "UPDATE medical_records SET is_deleted = NULL WHERE id % 3 = 0",
+        "ALTER TABLE patient_photos ALTER id DROP IDENTITY",
+        "CREATE SEQUENCE patient_photos_id_seq OWNED BY patient_photos.id",
+        "SELECT setval('patient_photos_id_seq', 5)",
+        "ALTER TABLE patient_photos ALTER id SET DEFAULT nextval('patient_photos_id_seq')",
     )
 
     @pytest.mark.parametrize(
@@ -27,6 +31,7 @@ class TestSettings:
             "standard_conforming_strings = off",
             "DateStyle = 'German, DMY'",
             "session_replication_role = replica",
+            "quote_all_identifiers = on",
             "default_transaction_isolation = serializable",
             "idle_session_timeout = '50ms'",
             "statement_timeout = '20ms'",

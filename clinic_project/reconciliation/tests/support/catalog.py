@@ -85,7 +85,7 @@ def read_catalog(database: Database, tables: Collection[str], schema: str = "pub
     catalog: Catalog = {}
     with database.cursor() as cursor:
         # With nothing on the search path, every name is printed with its schema's.
-        cursor.execute("SET search_path = ''")
+        cursor.execute("SET search_path = ''; SET quote_all_identifiers = off")
         for kind, query in _QUERIES.items():
             cursor.execute(query, {"schema": schema, "tables": list(tables)})
             for table, name, *facts in cursor.fetchall():

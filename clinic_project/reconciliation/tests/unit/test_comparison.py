@@ -94,6 +94,11 @@ DIFFERENCES: list[tuple[Kind, Table, tuple[str, str, str]]] = [
         table(columns=(serial(ID, next_value=4), STATUS, PATIENT, NOTE), next_keys={"id": 10}),
         ("id", "next value at least 10", "4"),
     ),
+    (
+        Kind.SEQUENCE_PRIVILEGES,
+        table(columns=(serial(ID, usable=False), STATUS, PATIENT, NOTE)),
+        ("id", "privileges on public.visit_id_seq", "not all of them"),
+    ),
     (Kind.INDEX_MISSING, table(indexes=()), ("visit_status", "USING btree (status)", "nothing")),
     (
         Kind.INDEX_NAME,
