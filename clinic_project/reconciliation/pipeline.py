@@ -37,6 +37,7 @@ from .planning.script import ScriptSettings
 from .planning.serving import ServingProblem, serving_problems, tables_to_be_empty
 from .schema.declared import declared_schema
 from .schema.introspection import read_schema
+from .schema.migrated_columns import migrated_columns
 from .schema.model import Schema, Server, Table
 from .server_requirements import require_server
 from .sqlstates import LOCK_NOT_AVAILABLE, QUERY_CANCELED, connection_lost, sqlstate
@@ -105,6 +106,9 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, declared: Schema, b
     index_names = [index.name for table in declared.tables.values() for index in table.indexes]
     actual = read_schema(connection, declared.name, tables, index_names, lock_timeout=budgets.lock_timeout)
     differences = compare(declared, actual)
+    if differences.has_renamed_columns:
+        # Reading all migrations takes longer than most inspections, and is seldom necessary.
+        differences = compare(declared, actual, migrated_columns())
     return Inspection(server, declared, differences, make_plan(differences, server))
 
 

@@ -5,7 +5,8 @@ one, and what it has that no model declares. Objects are matched by signature fi
 under a wrong name is only renamed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 
 from ..schema.model import Relation, Schema, Table
 from .columns import column_differences
@@ -16,7 +17,10 @@ from .matching import Matches
 from .undeclared import Unclaimed, leftovers, undeclared_objects
 
 
-def compare(declared: Schema, actual: Schema) -> Differences:
+def compare(
+    declared: Schema, actual: Schema, migrated_columns: Mapping[str, Collection[str]] = MappingProxyType({})
+) -> Differences:
+    """Return how the schemas differ. `migrated_columns` are those that migrations ever declared, by table."""
     items: list[Difference] = []
     undeclared: list[Undeclared] = []
     for name, table in declared.tables.items():
@@ -25,7 +29,7 @@ def compare(declared: Schema, actual: Schema) -> Differences:
             items.append(_missing_table(table, actual.name_owners.get(name)))
             continue
         matches = Matches.of(table, actual_table)
-        of_table = list(_table_differences(table, actual_table, matches))
+        of_table = list(_table_differences(table, actual_table, matches, migrated_columns.get(name, ())))
         unclaimed = Unclaimed.of(table, actual_table, matches, of_table)
         items += [*of_table, *leftovers(unclaimed)]
         undeclared += undeclared_objects(unclaimed)
@@ -39,10 +43,11 @@ def _missing_table(declared: Table, name_owner: Relation | None) -> Difference:
     return NotATable(name, Kind.TABLE_NOT_A_TABLE, name, "a table", name_owner.kind.label, name_owner)
 
 
-def _table_differences(declared: Table, actual: Table, matches: Matches) -> Iterator[Difference]:
+def _table_differences(
+    declared: Table, actual: Table, matches: Matches, migrated: Collection[str]
+) -> Iterator[Difference]:
     if declared.logged and not actual.logged:
         yield UnloggedTable(declared.name, Kind.TABLE_UNLOGGED, declared.name, "LOGGED", "UNLOGGED")
-    for column in declared.columns.values():
-        yield from column_differences(actual, column)
+    yield from column_differences(declared, actual, migrated)
     for differences in (index_differences, key_differences, foreign_key_differences, check_differences):
         yield from differences(declared, actual, matches)

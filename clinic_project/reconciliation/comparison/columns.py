@@ -1,6 +1,6 @@
 """Differences between a declared column and the actual one of its name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from ..schema.model import MAX_INTEGERS, Column, Identity, Table
 from .differences import ColumnDifference, Difference, Kind, MissingColumn
@@ -9,13 +9,39 @@ from .differences import ColumnDifference, Difference, Kind, MissingColumn
 _DifferenceFactory = Callable[[Kind, str, str], Difference]
 
 
-def column_differences(table: Table, declared: Column) -> Iterator[Difference]:
-    actual = table.columns.get(declared.name)
-    if actual is None:
-        definition = declared.definition
-        yield MissingColumn(table.name, Kind.COLUMN_MISSING, declared.name, definition, "nothing", declared)
-    else:
-        yield from _differences(table, declared, actual)
+def column_differences(declared: Table, actual: Table, migrated: Collection[str]) -> Iterator[Difference]:
+    """Yield the differences of a table's columns. `migrated` are the columns that migrations ever declared."""
+    missing = [column for column in declared.columns.values() if column.name not in actual.columns]
+    known = {*declared.columns, *migrated}
+    candidates = {column.name: _candidates(column, actual, known) for column in missing}
+    for column in declared.columns.values():
+        if column.name in candidates:
+            yield _missing_column(actual, column, candidates)
+        else:
+            yield from _differences(actual, column, actual.columns[column.name])
+
+
+def _missing_column(table: Table, declared: Column, candidates: Mapping[str, tuple[str, ...]]) -> MissingColumn:
+    own = candidates[declared.name]
+    rivals = [name for name, others in candidates.items() if name != declared.name and not set(own).isdisjoint(others)]
+    definition = declared.definition
+    return MissingColumn(
+        table.name, Kind.COLUMN_MISSING, declared.name, definition, "nothing", declared, own, tuple(rivals)
+    )
+
+
+def _candidates(declared: Column, table: Table, known: Collection[str]) -> tuple[str, ...]:
+    """Return the columns that may be the missing column `declared`, renamed: of its type, NOT NULL and not `known`.
+
+    Those of a nullable column aren't looked for: no insert fails without it, and its name may be put right later.
+    """
+    if not declared.not_null:
+        return ()
+    return tuple(
+        column.name
+        for column in table.columns.values()
+        if column.name not in known and column.not_null and column.storage_definition == declared.storage_definition
+    )
 
 
 def _differences(table: Table, declared: Column, actual: Column) -> Iterator[Difference]:

@@ -90,7 +90,11 @@ class UnloggedTable(Difference):
 
 @dataclass(frozen=True, slots=True)
 class MissingColumn(Difference):
+    """`candidates` are the columns that may be this one, renamed; `rivals` other missing columns that these may be."""
+
     declared: Column
+    candidates: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +223,11 @@ class Differences:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def has_renamed_columns(self) -> bool:
+        """Whether a missing column may only have been renamed."""
+        return any(isinstance(item, MissingColumn) and item.candidates for item in self.items)
 
     def of(self, table: str, *kinds: Kind) -> list[Difference]:
         return [item for item in self.items if item.table == table and item.kind in kinds]

@@ -62,6 +62,7 @@ class RefusalCode(StrEnum):
     PARENT_WITHOUT_KEY = "parent-without-key"
     PARTITIONED = "partitioned"
     READ_ONLY = "read-only"
+    RENAMED_COLUMN = "renamed-column"
     REPLICA_IDENTITY = "replica-identity"
     ROW_LEVEL_SECURITY = "row-level-security"
     STATEMENT_FAILED = "statement-failed"

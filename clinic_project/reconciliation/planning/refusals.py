@@ -5,7 +5,7 @@ In the reasons of those that count rows, {rows} and {keys} are placeholders: see
 
 from collections.abc import Sequence
 
-from ..comparison.differences import ColumnDifference, ConstraintDifference, Difference, IndexDifference
+from ..comparison.differences import ColumnDifference, ConstraintDifference, Difference, IndexDifference, MissingColumn
 from ..schema.model import Column, Constraint, Relation, Server, Table, TableElsewhere, identifier
 from ..schema.model import Sequence as KeySequence
 from .plan import Refusal, RefusalCode, Step
@@ -313,6 +313,30 @@ def column_type(table: Table, item: ColumnDifference, cost: str, conversion: str
         item.name,
         f"expected {item.declared_text}, found {item.actual_text}. Converting it may fail or change values, and {cost}",
         f"After a backup, run: {conversion} Then run migrate again.",
+    )
+
+
+def renamed_column(table: Table, item: MissingColumn) -> Refusal:
+    """Refuse to add a column that may only have been renamed. Its statements are empty where it isn't known from what."""
+    column, candidates = item.declared, item.candidates
+    renames = tuple(
+        f"ALTER TABLE {table.sql_name} RENAME COLUMN {identifier(name)} TO {identifier(item.name)}"
+        for name in candidates
+    )
+    has_value = column.default is not None and not column.default_volatile
+    definition = column.definition if has_value or column.identity else column.storage_definition
+    add = f"ALTER TABLE {table.sql_name} ADD COLUMN {identifier(item.name)} {definition}"
+    values = "" if has_value or column.backfill_value or column.identity else " and set its values"
+    has = "has" if len(candidates) == 1 else "have"
+    rivals = f" It may be another missing column of that type as well: {', '.join(item.rivals)}." if item.rivals else ""
+    return Refusal(
+        RefusalCode.RENAMED_COLUMN,
+        table.name,
+        item.name,
+        f"the column is missing, and {', '.join(candidates)}, which no model and no migration ever declared, {has} exactly"
+        f" its type, {column.storage_definition} NOT NULL: it may have been renamed.{rivals}",
+        f"If it was, run {', or '.join(renames)}. If it wasn't, run {add}{values}. {_AGAIN.capitalize()}",
+        renames if len(renames) == 1 and not item.rivals else (),
     )
 
 

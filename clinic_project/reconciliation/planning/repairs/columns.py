@@ -23,6 +23,9 @@ def _repair(phase: Phase, table: Table, column: Column, *steps: Step) -> Repair:
 
 
 def add_column(table: Table, item: MissingColumn, backfills: Backfills) -> Plan:
+    """Add a column, unless it may only have been renamed: it would be empty, and its values would be in the other."""
+    if item.candidates:
+        return plan_of(refusals.renamed_column(table, item))
     return plan_of(_repair(Phase.COLUMNS, table, item.declared, *_addition(table, item.declared, backfills)))
 
 

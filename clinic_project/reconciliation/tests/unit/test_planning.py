@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from ...comparison import compare
 from ...comparison.differences import Kind
 from ...planning.plan import Lock, NoteCode, RefusalCode
-from ...schema.model import HelperRole, Identity, Relation, RelationKind, helper_name
+from ...planning.planner import make_plan
+from ...schema.model import HelperRole, Identity, Relation, RelationKind, Schema, helper_name
 from .schemas import (
     BY_STATUS,
     HAS_STATUS,
@@ -259,6 +261,53 @@ def test_all_columns_are_backfilled_in_the_same_update():
     statements = [step.sql for step in plan(nullable, declared=declared).steps if step.backfill]
     assert all('"patient_id"' in sql and '"status"' in sql for sql in statements)
     assert len(statements) == 4  # two, and their retries
+
+
+class TestRenamedColumns:
+    RENAMED = replace(STATUS, name="state", default=None)
+
+    def refusal(self, *columns, declared=None, migrated=()):
+        compared = compare(
+            Schema("public", {"visit": declared or table()}),
+            Schema(
+                "public",
+                {"visit": table(columns=(ID, PATIENT, NOTE, *columns), indexes=(), constraints=(PRIMARY_KEY,))},
+            ),
+            {"visit": migrated},
+        )
+        return next((r for r in make_plan(compared, SERVER).refusals if r.code is RefusalCode.RENAMED_COLUMN), None)
+
+    def test_one_of_its_type_may_be_it(self):
+        refusal = self.refusal(self.RENAMED)
+        assert refusal.statements == ('ALTER TABLE "public"."visit" RENAME COLUMN "state" TO "status"',)
+        assert "ADD COLUMN \"status\" text DEFAULT 'open'::text NOT NULL" in refusal.remedy
+
+    @pytest.mark.parametrize(
+        "column",
+        [
+            replace(RENAMED, not_null=False),
+            replace(RENAMED, type="character varying(5)"),
+            replace(RENAMED, collation='"pg_catalog"."C"'),
+        ],
+        ids=["nullable", "another type", "another collation"],
+    )
+    def test_others_may_not(self, column):
+        assert self.refusal(column) is None
+
+    def test_what_a_migration_removed_is_not_it(self):
+        assert self.refusal(self.RENAMED, migrated=("state",)) is None
+
+    def test_several_may_be_it(self):
+        refusal = self.refusal(self.RENAMED, replace(self.RENAMED, name="condition"))
+        assert refusal.statements == ()
+        assert '"state" TO "status"' in refusal.remedy
+        assert '"condition" TO "status"' in refusal.remedy
+
+    def test_it_may_be_several(self):
+        other = replace(STATUS, name="mood")
+        refusal = self.refusal(self.RENAMED, declared=table(columns=(ID, STATUS, PATIENT, NOTE, other)))
+        assert refusal.statements == ()
+        assert "mood" in refusal.reason
 
 
 def test_a_serial_is_advanced_forward_only():

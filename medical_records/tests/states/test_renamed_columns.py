@@ -1,0 +1,102 @@
+"""Missing columns beside one that nobody declared (state 33): perhaps these were only renamed."""
+
+import pytest
+
+from clinic_project.reconciliation.tests.support.databases import Database
+from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
+
+from .outcomes import Expectations
+from .remedies import run_remedies
+
+
+class TestState33RenamedColumns:
+    @pytest.mark.parametrize(
+        ("table", "column", "renamed"),
+        [
+            ("medical_record_templates", "name", "title"),
+            ("medical_records", "is_deleted", "trashed"),
+            ("medical_records", "values", "Data, of all"),
+            ("medical_records", "patient_id", "subject_id"),
+            ("medical_records", "created_at", "at"),
+            ("patient_photos", "size_bytes", "bytes"),
+            ("patient_photos", "id", "photo_id"),
+            ("clinics", "name", "title"),
+        ],
+    )
+    def test_33_is_refused_with_the_rename(
+        self, table: str, column: str, renamed: str, database: Database, owner: Database, expected: Expectations
+    ):
+        before = fingerprints(database)
+        database.execute(f'ALTER TABLE {table} RENAME "{column}" TO "{renamed}"')
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        assert f"{table}.{column} [renamed-column]" in outcome.errors
+        assert f'RENAME COLUMN "{renamed}" TO "{column}"' in outcome.errors
+        (rename,) = run_remedies(database, owner)["renamed-column"]
+        assert rename.startswith("ALTER TABLE")
+        assert owner.migrate().status == 0
+        assert lost_or_changed(database, before, {}) == []
+        expected.converges(database)
+
+    def test_33_it_was_not_renamed(self, database: Database, owner: Database, expected: Expectations):
+        """What is printed for that adds the column, and the undeclared one stays."""
+        database.execute(
+            "ALTER TABLE medical_records DROP is_deleted",
+            "ALTER TABLE medical_records ADD archived boolean NOT NULL DEFAULT true",
+        )
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        add = 'ALTER TABLE "public"."medical_records" ADD COLUMN "is_deleted" boolean DEFAULT false NOT NULL'
+        assert f"If it wasn't, run {add}. Then run migrate again." in " ".join(outcome.errors.split())
+        owner.execute(add)
+        expected.converges(database, keeping=lambda key: "archived" in key.name)
+
+    @pytest.mark.parametrize("table", ["medical_records", "medical_record_templates"])
+    def test_33_without_a_value(self, table: str, database: Database, owner: Database, expected: Expectations):
+        """The column that is printed for one without a default is nullable, until its values are set."""
+        database.execute(f"ALTER TABLE {table} RENAME clinic_id TO tenant_id")
+        outcome = owner.migrate()
+        add = f'ALTER TABLE "public"."{table}" ADD COLUMN "clinic_id" integer'
+        assert f"If it wasn't, run {add} and set its values." in " ".join(outcome.errors.split())
+        owner.execute(add, f"UPDATE {table} SET clinic_id = tenant_id")
+        database.execute(f"ALTER TABLE {table} ALTER tenant_id DROP NOT NULL")
+        assert owner.migrate().status == 0
+        assert owner.manage("reconcile", "--check").status == 0
+
+    def test_33_several_may_be_it(self, database: Database, owner: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE medical_records RENAME is_deleted TO trashed",
+            "ALTER TABLE medical_records ADD archived boolean NOT NULL DEFAULT true",
+        )
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        assert 'RENAME COLUMN "trashed" TO' in outcome.errors
+        assert 'RENAME COLUMN "archived" TO' in outcome.errors
+        assert run_remedies(database, owner) == {"renamed-column": []}
+        owner.execute("ALTER TABLE medical_records RENAME trashed TO is_deleted")
+        expected.converges(database, keeping=lambda key: "archived" in key.name)
+
+    def test_33_it_may_be_several(self, database: Database, owner: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE patient_photos RENAME is_deleted TO trashed", "ALTER TABLE patient_photos DROP is_pending"
+        )
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        assert run_remedies(database, owner) == {"renamed-column": []}
+        owner.execute("ALTER TABLE patient_photos RENAME trashed TO is_deleted")
+        expected.converges(database)
+
+    def test_33_a_nullable_one_is_added(self, database: Database, owner: Database, expected: Expectations):
+        database.execute("ALTER TABLE medical_records RENAME deleted_at TO trashed_at")
+        outcome = owner.migrate()
+        assert outcome.status == 0
+        assert "column trashed_at" in outcome.printed
+        expected.converges(database, keeping=lambda key: "trashed_at" in key.name)
+
+    def test_33_of_another_type_or_nullable(self, database: Database, expected: Expectations):
+        """These can't be the missing column."""
+        database.execute(
+            "ALTER TABLE medical_records DROP is_deleted",
+            "ALTER TABLE medical_records ADD archived boolean DEFAULT true, ADD stars integer NOT NULL DEFAULT 5",
+        )
+        assert database.migrate().status == 0
