@@ -297,7 +297,7 @@ def forecast_migrate(
     connection: BaseDatabaseWrapper, inspection: Inspection, budgets: Budgets, timeout: float | None = None
 ) -> Forecast:
     """Return what `migrate` would refuse now: of the history, of the schema, and for rows. Nothing is changed."""
-    expected = forecast(connection, inspection, timeout)
+    expected = forecast(connection, inspection, budgets, timeout)
     return replace(expected, refusals=(*history_refusals(connection, budgets), *expected.refusals))
 
 
@@ -338,7 +338,7 @@ def _history_table_refusals(connection: BaseDatabaseWrapper, budgets: Budgets) -
     if not MigrationRecorder(connection).has_table():
         return ()
     inspection = inspect(connection, *_declared_history_table(connection), budgets)
-    return _without_types(forecast(connection, inspection).refusals)
+    return _without_types(forecast(connection, inspection, budgets).refusals)
 
 
 def _declared_history_table(connection: BaseDatabaseWrapper) -> tuple[Server, Schema]:

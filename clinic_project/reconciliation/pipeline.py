@@ -25,7 +25,9 @@ from .comparison.differences import Differences
 from .conf import Budgets, milliseconds
 from .exceptions import LockNotAvailable, ReconciliationError
 from .execution.abandonment import UnblockedRepairs
+from .execution.backfill import BackfillRunner
 from .execution.executor import Executor
+from .execution.locks import LockRetry
 from .execution.migration_lock import MIGRATION_LOCK
 from .execution.reporter import Reporter
 from .execution.row_checks import find_violations
@@ -135,7 +137,9 @@ class Forecast:
     complete: bool = True
 
 
-def forecast(connection: BaseDatabaseWrapper, inspection: Inspection, timeout: float | None = None) -> Forecast:
+def forecast(
+    connection: BaseDatabaseWrapper, inspection: Inspection, budgets: Budgets, timeout: float | None = None
+) -> Forecast:
     """Return the plan's refusals, and those for rows that would make its steps fail now. Nothing is changed.
 
     With a `timeout`, no more rows are looked at once a query of them has taken so many seconds.
@@ -143,7 +147,7 @@ def forecast(connection: BaseDatabaseWrapper, inspection: Inspection, timeout: f
     unblocked, refusals, complete = UnblockedRepairs(inspection.plan.repairs, Blockers()), [], True
     for repair in unblocked:
         try:
-            refusal = _precheck(connection, repair, timeout)
+            refusal = _precheck(connection, repair, budgets, timeout)
         except Error as error:
             if sqlstate(error) != QUERY_CANCELED:
                 raise
@@ -156,14 +160,30 @@ def forecast(connection: BaseDatabaseWrapper, inspection: Inspection, timeout: f
     return Forecast(tuple(merged(found)), complete)
 
 
-def _precheck(connection: BaseDatabaseWrapper, repair: Repair, timeout: float | None) -> Refusal | None:
-    """Return the first refusal for rows that violate what the repair's steps require: there, it would be abandoned."""
+def _precheck(
+    connection: BaseDatabaseWrapper, repair: Repair, budgets: Budgets, timeout: float | None
+) -> Refusal | None:
+    """Return the first refusal for rows that the repair's steps would meet: there, it would be abandoned."""
     queries = dict.fromkeys(step.violations for step in repair.steps if step.violations is not None)
     for query in queries:
         refusal = None if query.after_backfill else _ask(connection, query, timeout)[1]
         if refusal is not None:
             return refusal
-    return None
+    # Whoever is in a hurry doesn't have rows updated either, though that is rolled back.
+    tried = repair.steps if timeout is None else ()
+    return next((refusal for step in tried if (refusal := _dry_run(connection, step, budgets)) is not None), None)
+
+
+def _dry_run(connection: BaseDatabaseWrapper, step: Step, budgets: Budgets) -> Refusal | None:
+    """Return the refusal for what triggers do to the rows of a backfill, which its first batch shows if it can be run."""
+    reporter = Reporter()
+    backfill = BackfillRunner(connection, budgets.batch_rows, LockRetry(connection, budgets, reporter), reporter)
+    try:
+        return backfill.dry_run(step)
+    except Error as error:
+        if connection_lost(error):
+            raise
+        return None
 
 
 def runnable_plan(connection: BaseDatabaseWrapper, inspection: Inspection) -> Plan:

@@ -3,9 +3,12 @@
 from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..planning.plan import Backfill, Step
+from ..planning import refusals
+from ..planning.plan import Backfill, Refusal, Step
+from .abandonment import RepairAbandoned
 from .locks import LockRetry
 from .reporter import Reporter
 
@@ -38,8 +41,11 @@ class BackfillRunner:
         2. Rows that other sessions change meanwhile may move to new blocks: backfill the blocks that were added since.
         3. Repeat 2 until no blocks were added, or nothing was changed in those that were.
 
-        Raises RepairAbandoned where a batch doesn't get its locks within the budget.
+        Raises RepairAbandoned where a batch doesn't get its locks within the budget, or a trigger changes other columns.
         """
+        return sum(self._run_part(step, part) for part in backfill.parts)
+
+    def _run_part(self, step: Step, backfill: Backfill) -> int:
         first, rows = 0, 0
         while True:
             (end,) = self._fetch_row(_BLOCKS, [backfill.table])
@@ -60,8 +66,8 @@ class BackfillRunner:
         """
         width, rows = INITIAL_WIDTH, 0
         while first < end:
-            statement = backfill.batch(first, first + width, self.batch_rows)
-            found, changed = self.locks.until_granted(step, partial(self._run_batch, statement))
+            run = self._run_checked_batch if backfill.triggers else self._run_batch
+            found, changed = self.locks.until_granted(step, partial(run, step, backfill, first, first + width))
             rows += changed
             # If rows were found and none was changed, a trigger prevents it, and would again.
             if found < self.batch_rows or not changed:
@@ -70,18 +76,61 @@ class BackfillRunner:
             self.reporter.progressed(step, min(first, end), end)
         return rows
 
-    def _run_batch(self, statement: str) -> tuple[int, int]:
+    def _run_batch(self, step: Step, backfill: Backfill, first: int, end: int) -> tuple[int, int]:
         """Return how many rows were found, and how many of them have a value now.
 
         All statements are sent in one message: five messages would take a tenth of a batch's time.
         """
+        statement = backfill.batch(first, end, self.batch_rows)
         found, changed = self._fetch_row(self.locks.in_one_message(statement))
         return found, changed
+
+    def _run_checked_batch(self, step: Step, backfill: Backfill, first: int, end: int) -> tuple[int, int]:
+        """Run a batch whose UPDATE fires triggers, and return the same. Raises RepairAbandoned if they do more to the rows.
+
+        1. Lock the rows, so that only triggers change them meanwhile.
+        2. Change them, and compare each before and after: that shows what triggers do before a row is changed.
+        3. Fire the deferred triggers, and look for rows that were changed again: that shows what others do afterwards.
+        """
+        with self.locks.transaction() as cursor:
+            return self._check_batch(cursor, step, backfill, first, end)
+
+    def _check_batch(self, cursor: Any, step: Step, backfill: Backfill, first: int, end: int) -> tuple[int, int]:
+        found, ctids = _fetch(cursor, backfill.locked_batch(first, end, self.batch_rows))
+        if not found:
+            return 0, 0
+        filled, changed, old_ctids, new_ctids, columns = _fetch(cursor, backfill.checked_update(ctids))
+        if columns:
+            raise RepairAbandoned(refusals.trigger_changes_rows(step, columns, before=True))
+        if changed:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute(backfill.changed_again(old_ctids, new_ctids))
+            if cursor.fetchone() is not None:
+                raise RepairAbandoned(refusals.trigger_changes_rows(step, (), before=False))
+        return found, filled
+
+    def dry_run(self, step: Step) -> Refusal | None:
+        """Return the refusal of the first batch, if triggers change its rows otherwise. It is rolled back in any case."""
+        for part in step.backfill.parts if step.backfill is not None else ():
+            if part.triggers:
+                (end,) = self._fetch_row(_BLOCKS, [part.table])
+                try:
+                    with self.locks.transaction() as cursor:
+                        self._check_batch(cursor, step, part, 0, end)
+                        transaction.set_rollback(True, using=self.connection.alias)
+                except RepairAbandoned as abandoned:
+                    return abandoned.refusal
+        return None
 
     def _fetch_row(self, sql: str, parameters: list[Any] | None = None) -> Any:
         with self.connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             return cursor.fetchone()
+
+
+def _fetch(cursor: Any, sql: str) -> Any:
+    cursor.execute(sql)
+    return cursor.fetchone()
 
 
 def next_width(width: int, fullness: float) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
-from ..schema.model import ObjectReference
+from ..schema.model import ObjectReference, UpdateTrigger, literal
 
 
 class Phase(IntEnum):
@@ -66,6 +66,7 @@ class RefusalCode(StrEnum):
     REPLICA_IDENTITY = "replica-identity"
     ROW_LEVEL_SECURITY = "row-level-security"
     STATEMENT_FAILED = "statement-failed"
+    TRIGGER_CHANGES_ROWS = "trigger-changes-rows"
     UNLOGGED = "unlogged"
 
     @property
@@ -217,12 +218,42 @@ class Backfill:
 
     `other_columns` get their values (pairs of column and value) in the same UPDATE where they are NULL: if such a column is
     NOT NULL NOT VALID, say, no row in which it is NULL can be updated otherwise. All names are quoted.
+
+    `triggers` are those that the UPDATE fires. Where there are any, it is run by its `parts`, which check what the triggers
+    do to the rows: the rows of each of the `descendants`, which may have columns of their own, are changed by themselves.
     """
 
     table: str
     column: str
     value: str
     other_columns: tuple[tuple[str, str], ...] = ()
+    triggers: tuple[UpdateTrigger, ...] = ()
+    descendants: tuple[str, ...] = ()
+    only: bool = False
+
+    @property
+    def parts(self) -> tuple["Backfill", ...]:
+        if not self.triggers:
+            return (self,)
+        return tuple(
+            replace(
+                self,
+                table=table,
+                triggers=tuple(trigger for trigger in self.triggers if trigger.table == table),
+                descendants=(),
+                only=True,
+            )
+            for table in (self.table, *self.descendants)
+        )
+
+    @property
+    def update(self) -> str:
+        """The UPDATE of all rows at once."""
+        return f"UPDATE {self.target} SET {self.assignments} WHERE {self.column} IS NULL"
+
+    @property
+    def target(self) -> str:
+        return f"ONLY {self.table}" if self.only else self.table
 
     @property
     def assignments(self) -> str:
@@ -237,12 +268,92 @@ class Backfill:
         since another session may have set a value meanwhile.
         """
         return (
-            f"WITH found AS MATERIALIZED (SELECT ctid FROM {self.table} WHERE ctid >= '({first_block},0)'"
-            f" AND ctid < '({end_block},0)' AND {self.column} IS NULL LIMIT {rows}),"
-            f" filled AS (UPDATE {self.table} SET {self.assignments} WHERE ctid = ANY (ARRAY(SELECT ctid FROM found))"
+            f"WITH found AS MATERIALIZED ({self._selection(first_block, end_block, rows)}),"
+            f" filled AS (UPDATE {self.target} SET {self.assignments} WHERE ctid = ANY (ARRAY(SELECT ctid FROM found))"
             f" AND {self.column} IS NULL RETURNING {self.column} IS NOT NULL AS has_value)"
             " SELECT (SELECT count(*) FROM found), count(*) FILTER (WHERE has_value) FROM filled"
         )
+
+    def _selection(self, first_block: int, end_block: int, rows: int) -> str:
+        return (
+            f"SELECT ctid FROM {self.target} WHERE ctid >= '({first_block},0)'"
+            f" AND ctid < '({end_block},0)' AND {self.column} IS NULL LIMIT {rows}"
+        )
+
+    # Where triggers are fired, a batch has several statements in one transaction.
+
+    def locked_batch(self, first_block: int, end_block: int, rows: int) -> str:
+        """Return the query that locks the rows of a batch, so that only triggers change them: their number and ctids."""
+        selection = self._selection(first_block, end_block, rows)
+        return f"SELECT count(*), array_agg(ctid)::text FROM ({selection} FOR NO KEY UPDATE) AS found"
+
+    def checked_update(self, ctids: str) -> str:
+        """Return the UPDATE of the locked rows at `ctids`, which compares each before and after.
+
+        It returns how many have a value now; how many were changed; their old and new ctids; and the names of the columns
+        that differ, apart from those that were NULL and got a value, and from generated ones.
+        """
+        filled = ", ".join(literal(_unquoted(column)) for column in (self.column, *dict(self.other_columns)))
+        return f"""
+            WITH reconcile_found AS MATERIALIZED (
+                SELECT ctid AS reconcile_ctid, to_jsonb(reconcile_row) AS reconcile_before
+                FROM {self.target} AS reconcile_row WHERE ctid = ANY ('{ctids}'::tid[])
+            ),
+            reconcile_filled AS (
+                UPDATE {self.target} AS reconcile_row SET {self.assignments} FROM reconcile_found
+                WHERE reconcile_row.ctid = reconcile_found.reconcile_ctid
+                RETURNING reconcile_row.{self.column} IS NOT NULL AS has_value, reconcile_ctid AS old_ctid,
+                          reconcile_row.ctid AS new_ctid, reconcile_before AS before, to_jsonb(reconcile_row) AS after
+            )
+            SELECT count(*) FILTER (WHERE has_value), count(*), array_agg(old_ctid)::text, array_agg(new_ctid)::text,
+                   (SELECT array_agg(DISTINCT key) FROM reconcile_filled, {_differing("before", "after")}
+                    WHERE NOT (key IN ({filled}) AND before -> key = 'null') AND {self._not_generated})
+            FROM reconcile_filled
+        """
+
+    def changed_again(self, old_ctids: str, new_ctids: str) -> str:
+        """Return the query for the old ctid of a row that was changed again after the UPDATE; for no row if none was."""
+        return (
+            f"SELECT old FROM unnest('{old_ctids}'::tid[], '{new_ctids}'::tid[]) AS pair(old, new)"
+            f" WHERE NOT EXISTS (SELECT FROM {self.target} WHERE ctid = pair.new) LIMIT 1"
+        )
+
+    def row_before(self, ctid: str) -> str:
+        return f"SELECT to_jsonb(reconcile_row)::text FROM {self.target} AS reconcile_row WHERE ctid = '{ctid}'"
+
+    def update_row(self, ctid: str) -> str:
+        return f"UPDATE {self.target} SET {self.assignments} WHERE ctid = '{ctid}'"
+
+    def changed_columns(self, key: tuple[str, ...], before: str) -> str:
+        """Return the query for the names of the columns in which the row `before`, found by its `key`, differs now."""
+        record = f"jsonb_populate_record(NULL::{self.table}, {literal(before)})"
+        conditions = " AND ".join(f"reconcile_row.{column} = (SELECT {column} FROM {record})" for column in key)
+        filled = ", ".join(literal(_unquoted(column)) for column in (self.column, *dict(self.other_columns)))
+        return f"""
+            SELECT array_agg(key) FROM (SELECT {literal(before)}::jsonb AS before, to_jsonb(reconcile_row) AS after
+                                        FROM {self.target} AS reconcile_row WHERE {conditions}) AS compared,
+                   {_differing("before", "after")}
+            WHERE NOT (key IN ({filled}) AND before -> key = 'null') AND {self._not_generated}
+        """
+
+    @property
+    def _not_generated(self) -> str:
+        return (
+            "key NOT IN (SELECT attname::text FROM pg_attribute"
+            f" WHERE attrelid = {literal(self.table)}::regclass AND attgenerated <> '')"
+        )
+
+
+def _differing(before: str, after: str) -> str:
+    """Return the FROM item of the keys whose values differ in two JSON objects of the same keys."""
+    return (
+        f"LATERAL (SELECT key FROM jsonb_each({before}) AS old(key, value) WHERE value IS DISTINCT FROM {after} -> key)"
+        " AS differing"
+    )
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"')
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ In the reasons of those that count rows, {rows} and {keys} are placeholders: see
 from collections.abc import Sequence
 
 from ..comparison.differences import ColumnDifference, ConstraintDifference, Difference, IndexDifference, MissingColumn
-from ..schema.model import Column, Constraint, Relation, Server, Table, TableElsewhere, identifier
+from ..schema.model import Column, Constraint, Relation, Server, Table, TableElsewhere, UpdateTrigger, identifier
 from ..schema.model import Sequence as KeySequence
-from .plan import Refusal, RefusalCode, Step
+from .plan import Backfill, Refusal, RefusalCode, Step
 
 _AGAIN = "then run migrate again."
 
@@ -384,6 +384,46 @@ def nulls_kept(table: Table, column: Column) -> Refusal:
         "{rows} NULL in a column that is declared NOT NULL, and remained so when it was set to its default ({keys}).",
         "Find the trigger or rule of the table that prevents the change, and disable it during the repair"
         f" (ALTER TABLE {table.sql_name} DISABLE TRIGGER …, or RULE …), {_AGAIN}",
+    )
+
+
+def trigger_changes_rows(step: Step, columns: Sequence[str], *, before: bool) -> Refusal:
+    """Refuse a backfill whose UPDATE fires triggers that change the rows otherwise: before it does, or afterwards."""
+    backfill = _backfill(step)
+    triggers = [trigger for trigger in backfill.triggers if trigger.before == before]
+    changed = f"would change {', '.join(columns)}" if columns else "would change the rows again"
+    statements = _without(triggers, backfill)
+    return Refusal(
+        RefusalCode.TRIGGER_CHANGES_ROWS,
+        step.table,
+        _unquoted(backfill.column),
+        f"expected that to {step.reason.removesuffix(', in batches')} changes nothing else, found that the"
+        f" {_named(triggers)} {changed}. The batch was rolled back.",
+        f"Set it while that is disabled: {'; '.join(statements)}. Meanwhile it isn't fired for other sessions either, unless"
+        f" you run these in one transaction, which makes writers wait. {_AGAIN.capitalize()}",
+        statements,
+    )
+
+
+def _backfill(step: Step) -> Backfill:
+    assert step.backfill is not None  # only backfills are checked for what triggers do  # noqa: S101
+    return step.backfill
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"')
+
+
+def _named(triggers: Sequence[UpdateTrigger]) -> str:
+    return ", ".join(f"{'rule' if trigger.rule else 'trigger'} {trigger.name}" for trigger in triggers)
+
+
+def _without(triggers: Sequence[UpdateTrigger], backfill: Backfill) -> tuple[str, ...]:
+    """Return the statements that run a backfill's UPDATE while triggers are disabled."""
+    return (
+        *(trigger.disable for trigger in triggers),
+        backfill.update,
+        *(trigger.enable for trigger in reversed(triggers)),
     )
 
 

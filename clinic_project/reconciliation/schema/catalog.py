@@ -82,6 +82,31 @@ RELATIONS = """
     ORDER BY c.relname, n.nspname
 """
 
+# What an UPDATE of the tables fires, or is rewritten by; and the tables that inherit from them, whose rows it changes, too.
+# The numbers are bits of tgtype: BEFORE, and UPDATE. The rules of an inheriting table don't apply to its parent's UPDATE.
+UPDATE_TRIGGERS = """
+    WITH RECURSIVE family (root, oid) AS (
+        SELECT oid, oid FROM unnest(%s::oid[]) AS asked(oid)
+        UNION SELECT f.root, i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.oid
+    ),
+    fired AS (
+        SELECT g.tgrelid AS oid, g.tgname AS name, g.tgtype & 2 <> 0 AS before, g.tgenabled AS enabled, false AS rule,
+               ARRAY(SELECT a.attname::text FROM pg_attribute a
+                     WHERE a.attrelid = g.tgrelid AND a.attnum = ANY (g.tgattr::int2[])) AS columns
+        FROM pg_trigger g WHERE NOT g.tgisinternal AND g.tgtype & 16 <> 0 AND g.tgenabled <> 'D'
+        UNION ALL
+        SELECT ev_class, rulename, true, ev_enabled, true, '{}' FROM pg_rewrite WHERE ev_type = '2' AND ev_enabled <> 'D'
+    )
+    SELECT f.root AS table_oid, n.nspname AS schema, c.relname AS relation, f.root <> f.oid AS inherits,
+           t.name, t.before, t.enabled::text, t.rule, t.columns
+    FROM family f
+    JOIN pg_class c ON c.oid = f.oid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN fired t ON t.oid = f.oid AND (f.oid = f.root OR NOT t.rule)
+    WHERE t.name IS NOT NULL OR f.root <> f.oid
+    ORDER BY f.root, f.oid, t.name
+"""
+
 # What this role may do with the sequence q in the schema n. A list of privileges asks for any of them.
 SEQUENCE_PRIVILEGES = """
     n.nspname AS schema, has_schema_privilege(n.oid, 'USAGE') AS schema_usable,

@@ -27,6 +27,7 @@ from .model import (
     Server,
     Table,
     TableElsewhere,
+    UpdateTrigger,
     identifier,
     literal,
     sequence_name,
@@ -142,8 +143,13 @@ class _Reader:
         columns = self._grouped(catalog.COLUMNS, list(found))
         indexes = self._grouped(catalog.INDEXES, list(found))
         constraints = self._grouped(catalog.CONSTRAINTS, list(found))
+        triggers = self._grouped(catalog.UPDATE_TRIGGERS, list(found)) if declared_names else {}
         by_name = {
-            row["name"]: _table(self.schema, row, columns[oid], indexes[oid], constraints[oid], shadowing)
+            row["name"]: replace(
+                _table(self.schema, row, columns[oid], indexes[oid], constraints[oid], shadowing),
+                descendants=tuple(dict.fromkeys(_member(each) for each in triggers.get(oid, ()) if each["inherits"])),
+                update_triggers=tuple(_update_trigger(each) for each in triggers.get(oid, ()) if each["name"]),
+            )
             for oid, row in found.items()
         }
         if declared_names:
@@ -270,6 +276,21 @@ def _table(
         triggers=tuple(row["triggers"] or ()),
         rules=tuple(row["rules"] or ()),
         children=tuple(row["children"] or ()),
+    )
+
+
+def _member(row: Mapping[str, Any]) -> str:
+    return identifier(row["schema"], row["relation"])
+
+
+def _update_trigger(row: Mapping[str, Any]) -> UpdateTrigger:
+    return UpdateTrigger(
+        name=row["name"],
+        table=_member(row),
+        before=row["before"],
+        columns=tuple(row["columns"]),
+        mode={"A": "ALWAYS", "R": "REPLICA"}.get(row["enabled"], ""),
+        rule=row["rule"],
     )
 
 

@@ -333,13 +333,43 @@ class RelationKind(StrEnum):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class UpdateTrigger:
+    """A trigger that an UPDATE of the rows of `table` (a quoted name) fires, or a rule that rewrites it.
+
+    `columns` are those that an UPDATE must set to fire it; none if any UPDATE does. `before` is whether it fires before a
+    row is changed, and may change what is written. `mode` is the word of ENABLE ALWAYS and ENABLE REPLICA, or empty.
+    """
+
+    name: str
+    table: str
+    before: bool
+    columns: tuple[str, ...] = ()
+    mode: str = ""
+    rule: bool = False
+
+    @property
+    def disable(self) -> str:
+        return f"ALTER TABLE {self.table} DISABLE {self._what}"
+
+    @property
+    def enable(self) -> str:
+        return f"ALTER TABLE {self.table} ENABLE {self.mode} {self._what}".replace("  ", " ", 1)
+
+    @property
+    def _what(self) -> str:
+        return f"{'RULE' if self.rule else 'TRIGGER'} {identifier(self.name)}"
+
+
 @dataclass(frozen=True)
 class Table:
     """A table, and what decides how it may be changed.
 
-    `rows` is the planner's estimate. `children` are the tables that inherit from it. `shadowed_by` is the schema of another
-    table of its name that is earlier on the search path. `rows_hidden` is whether row-level security hides rows from this
-    role. `next_keys` is the highest value in the rows plus one, for a primary key whose values a sequence generates.
+    `rows` is the planner's estimate. `children` are the tables that inherit from it, `descendants` these and all that
+    inherit from them (quoted names). `update_triggers` are those of the table and of its descendants. `shadowed_by` is the
+    schema of another table of its name that is earlier on the search path. `rows_hidden` is whether row-level security
+    hides rows from this role. `next_keys` is the highest value in the rows plus one, for a primary key whose values a
+    sequence generates.
     """
 
     schema: str
@@ -358,6 +388,8 @@ class Table:
     triggers: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
+    descendants: tuple[str, ...] = ()
+    update_triggers: tuple[UpdateTrigger, ...] = ()
     next_keys: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property

@@ -1,7 +1,9 @@
 """Backfills that others interfere with: later writes, triggers, publications."""
 
+import threading
 from collections.abc import Callable
 
+import pytest
 from django.db import connections
 
 from clinic_project.reconciliation.conf import Budgets
@@ -10,6 +12,7 @@ from clinic_project.reconciliation.migration_history import declared_by_migratio
 from clinic_project.reconciliation.pipeline import reconcile
 from clinic_project.reconciliation.tests.support.catalog import named
 from clinic_project.reconciliation.tests.support.databases import Database, default_connection_to
+from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 from clinic_project.reconciliation.tests.support.interruptions import (
     recorded_statements,
     session_ended,
@@ -17,6 +20,7 @@ from clinic_project.reconciliation.tests.support.interruptions import (
 
 from .damages import BACKFILLED
 from .outcomes import Expectations
+from .remedies import run_remedies
 from .rows import ROWS
 
 
@@ -90,6 +94,146 @@ class TestTriggers:
             keeping=named("forbid"),
             backfilled=BACKFILLED,
         )
+
+
+def stamp(
+    body: str, *, timing: str = "BEFORE UPDATE", table: str = "medical_records", name: str = "stamp"
+) -> tuple[str, ...]:
+    """Return the statements that make a trigger, and the function of its name, which does `body`."""
+    function = f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$"
+    return function, f"CREATE TRIGGER {name} {timing} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
+
+
+class TestState32TriggersThatChangeOtherColumns:
+    """A backfill changes no column but its own, whatever its UPDATE fires."""
+
+    NULLABLE = (
+        "ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL",
+        "UPDATE medical_records SET is_deleted = NULL WHERE id % 3 = 0",
+    )
+    AGAIN = "IF pg_trigger_depth() = 1 THEN UPDATE medical_records SET version = version + 1 WHERE id = NEW.id; END IF;"
+
+    @pytest.mark.parametrize(
+        ("triggers", "named_columns"),
+        [
+            pytest.param(stamp("NEW.updated_at = now();"), "updated_at", id="a time"),
+            pytest.param(stamp("NEW.version = OLD.version + 1;"), "version", id="a counter"),
+            pytest.param(
+                stamp("NEW.version = OLD.version + 1; NEW.updated_at = now();"), "updated_at, version", id="both"
+            ),
+            pytest.param(
+                stamp("IF NEW.id = 231 THEN NEW.updated_at = now(); END IF;"), "updated_at", id="of one of the rows"
+            ),
+            pytest.param(
+                stamp("NEW.updated_at = now();", timing="BEFORE UPDATE OF is_deleted"),
+                "updated_at",
+                id="of this column",
+            ),
+            pytest.param(stamp(AGAIN, timing="AFTER UPDATE"), "the rows again", id="afterwards"),
+            pytest.param(
+                (
+                    stamp(AGAIN)[0],
+                    """CREATE CONSTRAINT TRIGGER stamp AFTER UPDATE ON medical_records DEFERRABLE INITIALLY DEFERRED
+                       FOR EACH ROW EXECUTE FUNCTION stamp()""",
+                ),
+                "the rows again",
+                id="at the commit",
+            ),
+            pytest.param(
+                (*stamp("NEW.updated_at = now();"), "ALTER TABLE medical_records ENABLE ALWAYS TRIGGER stamp"),
+                "updated_at",
+                id="always enabled",
+            ),
+        ],
+    )
+    def test_32_is_refused_with_the_remedy(
+        self,
+        triggers: tuple[str, ...],
+        named_columns: str,
+        database: Database,
+        owner: Database,
+        expected: Expectations,
+        settings,
+    ):
+        settings.RECONCILIATION = {"batch_rows": ROWS}
+        database.execute(*self.NULLABLE)
+        before = fingerprints(database, BACKFILLED)
+        owner.execute(*triggers)
+        enabled = "SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal"
+        enabled_before = database.rows(enabled)
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        printed = " ".join(outcome.errors.split())
+        assert "medical_records.is_deleted [trigger-changes-rows]" in printed
+        assert f"the trigger stamp would change {named_columns}." in printed
+        assert lost_or_changed(database, before, BACKFILLED) == []
+        disable, update, enable = run_remedies(database, owner)["trigger-changes-rows"]
+        assert disable.endswith('DISABLE TRIGGER "stamp"')
+        assert update.startswith("UPDATE")
+        assert enable.endswith('TRIGGER "stamp"')
+        assert owner.migrate().status == 0
+        assert lost_or_changed(database, before, BACKFILLED) == []
+        assert database.rows(enabled) == enabled_before
+        expected.converges(database, keeping=named("stamp", "stamp on stamp", "stamp on public.stamp"))
+
+    def test_32_others_are_fired_and_see_the_backfill(
+        self, database: Database, owner: Database, expected: Expectations
+    ):
+        """A history is kept, and a column that is generated from it follows."""
+        database.execute(*self.NULLABLE)
+        owner.execute(
+            "CREATE TABLE history (id integer, was boolean, now boolean)",
+            *stamp("INSERT INTO history VALUES (NEW.id, OLD.is_deleted, NEW.is_deleted);", timing="AFTER UPDATE"),
+            *stamp("NEW.updated_at = now();", timing="BEFORE UPDATE OF version", name="of_another_column"),
+            *stamp("NEW.updated_at = now();", timing="BEFORE INSERT", name="of_an_insert"),
+            *stamp("NEW.updated_at = now();", name="disabled"),
+            "ALTER TABLE medical_records DISABLE TRIGGER disabled",
+            "ALTER TABLE medical_records ADD gone boolean GENERATED ALWAYS AS (coalesce(is_deleted, true)) STORED",
+        )
+        assert owner.migrate().status == 0
+        assert database.value("SELECT count(*) FROM history WHERE was IS NULL AND NOT now") == ROWS // 3
+        assert database.value("SELECT count(*) FROM medical_records WHERE gone <> is_deleted") == 0
+        assert database.value("SELECT is_deleted FROM medical_records WHERE id = 3") is False
+        assert owner.manage("reconcile", "--check").status == 0
+
+    def test_32_rows_of_a_table_that_inherits(self, database: Database, owner: Database, expected: Expectations):
+        """Its own triggers are fired, and its own columns may be what they change."""
+        database.execute(*self.NULLABLE)
+        owner.execute(
+            'CREATE TABLE "Old records" (touched integer DEFAULT 0) INHERITS (medical_records)',
+            'INSERT INTO "Old records" SELECT * FROM ONLY medical_records',
+            *stamp("NEW.touched = OLD.touched + 1;", table='"Old records"'),
+        )
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        assert "the trigger stamp would change touched." in " ".join(outcome.errors.split())
+        assert database.value('SELECT count(*) FROM "Old records" WHERE is_deleted IS NULL') == ROWS // 3
+        assert len(run_remedies(database, owner)["trigger-changes-rows"]) == 3
+        assert owner.migrate().status == 0
+        assert owner.manage("reconcile", "--check").status == 0
+        assert database.value('SELECT sum(touched) FROM "Old records"') == 0
+
+    def test_32_other_sessions_change_the_rows_meanwhile(self, database: Database, settings):
+        """What they change isn't taken for what a trigger does."""
+        settings.RECONCILIATION = {"batch_rows": 3}
+        database.execute(*self.NULLABLE, *stamp("NULL;"))
+        stopped = threading.Event()
+
+        def write() -> None:
+            with database.cursor() as cursor:
+                while not stopped.is_set():
+                    cursor.execute(
+                        "UPDATE medical_records SET version = version + 1 WHERE id = 3 + 3 * floor(random() * 70)"
+                    )
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            outcome = database.migrate()
+        finally:
+            stopped.set()
+            writer.join()
+        assert outcome.status == 0, outcome.printed
 
 
 def test_a_published_table_without_a_key(database: Database, expected: Expectations):

@@ -188,11 +188,17 @@ def set_not_null_steps(table: Table, column: Column, backfills: Backfills) -> tu
 
 
 def _backfill(table: Table, column: Column, value: str, backfills: Backfills) -> Step:
-    name = identifier(column.name)
-    other_columns = tuple((identifier(other), v) for other, v in backfills.items() if other != column.name)
-    backfill = Backfill(table.sql_name, name, value, other_columns)
+    others = {other: v for other, v in backfills.items() if other != column.name}
+    backfill = Backfill(
+        table.sql_name,
+        identifier(column.name),
+        value,
+        tuple((identifier(other), v) for other, v in others.items()),
+        tuple(t for t in table.update_triggers if not t.columns or {column.name, *others}.intersection(t.columns)),
+        table.descendants,
+    )
     return Step(
-        (f"UPDATE {table.sql_name} SET {backfill.assignments} WHERE {name} IS NULL",),
+        (backfill.update,),
         table.name,
         Lock.ROW_EXCLUSIVE,
         f"set {column.name} to {value} where it is NULL, in batches",

@@ -19,8 +19,8 @@ class Loader:
 
     def __post_init__(self) -> None:
         for number, operations in enumerate(self.operations):
-            migration = migrations.Migration(f"{number:04}", "visits")
-            migration.operations.extend(operations)
+            made = type("Migration", (migrations.Migration,), {"operations": list(operations)})
+            migration = made(f"{number:04}", "visits")
             self.graph.add_node(("visits", migration.name), migration)
             if number:
                 self.graph.add_dependency(migration, ("visits", migration.name), ("visits", f"{number - 1:04}"))
