@@ -35,6 +35,7 @@ from .execution.sessions import lock_holders
 from .planning.blockers import Blockers
 from .planning.plan import Note, Plan, Refusal, Repair, Step, ViolationQuery, merged
 from .planning.planner import make_plan
+from .planning.refusals import statement_failed
 from .planning.script import ScriptSettings
 from .planning.serving import ServingProblem, serving_problems, tables_to_be_empty
 from .schema.declared import declared_schema
@@ -42,7 +43,14 @@ from .schema.introspection import read_schema
 from .schema.migrated_columns import migrated_columns
 from .schema.model import Schema, Server, Table
 from .server_requirements import require_server
-from .sqlstates import LOCK_NOT_AVAILABLE, QUERY_CANCELED, connection_lost, sqlstate
+from .sqlstates import (
+    LOCK_NOT_AVAILABLE,
+    QUERY_CANCELED,
+    RAISE_EXCEPTION,
+    connection_lost,
+    message,
+    sqlstate,
+)
 
 #: How often a plan is made and run, at most. One round is enough, unless the schema is changed meanwhile.
 MAX_ROUNDS = 3
@@ -170,20 +178,26 @@ def _precheck(
         if refusal is not None:
             return refusal
     # Whoever is in a hurry doesn't have rows updated either, though that is rolled back.
-    tried = repair.steps if timeout is None else ()
-    return next((refusal for step in tried if (refusal := _dry_run(connection, step, budgets)) is not None), None)
+    return _dry_run_backfills(connection, repair, budgets) if timeout is None else None
 
 
-def _dry_run(connection: BaseDatabaseWrapper, step: Step, budgets: Budgets) -> Refusal | None:
-    """Return the refusal for what triggers do to the rows of a backfill, which its first batch shows if it can be run."""
+def _dry_run_backfills(connection: BaseDatabaseWrapper, repair: Repair, budgets: Budgets) -> Refusal | None:
+    """Return the refusal for what triggers do to the rows of the repair's backfills, which their first batches show."""
     reporter = Reporter()
-    backfill = BackfillRunner(connection, budgets.batch_rows, LockRetry(connection, budgets, reporter), reporter)
-    try:
-        return backfill.dry_run(step)
-    except Error as error:
-        if connection_lost(error):
-            raise
-        return None
+    runner = BackfillRunner(connection, budgets.batch_rows, LockRetry(connection, budgets, reporter), reporter)
+    nulls = next((step.violations for step in repair.steps if step.violations is not None), None)
+    for step in repair.steps:
+        try:
+            refusal = runner.dry_run(step, nulls)
+        except Error as error:
+            if connection_lost(error):
+                raise
+            if sqlstate(error) != RAISE_EXCEPTION:
+                continue  # the plan may have yet to create what it sets, or a row is locked
+            refusal = statement_failed(step, ", ".join(repair.names), message(error), RAISE_EXCEPTION)
+        if refusal is not None:
+            return refusal
+    return None
 
 
 def runnable_plan(connection: BaseDatabaseWrapper, inspection: Inspection) -> Plan:

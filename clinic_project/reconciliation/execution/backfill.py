@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..planning import refusals
-from ..planning.plan import Backfill, Refusal, Step
+from ..planning.plan import Backfill, Refusal, Step, ViolationQuery
 from .abandonment import RepairAbandoned
 from .locks import LockRetry
 from .reporter import Reporter
@@ -109,17 +109,23 @@ class BackfillRunner:
                 raise RepairAbandoned(refusals.trigger_changes_rows(step, (), before=False))
         return found, filled
 
-    def dry_run(self, step: Step) -> Refusal | None:
-        """Return the refusal of the first batch, if triggers change its rows otherwise. It is rolled back in any case."""
+    def dry_run(self, step: Step, nulls: ViolationQuery | None) -> Refusal | None:
+        """Return the refusal of the step's first batch, if triggers do more to its rows, or keep them NULL.
+
+        The batch is rolled back in any case. `nulls` is the query whose refusal is for rows that stay NULL.
+        """
         for part in step.backfill.parts if step.backfill is not None else ():
-            if part.triggers:
-                (end,) = self._fetch_row(_BLOCKS, [part.table])
-                try:
-                    with self.locks.transaction() as cursor:
-                        self._check_batch(cursor, step, part, 0, end)
-                        transaction.set_rollback(True, using=self.connection.alias)
-                except RepairAbandoned as abandoned:
-                    return abandoned.refusal
+            if not part.triggers:
+                continue
+            (end,) = self._fetch_row(_BLOCKS, [part.table])
+            try:
+                with self.locks.transaction() as cursor:
+                    found, filled = self._check_batch(cursor, step, part, 0, end)
+                    transaction.set_rollback(True, using=self.connection.alias)
+            except RepairAbandoned as abandoned:
+                return abandoned.refusal
+            if filled < found and nulls is not None:
+                return nulls.refusal_for(found - filled, "in the first batch")
         return None
 
     def _fetch_row(self, sql: str, parameters: list[Any] | None = None) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..comparison.differences import ColumnDifference, ConstraintDifference, Difference, IndexDifference, MissingColumn
 from ..schema.model import Column, Constraint, Relation, Server, Table, TableElsewhere, UpdateTrigger, identifier
 from ..schema.model import Sequence as KeySequence
+from ..sqlstates import RAISE_EXCEPTION
 from .plan import Backfill, Refusal, RefusalCode, Step
 
 _AGAIN = "then run migrate again."
@@ -377,13 +378,18 @@ def nulls_without_default(table: Table, column: Column) -> Refusal:
 
 
 def nulls_kept(table: Table, column: Column) -> Refusal:
+    triggers = [t for t in table.update_triggers if t.before and (not t.columns or column.name in t.columns)]
+    update = f"UPDATE {table.sql_name} SET {{0}} = {column.backfill_value} WHERE {{0}} IS NULL"
+    statements = _without(triggers, update.replace("{0}", identifier(column.name))) if triggers else ()
     return Refusal(
         RefusalCode.NULLS_KEPT,
         table.name,
         column.name,
         "{rows} NULL in a column that is declared NOT NULL, and remained so when it was set to its default ({keys}).",
-        "Find the trigger or rule of the table that prevents the change, and disable it during the repair"
-        f" (ALTER TABLE {table.sql_name} DISABLE TRIGGER …, or RULE …), {_AGAIN}",
+        f"Set it while the {_named(triggers)} is disabled, which may prevent the change: {_in_order(statements)}"
+        if triggers
+        else f"Find what sets it to NULL again, and stop that, {_AGAIN}",
+        statements,
     )
 
 
@@ -392,16 +398,22 @@ def trigger_changes_rows(step: Step, columns: Sequence[str], *, before: bool) ->
     backfill = _backfill(step)
     triggers = [trigger for trigger in backfill.triggers if trigger.before == before]
     changed = f"would change {', '.join(columns)}" if columns else "would change the rows again"
-    statements = _without(triggers, backfill)
+    statements = _without(triggers, backfill.update)
     return Refusal(
         RefusalCode.TRIGGER_CHANGES_ROWS,
         step.table,
         _unquoted(backfill.column),
         f"expected that to {step.reason.removesuffix(', in batches')} changes nothing else, found that the"
         f" {_named(triggers)} {changed}. The batch was rolled back.",
-        f"Set it while that is disabled: {'; '.join(statements)}. Meanwhile it isn't fired for other sessions either, unless"
-        f" you run these in one transaction, which makes writers wait. {_AGAIN.capitalize()}",
+        f"Set it while that is disabled: {_in_order(statements)}",
         statements,
+    )
+
+
+def _in_order(statements: Sequence[str]) -> str:
+    return (
+        f"{'; '.join(statements)}. Meanwhile it isn't fired for other sessions either, unless you run these in one"
+        f" transaction, which makes writers wait. {_AGAIN.capitalize()}"
     )
 
 
@@ -418,11 +430,11 @@ def _named(triggers: Sequence[UpdateTrigger]) -> str:
     return ", ".join(f"{'rule' if trigger.rule else 'trigger'} {trigger.name}" for trigger in triggers)
 
 
-def _without(triggers: Sequence[UpdateTrigger], backfill: Backfill) -> tuple[str, ...]:
+def _without(triggers: Sequence[UpdateTrigger], update: str) -> tuple[str, ...]:
     """Return the statements that run a backfill's UPDATE while triggers are disabled."""
     return (
         *(trigger.disable for trigger in triggers),
-        backfill.update,
+        update,
         *(trigger.enable for trigger in reversed(triggers)),
     )
 
@@ -547,12 +559,18 @@ def locked(step: Step, budget: float, sessions: str) -> Refusal:
 
 
 def statement_failed(step: Step, name: str, message: str, sqlstate: str) -> Refusal:
+    statements: tuple[str, ...] = ()
+    remedy = f"Resolve the cause that the message names, {_AGAIN}"
+    if sqlstate == RAISE_EXCEPTION and step.backfill is not None and step.backfill.triggers:
+        statements = _without(step.backfill.triggers, step.backfill.update)
+        remedy = f"Set it while the {_named(step.backfill.triggers)} is disabled: {_in_order(statements)}"
     return Refusal(
         RefusalCode.STATEMENT_FAILED,
         step.table,
         name,
         f"PostgreSQL refused to {step.reason}: {message} (SQLSTATE {sqlstate}) in: {step.sql}",
-        f"Resolve the cause that the message names, {_AGAIN}",
+        remedy,
+        statements,
     )
 
 

@@ -20,7 +20,7 @@ from clinic_project.reconciliation.tests.support.interruptions import (
 
 from .damages import BACKFILLED
 from .outcomes import Expectations
-from .remedies import run_remedies
+from .remedies import refusals_of, run_remedies
 from .rows import ROWS
 
 
@@ -78,6 +78,31 @@ class TestTriggers:
             remedy=("DROP TRIGGER keep ON medical_records",),
             backfilled={"medical_records.created_at": None},
         )
+
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [
+            ("NEW.is_deleted := OLD.is_deleted;", "nulls-kept"),
+            ("RETURN NULL;", "nulls-kept"),
+            ("RAISE 'records are for ever';", "statement-failed"),
+        ],
+    )
+    def test_the_remedy(self, body: str, code: str, database: Database, owner: Database, expected: Expectations):
+        """It is known before anything is run, and sets the column while the trigger is disabled."""
+        database.execute(
+            "ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL",
+            "UPDATE medical_records SET is_deleted = NULL WHERE id % 3 = 0",
+        )
+        owner.execute(*stamp(body))
+        assert code in {refusal["code"] for refusal in refusals_of(owner)}
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        assert f"medical_records.is_deleted [{code}]" in outcome.errors
+        for refusal in refusals_of(owner):
+            if refusal["code"] == code:
+                owner.execute(*refusal["statements"])
+        assert owner.migrate().status == 0
+        expected.converges(database, keeping=named("stamp", "stamp on stamp", "stamp on public.stamp"))
 
     def test_one_that_allows_no_update(self, database: Database, expected: Expectations):
         database.execute(
@@ -167,7 +192,10 @@ class TestState32TriggersThatChangeOtherColumns:
         assert "medical_records.is_deleted [trigger-changes-rows]" in printed
         assert f"the trigger stamp would change {named_columns}." in printed
         assert lost_or_changed(database, before, BACKFILLED) == []
-        disable, update, enable = run_remedies(database, owner)["trigger-changes-rows"]
+        (refusal,) = refusals_of(owner)
+        assert refusal["code"] == "trigger-changes-rows"
+        disable, update, enable = refusal["statements"]
+        run_remedies(database, owner)
         assert disable.endswith('DISABLE TRIGGER "stamp"')
         assert update.startswith("UPDATE")
         assert enable.endswith('TRIGGER "stamp"')
@@ -208,7 +236,7 @@ class TestState32TriggersThatChangeOtherColumns:
         assert outcome.status == 1
         assert "the trigger stamp would change touched." in " ".join(outcome.errors.split())
         assert database.value('SELECT count(*) FROM "Old records" WHERE is_deleted IS NULL') == ROWS // 3
-        assert len(run_remedies(database, owner)["trigger-changes-rows"]) == 3
+        assert run_remedies(database, owner).keys() == {"trigger-changes-rows"}
         assert owner.migrate().status == 0
         assert owner.manage("reconcile", "--check").status == 0
         assert database.value('SELECT sum(touched) FROM "Old records"') == 0

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from clinic_project.reconciliation.cached_declaration import _declared, inspect_database
+from clinic_project.reconciliation.conf import Budgets
 from clinic_project.reconciliation.pipeline import forecast
 from clinic_project.reconciliation.tests.support.catalog import foreign_key
 from clinic_project.reconciliation.tests.support.databases import Database, default_connection_to
@@ -70,7 +71,7 @@ def _printed_forecast(database: Database, command: str) -> Refused:
 def _of_the_schema_page(database: Database) -> Refused:
     _declared.cache_clear()
     with default_connection_to(database):
-        found = forecast(connection, inspect_database(), timeout=5)
+        found = forecast(connection, inspect_database(), Budgets(), timeout=5)
     _declared.cache_clear()
     assert found.complete
     return {(str(refusal.code), refusal.subject.label) for refusal in found.refusals}
