@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..schema.model import Column, Constraint, HelperRole, Index, Table, helper_name, is_helper_name
+from ..schema.model import Column, Constraint, HelperRole, Index, Table, helper_name, identifier, is_helper_name
 from .differences import (
     ConstraintDifference,
     Difference,
@@ -115,7 +115,11 @@ def _dependents(table: Table) -> Iterator[Undeclared]:
 
 def _column_warning(column: Column) -> str:
     if column.rejects_rows:
-        return "it is NOT NULL without a default, so every INSERT that doesn't name it fails"
+        return (
+            "it is NOT NULL without a default, so every INSERT that doesn't name it fails, this project's as well. Give it a"
+            f" default (ALTER COLUMN {identifier(column.name)} SET DEFAULT a value), let it be NULL"
+            f" (ALTER COLUMN {identifier(column.name)} DROP NOT NULL), or declare it in the model"
+        )
     return ""
 
 

@@ -60,11 +60,18 @@ class ReconcilingCommand(BaseCommand):
             ) from error
 
     def report(self, notes: Iterable[Note], refusals: Iterable[Refusal]) -> None:
-        """Print the notes. Raises CommandError if anything was refused."""
-        for line in notes_lines(notes):
+        """Print the notes, but for warnings. Raises CommandError if anything was refused, after the warnings."""
+        notes, refused = list(notes), list(refusals)
+        for line in notes_lines(note for note in notes if not note.is_warning):
             self.reporter.write(line, self.style.NOTICE)
-        if refused := list(refusals):
+        if refused:
+            self.warn(notes)
             raise CommandError(refusals_text(refused))
+
+    def warn(self, notes: Iterable[Note]) -> None:
+        """Print the warnings among the notes."""
+        for line in notes_lines(note for note in notes if note.is_warning):
+            self.stderr.write(f"Warning: {line.strip()}", self.style.WARNING)
 
     def report_verified(self, inspection: Inspection) -> None:
         count = len(inspection.declared.tables)

@@ -132,15 +132,18 @@ class MigrateRun:
         With --fake, or where all differences are blocked by missing tables, that is only a warning.
         """
         self.command.report(self.command.context.notes, self.refusals)
-        if self.inspection is None:
-            return
-        if self.inspection.in_sync:
-            self.command.report_verified(self.inspection)
-        elif self.inspection.blocked_by_missing_tables or self.fake:
-            text = f"Not as declared:\n{differences_text(self.inspection)}"
+        if self.inspection is not None:
+            self._report_inspection(self.inspection)
+        self.command.warn(self.command.context.notes)
+
+    def _report_inspection(self, inspection: Inspection) -> None:
+        if inspection.in_sync:
+            self.command.report_verified(inspection)
+        elif inspection.blocked_by_missing_tables or self.fake:
+            text = f"Not as declared:\n{differences_text(inspection)}"
             self.command.stderr.write(text, self.command.style.WARNING)
         else:
-            raise CommandError(f"The schema is not as declared:\n{differences_text(self.inspection)}")
+            raise CommandError(f"The schema is not as declared:\n{differences_text(inspection)}")
 
     # Django's signals
 

@@ -7,32 +7,55 @@ from ..comparison.differences import Differences, Undeclared
 from ..schema.model import Relation, Server, Table, identifier
 from .plan import Lock, Note, NoteCode, Repair, Step
 
+#: How many names a note shows, at most.
+_MAX_SHOWN = 3
+
 
 def environment_notes(differences: Differences) -> Iterator[Note]:
     declared, actual = differences.declared.tables, differences.actual
     for table in actual.tables.values():
         if table.shadowed_by is not None and table.name in declared:
             yield _shadowed(table, table.shadowed_by)
-    for relation in actual.same_named:
-        if relation.name in declared and relation.kind.can_be_queried:
-            yield _in_another_schema(relation, actual.name)
+    refused = {(table.schema, table.name) for table in actual.elsewhere if table.name not in actual.tables}
+    same_named = [
+        relation
+        for relation in actual.same_named
+        if relation.name in declared
+        and relation.kind.can_be_queried
+        and (relation.schema, relation.name) not in refused
+    ]
+    if same_named:
+        yield _in_other_schemas(same_named, actual.name)
     yield from _undeclared(differences.undeclared)
 
 
 def _shadowed(table: Table, schema: str) -> Note:
     text = (
         f"queries that name no schema find {identifier(schema, table.name)}, which is earlier on the search path. The one"
-        f" that is reconciled is {table.sql_name}."
+        f" that is reconciled is {table.sql_name}. Put the schema {table.schema} first on the search path."
     )
     return Note(NoteCode.SHADOWED, table.name, table.name, text)
 
 
-def _in_another_schema(relation: Relation, schema: str) -> Note:
+def _in_other_schemas(relations: Sequence[Relation], schema: str) -> Note:
+    """Return one note however many there are: there may be a schema for each of hundreds of tenants."""
+    names, schemas = (sorted({getattr(relation, part) for relation in relations}) for part in ("name", "schema"))
+    found = f"{relations[0].kind.label} of the same name" if len(relations) == 1 else f"{len(relations)} of these names"
     text = (
-        f"the table in the schema {schema} is reconciled; {relation.kind.label} of the same name in the schema"
-        f" {relation.schema} is left alone."
+        f"reconciled in the schema {schema}; {found} in {_some(schemas, 'schema', 'other schemas')}"
+        f" {'is' if len(relations) == 1 else 'are'} left alone."
     )
-    return Note(NoteCode.ANOTHER_SCHEMA, relation.name, relation.name, text)
+    if len(names) == 1:
+        return Note(NoteCode.ANOTHER_SCHEMA, names[0], names[0], text)
+    return Note(NoteCode.ANOTHER_SCHEMA, schema, schema, f"{_some(names, 'table', 'tables')}: {text}")
+
+
+def _some(names: Sequence[str], singular: str, plural: str) -> str:
+    """Return how many names there are, and the first ones."""
+    if len(names) == 1:
+        return f"the {singular} {names[0]}"
+    more = ", …" if len(names) > _MAX_SHOWN else ""
+    return f"{len(names)} {plural} ({', '.join(names[:_MAX_SHOWN])}{more})"
 
 
 def _undeclared(undeclared: Sequence[Undeclared]) -> Iterator[Note]:

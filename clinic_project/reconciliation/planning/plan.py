@@ -83,6 +83,7 @@ class NoteCode(StrEnum):
     """What a person should know. The values are stable, as those of the refusals are."""
 
     ANOTHER_SCHEMA = "another-schema"
+    CLUSTER_MARK_LOST = "cluster-mark-lost"
     DEFAULT_REPLACED = "default-replaced"
     FROZEN_DEFAULT = "frozen-default"
     HISTORY_COMPLETED = "history-completed"
@@ -143,6 +144,11 @@ class Note:
     @property
     def subject(self) -> ObjectReference:
         return ObjectReference(self.table, self.name)
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether the application fails, or reads other tables, until a person does something."""
+        return self.code in (NoteCode.UNDECLARED_COLUMN, NoteCode.SHADOWED)
 
     def __str__(self) -> str:
         return _with_blocked(f"{self.subject.label}: {self.text}", self.blocked)

@@ -217,6 +217,7 @@ FORMER_SEQUENCES = """
 INDEXES = """
     SELECT x.indrelid AS table_oid, i.oid, i.relname AS name, x.indisunique AS is_unique,
            pg_get_indexdef(i.oid) AS definition, i.reloptions AS parameters, x.indisreplident AS replica_identity,
+           x.indisclustered AS clustered, obj_description(i.oid, 'pg_class') AS comment,
            x.indisvalid AND x.indisready AND x.indislive AS valid,
            NOT x.indisvalid AND EXISTS (
                SELECT FROM pg_stat_progress_create_index p
@@ -243,6 +244,7 @@ INDEXES = """
     ORDER BY x.indrelid, i.relname
 """
 
+# A foreign key to a partitioned table has internal ones to its partitions: these aren't read.
 # A foreign key's target is printed as this session sees it: for temporary tables, {schema} replaces their own.
 CONSTRAINTS = """
     SELECT k.conrelid AS table_oid, k.conname AS name, k.contype::text AS kind,
@@ -267,6 +269,7 @@ CONSTRAINTS = """
         FROM pg_namespace n WHERE n.oid = f.relnamespace
     ) fn ON true
     WHERE k.conrelid = ANY (%s) AND k.contype IN ('p', 'u', 'f', 'c', 'x')
+      AND NOT EXISTS (SELECT FROM pg_constraint up WHERE up.oid = k.conparentid AND up.conrelid = k.conrelid)
     ORDER BY k.conrelid, k.conname
 """
 

@@ -354,6 +354,8 @@ def _index(row: Mapping[str, Any]) -> Index:
         parameters=tuple(row["parameters"] or ()),
         columns=tuple(row["columns"] or ()),
         replica_identity=row["replica_identity"],
+        clustered=row["clustered"],
+        comment=row["comment"],
         needed_by=row["needed_by"] or "",
     )
 

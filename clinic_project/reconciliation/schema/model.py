@@ -209,7 +209,8 @@ class Index:
 
     `definition` is its whole definition, from USING on; `body` is that without storage parameters, which may be tuned.
     `keys` (of unique indexes) and `predicate` are parts of it, as SQL. `columns` are the names of all columns in it.
-    `needed_by` describes what depends on it, in PostgreSQL's words, unless it is the index of a constraint.
+    `clustered` is whether CLUSTER orders the table by it. `needed_by` describes what depends on it, in PostgreSQL's words,
+    unless it is the index of a constraint.
     """
 
     name: str
@@ -224,6 +225,8 @@ class Index:
     parameters: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     replica_identity: bool = False
+    clustered: bool = False
+    comment: str | None = None
     needed_by: str = ""
 
     @property

@@ -225,6 +225,41 @@ def identities(database: Database) -> set[str]:
     return {name for (name,) in database.rows("SELECT indexrelid::regclass::text FROM pg_index WHERE indisreplident")}
 
 
+class TestState3WhatAnIndexHas:
+    """The comment and the CLUSTER mark of an index that is replaced are the declared one's then."""
+
+    REPLACED = {
+        "another definition": (
+            "DROP INDEX idx_medical_records_created",
+            "CREATE INDEX idx_medical_records_created ON medical_records (patient_id)",
+        ),
+        "a right one beside it": (
+            "ALTER INDEX idx_medical_records_created RENAME TO the_right_one",
+            "CREATE INDEX idx_medical_records_created ON medical_records (patient_id)",
+        ),
+        "invalid": (
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_medical_records_created'::regclass",
+        ),
+    }
+
+    @pytest.mark.parametrize("damage", REPLACED)
+    def test_03_comment_and_mark_are_kept(self, damage: str, database: Database, expected: Expectations):
+        database.execute(
+            *self.REPLACED[damage],
+            "COMMENT ON INDEX idx_medical_records_created IS 'Don''t drop: 100% of the \"day\" list'",
+        )
+        if damage != "invalid":
+            database.execute("ALTER TABLE medical_records CLUSTER ON idx_medical_records_created")
+        expected.converges(database)
+        assert database.value("SELECT obj_description('idx_medical_records_created'::regclass)") == (
+            'Don\'t drop: 100% of the "day" list'
+        )
+        marked = database.value(
+            "SELECT indisclustered FROM pg_index WHERE indexrelid = 'idx_medical_records_created'::regclass"
+        )
+        assert marked == (damage != "invalid")
+
+
 class TestState4RightObjectOfAWrongName:
     """The index or constraint has another name: it is renamed, and not rebuilt."""
 

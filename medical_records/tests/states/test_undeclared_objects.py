@@ -114,6 +114,50 @@ class TestState18ChildTables:
         assert "medical_records.keep: isn't declared, and is left alone: it rewrites statements" in outcome.printed
 
 
+class TestState18Notes:
+    """What is noted: once, with what to do, and as much as a person can read."""
+
+    def test_18_a_column_that_rejects_inserts_is_warned_of_at_the_end(self, database: Database):
+        database.execute(
+            "DROP INDEX idx_patient_photos_dedup",
+            'ALTER TABLE patients ADD COLUMN "Branch" integer NOT NULL DEFAULT 1, ADD COLUMN nickname text',
+            'ALTER TABLE patients ALTER "Branch" DROP DEFAULT',
+        )
+        for command in ("migrate", "reconcile"):
+            outcome = database.manage(command)
+            assert outcome.status == 0
+            assert "patients.Branch" not in outcome.output
+            assert outcome.errors.startswith("Warning: patients.Branch: isn't declared")
+            assert 'ALTER COLUMN "Branch" DROP NOT NULL' in outcome.errors
+            assert "nickname" in outcome.output
+            assert "nickname" not in outcome.errors
+
+    @pytest.mark.parametrize("schemas", [1, 2, 40])
+    def test_18_tables_of_other_schemas_are_counted(self, schemas: int, database: Database):
+        """As where each tenant has a schema: one note, however many there are."""
+        for number in range(schemas):
+            database.execute(
+                f"CREATE SCHEMA tenant_{number}",
+                f"CREATE TABLE tenant_{number}.patients ()",
+                f"CREATE TABLE tenant_{number}.clinics ()",
+            )
+        (note,) = notes_of(database)
+        assert f"{2 * schemas} of these names" in note["text"]
+        assert note["text"].startswith("2 tables (clinics, patients): reconciled in the schema public")
+        assert database.migrate().output.count("left alone") == 1
+
+    def test_18_internal_foreign_keys_of_partitions_are_not_noted(self, database: Database, expected: Expectations):
+        database.execute(
+            "CREATE TABLE ward (id integer PRIMARY KEY) PARTITION BY RANGE (id)",
+            "CREATE TABLE ward_1 PARTITION OF ward FOR VALUES FROM (1) TO (10)",
+            "CREATE TABLE ward_2 PARTITION OF ward FOR VALUES FROM (10) TO (20)",
+            "ALTER TABLE patients ADD COLUMN ward_id integer CONSTRAINT in_ward REFERENCES ward (id)",
+        )
+        (note,) = notes_of(database)
+        assert note["text"] == "left alone, since no model declares them: column ward_id, constraint in_ward."
+        expected.converges(database, keeping=lambda key: key.table == "patients")
+
+
 def notes_of(database: Database) -> list[dict[str, str]]:
     notes: list[dict[str, str]] = json.loads(database.manage("reconcile", "--json").output)["notes"]
     return notes

@@ -94,6 +94,7 @@ class Command(ReconcilingCommand):
         self.report(result.notes, result.refusals)
         if result.inspection.in_sync:
             self.report_verified(result.inspection)
+        self.warn(result.notes)
 
 
 def as_json(inspection: Inspection, expected: Forecast) -> dict[str, Any]:

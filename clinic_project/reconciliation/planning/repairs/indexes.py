@@ -1,11 +1,12 @@
 """Indexes: built concurrently, renamed, dropped concurrently. Writers don't wait while rows are read."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from ...comparison.differences import Leftover, MatchedIndex, MissingIndex, WrongIndex
-from ...schema.model import HelperRole, Index, Table, helper_name, identifier
-from ..plan import Lock, Phase, Plan, Repair, Step, ViolationQuery, plan_of
+from ...schema.model import HelperRole, Index, Table, helper_name, identifier, literal
+from ..plan import Lock, Note, NoteCode, Phase, Plan, Repair, Step, ViolationQuery, plan_of
 from . import violations
 from .renames import rename_index, rename_statements
 from .replica_identity import replica_identity_clauses
@@ -38,6 +39,7 @@ def rebuild_index(table: Table, item: WrongIndex) -> Plan:
             alter_table(table, f"make {item.name} the replica identity", clause)
             for clause in replica_identity_clauses([item])
         ),
+        *_kept_step(table, item),
     )
     return _repair(Phase.INDEXES, table, [item.name], *steps)
 
@@ -48,9 +50,44 @@ def replace_index(table: Table, item: WrongIndex) -> Plan:
     reason = f"build {index.name} beside the wrong index of that name"
     steps = (
         build_index(table, index, helper, reason, _duplicates(table, index)),
-        *_take_names(table, [(helper, index.name)], [item.conflicting.name], replica_identity_clauses([item])),
+        *_take_names(
+            table, [(helper, index.name)], [item.conflicting.name], replica_identity_clauses([item]), _kept(table, item)
+        ),
     )
-    return _repair(Phase.INDEXES, table, [item.name], *steps)
+    return replace(_repair(Phase.INDEXES, table, [item.name], *steps), notes=tuple(_lost_mark(table, item)))
+
+
+def _lost_mark(table: Table, item: WrongIndex) -> list[Note]:
+    if not item.conflicting.clustered or _can_order_table(item.declared):
+        return []
+    text = "CLUSTER ordered the table by the index of this name that is replaced, and can't by the declared one."
+    return [Note(NoteCode.CLUSTER_MARK_LOST, table.name, item.name, text)]
+
+
+def _kept_step(table: Table, item: WrongIndex) -> list[Step]:
+    statements = tuple(_kept(table, item))
+    if not statements:
+        return []
+    reason = f"keep the comment and the CLUSTER mark of {item.name}"
+    return [Step(statements, table.name, Lock.SHARE_UPDATE_EXCLUSIVE, reason, relations=(table.sql_name,))]
+
+
+def _kept(table: Table, item: WrongIndex | MatchedIndex) -> list[str]:
+    """Return the statements that give the declared index the comment and the CLUSTER mark of the one that it replaces."""
+    declared, replaced, statements = item.declared, item.conflicting, []
+    if replaced is None:
+        return []
+    if replaced.comment is not None:
+        name = identifier(table.schema, declared.name)
+        statements.append(f"COMMENT ON INDEX {name} IS {literal(replaced.comment)}")
+    if replaced.clustered and _can_order_table(declared):
+        statements.append(f"ALTER TABLE {table.sql_name} CLUSTER ON {identifier(declared.name)}")
+    return statements
+
+
+def _can_order_table(index: Index) -> bool:
+    """Whether CLUSTER accepts it: https://www.postgresql.org/docs/current/sql-cluster.html"""
+    return index.predicate is None and index.body.startswith(("USING btree", "USING gist"))
 
 
 def rename_indexes(table: Table, items: Sequence[MatchedIndex]) -> Plan:
@@ -59,18 +96,23 @@ def rename_indexes(table: Table, items: Sequence[MatchedIndex]) -> Plan:
     conflicting = [item.conflicting.name for item in items if item.conflicting is not None]
     renamed = {before for before, _ in pairs}
     replacing = [item for item in items if item.conflicting is not None and item.conflicting.name not in renamed]
-    steps = _take_names(table, pairs, conflicting, replica_identity_clauses(replacing))
+    kept = [statement for item in replacing for statement in _kept(table, item)]
+    steps = _take_names(table, pairs, conflicting, replica_identity_clauses(replacing), kept)
     return _repair(Phase.INDEXES, table, [item.name for item in items], *steps)
 
 
 def _take_names(
-    table: Table, pairs: Sequence[tuple[str, str]], conflicting: Sequence[str], clauses: Sequence[str]
+    table: Table,
+    pairs: Sequence[tuple[str, str]],
+    conflicting: Sequence[str],
+    clauses: Sequence[str],
+    kept: Sequence[str] = (),
 ) -> list[Step]:
-    """Rename, with these clauses of ALTER TABLE in the same transaction, and drop the wrong indexes that had the names."""
+    """Rename, with these clauses of ALTER TABLE and what is `kept` in the same transaction, and drop the wrong indexes."""
     renamed = {before for before, _ in pairs}
     statements = rename_statements(table, pairs, conflicting, partial(rename_index, table.schema))
     rename = Step(
-        (*statements, *alterations(table, clauses)),
+        (*statements, *alterations(table, clauses), *kept),
         table.name,
         Lock.ACCESS_EXCLUSIVE if clauses else Lock.SHARE_UPDATE_EXCLUSIVE,
         f"rename {', '.join(f'{before} to {after}' for before, after in pairs)}",
