@@ -30,7 +30,7 @@ from .execution.executor import Executor
 from .execution.locks import LockRetry
 from .execution.migration_lock import MIGRATION_LOCK
 from .execution.reporter import Reporter
-from .execution.row_checks import find_violations
+from .execution.row_checks import find_violations, with_rows
 from .execution.sessions import lock_holders
 from .planning.blockers import Blockers
 from .planning.plan import Note, Plan, Refusal, Repair, Step, ViolationQuery, merged
@@ -164,7 +164,8 @@ def forecast(
         if refusal is not None:
             unblocked.refuse(repair, refusal)
             refusals.append(refusal)
-    found = (*inspection.plan.refusals, *map(unblocked.blockers.with_dependents, refusals))
+    planned = (with_rows(connection, refusal, timeout) for refusal in inspection.plan.refusals)
+    found = (*planned, *map(unblocked.blockers.with_dependents, refusals))
     return Forecast(tuple(merged(found)), complete)
 
 
@@ -296,7 +297,8 @@ def reconcile(
 
 
 def _result(inspection: Inspection, executor: Executor) -> ReconciliationResult:
-    refusals = (*inspection.plan.refusals, *executor.abandoned.refusals(inspection.plan))
+    planned = (with_rows(executor.connection, refusal) for refusal in inspection.plan.refusals)
+    refusals = (*planned, *executor.abandoned.refusals(inspection.plan))
     notes = dict.fromkeys((*executor.notes, *inspection.plan.notes))
     return ReconciliationResult(inspection, refusals, tuple(notes))
 

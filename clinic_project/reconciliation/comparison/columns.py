@@ -1,5 +1,6 @@
 """Differences between a declared column and the actual one of its name."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from ..schema.model import MAX_INTEGERS, Column, Identity, Table
@@ -48,12 +49,13 @@ def _differences(table: Table, declared: Column, actual: Column) -> Iterator[Dif
     def difference(kind: Kind, declared_text: str, actual_text: str) -> Difference:
         return ColumnDifference(table.name, kind, declared.name, declared_text, actual_text, declared, actual)
 
-    if actual.storage_definition != declared.storage_definition:
+    is_right_type = actual.storage_definition == declared.storage_definition or actual.is_wider_integer_than(declared)
+    if not is_right_type:
         yield difference(Kind.COLUMN_TYPE, declared.storage_definition, actual.storage_definition)
     elif not declared.generated:
         yield from _default_differences(declared, actual, difference)
     yield from _null_differences(declared, actual, difference)
-    if declared.identity and actual.type == declared.type:
+    if declared.identity and is_right_type:
         yield from _key_generation_differences(table, declared, actual, difference)
         yield from _sequence_position_differences(table, actual, difference)
 
@@ -61,8 +63,19 @@ def _differences(table: Table, declared: Column, actual: Column) -> Iterator[Dif
 def _default_differences(declared: Column, actual: Column, difference: _DifferenceFactory) -> Iterator[Difference]:
     if declared.may_be_stricter and declared.default is None:
         return
-    if (declared.default, declared.identity) != (actual.default, actual.identity) and not declared.generates_keys:
+    if declared.generates_keys or declared.identity is not actual.identity:
+        differs = not declared.generates_keys
+    else:
+        differs = declared.default != actual.default and not _is_wider_literal(declared, actual)
+    if differs:
         yield difference(Kind.COLUMN_DEFAULT, _default_text(declared), _default_text(actual))
+
+
+def _is_wider_literal(declared: Column, actual: Column) -> bool:
+    """Whether the defaults are one number, which PostgreSQL prints with the wider type."""
+    wider = re.fullmatch(r"'?\(?(-?\d+)\)?'?(?:::\w+)?", actual.default or "")
+    same = re.fullmatch(r"'?\(?(-?\d+)\)?'?(?:::\w+)?", declared.default or "")
+    return bool(wider and same and wider[1] == same[1] and actual.is_wider_integer_than(declared))
 
 
 def _default_text(column: Column) -> str:

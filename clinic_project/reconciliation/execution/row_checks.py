@@ -1,12 +1,15 @@
 """Runs a plan's queries of rows: those for violations, and the post-checks."""
 
+from dataclasses import replace
 from typing import Any
 
+from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import milliseconds
 from ..planning.plan import Note, PostCheck, Refusal, ViolationQuery
 from ..schema.introspection import rolled_back
+from ..sqlstates import connection_lost
 
 
 def find_violations(
@@ -18,6 +21,21 @@ def find_violations(
     """
     count, keys = _fetch_row(connection, query.sql, timeout)
     return query.refusal_for(count, keys or "") if count else None
+
+
+def with_rows(connection: BaseDatabaseWrapper, refusal: Refusal, timeout: float | None = None) -> Refusal:
+    """Return the refusal with the rows that it is about, if they can be read. Nothing is changed."""
+    if refusal.rows is None:
+        return refusal
+    try:
+        count, keys = _fetch_row(connection, refusal.rows.sql, timeout)
+    except Error as error:
+        if connection_lost(error):
+            raise
+        # This role may not read the table, a value can't even be compared, or it takes too long.
+        return replace(refusal, rows=None)
+    reason = f"{refusal.reason} {refusal.rows.sentence(count, keys or '')}" if count else refusal.reason
+    return replace(refusal, reason=reason, rows=None)
 
 
 def run_post_check(connection: BaseDatabaseWrapper, post_check: PostCheck) -> Note | None:

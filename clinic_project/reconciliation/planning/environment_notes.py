@@ -26,7 +26,18 @@ def environment_notes(differences: Differences) -> Iterator[Note]:
     ]
     if same_named:
         yield _in_other_schemas(same_named, actual.name)
+    for name, table in declared.items():
+        if name in actual.tables:
+            yield from _wider_integers(table, actual.tables[name])
     yield from _undeclared(differences.undeclared)
+
+
+def _wider_integers(declared: Table, actual: Table) -> Iterator[Note]:
+    for column in declared.columns.values():
+        found = actual.columns.get(column.name)
+        if found is not None and found.is_wider_integer_than(column):
+            text = f"is {found.type}, which holds all that the declared {column.type} does, and is left so."
+            yield Note(NoteCode.WIDER_INTEGER, actual.name, column.name, text)
 
 
 def _shadowed(table: Table, schema: str) -> Note:

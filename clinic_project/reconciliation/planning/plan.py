@@ -97,6 +97,29 @@ class NoteCode(StrEnum):
     UNDECLARED_COLUMN = "undeclared-column"
     UNDECLARED_INDEX = "undeclared-index"
     UNDECLARED_RULE = "undeclared-rule"
+    WIDER_INTEGER = "wider-integer"
+
+
+@dataclass(frozen=True, slots=True)
+class CountPhrase:
+    """The words after a number: 1 row points, 2 rows point."""
+
+    singular: str
+    plural: str
+
+    def text(self, count: int) -> str:
+        return f"{count} {self.singular if count == 1 else self.plural}"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRows:
+    """A query for rows that a refusal is about, as (number of rows, some of their keys); the refusal stands without any."""
+
+    sql: str
+    rows: CountPhrase
+
+    def sentence(self, count: int, keys: str) -> str:
+        return f"{self.rows.text(count)} ({keys}): correct {'that' if count == 1 else 'these'} first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +127,7 @@ class Refusal:
     """What only a person can decide. Where one is `fatal`, the plan has no repairs.
 
     `statements` is the SQL of `remedy` that can be run as it is, in its order. `blocked` is what can't be repaired before.
+    `rows` asks which rows it is about, where nothing else has asked.
     """
 
     code: RefusalCode
@@ -114,6 +138,7 @@ class Refusal:
     statements: tuple[str, ...] = ()
     fatal: bool = False
     blocked: tuple[ObjectReference, ...] = ()
+    rows: RefusedRows | None = None
 
     @property
     def subject(self) -> ObjectReference:
@@ -183,17 +208,6 @@ class Condition:
     kind: ConditionKind
     table: str
     names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CountPhrase:
-    """The words after a number: 1 row points, 2 rows point."""
-
-    singular: str
-    plural: str
-
-    def text(self, count: int) -> str:
-        return f"{count} {self.singular if count == 1 else self.plural}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from ..comparison.differences import (
     ColumnDifference,
@@ -37,11 +38,13 @@ from .environment_notes import environment_notes, standby_note
 from .plan import Plan, Refusal, RefusalCode, plan_of
 from .privileges import missing_privileges
 from .repairs import columns, constraints, indexes, key_generation
+from .repairs.column_types import Target, change_type
 from .repairs.constraint_names import refused_names, rename_constraints, rename_temporarily
 from .repairs.index_names import settle_index_names
 from .repairs.parents import unmet_parent_conditions
 from .repairs.replica_identity import replica_identity_losses
 from .repairs.tables import create_missing_tables
+from .repairs.unlogged import in_order
 
 
 def make_plan(differences: Differences, server: Server) -> Plan:
@@ -55,14 +58,17 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     new_tables = create_missing_tables(names.items, builder.actual, builder.blockers)
     builder.merge_with_blockers(new_tables.plan, new_tables.blockers)
     for name, of_table in _by_table(names.items).items():
-        _plan_table(builder, differences.actual.tables[name], of_table)
+        _plan_table(
+            builder, differences.actual.tables[name], of_table, Target(differences.declared, server.version_number)
+        )
     builder.remove_blocked()
     builder.notes += environment_notes(differences)
     builder.refusals += missing_privileges(builder.repairs, differences, server)
     builder.refusals += key_generation.unusable_sequences(differences, server.role)
     if note := standby_note(builder.repairs, differences, server):
         builder.notes.append(note)
-    return builder.build()
+    plan = builder.build()
+    return replace(plan, refusals=tuple(in_order(plan.refusals, differences.actual.tables)))
 
 
 def _refuse_unrepairable(builder: PlanBuilder, items: Sequence[Difference], role: str) -> list[Difference]:
@@ -127,7 +133,7 @@ def _block_on_hidden_rows(builder: PlanBuilder, role: str) -> None:
 # The differences of a table
 
 
-def _plan_table(builder: PlanBuilder, table: Table, items: Sequence[Difference]) -> None:
+def _plan_table(builder: PlanBuilder, table: Table, items: Sequence[Difference], target: Target) -> None:
     lost = replica_identity_losses(table, items)
     for item in lost:
         builder.refuse(refusals.replica_identity(table, item), [item])
@@ -137,14 +143,14 @@ def _plan_table(builder: PlanBuilder, table: Table, items: Sequence[Difference])
     for refusal, item in refused:
         builder.refuse(refusal, [item])
     refused_items = [item for _, item in refused]
-    _plan_repairs(builder, renames.table, [item for item in renames.items if item not in refused_items])
+    _plan_repairs(builder, renames.table, [item for item in renames.items if item not in refused_items], target)
 
 
-def _plan_repairs(builder: PlanBuilder, table: Table, items: Sequence[Difference]) -> None:
+def _plan_repairs(builder: PlanBuilder, table: Table, items: Sequence[Difference], target: Target) -> None:
     # First the types: where one is refused, a backfill of its column is blocked.
     types = [item for item in items if isinstance(item, ColumnDifference) and item.kind is Kind.COLUMN_TYPE]
     for of_type in types:
-        builder.merge(columns.change_type(table, of_type), [of_type])
+        builder.merge(change_type(table, of_type, target), [of_type])
     backfills = _backfills(builder, items)
     # Objects are renamed together, since names may have to be swapped.
     misnamed_indexes = [item for item in items if isinstance(item, MatchedIndex) and item.kind is Kind.INDEX_NAME]

@@ -4,13 +4,27 @@ In the reasons of those that count rows, {rows} and {keys} are placeholders: see
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..comparison.differences import ColumnDifference, ConstraintDifference, Difference, IndexDifference, MissingColumn
-from ..schema.model import Column, Constraint, Relation, Server, Table, TableElsewhere, UpdateTrigger, identifier
+from ..schema.model import (
+    MAX_NAME_LENGTH,
+    Column,
+    Constraint,
+    Relation,
+    RelationKind,
+    Server,
+    Table,
+    TableElsewhere,
+    UpdateTrigger,
+    identifier,
+    truncated,
+)
 from ..schema.model import Sequence as KeySequence
 from ..sqlstates import RAISE_EXCEPTION
-from .plan import Backfill, Refusal, RefusalCode, Step
+from .plan import Backfill, Refusal, RefusalCode, RefusedRows, Step
 
+_UNDECLARED = "_undeclared"
 _AGAIN = "then run migrate again."
 
 
@@ -45,14 +59,16 @@ def found_elsewhere(name: str, schema: str, elsewhere: TableElsewhere) -> Refusa
     )
 
 
-def unlogged(table: Table) -> Refusal:
-    statement = f"ALTER TABLE {table.sql_name} SET LOGGED"
+def unlogged(table: Table, statement: str | None = None) -> Refusal:
+    """`statement` is for tables that reference each other: none of these can be made LOGGED by itself."""
+    statement = statement or f"ALTER TABLE {table.sql_name} SET LOGGED"
     return Refusal(
         RefusalCode.UNLOGGED,
         table.name,
         table.name,
         "expected a logged table, found an UNLOGGED one, which is emptied when the server crashes.",
-        f"Run {statement}: it rewrites the table under a lock that blocks readers.",
+        f"Run {statement}: it rewrites the table under a lock that blocks readers. Of several tables, those that others"
+        " reference come first, as listed.",
         (statement,),
     )
 
@@ -104,15 +120,22 @@ def parent_without_key(table: Table, columns: Sequence[str]) -> Refusal:
     )
 
 
+def _replaced(item: Difference) -> tuple[str, ...]:
+    conflicting = item.conflicting if isinstance(item, IndexDifference | ConstraintDifference) else None
+    return () if conflicting is None else (conflicting.name,)
+
+
 def replica_identity(table: Table, item: Difference) -> Refusal:
-    statement = f"ALTER TABLE {table.sql_name} REPLICA IDENTITY DEFAULT"
+    has_key = table.primary_key is not None and table.primary_key.name not in (item.name, *_replaced(item))
+    statement = f"ALTER TABLE {table.sql_name} REPLICA IDENTITY {'DEFAULT' if has_key else 'FULL'}"
+    chosen = "the primary key" if has_key else "all columns, for the table has no primary key to keep"
     return Refusal(
         RefusalCode.REPLICA_IDENTITY,
         table.name,
         item.name,
         f"expected {item.declared_text}, found {item.actual_text}, which is the table's replica identity. What is declared"
         " can't replace it as that, and without a replica identity UPDATE and DELETE fail on a published table.",
-        f"Choose another replica identity ({statement} chooses the primary key), {_AGAIN}",
+        f"Choose another replica identity ({statement} chooses {chosen}), {_AGAIN}",
         (statement,),
     )
 
@@ -307,14 +330,47 @@ def sequence_of_another_owner(item: ColumnDifference, sequence: KeySequence, rol
 # Columns
 
 
-def column_type(table: Table, item: ColumnDifference, cost: str, conversion: str) -> Refusal:
+@dataclass(frozen=True, slots=True)
+class TypeRemedy:
+    """How a column gets its declared type. `statement` is None where there is no conversion, or where the objects that are
+    `in_the_way` can't be created again after it; `recreated` are those that can. `hint` is what a person has to know.
+    """
+
+    statement: str | None
+    possible: bool
+    recreated: tuple[str, ...]
+    in_the_way: tuple[str, ...]
+    hint: str
+    misfits: RefusedRows | None
+
+
+def column_type(table: Table, item: ColumnDifference, cost: str, remedy: TypeRemedy) -> Refusal:
     return Refusal(
         RefusalCode.COLUMN_TYPE,
         table.name,
         item.name,
-        f"expected {item.declared_text}, found {item.actual_text}. Converting it may fail or change values, and {cost}",
-        f"After a backup, run: {conversion} Then run migrate again.",
+        f"expected {item.declared_text}, found {item.actual_text}. Converting it isn't online: {cost}",
+        _type_remedy(remedy),
+        () if remedy.statement is None else (remedy.statement,),
+        rows=remedy.misfits,
     )
+
+
+def _type_remedy(remedy: TypeRemedy) -> str:
+    if not remedy.possible:
+        return (
+            "No conversion between these types is sure to keep every value. Add a column of the declared type (ALTER TABLE),"
+            f" fill it from this one, give this one another name and the new one its name, {_AGAIN}"
+        )
+    if remedy.in_the_way:
+        return (
+            f"These depend on the column, and may not hold for the declared type: {', '.join(remedy.in_the_way)}. Drop them,"
+            f" {_AGAIN} It then tells the ALTER TABLE that converts the column. Create them anew afterwards."
+        )
+    parts = [remedy.hint] if remedy.hint else []
+    if remedy.recreated:
+        parts.append(f"It drops and creates again what depends on the column: {', '.join(remedy.recreated)}.")
+    return " ".join([*parts, f"After a backup, run:\n{remedy.statement}\n{_AGAIN[0].upper()}{_AGAIN[1:]}"])
 
 
 def renamed_column(table: Table, item: MissingColumn) -> Refusal:
@@ -355,14 +411,15 @@ def column_needs_rewrite(table: Table, column: Column, clause: str) -> Refusal:
 
 
 def column_without_value(table: Table, column: Column) -> Refusal:
+    statement = f"ALTER TABLE {table.sql_name} ADD COLUMN {identifier(column.name)} {column.storage_definition}"
     return Refusal(
         RefusalCode.COLUMN_WITHOUT_VALUE,
         table.name,
         column.name,
         f"the column is missing, it is declared {column.definition} without a default, and the table has {{rows}}, for"
         " which there is no value.",
-        f"Add the column with values of your own (ALTER TABLE {table.sql_name} ADD COLUMN {identifier(column.name)}"
-        f" {column.type}; UPDATE …), {_AGAIN}",
+        f"Add the column ({statement}), set a value of your own in every row, {_AGAIN}",
+        (statement,),
     )
 
 
@@ -442,6 +499,15 @@ def _without(triggers: Sequence[UpdateTrigger], update: str) -> tuple[str, ...]:
 # Keys, foreign keys and checks
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRemedy:
+    """How a table gets its declared primary key, unless something is `in_the_way` that can't be created again."""
+
+    statement: str | None
+    in_the_way: tuple[str, ...]
+    duplicates: RefusedRows
+
+
 def constraint_needs_lock(table: Table, declared: Constraint, clause: str) -> Refusal:
     statement = f"ALTER TABLE {table.sql_name} {clause}"
     return Refusal(
@@ -455,14 +521,39 @@ def constraint_needs_lock(table: Table, declared: Constraint, clause: str) -> Re
     )
 
 
-def other_key(table: Table, item: ConstraintDifference, conflicting: Constraint) -> Refusal:
-    drop = f"ALTER TABLE {table.sql_name} DROP CONSTRAINT {identifier(conflicting.name)}"
+def other_primary_key(table: Table, item: ConstraintDifference, conflicting: Constraint, remedy: KeyRemedy) -> Refusal:
+    found = f"found {conflicting.name}: {conflicting.sql}, and a table has one primary key."
+    if remedy.in_the_way:
+        what_to_do = (
+            f"These depend on it: {', '.join(remedy.in_the_way)}. Drop them, {_AGAIN} Create them anew afterwards."
+        )
+    else:
+        what_to_do = (
+            f"When the table isn't in use, run:\n{remedy.statement}\nThe found key stays, as a UNIQUE constraint, with what"
+            f" depends on it: drop it once nobody needs it. Then run migrate again."
+        )
+    return Refusal(
+        RefusalCode.OTHER_KEY,
+        table.name,
+        item.name,
+        f"expected {item.declared_text}, {found}",
+        what_to_do,
+        () if remedy.statement is None else (remedy.statement,),
+        rows=remedy.duplicates,
+    )
+
+
+def other_kind(table: Table, item: ConstraintDifference, conflicting: Constraint) -> Refusal:
+    """Refuse a constraint whose name a constraint of another kind has, or one that can't be replaced online."""
+    new_name = identifier(free_name(conflicting.name))
+    statement = f"ALTER TABLE {table.sql_name} RENAME CONSTRAINT {identifier(conflicting.name)} TO {new_name}"
     return Refusal(
         RefusalCode.OTHER_KEY,
         table.name,
         item.name,
         f"expected {item.declared_text}, found {conflicting.name}: {conflicting.sql}. Something may depend on that one.",
-        f"If nothing does, drop it ({drop}), or rename it if only its name is wrong, {_AGAIN}",
+        f"If nothing does, drop it, else rename it ({statement}), {_AGAIN}",
+        (statement,),
     )
 
 
@@ -501,14 +592,23 @@ def check_violations(table: Table, constraint: Constraint, expression: str) -> R
 # Names
 
 
+def free_name(name: str) -> str:
+    """Return another name for what has a declared one."""
+    return truncated(name[: MAX_NAME_LENGTH - len(_UNDECLARED)] + _UNDECLARED)
+
+
 def index_name_taken(table: str, name: str, owner: Relation) -> Refusal:
     of = f" of the table {owner.table}" if owner.table else ""
+    kind = "TYPE" if owner.kind in (RelationKind.COMPOSITE_TYPE, RelationKind.TYPE) else "TABLE"
+    kind = "INDEX" if owner.table else kind
+    statement = f"ALTER {kind} {identifier(owner.schema, name)} RENAME TO {identifier(free_name(name))}"
     return Refusal(
         RefusalCode.NAME_TAKEN,
         table,
         name,
         f"expected an index or constraint of this name, found {owner.kind.label}{of} of the same name.",
-        f"Rename or drop that one ({identifier(owner.schema, name)}), {_AGAIN}",
+        f"Rename or drop that one ({statement}), {_AGAIN}",
+        (statement,),
     )
 
 
@@ -516,30 +616,34 @@ def index_in_use(item: IndexDifference, schema: str) -> Refusal:
     """Refuse to replace the index that has the declared name, since something undeclared depends on it."""
     conflicting = item.conflicting
     assert conflicting is not None  # it has the declared name  # noqa: S101
+    new_name = identifier(free_name(conflicting.constraint or item.name))
     if conflicting.constraint:
         found = f"the index of the constraint {conflicting.constraint} ({conflicting.sql}), which no model declares"
         table = identifier(schema, item.table)
-        rename = f"ALTER TABLE {table} RENAME CONSTRAINT {identifier(conflicting.constraint)} TO …"
+        rename = f"ALTER TABLE {table} RENAME CONSTRAINT {identifier(conflicting.constraint)} TO {new_name}"
     else:
         found = f"another ({conflicting.sql}), on which something depends: {conflicting.needed_by}"
-        rename = f"ALTER INDEX {identifier(schema, item.name)} RENAME TO …"
+        rename = f"ALTER INDEX {identifier(schema, item.name)} RENAME TO {new_name}"
     return Refusal(
         RefusalCode.NAME_TAKEN,
         item.table,
         item.name,
         f"expected the index {item.declared_text}, found {found}.",
         f"Rename or drop it ({rename}), {_AGAIN}",
+        (rename,),
     )
 
 
 def constraint_name_taken(table: Table, item: Difference, what: str, name: str) -> Refusal:
+    statement = f"ALTER TABLE {table.sql_name} RENAME CONSTRAINT {identifier(name)} TO {identifier(free_name(name))}"
     return Refusal(
         RefusalCode.NAME_TAKEN,
         table.name,
         item.name,
         f"expected {what} to be named {name}, found it {item.actual_text}, while another constraint of this table"
         f" ({table.constraint_name_owner(name)}) has its name.",
-        f"Rename that one (ALTER TABLE {table.sql_name} RENAME CONSTRAINT {identifier(name)} TO …), {_AGAIN}",
+        f"Rename that one ({statement}), {_AGAIN}",
+        (statement,),
     )
 
 

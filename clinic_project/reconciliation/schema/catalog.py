@@ -298,3 +298,177 @@ NEXT_KEY = """
     )), true)
 """
 NEXT_KEYS_RESULT = "SELECT substr(current_setting('reconciliation.keys'), 2)"
+
+# What depends on a column, or on a key, so that PostgreSQL doesn't alter or drop that while it exists: with the statements
+# that drop it and create it again. `restorable` is whether these create all of it. A view is restored with what is its own:
+# options, defaults, indexes, triggers, rules, comments, grants, owner. `level` is how many views are between, at most.
+DEPENDENTS = """
+    WITH RECURSIVE asked AS (SELECT unnest(%s::oid[]) AS oid),
+    on_columns AS (
+        SELECT DISTINCT w.oid AS table_oid, a.attname::text AS column_name, NULL::text AS key_name, d.classid, d.objid
+        FROM asked w
+        JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = w.oid AND d.refobjsubid > 0
+        JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum = d.refobjsubid
+        WHERE d.classid IN ('pg_rewrite'::regclass, 'pg_trigger'::regclass, 'pg_policy'::regclass,
+                            'pg_publication_rel'::regclass, 'pg_proc'::regclass)
+        UNION ALL
+        SELECT w.oid, a.attname::text, NULL, 'pg_constraint'::regclass, f.oid
+        FROM asked w
+        JOIN pg_constraint f ON f.confrelid = w.oid AND f.contype = 'f' AND f.conparentid = 0
+        JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum = ANY (f.confkey)
+    ),
+    on_keys AS (
+        SELECT w.oid AS table_oid, NULL::text AS column_name, k.conname::text AS key_name, d.classid, d.objid
+        FROM asked w
+        JOIN pg_constraint k ON k.conrelid = w.oid AND k.contype IN ('p', 'u')
+        JOIN pg_depend d ON d.refclassid = 'pg_constraint'::regclass AND d.refobjid = k.oid
+        WHERE d.classid = 'pg_rewrite'::regclass
+        UNION
+        SELECT w.oid, NULL, k.conname::text, 'pg_constraint'::regclass, f.oid
+        FROM asked w
+        JOIN pg_constraint k ON k.conrelid = w.oid AND k.contype IN ('p', 'u')
+        JOIN pg_constraint f ON f.confrelid = w.oid AND f.contype = 'f' AND f.conindid = k.conindid AND f.conparentid = 0
+    ),
+    direct AS (SELECT * FROM on_columns UNION ALL SELECT * FROM on_keys),
+    views AS (
+        SELECT x.table_oid, x.column_name, x.key_name, r.ev_class AS view, 1 AS level
+        FROM direct x
+        JOIN pg_rewrite r ON x.classid = 'pg_rewrite'::regclass AND r.oid = x.objid AND r.rulename = '_RETURN'
+        UNION
+        SELECT v.table_oid, v.column_name, v.key_name, r.ev_class, v.level + 1
+        FROM views v
+        JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = v.view
+                        AND d.classid = 'pg_rewrite'::regclass
+        JOIN pg_rewrite r ON r.oid = d.objid AND r.ev_class <> v.view AND r.rulename = '_RETURN'
+    ),
+    found AS (
+        SELECT table_oid, array_agg(DISTINCT column_name) AS columns, array_agg(DISTINCT key_name) AS keys, classid, objid,
+               max(level) AS level
+        FROM (
+            SELECT table_oid, column_name, key_name, 'pg_class'::regclass::oid AS classid, view AS objid, level FROM views
+            UNION ALL
+            SELECT x.table_oid, x.column_name, x.key_name, x.classid, x.objid, 0
+            FROM direct x
+            WHERE NOT EXISTS (SELECT FROM pg_rewrite r WHERE x.classid = 'pg_rewrite'::regclass AND r.oid = x.objid
+                              AND r.rulename = '_RETURN')
+              AND NOT EXISTS (SELECT FROM pg_trigger g WHERE x.classid = 'pg_trigger'::regclass AND g.oid = x.objid
+                              AND g.tgisinternal)
+        ) AS each
+        GROUP BY table_oid, classid, objid
+    ),
+    named AS (
+        SELECT f.*, pg_describe_object(f.classid, f.objid, 0) AS name,
+               CASE f.classid
+               WHEN 'pg_class'::regclass THEN f.objid
+               WHEN 'pg_rewrite'::regclass THEN (SELECT ev_class FROM pg_rewrite WHERE oid = f.objid)
+               WHEN 'pg_trigger'::regclass THEN (SELECT tgrelid FROM pg_trigger WHERE oid = f.objid)
+               WHEN 'pg_policy'::regclass THEN (SELECT polrelid FROM pg_policy WHERE oid = f.objid)
+               WHEN 'pg_publication_rel'::regclass THEN (SELECT prrelid FROM pg_publication_rel WHERE oid = f.objid)
+               WHEN 'pg_constraint'::regclass THEN (SELECT conrelid FROM pg_constraint WHERE oid = f.objid)
+               END AS relation
+        FROM found f
+    )
+    SELECT f.table_oid, f.name, f.columns, f.keys, f.level, parts.drops, parts.creates,
+           fk.conname AS foreign_key_name, c.relname AS relation,
+           coalesce(parts.restorable, false) AS restorable
+    FROM named f
+    LEFT JOIN pg_class c ON c.oid = f.relation
+    LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_constraint fk ON f.classid = 'pg_constraint'::regclass AND fk.oid = f.objid
+    CROSS JOIN LATERAL (SELECT format('%%I.%%I', n.nspname, c.relname) AS sql_name) q
+    CROSS JOIN LATERAL (SELECT CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END AS kind) k
+    LEFT JOIN LATERAL (
+        SELECT ARRAY[format('DROP %%s %%s', k.kind, q.sql_name)] AS drops,
+               ARRAY[format('CREATE %%s %%s%%s AS %%s%%s', k.kind, q.sql_name,
+                            ' WITH (' || array_to_string(c.reloptions, ', ') || ')',
+                            rtrim(pg_get_viewdef(c.oid), ';'),
+                            CASE WHEN c.relkind = 'm' AND NOT c.relispopulated THEN ' WITH NO DATA' END)]
+               || ARRAY(SELECT format('ALTER VIEW %%s ALTER COLUMN %%I SET DEFAULT %%s', q.sql_name, a.attname,
+                                      pg_get_expr(d.adbin, d.adrelid))
+                        FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+                        WHERE d.adrelid = c.oid ORDER BY d.adnum)
+               || ARRAY(SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = c.oid ORDER BY indexrelid)
+               || ARRAY(SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal
+                        ORDER BY tgname)
+               || ARRAY(SELECT rtrim(pg_get_ruledef(oid), ';') FROM pg_rewrite
+                        WHERE ev_class = c.oid AND rulename <> '_RETURN' ORDER BY rulename)
+               || ARRAY(SELECT CASE WHEN o.objsubid = 0
+                               THEN format('COMMENT ON %%s %%s IS %%L', k.kind, q.sql_name, o.description)
+                               ELSE format('COMMENT ON COLUMN %%s.%%I IS %%L', q.sql_name, a.attname, o.description) END
+                        FROM pg_description o
+                        LEFT JOIN pg_attribute a ON a.attrelid = o.objoid AND a.attnum = o.objsubid AND o.objsubid > 0
+                        WHERE o.classoid = 'pg_class'::regclass AND o.objoid = c.oid ORDER BY o.objsubid)
+               || ARRAY(SELECT format('COMMENT ON INDEX %%s IS %%L', x.indexrelid::regclass, o.description)
+                        FROM pg_index x
+                        JOIN pg_description o ON o.classoid = 'pg_class'::regclass AND o.objoid = x.indexrelid
+                        WHERE x.indrelid = c.oid ORDER BY x.indexrelid)
+               || ARRAY(SELECT format('GRANT %%s ON %%s TO %%s%%s', g.privilege_type, q.sql_name,
+                                      CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
+                                      CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)
+                        FROM aclexplode(c.relacl) g WHERE g.grantee <> c.relowner)
+               || ARRAY(SELECT format('GRANT %%s (%%I) ON %%s TO %%s%%s', g.privilege_type, a.attname, q.sql_name,
+                                      CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
+                                      CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)
+                        FROM pg_attribute a CROSS JOIN LATERAL aclexplode(a.attacl) g
+                        WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL AND g.grantee <> c.relowner)
+               || format('ALTER %%s %%s OWNER TO %%I', k.kind, q.sql_name, pg_get_userbyid(c.relowner)) AS creates,
+               NOT EXISTS (SELECT FROM pg_depend d
+                           WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+               AND NOT EXISTS (SELECT FROM pg_depend d LEFT JOIN pg_rewrite r ON r.oid = d.objid
+                               WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.deptype = 'n'
+                                 AND (d.classid NOT IN ('pg_rewrite'::regclass, 'pg_trigger'::regclass,
+                                                        'pg_attrdef'::regclass)
+                                      OR (d.classid = 'pg_rewrite'::regclass AND r.rulename <> '_RETURN'
+                                          AND r.ev_class <> c.oid)))
+               AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_type y ON y.oid = d.refobjid
+                               WHERE d.refclassid = 'pg_type'::regclass AND d.deptype = 'n'
+                                 AND (y.oid = c.reltype OR y.typelem = c.reltype)) AS restorable
+        WHERE f.classid = 'pg_class'::regclass
+        UNION ALL
+        SELECT ARRAY[format('DROP RULE %%I ON %%s', r.rulename, q.sql_name)],
+               ARRAY[rtrim(pg_get_ruledef(r.oid), ';')], r.ev_enabled = 'O'
+        FROM pg_rewrite r WHERE f.classid = 'pg_rewrite'::regclass AND r.oid = f.objid
+        UNION ALL
+        SELECT ARRAY[format('DROP TRIGGER %%I ON %%s', g.tgname, q.sql_name)],
+               ARRAY[pg_get_triggerdef(g.oid)]
+               || ARRAY(SELECT format('ALTER TABLE %%s %%s TRIGGER %%I', q.sql_name,
+                                      CASE g.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA'
+                                      ELSE 'ENABLE ALWAYS' END, g.tgname) WHERE g.tgenabled <> 'O')
+               || ARRAY(SELECT format('COMMENT ON TRIGGER %%I ON %%s IS %%L', g.tgname, q.sql_name, o.description)
+                        FROM pg_description o WHERE o.classoid = 'pg_trigger'::regclass AND o.objoid = g.oid),
+               true
+        FROM pg_trigger g WHERE f.classid = 'pg_trigger'::regclass AND g.oid = f.objid
+        UNION ALL
+        SELECT ARRAY[format('DROP POLICY %%I ON %%s', p.polname, q.sql_name)],
+               ARRAY[concat(format('CREATE POLICY %%I ON %%s AS %%s FOR %%s TO ', p.polname, q.sql_name,
+                                   CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+                                   CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
+                                   WHEN 'd' THEN 'DELETE' ELSE 'ALL' END),
+                            (SELECT string_agg(CASE role WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(role)) END,
+                                               ', ') FROM unnest(p.polroles) AS role),
+                            ' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')',
+                            ' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')')],
+               true
+        FROM pg_policy p WHERE f.classid = 'pg_policy'::regclass AND p.oid = f.objid
+        UNION ALL
+        SELECT ARRAY[format('ALTER PUBLICATION %%I DROP TABLE %%s', p.pubname, q.sql_name)],
+               ARRAY[concat(format('ALTER PUBLICATION %%I ADD TABLE %%s', p.pubname, q.sql_name),
+                            (SELECT ' (' || string_agg(quote_ident(a.name), ', ') || ')'
+                             FROM jsonb_array_elements_text(to_jsonb(t) -> 'attnames') AS a(name)
+                             WHERE to_jsonb(pr) ->> 'prattrs' IS NOT NULL),
+                            ' WHERE (' || (to_jsonb(t) ->> 'rowfilter') || ')')],
+               true
+        FROM pg_publication_rel pr
+        JOIN pg_publication p ON p.oid = pr.prpubid
+        JOIN pg_publication_tables t ON (t.pubname, t.schemaname, t.tablename) = (p.pubname, n.nspname, c.relname)
+        WHERE f.classid = 'pg_publication_rel'::regclass AND pr.oid = f.objid
+        UNION ALL
+        SELECT ARRAY[format('ALTER TABLE %%s DROP CONSTRAINT IF EXISTS %%I', q.sql_name, k.conname)],
+               ARRAY[format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', q.sql_name, k.conname, pg_get_constraintdef(k.oid))]
+               || ARRAY(SELECT format('COMMENT ON CONSTRAINT %%I ON %%s IS %%L', k.conname, q.sql_name, o.description)
+                        FROM pg_description o WHERE o.classoid = 'pg_constraint'::regclass AND o.objoid = k.oid),
+               NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgconstraint = k.oid AND g.tgenabled <> 'O')
+        FROM pg_constraint k WHERE f.classid = 'pg_constraint'::regclass AND k.oid = f.objid
+    ) parts ON true
+    ORDER BY f.table_oid, f.level, f.name
+"""

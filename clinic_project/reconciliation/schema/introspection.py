@@ -18,6 +18,7 @@ from .model import (
     Column,
     Constraint,
     ConstraintKind,
+    Dependent,
     GeneratedAs,
     Identity,
     Index,
@@ -154,6 +155,7 @@ class _Reader:
         }
         if declared_names:
             by_name = self._with_former_sequences(self._with_next_keys(by_name, found), found)
+            by_name = self._with_dependents(by_name, found)
         return Schema(
             self.schema,
             by_name,
@@ -227,6 +229,11 @@ class _Reader:
             result[name] = replace(result[name], columns={**result[name].columns, key: column})
         return result
 
+    def _with_dependents(self, tables: dict[str, Table], found: Mapping[int, Mapping[str, Any]]) -> dict[str, Table]:
+        dependents = self._grouped(catalog.DEPENDENTS, list(found))
+        by_table = {found[oid]["name"]: tuple(map(_dependent, rows)) for oid, rows in dependents.items()}
+        return {name: replace(table, dependents=by_table.get(name, ())) for name, table in tables.items()}
+
 
 def _ungenerated(table: Table) -> list[str]:
     """Return the integer columns without a generator that are the primary key, or may be meant to be one."""
@@ -234,6 +241,20 @@ def _ungenerated(table: Table) -> list[str]:
     names = key.columns if key is not None else tuple(table.columns)
     columns = [table.columns[name] for name in names if name in table.columns]
     return [c.name for c in columns if c.type in MAX_INTEGERS and c.not_null and not (c.generates_keys or c.generated)]
+
+
+def _dependent(row: Mapping[str, Any]) -> Dependent:
+    return Dependent(
+        row["name"],
+        tuple(name for name in row["columns"] if name is not None),
+        tuple(name for name in row["keys"] if name is not None),
+        row["level"],
+        tuple(row["drops"] or ()),
+        tuple(row["creates"] or ()),
+        row["restorable"],
+        row["relation"] or "",
+        row["foreign_key_name"],
+    )
 
 
 def _sequence_keys(table: Table) -> list[tuple[str, KeySequence]]:

@@ -190,6 +190,12 @@ class Column:
             parts.append(self.generated.sql)
         return " ".join(parts)
 
+    def is_wider_integer_than(self, declared: "Column") -> bool:
+        """Whether it differs from the declared column in nothing but that its integers may be larger: it is as good."""
+        if self.generated or declared.generated or not {self.type, declared.type} <= MAX_INTEGERS.keys():
+            return False
+        return MAX_INTEGERS[self.type] > MAX_INTEGERS[declared.type]
+
     @property
     def definition(self) -> str:
         """The column's definition in CREATE TABLE and ADD COLUMN, after its name."""
@@ -364,6 +370,25 @@ class UpdateTrigger:
         return f"{'RULE' if self.rule else 'TRIGGER'} {identifier(self.name)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Dependent:
+    """What depends on `columns` of a table, or on its `keys`: PostgreSQL doesn't alter or drop these while it exists.
+
+    `drop` and `create` are the statements for that; where it isn't `restorable`, they don't create all of it again. `level`
+    is how many views it reads the table through, 0 for what isn't a view. A foreign key has the name of its `relation`.
+    """
+
+    name: str
+    columns: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    level: int = 0
+    drop: tuple[str, ...] = ()
+    create: tuple[str, ...] = ()
+    restorable: bool = True
+    relation: str = ""
+    foreign_key: str | None = None
+
+
 @dataclass(frozen=True)
 class Table:
     """A table, and what decides how it may be changed.
@@ -394,6 +419,7 @@ class Table:
     descendants: tuple[str, ...] = ()
     update_triggers: tuple[UpdateTrigger, ...] = ()
     next_keys: Mapping[str, int] = field(default_factory=dict)
+    dependents: tuple[Dependent, ...] = ()
 
     @cached_property
     def sql_name(self) -> str:

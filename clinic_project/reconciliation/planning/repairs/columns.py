@@ -62,55 +62,6 @@ def _add_and_backfill(table: Table, column: Column, reason: str, backfills: Back
     return (add, _backfill(table, column, column.default or "", backfills))
 
 
-# Types
-
-
-def change_type(table: Table, item: ColumnDifference) -> Plan:
-    declared, actual = item.declared, item.actual
-    if is_free_widening(actual, declared):
-        reason = f"widen {declared.name} from {actual.type} to {declared.type}"
-        step = alter_table(table, reason, f"ALTER COLUMN {identifier(declared.name)} TYPE {declared.type}")
-        return plan_of(_repair(Phase.COLUMNS, table, declared, step))
-    return plan_of(refusals.column_type(table, item, _cost(actual, declared), _conversion(table, declared, actual)))
-
-
-def is_free_widening(actual: Column, declared: Column) -> bool:
-    """Whether ALTER TYPE only changes the catalog: https://www.postgresql.org/docs/current/sql-altertable.html"""
-    if (actual.collation, actual.generated) != (declared.collation, declared.generated) or declared.generated:
-        return False
-    if actual.type.startswith("character varying") and declared.type in ("text", "character varying"):
-        return True
-    for pattern in (r"character varying\((\d+)\)()", r"numeric\((\d+),(\d+)\)", r"bit varying\((\d+)\)()"):
-        before, after = re.fullmatch(pattern, actual.type), re.fullmatch(pattern, declared.type)
-        if before and after:
-            return int(after[1]) > int(before[1]) and after[2] == before[2]
-    return False
-
-
-def _cost(actual: Column, declared: Column) -> str:
-    if actual.generated_stored and not declared.generated:
-        return "no longer generates its values."
-    if actual.type == declared.type and not (declared.generated or actual.generated):
-        return "rebuilds the indexes on it under a lock that blocks readers."
-    return "rewrites the whole table under a lock that blocks readers."
-
-
-def _conversion(table: Table, declared: Column, actual: Column) -> str:
-    name = identifier(declared.name)
-    if actual.generated_stored and not declared.generated:
-        return f"ALTER TABLE {table.sql_name} ALTER COLUMN {name} DROP EXPRESSION; (it keeps the column's values)"
-    if declared.generated or actual.generated:
-        dropped = f"ALTER TABLE {table.sql_name} DROP COLUMN {name}, ADD COLUMN {name}"
-        if declared.not_null and not declared.generated and declared.default is None:
-            return f"{dropped} {declared.storage_definition}; UPDATE …; (it loses the column's values: set new ones)"
-        return f"{dropped} {declared.definition}; (it loses the column's values)"
-    collate = f" COLLATE {declared.collation}" if declared.collation else ""
-    using = f"{name}::{declared.type}"
-    if {actual.type, declared.type} == {"timestamp without time zone", "timestamp with time zone"}:
-        using = f"{name} AT TIME ZONE 'UTC' (or whichever zone the values are in)"
-    return f"ALTER TABLE {table.sql_name} ALTER COLUMN {name} TYPE {declared.type}{collate} USING {using};"
-
-
 # Defaults
 
 

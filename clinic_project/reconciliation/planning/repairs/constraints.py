@@ -4,10 +4,10 @@ from ...comparison.differences import Leftover, MatchedConstraint, MissingConstr
 from ...schema.model import Constraint, ConstraintKind, HelperRole, Index, Schema, Table, helper_name, identifier
 from .. import refusals
 from ..dependencies import required_for_constraint, table_exists
-from ..plan import Lock, Note, NoteCode, Phase, Plan, Repair, Step, ViolationQuery, plan_of
+from ..plan import Lock, Note, NoteCode, Phase, Plan, Refusal, Repair, Step, ViolationQuery, plan_of
 from . import violations
 from .replica_identity import replica_identity_clauses
-from .steps import alter_table, build_index, drop_constraint, validate_constraint
+from .steps import alter_table, alterations, atomically, build_index, drop_constraint, validate_constraint
 
 
 def add_constraint(table: Table, item: MissingConstraint) -> Plan:
@@ -18,7 +18,7 @@ def add_constraint(table: Table, item: MissingConstraint) -> Plan:
 
 def replace_constraint(table: Table, item: WrongConstraint) -> Plan:
     if item.conflicting.kind is not item.declared.kind:
-        return plan_of(refusals.other_key(table, item, item.conflicting))
+        return plan_of(_other_key(table, item))
     if item.declared.kind.is_key:
         return _replace_key(table, item)
     if item.actual is None:
@@ -83,9 +83,40 @@ def _use_index(table: Table, item: MissingConstraint | WrongConstraint, *first: 
 
 def _replace_key(table: Table, item: WrongConstraint) -> Plan:
     if item.declared.kind is ConstraintKind.PRIMARY_KEY or not _can_use_index(item.declared):
-        return plan_of(refusals.other_key(table, item, item.conflicting))
+        return plan_of(_other_key(table, item))
     steps = (*_unique_index(table, item), _use_index(table, item, drop_constraint(item.conflicting.name)))
     return plan_of(_repair(Phase.KEYS, table, item.name, *steps))
+
+
+def _other_key(table: Table, item: WrongConstraint) -> Refusal:
+    if item.declared.kind is not ConstraintKind.PRIMARY_KEY or item.conflicting.kind is not ConstraintKind.PRIMARY_KEY:
+        return refusals.other_kind(table, item, item.conflicting)
+    return refusals.other_primary_key(table, item, item.conflicting, _key_remedy(table, item))
+
+
+def _key_remedy(table: Table, item: WrongConstraint) -> refusals.KeyRemedy:
+    """Exchange the primary key in one statement, keeping the present one as a UNIQUE constraint.
+
+    So the table is never without a primary key, which tells subscribers of a publication what row was changed; foreign
+    keys that point to the present one are added again, and views that rely on it are created again.
+    """
+    declared, conflicting = item.declared, item.conflicting
+    dependents = sorted((d for d in table.dependents if conflicting.name in d.keys), key=lambda d: d.level)
+    unique = f"UNIQUE{conflicting.sql.removeprefix('PRIMARY KEY')}"
+    clauses = [
+        drop_constraint(conflicting.name),
+        f"ADD CONSTRAINT {identifier(declared.name)} {declared.sql}",
+        f"ADD {unique}",
+    ]
+    statements = [
+        *(statement for dependent in reversed(dependents) for statement in dependent.drop),
+        f"ALTER TABLE {table.sql_name} {', '.join(clauses)}",
+        *alterations(table, replica_identity_clauses([item])),
+        *(statement for dependent in dependents for statement in dependent.create),
+    ]
+    in_the_way = tuple(dependent.name for dependent in dependents if not dependent.restorable)
+    statement = None if in_the_way else atomically(statements)
+    return refusals.KeyRemedy(statement, in_the_way, violations.refused_duplicates(table, declared))
 
 
 def rebuild_key_index(table: Table, item: MatchedConstraint) -> Plan:

@@ -31,6 +31,17 @@ def alterations(table: Table, clauses: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"ALTER TABLE {table.sql_name} {clause}" for clause in clauses)
 
 
+def atomically(statements: Sequence[str]) -> str:
+    """Return one statement that runs all of these, or none of them."""
+    if len(statements) == 1:
+        return statements[0]
+    body = "".join(f"    {statement};\n" for statement in statements)
+    tag = "$statements$"
+    while tag in body:
+        tag = f"${tag[1:-1]}_$"
+    return f"DO {tag}\nBEGIN\n{body}END {tag}"
+
+
 def validate_constraint(table: Table, constraint: str, reason: str, violations: ViolationQuery) -> Step:
     return Step(
         alterations(table, [f"VALIDATE CONSTRAINT {identifier(constraint)}"]),

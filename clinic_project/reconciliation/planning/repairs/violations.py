@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ...schema.model import Column, Constraint, Index, Table, identifier, literal
 from ...sqlstates import CHECK_VIOLATION, FOREIGN_KEY_VIOLATION, NOT_NULL_VIOLATION, UNIQUE_VIOLATION
 from .. import refusals
-from ..plan import CountPhrase, Refusal, ViolationQuery
+from ..plan import CountPhrase, Refusal, RefusedRows, ViolationQuery
 
 #: How many keys a refusal shows, at most.
 MAX_SHOWN_KEYS = 5
@@ -28,7 +28,28 @@ def nulls(table: Table, column: Column) -> ViolationQuery:
     )
 
 
+def misfits(table: Table, condition: str) -> RefusedRows:
+    """Count the values that can't be converted to the declared type."""
+    rows = f"SELECT {_key(table)} AS key FROM {table.sql_name} WHERE {condition}"
+    return RefusedRows(_counting(table, rows), CountPhrase("value doesn't fit", "values don't fit"))
+
+
+_OCCURS = CountPhrase("value occurs", "values occur")
+
+
+def refused_duplicates(table: Table, declared: Constraint) -> RefusedRows:
+    """Count the values that occur more than once in the columns of a key that a person has to add."""
+    assert declared.index is not None  # a key has one  # noqa: S101
+    phrase = CountPhrase(f"{_OCCURS.singular} more than once", f"{_OCCURS.plural} more than once")
+    return RefusedRows(_counting_duplicates(table, declared.index), phrase)
+
+
 def duplicates(table: Table, name: str, index: Index) -> ViolationQuery:
+    sql = _counting_duplicates(table, index)
+    return ViolationQuery(sql, refusals.duplicates(table, name), _OCCURS, (UNIQUE_VIOLATION,))
+
+
+def _counting_duplicates(table: Table, index: Index) -> str:
     keys = ", ".join(index.keys)
     conditions = [] if "NULLS NOT DISTINCT" in index.body else [f"{key} IS NOT NULL" for key in index.keys]
     if index.predicate:
@@ -36,12 +57,7 @@ def duplicates(table: Table, name: str, index: Index) -> ViolationQuery:
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     text = f"{keys}::text" if len(index.keys) == 1 else f"({keys})::text"
     rows = f"SELECT {text} AS key FROM {table.sql_name}{where} GROUP BY {keys} HAVING count(*) > 1"
-    return ViolationQuery(
-        f"WITH found AS ({rows}) SELECT count(*), {_some_keys(keys)} FROM found",
-        refusals.duplicates(table, name),
-        CountPhrase("value occurs", "values occur"),
-        (UNIQUE_VIOLATION,),
-    )
+    return f"WITH found AS ({rows}) SELECT count(*), {_some_keys(keys)} FROM found"
 
 
 def orphans(table: Table, constraint: Constraint) -> ViolationQuery:
