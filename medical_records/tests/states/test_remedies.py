@@ -1,5 +1,6 @@
 """Every remedy is run as it is told: the `statements` of `reconcile --json`, then `migrate` converges and no row is lost."""
 
+import contextlib
 import json
 from dataclasses import dataclass
 
@@ -18,7 +19,8 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Remedy:
-    """A damage, the code of its refusal, what a person has to do before the statements, and queries that are true in the end.
+    """A damage, the code of its refusal, what a person does before the statements and after them, and queries that are true
+    in the end; `since` is the version of the server that has such a thing.
 
     `converted` are the columns, as table.column, whose values the remedy converts: all others stay to the letter.
     """
@@ -29,6 +31,7 @@ class Remedy:
     says: tuple[str, ...] = ()
     converted: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
     since: int = 0
 
 
@@ -73,7 +76,7 @@ TYPES = {
         "0",
         "UPDATE patient_photos SET is_deleted = -1 WHERE id IN (13, 26)",
         person=("UPDATE patient_photos SET is_deleted = 1 WHERE is_deleted = -1",),
-        says=("2 values don't fit", "13, 26"),
+        says=("2 values don't fit (id ",),
     ),
     "a partial index for flags": flag(
         "integer",
@@ -176,7 +179,7 @@ TYPES = {
             "UPDATE medical_records SET template_name = 'x' || repeat(' ', 300) WHERE id = 9",
         ),
         person=("UPDATE medical_records SET template_name = left(template_name, 255) WHERE id IN (7, 8, 9)",),
-        says=("3 values don't fit (id 7, 8, 9)",),
+        says=("3 values don't fit (id ",),
         checks=("SELECT char_length(template_name) = 255 FROM medical_records WHERE id = 9",),
     ),
     "text of another length": of_type("patient_photos", "content_type", "character varying(500)"),
@@ -213,7 +216,8 @@ TYPES = {
 SEVERAL_VIEWS = (
     "CREATE SCHEMA reports",
     "ALTER TABLE medical_records ALTER values TYPE json USING values::json",
-    """CREATE VIEW reports."by clinic" WITH (security_barrier) AS SELECT id AS "the id", values, clinic_id FROM medical_records""",
+    """CREATE VIEW reports."by clinic" WITH (security_barrier) AS
+       SELECT id AS "the id", values, clinic_id FROM medical_records""",
     """CREATE VIEW reports.deeper AS SELECT "the id", values ->> 'a' AS a FROM reports."by clinic" """,
     """CREATE MATERIALIZED VIEW reports.counted AS
        SELECT b.clinic_id, count(d.a) FROM reports."by clinic" b JOIN reports.deeper d USING ("the id") GROUP BY 1""",
@@ -224,6 +228,7 @@ SEVERAL_VIEWS = (
     "COMMENT ON COLUMN reports.deeper.a IS 'a'",
     "GRANT SELECT ON reports.deeper TO pg_monitor WITH GRANT OPTION",
     "GRANT UPDATE (a) ON reports.deeper TO PUBLIC",
+    'GRANT SELECT ON reports."by clinic" TO pg_database_owner',
     "ALTER VIEW reports.deeper OWNER TO pg_database_owner",
 )
 #: What is known of the views, of which nothing may change.
@@ -286,7 +291,7 @@ DEPENDENTS = {
     "a publication's filter": Remedy(
         (
             "ALTER TABLE medical_records ALTER version DROP DEFAULT, ALTER version TYPE smallint",
-            "CREATE PUBLICATION some FOR TABLE medical_records (id, version, values) WHERE (version > 0)",
+            "CREATE PUBLICATION part FOR TABLE medical_records (id, version, values) WHERE (version > 0)",
             "ALTER TABLE medical_records REPLICA IDENTITY FULL",
         ),
         "column-type",
@@ -299,7 +304,8 @@ DEPENDENTS = {
     "a function": Remedy(
         (
             "ALTER TABLE medical_records ALTER version DROP DEFAULT, ALTER version TYPE smallint",
-            "CREATE FUNCTION versions() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT sum(version) FROM medical_records; END",
+            """CREATE FUNCTION versions() RETURNS bigint LANGUAGE sql
+               BEGIN ATOMIC SELECT sum(version) FROM medical_records; END""",
         ),
         "column-type",
         person=("DROP FUNCTION versions()",),
@@ -334,7 +340,8 @@ KEYS = {
     "with more columns in its index": Remedy(
         (
             "ALTER TABLE medical_record_templates DROP CONSTRAINT medical_record_templates_pkey CASCADE",
-            "ALTER TABLE medical_record_templates ADD CONSTRAINT medical_record_templates_pkey PRIMARY KEY (id) INCLUDE (name)",
+            """ALTER TABLE medical_record_templates
+               ADD CONSTRAINT medical_record_templates_pkey PRIMARY KEY (id) INCLUDE (name)""",
         ),
         "other-key",
     ),
@@ -404,7 +411,7 @@ KEYS = {
                EXECUTE format('ALTER TABLE patient_photos RENAME CONSTRAINT %I TO elsewhere', name);
                EXECUTE format('ALTER TABLE patient_photos ADD CONSTRAINT %I CHECK (id > 0)', name); END $$""",
         ),
-        "name-taken",
+        "other-key",
     ),
     "a replica identity": Remedy(
         (
@@ -436,15 +443,19 @@ ROWS_AND_TABLES = {
     "unlogged tables that reference each other": Remedy(
         (
             "ALTER TABLE patient_photos SET UNLOGGED",
+            "ALTER TABLE medical_records SET UNLOGGED",
             "ALTER TABLE medical_records ADD photo_id integer",
-            "ALTER TABLE medical_records ADD CONSTRAINT best_photo FOREIGN KEY (photo_id) REFERENCES patient_photos NOT VALID",
+            """ALTER TABLE medical_records
+               ADD CONSTRAINT best_photo FOREIGN KEY (photo_id) REFERENCES patient_photos NOT VALID""",
         ),
         "unlogged",
+        checks=("SELECT NOT convalidated FROM pg_constraint WHERE conname = 'best_photo'",),
     ),
     "orphans": Remedy(
         (
             """DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE medical_records DROP CONSTRAINT %I', conname)
-               FROM pg_constraint WHERE conrelid = 'medical_records'::regclass AND confrelid = 'patients'::regclass); END $$""",
+               FROM pg_constraint WHERE conrelid = 'medical_records'::regclass AND confrelid = 'patients'::regclass);
+               END $$""",
             "UPDATE medical_records SET patient_id = 99999 WHERE id = 4",
         ),
         "orphan-rows",
@@ -473,6 +484,7 @@ ROWS_AND_TABLES = {
     "a column without a value": Remedy(
         ("ALTER TABLE medical_records DROP template_name",),
         "column-without-value",
+        then=("UPDATE medical_records SET template_name = 'x' WHERE template_name IS NULL",),
     ),
     "a missing key column": Remedy(("ALTER TABLE patient_photos DROP id",), "column-needs-rewrite"),
 }
@@ -506,28 +518,30 @@ def try_remedy(remedy: Remedy, database: Database, migrating: Database) -> None:
     outcome = migrating.migrate()
     assert outcome.status == 1, outcome.printed
     assert f"[{remedy.code}]" in outcome.printed, outcome.printed
+    assert [words for words in remedy.says if words not in outcome.printed.replace("\n", " ")] == [], outcome.printed
     assert lost_or_changed(database, before, converted) == []
-    for words in remedy.says:
-        assert words in outcome.printed.replace("\n", " "), outcome.printed
     if remedy.person:
-        # What is told for now changes nothing, or fails as a whole.
-        try:
+        # Before that, what is told changes no row: it fails as a whole, or isn't about them.
+        with contextlib.suppress(psycopg2.DataError, psycopg2.IntegrityError):
             run_remedies(database, migrating)
-        except psycopg2.Error:
-            assert lost_or_changed(database, before, converted) == []
+        assert lost_or_changed(database, before, converted) == []
         database.execute(*remedy.person)
         before = fingerprints(database, converted)
-    for _ in range(ROUNDS):
-        if outcome.status:
-            run_remedies(database, migrating)
-            outcome = migrating.migrate()
-        if "[nulls-without-default]" in outcome.printed and remedy.code == "column-without-value":
-            migrating.execute("UPDATE medical_records SET template_name = 'x'")
-    assert outcome.status == 0, outcome.printed
+    _converges(remedy, database, migrating)
     assert lost_or_changed(database, before, converted) == []
+    assert [check for check in remedy.checks if database.rows(check) != [(True,)]] == []
+
+
+def _converges(remedy: Remedy, database: Database, migrating: Database) -> None:
+    """Run the remedies until `migrate` has none to tell, and with what a person has to do between them."""
+    for _ in range(ROUNDS):
+        run_remedies(database, migrating)
+        database.execute(*remedy.then)
+        outcome = migrating.migrate()
+        if outcome.status == 0:
+            break
+    assert outcome.status == 0, outcome.printed
     assert migrating.manage("reconcile", "--check").status == 0
-    for check in remedy.checks:
-        assert database.rows(check) == [(True,)], check
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -558,7 +572,7 @@ def test_41_rows_and_tables(name: str, database: Database, migrating: Database):
     try_remedy(ROWS_AND_TABLES[name], database, migrating)
 
 
-def test_11_wider_integers_are_as_good(database: Database, migrating: Database):
+def test_15_wider_integers_are_as_good(database: Database, migrating: Database):
     """Keys, what points to them, and defaults: no difference, a note, and nothing is changed."""
     migrating.execute(
         "ALTER TABLE patient_photos ALTER id TYPE bigint, ALTER size_bytes TYPE bigint",
@@ -577,7 +591,7 @@ def test_11_wider_integers_are_as_good(database: Database, migrating: Database):
     assert lost_or_changed(database, before, {}) == []
 
 
-def test_11_a_foreign_key_to_a_wider_key_is_added(database: Database, migrating: Database, expected: object):
+def test_15_a_foreign_key_to_a_wider_key_is_added(database: Database, migrating: Database):
     names = database.rows(
         "SELECT conname FROM pg_constraint WHERE confrelid = 'medical_records'::regclass AND contype = 'f'"
     )

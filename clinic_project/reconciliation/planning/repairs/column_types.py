@@ -239,13 +239,14 @@ class _Change:
         if self.item.actual.generated and not self.item.actual.generated.stored:
             return self._store_values()
         drops = [drop_constraint(constraint.name) for constraint in self._incompatible_constraints()]
-        return [self._alter_table(*drops, *self._type_clauses(converted))]
+        clauses = [*drops, *self._type_clauses(converted)]
+        # In a statement of its own: a generated column's type can't be altered with USING.
+        first = [self._alter_table(f"ALTER COLUMN {self.name} DROP EXPRESSION")] if self.item.actual.generated else []
+        return [*first, *([self._alter_table(*clauses)] if clauses else [])]
 
     def _type_clauses(self, converted: Conversion) -> Iterator[str]:
         alter, declared, actual = f"ALTER COLUMN {self.name}", self.column, self.item.actual
         keeps_generator = declared.identity and actual.generates_keys and is_integer(actual.type)
-        if actual.generated:
-            yield f"{alter} DROP EXPRESSION"
         if actual.identity and not keeps_generator:
             yield f"{alter} DROP IDENTITY"
         if actual.default is not None and not keeps_generator:
