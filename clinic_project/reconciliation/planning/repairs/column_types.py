@@ -214,14 +214,15 @@ class _Change:
         return [*self._drop_others(), *self._alter(converted), *self._create_others()]
 
     def _drop_others(self) -> Iterator[str]:
+        """Yield what drops the others. The remedy of another column may have dropped what migrate adds again."""
         for dependent in reversed(self._dependents):
             yield from dependent.drop
         for dependent in self._foreign_keys_to_it():
             yield from dependent.drop
         for index in self._incompatible_indexes():
-            yield f"DROP INDEX {identifier(self.table.schema, index.name)}"
+            yield f"DROP INDEX IF EXISTS {identifier(self.table.schema, index.name)}"
         for column in self._generated_from_it:
-            yield self._alter_table(f"DROP COLUMN {identifier(column.name)}")
+            yield self._alter_table(f"DROP COLUMN IF EXISTS {identifier(column.name)}")
 
     def _create_others(self) -> Iterator[str]:
         for column in self._generated_from_it:
@@ -238,7 +239,7 @@ class _Change:
             return self._generate_otherwise()
         if self.item.actual.generated and not self.item.actual.generated.stored:
             return self._store_values()
-        drops = [drop_constraint(constraint.name) for constraint in self._incompatible_constraints()]
+        drops = [drop_constraint(constraint.name, if_exists=True) for constraint in self._incompatible_constraints()]
         clauses = [*drops, *self._type_clauses(converted)]
         # In a statement of its own: a generated column's type can't be altered with USING.
         first = [self._alter_table(f"ALTER COLUMN {self.name} DROP EXPRESSION")] if self.item.actual.generated else []
