@@ -21,7 +21,7 @@ from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .comparison import compare
-from .comparison.differences import Differences
+from .comparison.differences import Differences, Kind
 from .conf import Budgets, milliseconds
 from .exceptions import LockNotAvailable, ReconciliationError
 from .execution.abandonment import UnblockedRepairs
@@ -39,7 +39,7 @@ from .planning.refusals import statement_failed
 from .planning.script import ScriptSettings
 from .planning.serving import ServingProblem, serving_problems, tables_to_be_empty
 from .schema.declared import declared_schema
-from .schema.introspection import read_schema
+from .schema.introspection import read_schema, with_dependents
 from .schema.migrated_columns import migrated_columns
 from .schema.model import Schema, Server, Table
 from .server_requirements import require_server
@@ -119,6 +119,11 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, declared: Schema, b
     if differences.has_renamed_columns:
         # Reading all migrations takes longer than most inspections, and is seldom necessary.
         differences = compare(declared, actual, migrated_columns())
+    # Only these may have to be altered by a person, together with what depends on them.
+    altered = {item.table for item in differences.items if item.kind in (Kind.COLUMN_TYPE, Kind.CONSTRAINT_DEFINITION)}
+    if altered:
+        actual = with_dependents(connection, actual, altered, lock_timeout=budgets.lock_timeout)
+        differences = replace(differences, actual=actual)
     return Inspection(server, declared, differences, make_plan(differences, server))
 
 

@@ -369,7 +369,10 @@ def _type_remedy(remedy: TypeRemedy) -> str:
         )
     parts = [remedy.hint] if remedy.hint else []
     if remedy.recreated:
-        parts.append(f"It drops and creates again what depends on the column: {', '.join(remedy.recreated)}.")
+        parts.append(
+            f"The statement drops and creates again what depends on the column: {', '.join(remedy.recreated)}. Where one of"
+            " these doesn't hold for the new type, it fails, and nothing is changed: then drop that one, and write it anew."
+        )
     return " ".join([*parts, f"After a backup, run:\n{remedy.statement}\n{_AGAIN[0].upper()}{_AGAIN[1:]}"])
 
 

@@ -397,7 +397,7 @@ class Table:
     inherit from them (quoted names). `update_triggers` are those of the table and of its descendants. `shadowed_by` is the
     schema of another table of its name that is earlier on the search path. `rows_hidden` is whether row-level security
     hides rows from this role. `next_keys` is the highest value in the rows plus one, for a primary key whose values a
-    sequence generates.
+    sequence generates. `dependents` are read only where a person may have to alter the table.
     """
 
     schema: str

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import psycopg2
 import pytest
+from django.test import override_settings
 from psycopg2 import errors
 
 from clinic_project.reconciliation.tests.support.databases import Database
@@ -605,3 +606,19 @@ def test_15_a_foreign_key_to_a_wider_key_is_added(database: Database, migrating:
         "SELECT conname FROM pg_constraint WHERE confrelid = 'medical_records'::regclass AND contype = 'f' AND convalidated"
     )
     assert migrating.manage("reconcile", "--check").status == 0
+
+
+def test_41_a_parent_of_another_system_without_a_key(database: Database):
+    """The key is told for the columns that foreign keys point to; then these are added."""
+    keys = """SELECT format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', conrelid::regclass, conname)
+              FROM pg_constraint WHERE conname = 'patients_pkey'"""
+    with override_settings(MIGRATION_MODULES={"clinics": f"{__package__}.unmanaged_clinics"}):
+        database.execute(database.value(keys))
+        before = fingerprints(database)
+        outcome = database.migrate("medical_records")
+        assert outcome.status == 1, outcome.printed
+        assert "[parent-without-key]" in outcome.printed
+        run_remedies(database, database)
+        outcome = database.migrate("medical_records")
+        assert outcome.status == 0, outcome.printed
+        assert lost_or_changed(database, before, {}) == []

@@ -277,3 +277,21 @@ def test_a_helper_check_is_in_use_until_the_column_is_not_null():
     nullable = table(columns=(ID, replace(STATUS, not_null=False), PATIENT, NOTE), constraints=constraints)
     assert [item.kind for item in differences(nullable).items] == [Kind.COLUMN_NULLABLE]
     assert [item.kind for item in differences(table(constraints=constraints)).items] == [Kind.LEFTOVER]
+
+
+@pytest.mark.parametrize(
+    ("declared", "actual", "is_as_good"),
+    [
+        ("integer", "bigint", True),
+        ("smallint", "integer", True),
+        ("smallint", "bigint", True),
+        ("bigint", "integer", False),
+        ("integer", "smallint", False),
+        ("integer", "numeric", False),
+    ],
+)
+def test_a_wider_integer_is_as_good(declared: str, actual: str, is_as_good: bool):
+    number = replace(PATIENT, type=declared, default="1")
+    found = table(columns=(ID, STATUS, replace(number, type=actual, default=f"'1'::{actual}"), NOTE))
+    items = differences(found, declared=table(columns=(ID, STATUS, number, NOTE))).items
+    assert [item.kind for item in items] == ([] if is_as_good else [Kind.COLUMN_TYPE])
