@@ -129,6 +129,25 @@ def test_a_database_that_is_away(client, monkeypatch):
     assert response.json()["problems"][0]["found"] == "the database can't be reached"
 
 
+def test_a_search_path_without_a_schema(client):
+    run("SET LOCAL search_path = nowhere")
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert "found none first on the search path" in response.json()["problems"][0]["found"]
+
+
+def test_a_privilege_that_only_the_comparison_needs_only_degrades(client):
+    run(
+        "CREATE ROLE reader",
+        f'REVOKE TEMPORARY ON DATABASE "{connection.settings_dict["NAME"]}" FROM PUBLIC',
+        "GRANT USAGE, CREATE ON SCHEMA public TO reader",
+        "SET LOCAL ROLE reader",
+    )
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ready", "degraded": True, "differences": None}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_table_that_another_session_has_locked_only_degrades(client, settings):
     settings.RECONCILIATION = {"lock_timeout": 0.1}
