@@ -34,10 +34,12 @@ PATIENCE = 60
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("embedded")
     (folder / "manage.py").write_text(MANAGE)
-    return folder
+    yield folder
+    if (left := server_pid(folder)) is not None:  # a test has failed
+        os.kill(left, signal.SIGINT)
 
 
 @pytest.fixture
