@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from django.contrib.postgres.operations import CreateExtension
 from django.core.signals import setting_changed
 from django.db import migrations
 from django.db.migrations import Migration
@@ -35,6 +36,17 @@ def labels_with_own_sql() -> frozenset[str]:
     return frozenset(labels - labels_with_reconcile_schema())
 
 
+@cache
+def created_extensions() -> dict[tuple[str, str], list[str]]:
+    """Return the names of the extensions that migrations create, by the migration's key."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for migration in _migrations():
+        for operation in _flat(migration.operations):
+            if isinstance(operation, CreateExtension):
+                found.setdefault((migration.app_label, migration.name), []).append(operation.name)
+    return found
+
+
 def reconciles(operation: Operation) -> bool:
     return getattr(operation, "reconciles", False)
 
@@ -57,5 +69,11 @@ def _migrations() -> tuple[Migration, ...]:
 def _forget(*, setting: str, **kwargs: Any) -> None:
     """Clear the caches when a test overrides a setting that decides which migrations there are."""
     if setting in ("INSTALLED_APPS", "MIGRATION_MODULES"):
-        for cached in (migrated_labels, labels_with_reconcile_schema, labels_with_own_sql, _migrations):
+        for cached in (
+            migrated_labels,
+            labels_with_reconcile_schema,
+            labels_with_own_sql,
+            created_extensions,
+            _migrations,
+        ):
             cached.cache_clear()

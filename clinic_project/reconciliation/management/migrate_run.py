@@ -14,6 +14,7 @@ from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.models.signals import post_migrate, pre_migrate
 
 from ..exceptions import Refused
+from ..extensions import restore_extensions
 from ..migration_history import (
     UnrecordedMigrations,
     apps_that_only_reconcile,
@@ -59,6 +60,8 @@ class MigrateRun:
         with self.command.holding_migration_lock(self.connection), self._connected_to_signals():
             try:
                 self.refusals += repair_history_table(self.connection, self.command.context)
+                if not self.fake:
+                    self.refusals += restore_extensions(self.connection, self.command.reporter)
                 self.complete_history()
                 self.run_django()
             except Refused as refused:

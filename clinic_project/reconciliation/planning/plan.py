@@ -44,6 +44,7 @@ class RefusalCode(StrEnum):
     COLUMN_WITHOUT_VALUE = "column-without-value"
     CONSTRAINT_NEEDS_LOCK = "constraint-needs-lock"
     DUPLICATES = "duplicates"
+    EXTENSION_MISSING = "extension-missing"
     FOUND_ELSEWHERE = "found-elsewhere"
     HISTORY_LOST = "history-lost"
     LOCKED = "locked"

@@ -693,6 +693,25 @@ def not_comparable(database: str, found: str) -> Refusal:
     )
 
 
+# Extensions
+
+
+def create_extension(name: str) -> str:
+    return f"CREATE EXTENSION {identifier(name)}"
+
+
+def extension_missing(name: str, error: str) -> Refusal:
+    statement = create_extension(name)
+    return Refusal(
+        RefusalCode.EXTENSION_MISSING,
+        name,
+        name,
+        f"expected this extension, which a recorded migration created, found none, and it can't be created: {error}.",
+        f"Install it on the server, if it isn't, and run {statement} as a superuser, {_AGAIN}",
+        (statement,),
+    )
+
+
 # The migration history
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from clinic_project.reconciliation import extensions
 from clinic_project.reconciliation.tests.support.catalog import (
     Catalog,
     differences,
@@ -157,6 +158,49 @@ class TestState35OtherApps:
         assert filled.manage("reconcile", "--check").status == 1
         assert "django_session" in filled.migrate("--plan").output
         assert not _exists(filled, "django_session")
+        converges(filled, clean)
+
+    def test_35_plpgsql_is_created_again(self, filled: Database, database: Database, clean: Catalog):
+        database.execute("DROP EXTENSION plpgsql CASCADE", "DROP INDEX django_session_expire_date_a5c62663")
+        outcome = converges(filled, clean)
+        assert "plpgsql: create the extension" in outcome.output
+        assert filled.value("SELECT count(*) FROM pg_extension WHERE extname = 'plpgsql'") == 1
+
+    def test_35_without_plpgsql_where_the_role_may_not_create_it(
+        self, filled: Database, database: Database, clean: Catalog
+    ):
+        database.execute(
+            "DROP EXTENSION plpgsql CASCADE",
+            "DROP INDEX django_session_expire_date_a5c62663",
+            "ALTER TABLE auth_group ALTER id RESTART WITH 1",
+            f'ALTER DATABASE "{database.name}" OWNER TO CURRENT_USER',
+        )
+        converges(filled, clean)
+        assert filled.value("SELECT count(*) FROM pg_extension WHERE extname = 'plpgsql'") == 0
+
+    def test_35_an_extension_of_a_recorded_migration_is_created_again(
+        self, filled: Database, clean: Catalog, monkeypatch: pytest.MonkeyPatch
+    ):
+        trusted = (
+            "SELECT name FROM pg_available_extension_versions WHERE trusted AND NOT installed ORDER BY name LIMIT 1"
+        )
+        if not filled.rows(trusted):
+            pytest.skip("the server has no trusted extension but PL/pgSQL")
+        name = filled.value(trusted)
+        monkeypatch.setattr(extensions, "created_extensions", lambda: {("auth", "0001_initial"): [name]})
+        assert f"{name}: create the extension" in converges(filled, clean).output
+        assert filled.value("SELECT count(*) FROM pg_extension WHERE extname = %s", [name]) == 1
+
+    def test_35_an_extension_that_the_role_cant_create_is_refused_by_name(
+        self, filled: Database, clean: Catalog, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(extensions, "created_extensions", lambda: {("auth", "0001_initial"): ["nowhere"]})
+        filled.execute("DROP INDEX django_session_expire_date_a5c62663")
+        outcome = filled.migrate()
+        assert outcome.status == 1
+        assert "nowhere [extension-missing]" in outcome.errors
+        assert 'run CREATE EXTENSION "nowhere" as a superuser' in outcome.errors
+        monkeypatch.undo()
         converges(filled, clean)
 
     def test_35_nothing_to_do_is_no_ddl(self, database: Database):

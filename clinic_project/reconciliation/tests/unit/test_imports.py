@@ -31,7 +31,7 @@ STAGES = (
     ("pipeline",),
     ("command_context",),
     ("operations",),
-    ("migration_history",),
+    ("migration_history", "extensions"),
     ("cached_declaration",),
     ("checks", "management", "admin"),
 )

@@ -30,6 +30,7 @@ WITH_STATEMENTS = [
     refusals.read_only(SERVER),
     refusals.found_elsewhere("visit", "public", TableElsewhere("old", "visit", ("id",))),
     refusals.may_not_reference(DECLARED, "clinic"),
+    refusals.extension_missing("citext", "permission denied"),
     refusals.column_needs_rewrite(DECLARED, ID, f"ADD COLUMN {ID.name} {ID.definition}"),
     refusals.constraint_needs_lock(DECLARED, PRIMARY_KEY, "ADD CONSTRAINT visit_pkey PRIMARY KEY (id)"),
 ]
