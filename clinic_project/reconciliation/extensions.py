@@ -35,6 +35,26 @@ def restore_extensions(connection: BaseDatabaseWrapper, reporter: Reporter) -> t
     return tuple(refused)
 
 
+def extension_refusals(connection: BaseDatabaseWrapper) -> tuple[Refusal, ...]:
+    """Return what restore_extensions() would refuse now, as far as the catalogs say. Nothing is changed."""
+    missing = _missing(connection, _recorded(connection))
+    if not missing:
+        return ()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT name FROM pg_available_extensions AS e
+            WHERE current_setting('is_superuser')::bool
+               OR has_database_privilege(current_database(), 'CREATE') AND EXISTS (
+                   SELECT FROM pg_available_extension_versions AS v
+                   WHERE (v.name, v.version) = (e.name, e.default_version) AND v.trusted)
+            """
+        )
+        creatable = {name for (name,) in cursor.fetchall()}
+    reason = "it isn't installed on the server, or this role may not create it"
+    return tuple(refusals.extension_missing(name, reason) for name in missing if name not in creatable)
+
+
 def _recorded(connection: BaseDatabaseWrapper) -> list[str]:
     """Return the names of the extensions that recorded migrations created."""
     by_migration = created_extensions()
@@ -47,7 +67,8 @@ def _recorded(connection: BaseDatabaseWrapper) -> list[str]:
 def _missing(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT name FROM unnest(%s) AS name WHERE name NOT IN (SELECT extname FROM pg_extension)", [list(names)]
+            "SELECT name FROM unnest(%s::text[]) AS name WHERE name NOT IN (SELECT extname FROM pg_extension)",
+            [list(names)],
         )
         return [name for (name,) in cursor.fetchall()]
 

@@ -19,6 +19,7 @@ from django.db.migrations.state import ModelState, ProjectState
 from .command_context import CommandContext
 from .comparison.differences import Undeclared
 from .conf import Budgets, configured_apps
+from .extensions import extension_refusals
 from .migration_files import labels_with_reconcile_schema, migrated_labels, reconciles
 from .pipeline import Forecast, Inspection, forecast, inspect, read_declared
 from .planning import refusals
@@ -296,9 +297,10 @@ def history_refusals(connection: BaseDatabaseWrapper, budgets: Budgets) -> tuple
 def forecast_migrate(
     connection: BaseDatabaseWrapper, inspection: Inspection, budgets: Budgets, timeout: float | None = None
 ) -> Forecast:
-    """Return what `migrate` would refuse now: of the history, of the schema, and for rows. Nothing is changed."""
+    """Return what `migrate` would refuse now: of extensions, the history, the schema, and rows. Nothing is changed."""
+    before = (*extension_refusals(connection), *history_refusals(connection, budgets))
     expected = forecast(connection, inspection, budgets, timeout)
-    return replace(expected, refusals=(*history_refusals(connection, budgets), *expected.refusals))
+    return replace(expected, refusals=(*before, *expected.refusals))
 
 
 def _recording_statements(migrations: Sequence[MigrationKey]) -> tuple[str, ...]:

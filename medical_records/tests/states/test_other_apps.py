@@ -200,6 +200,8 @@ class TestState35OtherApps:
         assert outcome.status == 1
         assert "nowhere [extension-missing]" in outcome.errors
         assert 'run CREATE EXTENSION "nowhere" as a superuser' in outcome.errors
+        (refusal,) = json.loads(filled.manage("reconcile", "--json").output)["refusals"]
+        assert (refusal["code"], refusal["statements"]) == ("extension-missing", ['CREATE EXTENSION "nowhere"'])
         monkeypatch.undo()
         converges(filled, clean)
 

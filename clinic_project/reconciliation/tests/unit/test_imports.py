@@ -31,7 +31,8 @@ STAGES = (
     ("pipeline",),
     ("command_context",),
     ("operations",),
-    ("migration_history", "extensions"),
+    ("extensions",),
+    ("migration_history",),
     ("cached_declaration",),
     ("checks", "management", "admin"),
 )
