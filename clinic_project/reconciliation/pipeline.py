@@ -31,9 +31,9 @@ from .execution.locks import LockRetry
 from .execution.migration_lock import MIGRATION_LOCK
 from .execution.reporter import Reporter
 from .execution.row_checks import find_violations, with_rows
-from .execution.sessions import lock_holders
+from .execution.sessions import lock_holders, open_transactions
 from .planning.blockers import Blockers
-from .planning.plan import Note, Plan, Refusal, Repair, Step, ViolationQuery, merged
+from .planning.plan import Lock, Note, Plan, Refusal, Repair, Step, ViolationQuery, merged
 from .planning.planner import make_plan
 from .planning.refusals import statement_failed
 from .planning.script import ScriptSettings
@@ -343,8 +343,10 @@ def _pause(deadline: float, found: str) -> None:
 
 def _locked_against_readers(connection: BaseDatabaseWrapper, declared: Schema) -> str:
     names = [table.sql_name for table in declared.tables.values()]
-    holders = "; ".join(str(session) for session in lock_holders(connection, names)) or "none"
-    return f"A table is locked against readers. Sessions that hold locks on the tables now: {holders}."
+    holders = lock_holders(connection, names, Lock.ACCESS_SHARE) or open_transactions(connection)
+    return (
+        f"A table is locked against readers. In the way now: {'; '.join(map(str, holders)) or 'no session any more'}."
+    )
 
 
 def _indexes_being_built(inspection: Inspection) -> list[str]:

@@ -16,10 +16,9 @@ class RepairAbandoned(Exception):
         super().__init__(str(refusal))
 
 
-def locked(step: Step, budget: float, lock_holders: Sequence[Session]) -> RepairAbandoned:
-    """Return the exception for a step that didn't get its locks within `budget` seconds."""
-    holders = "; ".join(str(session) for session in lock_holders) or "sessions that have ended since"
-    return RepairAbandoned(refusals.locked(step, budget, holders))
+def locked(step: Step, budget: float, in_the_way: Sequence[Session]) -> RepairAbandoned:
+    """Return the exception for a step that waited in vain for others, for `budget` seconds."""
+    return RepairAbandoned(refusals.locked(step, budget, "; ".join(map(str, in_the_way))))
 
 
 class UnblockedRepairs:

@@ -7,12 +7,12 @@ from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import Budgets, milliseconds
-from ..planning.plan import Step
+from ..planning.plan import Lock, Step
 from ..sqlstates import DEADLOCK_DETECTED, DUPLICATE_TABLE, LOCK_NOT_AVAILABLE, connection_lost, sqlstate
 from .abandonment import locked
-from .build_monitor import monitored_build
+from .build_monitor import BuildMonitor, monitored_build
 from .reporter import Reporter
-from .sessions import lock_holders, session_settings
+from .sessions import Session, lock_holders, session_settings, snapshot_holders
 
 
 class ConcurrentBuildRunner:
@@ -34,25 +34,36 @@ class ConcurrentBuildRunner:
         budget = self.budgets.build_budget
         deadline = time.monotonic() + budget
         while True:
+            monitor = BuildMonitor(step, self.reporter)
             try:
-                self._execute(step)
+                self._execute(step, monitor)
             except Error as error:
+                in_the_way = self._in_the_way(step, monitor) if sqlstate(error) == LOCK_NOT_AVAILABLE else []
                 self._drop_invalid_index(step, error)
                 if sqlstate(error) == LOCK_NOT_AVAILABLE:
-                    holders = lock_holders(self.connection, step.relations)
-                    raise locked(step, budget, holders) from error
+                    raise locked(step, budget, in_the_way) from error
                 if sqlstate(error) != DEADLOCK_DETECTED or time.monotonic() > deadline:
                     raise
             else:
                 return
 
-    def _execute(self, step: Step) -> None:
+    def _execute(self, step: Step, monitor: BuildMonitor) -> None:
         with (
             session_settings(self.connection, lock_timeout=milliseconds(self.budgets.build_budget)),
-            monitored_build(self.connection, step, self.reporter),
+            monitored_build(self.connection, monitor),
             self.connection.cursor() as cursor,
         ):
             cursor.execute(step.sql)
+
+    def _in_the_way(self, step: Step, monitor: BuildMonitor) -> list[Session]:
+        """Return for whom the build waited when it was last seen to wait; where it wasn't, for whom it may have waited."""
+        if monitor.waits_for:
+            return monitor.waits_for
+        # A build waits for the writers of its table and for old snapshots; a drop for whoever uses the table.
+        lock = Lock.ACCESS_EXCLUSIVE if step.builds is None else Lock.SHARE
+        writers = lock_holders(self.connection, step.relations, lock)
+        pids = {session.pid for session in writers}
+        return [*writers, *(found for found in snapshot_holders(self.connection) if found.pid not in pids)]
 
     def _drop_invalid_index(self, step: Step, error: Error) -> None:
         # If the name was taken, the index of that name isn't the one of this build.

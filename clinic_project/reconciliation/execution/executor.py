@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..conf import Budgets
+from ..conf import Budgets, milliseconds
 from ..exceptions import ReconciliationError
 from ..planning import refusals
 from ..planning.plan import Note, Plan, Refusal, Repair, Step, ViolationQuery
@@ -18,7 +18,7 @@ from .concurrent_builds import ConcurrentBuildRunner
 from .locks import LockRetry
 from .reporter import Reporter
 from .row_checks import find_violations, run_post_check
-from .sessions import without_timeouts
+from .sessions import session_settings, without_timeouts
 
 
 @dataclass
@@ -44,7 +44,9 @@ class Executor:
 
         Raises ReconciliationError if the connection is lost; the next run continues from the schema that it finds.
         """
-        with without_timeouts(self.connection):
+        # Outside of its steps' transactions, a query waits for a lock as long as a step's retries may.
+        lock_timeout = milliseconds(self.budgets.lock_budget)
+        with without_timeouts(self.connection), session_settings(self.connection, lock_timeout=lock_timeout):
             unblocked, finished = UnblockedRepairs(plan.repairs, self.abandoned.blockers()), []
             for repair in unblocked:
                 refusal = self._run_repair(repair)

@@ -23,7 +23,7 @@ PAUSES = 0.1, 0.4
 def migration_lock(
     connection: BaseDatabaseWrapper, budget: float, waiting: Callable[[Session], None]
 ) -> Iterator[None]:
-    """Hold the migration lock. Raises TimeoutError after `budget` seconds.
+    """Hold the migration lock. Raises TimeoutError after `budget` seconds, whose text names the sessions that hold it.
 
     1. Poll for it, outside of any transaction: waiting inside pg_advisory_lock() would hold a snapshot, for which the
        holder's concurrent index builds would wait in turn. Call `waiting` once with each session that holds it.
@@ -41,9 +41,10 @@ def migration_lock(
 def _acquire(connection: BaseDatabaseWrapper, deadline: float, waiting: Callable[[Session], None]) -> None:
     announced: set[int] = set()
     while not _try_to_acquire(connection):
+        holders = _holders(connection)
         if time.monotonic() > deadline:
-            raise TimeoutError
-        for session in _holders(connection):
+            raise TimeoutError("; ".join(map(str, holders)))
+        for session in holders:
             if session.pid not in announced:
                 announced.add(session.pid)
                 waiting(session)
@@ -62,7 +63,7 @@ def _holders(connection: BaseDatabaseWrapper) -> list[Session]:
         WHERE l.classid = %s AND l.objid = %s AND l.objsubid = 2
           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     """
-    return read_sessions(connection, clauses, list(MIGRATION_LOCK))
+    return read_sessions(connection, clauses, [*MIGRATION_LOCK])
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -11,6 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..command_context import CommandContext, running
 from ..conf import Budgets
 from ..exceptions import ReconciliationError, Refused
+from ..execution.abandonment import RepairAbandoned
 from ..execution.migration_lock import migration_lock
 from ..execution.pooling import require_own_session
 from ..execution.sessions import session_settings, without_timeouts
@@ -55,8 +57,8 @@ class ReconcilingCommand(BaseCommand):
                 yield
         except TimeoutError as error:
             raise CommandError(
-                f"Expected to begin within {budget:g} s, found that another migrate is still running. Wait until it ends, or"
-                " end it, then run migrate again."
+                f"Expected to begin within {budget:g} s, found that another migrate is still running: {error}. Wait until it"
+                " ends, or end it, then run migrate again."
             ) from error
 
     def report(self, notes: Iterable[Note], refusals: Iterable[Refusal]) -> None:
@@ -114,6 +116,8 @@ def command_errors() -> Iterator[None]:
         raise CommandError(refusals_text(refused.refusals)) from refused
     except ReconciliationError as error:
         raise CommandError(str(error)) from error
+    except RepairAbandoned as abandoned:
+        raise CommandError(refusals_text([replace(abandoned.refusal, fatal=True)])) from abandoned
     except Error as error:
         raise CommandError(_database_error_text(error)) from error
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from django.apps.registry import Apps
@@ -14,6 +15,7 @@ from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.models.signals import post_migrate, pre_migrate
 
 from ..exceptions import Refused
+from ..execution.abandonment import RepairAbandoned
 from ..extensions import restore_extensions
 from ..migration_history import (
     UnrecordedMigrations,
@@ -31,12 +33,15 @@ from ..server_requirements import require_server
 from ..sqlstates import connection_lost
 from .base import ReconcilingCommand
 from .console import differences_text
+from .django_statements import DjangoStatements
 
 #: Migrations in the order in which they run, each with whether it runs backwards.
 MigrationPlan = Sequence[tuple[Migration, bool]]
 
 #: Django's handlers of post_migrate add the content types and permissions that are missing.
 _FILLED_BY_DJANGO = ("django_content_type", "auth_permission")
+#: How far Django got.
+_HISTORY_READ, _MIGRATED = "history read", "migrated"
 
 
 @dataclass
@@ -45,7 +50,8 @@ class MigrateRun:
 
     command: ReconcilingCommand
     connection: BaseDatabaseWrapper
-    django_migrate: Callable[[], object]
+    django_migrate: Callable[..., object]
+    django: DjangoStatements
     fake: bool
     fake_initial: bool
     refusals: list[Refusal] = field(default_factory=list)
@@ -59,16 +65,9 @@ class MigrateRun:
         require_server(self.connection)
         with self.command.holding_migration_lock(self.connection), self._connected_to_signals():
             try:
-                self.refusals += repair_history_table(self.connection, self.command.context)
-                if not self.fake:
-                    self.refusals += restore_extensions(self.connection, self.command.reporter)
-                self.complete_history()
-                self.run_django()
-            except Refused as refused:
-                self.reconcile_refused_apps(refused)
-                if not self.refusals:
-                    # Reconciled together with other apps, it could be repaired: the migrations succeed now.
-                    self.run_django()
+                self._migrate()
+            except RepairAbandoned as abandoned:
+                self.refusals.append(replace(abandoned.refusal, fatal=not self.django.has_reached(_HISTORY_READ)))
             except Error as error:
                 if not self.refusals or connection_lost(error):
                     raise
@@ -76,19 +75,50 @@ class MigrateRun:
                 self.command.reporter.close_line()
         self.report()
 
+    def _migrate(self) -> None:
+        try:
+            self.django.run(self.repair_what_django_requires, self.refusals.clear)
+            self.run_django()
+        except Refused as refused:
+            self.django.run(partial(self.reconcile_refused_apps, refused))
+            if not self.refusals:
+                # Reconciled together with other apps, it could be repaired: the migrations succeed now.
+                self.run_django()
+
     # The steps
+
+    def repair_what_django_requires(self) -> None:
+        """Repair the migration history's own table, create lost extensions again, and complete the history."""
+        self.refusals += repair_history_table(self.connection, self.command.context)
+        if not self.fake:
+            self.refusals += restore_extensions(self.connection, self.command.reporter)
+        self.complete_history()
 
     def complete_history(self) -> None:
         if not self.fake and not self.fake_initial:
             self._record(find_unrecorded_apps(self.connection, self.command.context.budgets))
 
     def run_django(self) -> None:
+        refusals = list(self.refusals)
+
+        def begin_again() -> None:
+            # What was refused is found again, unless it could be repaired meanwhile.
+            self.refusals[:] = refusals
+            self._connect_to_signals()
+
+        self.django.run(self._run_django, begin_again)
+
+    def _run_django(self) -> None:
+        # Django's headings are written once.
+        migrate = (
+            partial(self.django_migrate, verbosity=0) if self.django.has_reached(_HISTORY_READ) else self.django_migrate
+        )
         try:
-            self.django_migrate()
+            migrate()
         except InconsistentMigrationHistory:
             self._record(find_unrecorded_dependencies(self.connection, self.command.context.budgets))
             self.complete_history()  # now the later migrations of these apps can be recognised
-            self.django_migrate()
+            migrate()
 
     def repair_recorded(self, apps: Apps, plan: MigrationPlan) -> None:
         """Repair the tables of the migrations that are recorded as applied, but for apps that this run reconciles anyway.
@@ -153,24 +183,29 @@ class MigrateRun:
     @contextmanager
     def _connected_to_signals(self) -> Iterator[None]:
         """Get the project states before and after the migrations from Django's signals, which have them anyway."""
-        pre_migrate.connect(self._before_migrations)
-        post_migrate.connect(self._after_migrations)
+        self._connect_to_signals()
         try:
             yield
         finally:
             pre_migrate.disconnect(self._before_migrations)
             post_migrate.disconnect(self._after_migrations)
 
+    def _connect_to_signals(self) -> None:
+        pre_migrate.connect(self._before_migrations)
+        post_migrate.connect(self._after_migrations)
+
     # Django sends each signal once for each app: the first time is enough.
 
     def _before_migrations(self, *, apps: Apps, plan: MigrationPlan, **kwargs: Any) -> None:
         pre_migrate.disconnect(self._before_migrations)
+        self.django.reached(_HISTORY_READ)
         self.unapplies = any(is_backwards for _, is_backwards in plan)
         if not self.fake:
             self.repair_recorded(apps, plan)
 
     def _after_migrations(self, *, apps: Apps, plan: MigrationPlan, **kwargs: Any) -> None:
         post_migrate.disconnect(self._after_migrations)
+        self.django.reached(_MIGRATED)
         self.verify(apps, plan)
 
     def _record(self, unrecorded: UnrecordedMigrations) -> None:

@@ -29,8 +29,10 @@ class Phase(IntEnum):
 class Lock(StrEnum):
     """PostgreSQL's table locks: https://www.postgresql.org/docs/current/explicit-locking.html"""
 
+    ACCESS_SHARE = "ACCESS SHARE"
     ROW_EXCLUSIVE = "ROW EXCLUSIVE"
     SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
+    SHARE = "SHARE"
     SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
     ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
 

@@ -654,14 +654,16 @@ def constraint_name_taken(table: Table, item: Difference, what: str, name: str) 
 
 
 def locked(step: Step, budget: float, sessions: str) -> Refusal:
-    """Refuse a step that didn't get its locks within `budget` seconds. `sessions` says who holds locks."""
+    """Refuse a step that waited for others in vain, for `budget` seconds. `sessions` says who is in the way, if known."""
     return Refusal(
         RefusalCode.LOCKED,
         step.table,
         step.table,
-        f"expected a {step.lock} lock within {budget:g} s, to {step.reason}, found locks held by {sessions}.",
-        "Wait until these sessions end, or end them (SELECT pg_terminate_backend(pid); a prepared transaction by the command"
-        f" that is shown), {_AGAIN}",
+        f"expected the lock {step.lock} within {budget:g} s, to {step.reason}, found in the way:"
+        f" {sessions or 'no session or prepared transaction any more'}.",
+        "Wait until these sessions end, or end them (SELECT pg_terminate_backend(pid), as their own role or as a superuser;"
+        " a prepared transaction by the command that is shown; not an autovacuum that prevents wraparound, which would"
+        f" begin again), {_AGAIN}",
     )
 
 

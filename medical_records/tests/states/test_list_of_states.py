@@ -7,7 +7,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 LIST = (FOLDER / "README.md").read_text()
 
-NUMBERED = {f"S{number}" for number in range(1, 5)} | {str(number) for number in (*range(1, 31), 32, 33, 35, 41)}
+NUMBERED = {f"S{number}" for number in range(1, 5)} | {str(number) for number in (*range(1, 37), 41)}
 
 
 def listed() -> dict[str, list[str]]:

@@ -7,12 +7,14 @@ from typing import Any
 from django.core.checks import Tags
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 
 from ...migration_history import declared_without_pending_operations, forecast_migrate
 from ...pipeline import Forecast, Inspection, inspect
 from ..base import ReconcilingCommand
 from ..console import forecast_lines, planned_text
+from ..django_statements import DjangoStatements
 from ..migrate_run import MigrateRun
 
 
@@ -33,13 +35,20 @@ class Command(ReconcilingCommand, DjangoMigrate):
     def handle(self, *args: Any, **options: Any) -> None:
         django_migrate = partial(super().handle, *args, **options)
         with self.connected(options["database"]) as connection:
+            self.django = DjangoStatements(connection, self.context)
             if options["plan"]:
-                inspection = inspect(connection, *declared_without_pending_operations(connection), self.context.budgets)
+                inspection = self.django.run(partial(self._inspect, connection))
                 self._show_repairs(inspection, forecast_migrate(connection, inspection, self.context.budgets))
             if options["plan"] or options["check_unapplied"] or options["prune"]:
-                _run_unreconciled(django_migrate)
+                self.django.run(partial(_run_unreconciled, django_migrate))
             else:
-                MigrateRun(self, connection, django_migrate, options["fake"], options["fake_initial"]).run()
+                run = MigrateRun(
+                    self, connection, django_migrate, self.django, options["fake"], options["fake_initial"]
+                )
+                run.run()
+
+    def _inspect(self, connection: BaseDatabaseWrapper) -> Inspection:
+        return inspect(connection, *declared_without_pending_operations(connection), self.context.budgets)
 
     def _show_repairs(self, inspection: Inspection, expected: Forecast) -> None:
         self.stdout.write("Planned repairs:", self.style.MIGRATE_LABEL)
@@ -52,10 +61,15 @@ class Command(ReconcilingCommand, DjangoMigrate):
 
     def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
         """Write Django's lines, so that the steps can be written between "Applying" and "OK"."""
+        # Django's is 0 where it runs again after it waited for a lock.
+        self.verbosity = self.reporter.verbosity
         if action in ("apply_start", "unapply_start"):
             self.reporter.open_line()
-        elif action in ("apply_success", "unapply_success") and self.reporter.close_line() and self.verbosity >= 1:
-            self.stdout.write("   ", ending="")
+            self.django.began(migration)
+        elif action in ("apply_success", "unapply_success"):
+            self.django.ended(migration)
+            if self.reporter.close_line() and self.verbosity >= 1:
+                self.stdout.write("   ", ending="")
         super().migration_progress_callback(action, migration, fake)
 
 

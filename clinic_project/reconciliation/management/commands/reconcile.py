@@ -10,6 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ...exceptions import ReconciliationError, Refused
+from ...execution.abandonment import RepairAbandoned
 from ...migration_history import declared_without_pending_operations, forecast_migrate
 from ...pipeline import Forecast, Inspection, inspect, reconcile, runnable_plan, script_settings
 from ...planning import refusals
@@ -19,6 +20,7 @@ from ...schema.introspection import read_server
 from ...sqlstates import connection_lost, message, sqlstate
 from ..base import ReconcilingCommand
 from ..console import differences_text, forecast_lines, notes_lines, planned_text
+from ..django_statements import DjangoStatements
 
 
 class Command(ReconcilingCommand):
@@ -40,9 +42,12 @@ class Command(ReconcilingCommand):
                 self._reconcile(connection)
 
     def _inspect(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
+        django = DjangoStatements(connection, self.context)
         try:
-            inspection = inspect(connection, *declared_without_pending_operations(connection), self.context.budgets)
-        except (ReconciliationError, Error) as error:
+            inspection = django.run(
+                lambda: inspect(connection, *declared_without_pending_operations(connection), self.context.budgets)
+            )
+        except (ReconciliationError, RepairAbandoned, Error) as error:
             if not options["json"] or (isinstance(error, Error) and connection_lost(error)):
                 raise
             self._print_json(error_as_json(connection, error))
@@ -121,11 +126,15 @@ def as_json(inspection: Inspection, expected: Forecast) -> dict[str, Any]:
     }
 
 
-def error_as_json(connection: BaseDatabaseWrapper, error: ReconciliationError | Error) -> dict[str, Any]:
+def error_as_json(
+    connection: BaseDatabaseWrapper, error: ReconciliationError | RepairAbandoned | Error
+) -> dict[str, Any]:
     """Return the same form where the schema can't be compared: what prevents that is a refusal."""
     server = read_server(connection)
     if isinstance(error, Refused):
         found = error.refusals
+    elif isinstance(error, RepairAbandoned):
+        found = (error.refusal,)
     else:
         text = (
             str(error) if isinstance(error, ReconciliationError) else f"{message(error)} (SQLSTATE {sqlstate(error)})"

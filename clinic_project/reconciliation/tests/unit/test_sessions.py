@@ -16,7 +16,7 @@ def test_a_long_query_is_cut():
 
 
 def test_what_the_server_hides_from_this_role_is_said_to_be_hidden():
-    assert str(Session(7, "", None, "", "")) == "pid 7, state hidden: query hidden"
+    assert str(Session(7, "", None, "", "")) == "pid 7, state and query hidden"
 
 
 def test_a_prepared_transaction_is_shown_with_what_ends_it():

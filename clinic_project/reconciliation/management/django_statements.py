@@ -1,0 +1,117 @@
+"""Runs what Django itself reads and writes in a `migrate`: its history, content types, permissions, other migrations."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from django.apps import apps
+from django.db import Error
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Model
+
+from ..command_context import CommandContext
+from ..conf import milliseconds
+from ..execution.abandonment import locked
+from ..execution.locks import backoff
+from ..execution.sessions import Session, lock_holders, locked_relations, open_transactions, session_settings
+from ..migration_history import apps_that_only_reconcile
+from ..planning.plan import Lock, Step
+from ..sqlstates import RETRYABLE, sqlstate
+
+T = TypeVar("T")
+
+
+@dataclass
+class DjangoStatements:
+    """Django waits for a lock without end and without a word. Here it waits as a repair does."""
+
+    connection: BaseDatabaseWrapper
+    context: CommandContext
+    #: The migration that is being applied or unapplied.
+    migration: Migration | None = None
+    _milestones: set[str] = field(default_factory=set)
+
+    def run(self, statements: Callable[[], T], before_retry: Callable[[], object] = lambda: None) -> T:
+        """Run `statements` until they get their locks, and return what they return.
+
+        1. Run them with the lock timeout of the settings.
+        2. If a lock is not granted in time, or after a deadlock: what failed was rolled back, so say for whom they wait,
+           pause, and run them again. The budget begins anew whenever they get further than before.
+        3. A migration that isn't atomic and does more than reconcile can't be run again. It has the whole lock budget as its
+           lock timeout instead.
+
+        Raises RepairAbandoned, with the sessions in the way, where the budget is used up.
+        """
+        deadline, pauses = 0.0, backoff()
+        while True:
+            milestones = len(self._milestones)
+            try:
+                with session_settings(self.connection, lock_timeout=milliseconds(self.context.budgets.lock_timeout)):
+                    return statements()
+            except Error as error:
+                if sqlstate(error) not in RETRYABLE:
+                    raise
+            now, pause = time.monotonic(), next(pauses)
+            if not deadline or len(self._milestones) > milestones:
+                deadline, pauses = now + self.context.budgets.lock_budget, backoff()
+            self._wait(pause, 0 if self._runs_once else deadline - now)
+            self.migration = None
+            before_retry()
+
+    def reached(self, milestone: str) -> None:
+        """Record that the statements got there."""
+        self._milestones.add(milestone)
+
+    def has_reached(self, milestone: str) -> bool:
+        return milestone in self._milestones
+
+    def began(self, migration: Migration) -> None:
+        self.migration = migration
+        self._set_lock_timeout()
+
+    def ended(self, migration: Migration) -> None:
+        self.migration = None
+        self._set_lock_timeout()
+        self.reached(str(migration))
+
+    @property
+    def _runs_once(self) -> bool:
+        migration = self.migration
+        if migration is None or migration.atomic:
+            return False
+        return not apps_that_only_reconcile([migration.app_label], [migration])
+
+    def _set_lock_timeout(self) -> None:
+        budgets = self.context.budgets
+        seconds = budgets.lock_budget if self._runs_once else budgets.lock_timeout
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [milliseconds(seconds)])
+
+    def _wait(self, pause: float, left: float) -> None:
+        names = django_tables(self.connection)
+        tables = locked_relations(self.connection, names, Lock.ROW_EXCLUSIVE)
+        step = Step(
+            (),
+            ", ".join(tables) or "Django's own tables",
+            Lock.ACCESS_EXCLUSIVE if self.migration else Lock.ROW_EXCLUSIVE,
+            f"apply {self.migration}" if self.migration else "read and write what Django keeps there",
+            relations=tuple(tables or names),
+        )
+        in_the_way = self._in_the_way(step)
+        if pause > left:
+            raise locked(step, self.context.budgets.lock_budget, in_the_way)
+        self.context.reporter.waiting(step, in_the_way)
+        time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
+
+    def _in_the_way(self, step: Step) -> list[Session]:
+        return lock_holders(self.connection, step.relations, Lock.ROW_EXCLUSIVE) or open_transactions(self.connection)
+
+
+def django_tables(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return the quoted names of the tables of all installed apps, and of the migration history."""
+    models: list[type[Model]] = [MigrationRecorder.Migration, *apps.get_models(include_auto_created=True)]
+    return [connection.ops.quote_name(model._meta.db_table) for model in models]

@@ -1,0 +1,248 @@
+"""Sessions of other roles, of the server and with old snapshots, and locks on the tables that Django uses (31, 34, 36)."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import pytest
+from django.test import override_settings
+
+from clinic_project.reconciliation.execution.migration_lock import MIGRATION_LOCK
+from clinic_project.reconciliation.tests.support.databases import Database
+
+from .outcomes import Expectations
+
+DEFAULT_IS_MISSING = "ALTER TABLE medical_records ALTER version DROP DEFAULT"
+INDEX_IS_MISSING = "DROP INDEX idx_medical_records_created"
+
+#: Seconds: nobody ends what these tests hold.
+SHORT = override_settings(
+    RECONCILIATION={"lock_timeout": 0.2, "lock_budget": 1.5, "build_budget": 3, "migration_budget": 1.5}
+)
+
+
+class Holder(NamedTuple):
+    pid: int
+    role: str
+    release: Callable[[], None]
+
+
+@contextlib.contextmanager
+def held(database: Database, *statements: str) -> Iterator[Holder]:
+    """Keep a transaction open in which `statements` were run."""
+    with contextlib.closing(database.connect()) as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        for statement in statements:
+            cursor.execute(statement)
+        yield Holder(other.get_backend_pid(), other.info.user, partial(cursor.execute, "ROLLBACK"))
+
+
+def refused(database: Database, *arguments: str) -> str:
+    outcome = database.manage(*(arguments or ("migrate",)))
+    assert outcome.status == 1, outcome.printed
+    assert "Traceback" not in outcome.printed
+    return outcome.errors
+
+
+class TestState31HiddenSessions:
+    """The role is no superuser, and the server hides other roles' states, times and queries from it."""
+
+    @SHORT
+    def test_31_another_role_holds_the_table(self, database: Database, owner: Database, expected: Expectations):
+        database.execute(DEFAULT_IS_MISSING)
+        with held(database, "LOCK TABLE medical_records IN ACCESS SHARE MODE") as other:
+            errors = refused(owner)
+            who = f"pid {other.pid}, a session of the role {other.role}, state and query hidden"
+            assert "[locked]" in errors
+            assert who in errors
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
+    @SHORT
+    @pytest.mark.parametrize(
+        "hold",
+        [
+            "UPDATE medical_records SET version = version WHERE id = 1",
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM clinics",
+        ],
+        ids=["writer", "snapshot"],
+    )
+    def test_31_a_build_waits_for_another_role(
+        self, hold: str, database: Database, owner: Database, expected: Expectations
+    ):
+        database.execute(INDEX_IS_MISSING)
+        with held(database, hold) as other:
+            outcome = owner.migrate()
+        for printed in (outcome.output, outcome.errors):
+            assert f"pid {other.pid}, a session of the role {other.role}" in printed
+        assert outcome.status == 1
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
+    @SHORT
+    def test_31_another_role_migrates(self, database: Database, owner: Database):
+        with held(database, f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK[0]}, {MIGRATION_LOCK[1]})") as other:
+            outcome = owner.migrate()
+        assert outcome.status == 1
+        who = f"pid {other.pid}, a session of the role {other.role}"
+        assert f"Waiting for another migrate to end: {who}" in outcome.output
+        assert f"another migrate is still running: {who}" in outcome.errors
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("as_owner", [True, False], ids=["owner", "superuser"])
+    def test_31_an_autovacuum_prevents_wraparound(self, as_owner: bool, database: Database, owner: Database):
+        """It isn't cancelled by sessions that wait for it, and the server says little about it."""
+        database.execute(
+            DEFAULT_IS_MISSING,
+            "INSERT INTO medical_records (clinic_id, patient_id, template_id, template_name, template_snapshot, version,"
+            " \"values\") SELECT clinic_id, patient_id, template_id, 'x', '{}', 1, '{}' FROM medical_records,"
+            " generate_series(1, 100)",
+            # One page in ten seconds.
+            "ALTER TABLE medical_records SET (autovacuum_freeze_max_age = 100000, autovacuum_vacuum_cost_delay = 100,"
+            " autovacuum_vacuum_cost_limit = 1)",
+        )
+        budgets = {"lock_budget": 6, "build_budget": 3}
+        with autovacuum_of(database, "medical_records") as pid, override_settings(RECONCILIATION=budgets):
+            errors = refused(owner if as_owner else database)
+        assert f"pid {pid}" in errors
+        assert "autovacuum" in errors.partition("To do")[0]
+        database.execute("ALTER TABLE medical_records RESET (autovacuum_freeze_max_age, autovacuum_vacuum_cost_delay)")
+
+
+@contextlib.contextmanager
+def autovacuum_of(database: Database, table: str) -> Iterator[int]:
+    """Let an autovacuum that prevents wraparound run on the table, slowly, and yield its pid."""
+    with database.cursor() as cursor:
+        cursor.execute("SHOW autovacuum_naptime")
+        for statement in ("ALTER SYSTEM SET autovacuum_naptime = 1", "SELECT pg_reload_conf()"):
+            cursor.execute(statement)
+        try:
+            _use_up_transaction_ids(cursor, 110_000)
+            yield _pid_of_autovacuum(database, table)
+        finally:
+            for statement in ("ALTER SYSTEM RESET autovacuum_naptime", "SELECT pg_reload_conf()"):
+                cursor.execute(statement)
+
+
+def _use_up_transaction_ids(cursor: Any, count: int) -> None:
+    cursor.execute(
+        "DO $$ BEGIN FOR number IN 1..%s LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$", [count]
+    )
+
+
+def _pid_of_autovacuum(database: Database, table: str) -> int:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = database.rows(
+            "SELECT a.pid FROM pg_stat_activity a JOIN pg_locks l USING (pid)"
+            " WHERE l.relation = %s::regclass AND a.datname = current_database() AND a.query LIKE %s",
+            [table, "autovacuum: VACUUM%wraparound%"],
+        )
+        if found:
+            return int(found[0][0])
+        time.sleep(0.1)
+    raise AssertionError("No autovacuum has begun.")
+
+
+DJANGOS = ["django_migrations", "django_content_type", "auth_permission"]
+
+#: What makes Django write to the table in the next migrate.
+WRITES = {
+    "django_migrations": "DELETE FROM django_migrations WHERE app = 'medical_records'",
+    "django_content_type": (
+        "DELETE FROM auth_permission; DELETE FROM django_content_type WHERE app_label = 'medical_records'"
+    ),
+    "auth_permission": "DELETE FROM auth_permission WHERE codename LIKE '%medicalrecord'",
+}
+
+
+class TestState34LockedTablesOfDjango:
+    """A table that Django itself reads or writes in a migrate is locked."""
+
+    @SHORT
+    @pytest.mark.parametrize("table", DJANGOS)
+    def test_34_it_stays_locked(self, table: str, database: Database, owner: Database, expected: Expectations):
+        database.execute(DEFAULT_IS_MISSING, INDEX_IS_MISSING)
+        with held(database, f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE") as other:
+            outcome = owner.migrate()
+            pid = f"pid {other.pid}"
+        assert outcome.status == 1, outcome.printed
+        assert f"{table}: read and write what Django keeps there: waiting for {pid}" in outcome.output
+        assert f"{table} [locked]" in outcome.errors
+        assert pid in outcome.errors
+        assert outcome.output.count("Operations to perform") <= 1
+        assert ("before repairs can begin" in outcome.errors) == (table == "django_migrations")
+        assert "Schema verified" not in outcome.output
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
+    @override_settings(RECONCILIATION={"lock_timeout": 0.1, "lock_budget": 20})
+    @pytest.mark.parametrize("table", DJANGOS)
+    @pytest.mark.parametrize("lock", ["SHARE", "ACCESS EXCLUSIVE"])
+    def test_34_it_is_released_in_time(
+        self, table: str, lock: str, database: Database, owner: Database, expected: Expectations
+    ):
+        database.execute(DEFAULT_IS_MISSING, WRITES[table])
+        with held(database, f"LOCK TABLE {table} IN {lock} MODE") as other:
+            release = threading.Timer(3, other.release)
+            release.start()
+            outcome = owner.migrate()
+            release.join()
+        assert outcome.status == 0, outcome.printed
+        assert f"waiting for pid {other.pid}" in outcome.output
+        assert outcome.output.count("Operations to perform") == 1
+        assert "Schema verified" in outcome.output
+        assert database.value("SELECT count(*) FROM django_migrations WHERE app = 'medical_records'") == 1
+        assert database.value("SELECT count(*) FROM auth_permission WHERE codename LIKE '%medicalrecord'") == 4
+        expected.is_declared(database)
+
+    @SHORT
+    @pytest.mark.parametrize("command", [("migrate", "--plan"), ("migrate", "--check")], ids=" ".join)
+    def test_34_what_only_reads_is_refused_too(self, command: tuple[str, ...], database: Database, owner: Database):
+        with held(database, "LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE") as other:
+            errors = refused(owner, *command)
+        assert f"pid {other.pid}" in errors
+
+    @SHORT
+    @pytest.mark.parametrize("option", ["--check", "--plan", "--json"])
+    def test_34_a_reconcile_that_only_reads(self, option: str, database: Database, owner: Database):
+        with held(database, "LOCK TABLE patient_photos IN ACCESS EXCLUSIVE MODE") as other:
+            errors = refused(owner, "reconcile", option)
+        assert "patient_photos [locked]" in errors
+        assert f"pid {other.pid}" in errors
+
+    @SHORT
+    def test_34_a_migration_of_another_app(self, database: Database, owner: Database):
+        """It is rolled back when it doesn't get its locks, so it is applied again, as soon as it does."""
+        database.execute(
+            "DELETE FROM django_migrations WHERE app = 'auth' AND name = '0012_alter_user_first_name_max_length'",
+        )
+        unapplied = "SELECT count(*) FROM django_migrations WHERE name = '0012_alter_user_first_name_max_length'"
+        with held(database, "LOCK TABLE django_migrations IN SHARE MODE") as other:
+            errors = refused(owner)
+            assert f"pid {other.pid}" in errors
+        assert database.value(unapplied) == 0
+        assert owner.migrate().status == 0
+        assert database.value(unapplied) == 1
+
+
+class TestState36Snapshots:
+    """A concurrent build waits for the snapshot of a session that uses other tables."""
+
+    @pytest.mark.parametrize("build_budget", [0.5, 3], ids=["before it is monitored", "while it is monitored"])
+    def test_36_the_session_is_named(
+        self, build_budget: float, database: Database, owner: Database, settings, expected: Expectations
+    ):
+        settings.RECONCILIATION = {"build_budget": build_budget}
+        database.execute(INDEX_IS_MISSING, DEFAULT_IS_MISSING)
+        with held(owner, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM clinics") as other:
+            errors = refused(owner)
+            who = f"pid {other.pid}, idle in transaction for"
+            assert who in errors
+            assert "by its snapshot, which is older than the index: SELECT count(*) FROM clinics" in errors
+            assert "any more" not in errors
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
