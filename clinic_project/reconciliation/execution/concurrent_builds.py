@@ -26,7 +26,8 @@ class ConcurrentBuildRunner:
 
         1. Run it. While it waits for old transactions it blocks no session, so it has a longer budget instead of the lock
            timeout.
-        2. Where it fails, drop the INVALID index that it leaves, which every write would have to update.
+        2. Where it fails, or Ctrl-C interrupts it, drop the INVALID index that it leaves, which every write would have to
+           update.
         3. After a deadlock, try again within the budget.
 
         Raises RepairAbandoned where old transactions last longer than the budget, django.db.Error for any other error.
@@ -37,9 +38,14 @@ class ConcurrentBuildRunner:
             monitor = BuildMonitor(step, self.reporter)
             try:
                 self._execute(step, monitor)
+            except KeyboardInterrupt:
+                self._drop_invalid_index(step)
+                raise
             except Error as error:
                 in_the_way = self._in_the_way(step, monitor) if sqlstate(error) == LOCK_NOT_AVAILABLE else []
-                self._drop_invalid_index(step, error)
+                # If the name was taken, the index of that name isn't the one of this build.
+                if not connection_lost(error) and sqlstate(error) != DUPLICATE_TABLE:
+                    self._drop_invalid_index(step)
                 if sqlstate(error) == LOCK_NOT_AVAILABLE:
                     raise locked(step, budget, in_the_way) from error
                 if sqlstate(error) != DEADLOCK_DETECTED or time.monotonic() > deadline:
@@ -65,9 +71,8 @@ class ConcurrentBuildRunner:
         pids = {session.pid for session in writers}
         return [*writers, *(found for found in snapshot_holders(self.connection) if found.pid not in pids)]
 
-    def _drop_invalid_index(self, step: Step, error: Error) -> None:
-        # If the name was taken, the index of that name isn't the one of this build.
-        if step.builds is None or connection_lost(error) or sqlstate(error) == DUPLICATE_TABLE:
+    def _drop_invalid_index(self, step: Step) -> None:
+        if step.builds is None:
             return
         with (
             # The transactions for which the build waited may still run; then the next run drops the index.
@@ -75,4 +80,6 @@ class ConcurrentBuildRunner:
             session_settings(self.connection, lock_timeout=milliseconds(self.budgets.lock_timeout)),
             self.connection.cursor() as cursor,
         ):
-            cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {step.builds}")
+            cursor.execute("SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid", [step.builds])
+            if cursor.fetchone() is not None:
+                cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {step.builds}")

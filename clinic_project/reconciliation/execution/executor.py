@@ -64,6 +64,7 @@ class Executor:
 
     def _run_repair(self, repair: Repair) -> Refusal | None:
         """Return why the repair was abandoned, if it was."""
+        began = time.monotonic()
         try:
             for step in repair.steps:
                 self._run_step(repair, step)
@@ -73,6 +74,7 @@ class Executor:
             if repair.on_failure is not None:
                 self._clean_up(repair.on_failure)
             return abandoned.refusal
+        self.reporter.repaired(repair, time.monotonic() - began)
         return None
 
     def _clean_up(self, step: Step) -> None:

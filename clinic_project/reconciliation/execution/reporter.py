@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ..planning.plan import Refusal, Step
+from ..planning.plan import Refusal, Repair, Step
 from .sessions import Session
 
 
@@ -34,6 +34,9 @@ class Reporter:
 
     def finished(self, step: Step, seconds: float, rows: int | None) -> None:
         """`rows` is how many rows a backfill changed, None for other steps."""
+
+    def repaired(self, repair: Repair, seconds: float) -> None:
+        """All steps of a repair are finished."""
 
     def abandoned(self, refusal: Refusal) -> None:
         """A repair couldn't be finished, for this reason."""

@@ -1,5 +1,6 @@
 """The base of the commands that reconcile: what they require of a connection, the migration lock, and their reports."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,22 +23,37 @@ from ..schema.introspection import read_server
 from ..schema.model import identifier
 from ..sqlstates import connection_lost, message, sqlstate
 from .console import ConsoleReporter, notes_lines, refusals_text
+from .interrupts import Interrupts
+
+#: The exit status of what Ctrl-C ended: 128 and the number of SIGINT.
+INTERRUPTED = 130
 
 
 class ReconcilingCommand(BaseCommand):
     """A command that reconciles. `reporter` writes what it does, `context` is what the migrations that it runs get."""
 
     reporter: ConsoleReporter
+    interrupts: Interrupts
     context: CommandContext
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         self.reporter = ConsoleReporter(self, options["verbosity"])
+        self.interrupts = Interrupts()
         self.context = CommandContext(
             Budgets.from_settings(), self.reporter, allow_data_loss=options.get("allow_data_loss", False)
         )
         # Around Django's checks as well, so that `check_schema` doesn't compare the schema a second time.
-        with running(self.context):
-            return super().execute(*args, **options)
+        try:
+            with running(self.context):
+                return super().execute(*args, **options)
+        except (KeyboardInterrupt, Exception) as error:
+            if not isinstance(error, KeyboardInterrupt) and not self.interrupts.received:
+                raise
+            self.reporter.interrupted()
+            if self.stderr.isatty():
+                self.stderr.write("")  # after the ^C
+            self.stderr.write("Interrupted. What is done stays; run migrate again.")
+            sys.exit(INTERRUPTED)
 
     @contextmanager
     def connected(self, alias: str) -> Iterator[BaseDatabaseWrapper]:
@@ -45,7 +61,11 @@ class ReconcilingCommand(BaseCommand):
         connection = connections[alias]
         with command_errors():
             _require_postgresql(connection)
-            with without_timeouts(connection), _project_schema_first(connection):
+            with (
+                self.interrupts.cancelling(connection),
+                without_timeouts(connection),
+                _project_schema_first(connection),
+            ):
                 yield connection
 
     @contextmanager
@@ -62,7 +82,11 @@ class ReconcilingCommand(BaseCommand):
             ) from error
 
     def report(self, notes: Iterable[Note], refusals: Iterable[Refusal]) -> None:
-        """Print the notes, but for warnings. Raises CommandError if anything was refused, after the warnings."""
+        """Print how much was repaired, and the notes, but for warnings.
+
+        Raises CommandError if anything was refused, after the warnings.
+        """
+        self.reporter.write_repairs()
         notes, refused = list(notes), list(refusals)
         for line in notes_lines(note for note in notes if not note.is_warning):
             self.reporter.write(line, self.style.NOTICE)

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, TextIO, cast
+from textwrap import indent
+from typing import Any
 
-from django.core.management.base import BaseCommand, OutputWrapper
+from django.core.management.base import BaseCommand
 
 from ..execution.reporter import Reporter
 from ..execution.sessions import Session
 from ..pipeline import Inspection
-from ..planning.plan import Note, Refusal, Step, blocked_text, merged
+from ..planning.plan import Note, Refusal, Repair, Step, blocked_text, merged
+from .progress_bar import ProgressBar
 
 #: Seconds between two lines about the same session, or about the progress of the same step.
 REPORT_INTERVAL = 10.0
@@ -26,10 +28,14 @@ class ConsoleReporter(Reporter):
         self._waits_reported: dict[int, float] = {}
         self._progress_reported = 0.0
         self._refused: set[Refusal] = set()
-        self._bar: Any = None
+        self._bar: ProgressBar | None = None
+        self._repairs, self._repair_seconds = 0, 0.0
 
     def write(self, text: str, style: Any = None) -> None:
         if self.verbosity < 1:
+            return
+        if self._bar is not None:
+            self._bar.write_above(style(text) if style is not None else text)
             return
         self._end_line()
         self.command.stdout.write(text, style)
@@ -53,13 +59,16 @@ class ConsoleReporter(Reporter):
 
     def started(self, step: Step) -> None:
         self._progress_reported = time.monotonic()
+        if self.verbosity >= 2:
+            self.write(indent(f"{step.script};", "      "))
         if step.scans and self.verbosity >= 1 and self.command.stdout.isatty():
             self._end_line()
-            self._bar = _progress_bar(step, self.command.stdout)
+            self._bar = ProgressBar(self.command.stdout, f"    {step_text(step)}")
+            self._bar.start()
 
     def progressed(self, step: Step, done: int, total: int) -> None:
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+            self._bar.update(done, total)
         elif time.monotonic() - self._progress_reported >= REPORT_INTERVAL and total:
             self._progress_reported = time.monotonic()
             self.write(f"    {step_text(step)}: {done / total:.0%}")
@@ -76,12 +85,29 @@ class ConsoleReporter(Reporter):
     def failed(self, step: Step) -> None:
         self._end_progress()
 
+    def interrupted(self) -> None:
+        """End what was begun: the bar, which hides the terminal's cursor, and the line."""
+        self._end_progress()
+        self.heading = ""
+        if self.verbosity >= 1:
+            self._end_line()
+
     def finished(self, step: Step, seconds: float, rows: int | None) -> None:
         self._end_progress()
         if rows == 0:
             return  # a backfill that found nothing to do
         changed = "" if rows is None else f", {rows:,} rows"
         self.write(f"    {step_text(step)} ({_duration(seconds)}{changed})")
+
+    def repaired(self, repair: Repair, seconds: float) -> None:
+        self._repairs += 1
+        self._repair_seconds += seconds
+
+    def write_repairs(self) -> None:
+        """Write how many repairs were made, if any were, and how long they took together."""
+        if self._repairs:
+            count = "1 repair" if self._repairs == 1 else f"{self._repairs:,} repairs"
+            self.write(f"{count} in {_duration(self._repair_seconds)}.")
 
     def abandoned(self, refusal: Refusal) -> None:
         if refusal in self._refused:
@@ -93,18 +119,6 @@ class ConsoleReporter(Reporter):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-
-def _progress_bar(step: Step, stdout: OutputWrapper) -> Any:
-    """Start a progress bar. It shows the time as well, since nothing else is known of a validation."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("    {task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=Console(file=cast("TextIO", stdout)), transient=True)
-    bar.add_task(step_text(step), total=None)
-    bar.start()
-    return bar
 
 
 def _duration(seconds: float) -> str:
@@ -140,11 +154,11 @@ def forecast_lines(refusals: Iterable[Refusal]) -> list[str]:
 
 
 def differences_text(inspection: Inspection) -> str:
-    """Return a table of what differs: object, declared, actual."""
-    rows = [("object", "declared", "actual")]
-    rows += [(d.subject.label, d.declared_text, d.actual_text) for d in inspection.differences.items]
-    first, second = (max(len(row[column]) for row in rows) for column in range(2))
-    return "\n".join(f"  {label:<{first}}  {declared:<{second}}  {actual}" for label, declared, actual in rows)
+    """Return what differs, three lines each: object, declared, actual. A table would be wider than a terminal."""
+    return "\n".join(
+        f"  {item.subject.label}\n    declared  {item.declared_text}\n    actual    {item.actual_text}"
+        for item in inspection.differences.items
+    )
 
 
 def notes_lines(notes: Iterable[Note]) -> list[str]:

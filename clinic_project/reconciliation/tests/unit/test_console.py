@@ -43,14 +43,15 @@ class TestRefusals:
         assert "before repairs can begin." in refusals_text([replace(TYPE, fatal=True), VIEW])
 
 
-def test_differences_are_a_table_of_objects_with_the_declared_and_the_actual_text():
+def test_a_difference_is_three_lines_the_object_what_is_declared_and_what_is_actual():
     declared = Schema("public", {"cow": Table("public", "cow", {"name": Column("name", "text", not_null=True)})})
     actual = Schema("public", {"cow": Table("public", "cow", {"name": Column("name", "text", not_null=False)})})
     server = Server("farm", "18.0", 180000, "farmer", "public", "public", False, False, True, True)
     inspection = Inspection(server, declared, compare(declared, actual), Plan())
     assert differences_text(inspection).splitlines() == [
-        "  object    declared  actual",
-        "  cow.name  NOT NULL  nullable",
+        "  cow.name",
+        "    declared  NOT NULL",
+        "    actual    nullable",
     ]
 
 

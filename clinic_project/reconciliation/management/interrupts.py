@@ -1,0 +1,45 @@
+"""Ctrl-C while PostgreSQL works: the driver waits for the answer, and Python raises KeyboardInterrupt only after it."""
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg2
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+class Interrupts:
+    """`received`: whether Ctrl-C was pressed. Then errors only say that statements were cancelled."""
+
+    received = False
+
+    @contextmanager
+    def cancelling(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
+        """Let each Ctrl-C meanwhile cancel the statement that `connection` runs.
+
+        The signal handler of C writes a byte while the main thread waits for the server; another thread reads it.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals are received by the main thread alone
+            return
+        reader, writer = socket.socketpair()
+        with reader, writer:
+            writer.setblocking(False)
+            before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+            thread = threading.Thread(target=self._cancel, args=(reader, connection), daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                signal.set_wakeup_fd(before)
+                writer.shutdown(socket.SHUT_RDWR)
+                thread.join()
+
+    def _cancel(self, reader: socket.socket, connection: BaseDatabaseWrapper) -> None:
+        while numbers := reader.recv(1):
+            if numbers[0] == signal.SIGINT:
+                self.received = True
+                with suppress(psycopg2.Error, AttributeError):  # it may be closed meanwhile
+                    connection.connection.cancel()
