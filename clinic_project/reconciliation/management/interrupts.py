@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import psycopg2
+from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 
@@ -41,5 +41,6 @@ class Interrupts:
         while numbers := reader.recv(1):
             if numbers[0] == signal.SIGINT:
                 self.received = True
-                with suppress(psycopg2.Error, AttributeError):  # it may be closed meanwhile
+                # It may be closed meanwhile.
+                with suppress(Error, AttributeError), connection.wrap_database_errors:
                     connection.connection.cancel()
