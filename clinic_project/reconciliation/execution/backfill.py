@@ -99,15 +99,28 @@ class BackfillRunner:
         found, ctids = _fetch(cursor, backfill.locked_batch(first, end, self.batch_rows))
         if not found:
             return 0, 0
+        cursor.execute("SAVEPOINT reconcile_batch")
         filled, changed, old_ctids, new_ctids, columns = _fetch(cursor, backfill.checked_update(ctids))
         if columns:
             raise RepairAbandoned(refusals.trigger_changes_rows(step, columns, before=True))
         if changed:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            cursor.execute(backfill.changed_again(old_ctids, new_ctids))
-            if cursor.fetchone() is not None:
-                raise RepairAbandoned(refusals.trigger_changes_rows(step, (), before=False))
+            again = _fetch(cursor, backfill.changed_again(old_ctids, new_ctids))
+            if again is not None:
+                cursor.execute("ROLLBACK TO SAVEPOINT reconcile_batch")
+                columns = self._changed_afterwards(cursor, backfill, *again)
+                raise RepairAbandoned(refusals.trigger_changes_rows(step, columns, before=False))
         return found, filled
+
+    def _changed_afterwards(self, cursor: Any, backfill: Backfill, ctid: str) -> list[str]:
+        """Return the columns that triggers change in the row at `ctid` after an UPDATE: none without a key to find it by."""
+        if not backfill.key:
+            return []
+        (before,) = _fetch(cursor, backfill.row_before(ctid))
+        cursor.execute(backfill.update_row(ctid))
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(backfill.changed_columns(), {"before": before})
+        return cursor.fetchone()[0] or []
 
     def dry_run(self, step: Step, nulls: ViolationQuery | None) -> Refusal | None:
         """Return the refusal of the step's first batch, if triggers do more to its rows, or keep them NULL.

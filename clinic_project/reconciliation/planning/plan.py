@@ -244,6 +244,7 @@ class Backfill:
 
     `triggers` are those that the UPDATE fires. Where there are any, it is run by its `parts`, which check what the triggers
     do to the rows: the rows of each of the `descendants`, which may have columns of their own, are changed by themselves.
+    `key` are the columns of the primary key, if there is one.
     """
 
     table: str
@@ -252,6 +253,7 @@ class Backfill:
     other_columns: tuple[tuple[str, str], ...] = ()
     triggers: tuple[UpdateTrigger, ...] = ()
     descendants: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
     only: bool = False
 
     @property
@@ -316,7 +318,6 @@ class Backfill:
         It returns how many have a value now; how many were changed; their old and new ctids; and the names of the columns
         that differ, apart from those that were NULL and got a value, and from generated ones.
         """
-        filled = ", ".join(literal(_unquoted(column)) for column in (self.column, *dict(self.other_columns)))
         return f"""
             WITH reconcile_found AS MATERIALIZED (
                 SELECT ctid AS reconcile_ctid, to_jsonb(reconcile_row) AS reconcile_before
@@ -330,7 +331,7 @@ class Backfill:
             )
             SELECT count(*) FILTER (WHERE has_value), count(*), array_agg(old_ctid)::text, array_agg(new_ctid)::text,
                    (SELECT array_agg(DISTINCT key) FROM reconcile_filled, {_differing("before", "after")}
-                    WHERE NOT (key IN ({filled}) AND before -> key = 'null') AND {self._not_generated})
+                    WHERE {self._is_another})
             FROM reconcile_filled
         """
 
@@ -347,22 +348,24 @@ class Backfill:
     def update_row(self, ctid: str) -> str:
         return f"UPDATE {self.target} SET {self.assignments} WHERE ctid = '{ctid}'"
 
-    def changed_columns(self, key: tuple[str, ...], before: str) -> str:
-        """Return the query for the names of the columns in which the row `before`, found by its `key`, differs now."""
-        record = f"jsonb_populate_record(NULL::{self.table}, {literal(before)})"
-        conditions = " AND ".join(f"reconcile_row.{column} = (SELECT {column} FROM {record})" for column in key)
-        filled = ", ".join(literal(_unquoted(column)) for column in (self.column, *dict(self.other_columns)))
-        return f"""
-            SELECT array_agg(key) FROM (SELECT {literal(before)}::jsonb AS before, to_jsonb(reconcile_row) AS after
+    def changed_columns(self) -> str:
+        """Return the query, with the parameter `before`, for the columns in which that row, found by its key, differs."""
+        record = f"jsonb_populate_record(NULL::{self.table}, {{before}})"
+        conditions = " AND ".join(f"reconcile_row.{column} = (SELECT {column} FROM {record})" for column in self.key)
+        query = f"""
+            SELECT array_agg(key) FROM (SELECT {{before}}::jsonb AS before, to_jsonb(reconcile_row) AS after
                                         FROM {self.target} AS reconcile_row WHERE {conditions}) AS compared,
                    {_differing("before", "after")}
-            WHERE NOT (key IN ({filled}) AND before -> key = 'null') AND {self._not_generated}
+            WHERE {self._is_another}
         """
+        return query.replace("%", "%%").replace("{before}", "%(before)s")
 
     @property
-    def _not_generated(self) -> str:
+    def _is_another(self) -> str:
+        """The condition that the differing column `key` isn't one that got its value, and isn't generated."""
+        filled = ", ".join(literal(_unquoted(column)) for column in (self.column, *dict(self.other_columns)))
         return (
-            "key NOT IN (SELECT attname::text FROM pg_attribute"
+            f"NOT (key IN ({filled}) AND before -> key = 'null') AND key NOT IN (SELECT attname::text FROM pg_attribute"
             f" WHERE attrelid = {literal(self.table)}::regclass AND attgenerated <> '')"
         )
 

@@ -154,14 +154,14 @@ class TestState32TriggersThatChangeOtherColumns:
                 "updated_at",
                 id="of this column",
             ),
-            pytest.param(stamp(AGAIN, timing="AFTER UPDATE"), "the rows again", id="afterwards"),
+            pytest.param(stamp(AGAIN, timing="AFTER UPDATE"), "version", id="afterwards"),
             pytest.param(
                 (
                     stamp(AGAIN)[0],
                     """CREATE CONSTRAINT TRIGGER stamp AFTER UPDATE ON medical_records DEFERRABLE INITIALLY DEFERRED
                        FOR EACH ROW EXECUTE FUNCTION stamp()""",
                 ),
-                "the rows again",
+                "version",
                 id="at the commit",
             ),
             pytest.param(

@@ -147,6 +147,7 @@ def _backfill(table: Table, column: Column, value: str, backfills: Backfills) ->
         tuple((identifier(other), v) for other, v in others.items()),
         tuple(t for t in table.update_triggers if not t.columns or {column.name, *others}.intersection(t.columns)),
         table.descendants,
+        () if table.primary_key is None else tuple(map(identifier, table.primary_key.columns)),
     )
     return Step(
         (backfill.update,),

@@ -8,7 +8,7 @@ from ...comparison import compare
 from ...comparison.differences import Kind
 from ...planning.plan import Lock, NoteCode, RefusalCode
 from ...planning.planner import make_plan
-from ...schema.model import HelperRole, Identity, Relation, RelationKind, Schema, helper_name
+from ...schema.model import HelperRole, Identity, Relation, RelationKind, Schema, UpdateTrigger, helper_name
 from .schemas import (
     BY_STATUS,
     HAS_STATUS,
@@ -308,6 +308,30 @@ class TestRenamedColumns:
         refusal = self.refusal(self.RENAMED, declared=table(columns=(ID, STATUS, PATIENT, NOTE, other)))
         assert refusal.statements == ()
         assert "mood" in refusal.reason
+
+
+class TestBackfillsThatFireTriggers:
+    NULLABLE = (ID, replace(STATUS, not_null=False), PATIENT, NOTE)
+
+    def backfill(self, **options):
+        return next(step.backfill for step in plan(table(columns=self.NULLABLE, **options)).steps if step.backfill)
+
+    def test_none_is_checked_where_nothing_is_fired(self):
+        other = UpdateTrigger("stamp", '"public"."visit"', before=True, columns=("note",))
+        for triggers in ((), (other,)):
+            backfill = self.backfill(update_triggers=triggers, descendants=('"public"."old_visit"',))
+            assert backfill.parts == (backfill,)
+            assert backfill.update.startswith('UPDATE "public"."visit" SET')
+
+    def test_each_table_that_inherits_is_checked_by_itself(self):
+        fired = UpdateTrigger("stamp", '"public"."old_visit"', before=True, columns=("status",), mode="ALWAYS")
+        backfill = self.backfill(update_triggers=(fired,), descendants=('"public"."old_visit"',))
+        assert [(part.target, part.triggers) for part in backfill.parts] == [
+            ('ONLY "public"."visit"', ()),
+            ('ONLY "public"."old_visit"', (fired,)),
+        ]
+        assert fired.disable == 'ALTER TABLE "public"."old_visit" DISABLE TRIGGER "stamp"'
+        assert fired.enable == 'ALTER TABLE "public"."old_visit" ENABLE ALWAYS TRIGGER "stamp"'
 
 
 def test_a_serial_is_advanced_forward_only():
