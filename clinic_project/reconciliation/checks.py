@@ -1,4 +1,4 @@
-"""`manage.py check --database default` warns of each difference between the declared schema and the actual one.
+"""`manage.py check` says what is wrong in the setting; `--database default` warns of differences from the declared schema.
 
 Warnings, not errors: an error would stop the `migrate` that repairs it.
 """
@@ -7,14 +7,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connections
 
 from .command_context import is_command_running
 from .conf import Budgets
 from .exceptions import ReconciliationError
-from .migration_history import declared_by_migrations
+from .migration_history import declared_by_migrations, require_valid_setting
 from .pipeline import inspect
 from .sqlstates import message
+
+
+@checks.register
+def check_setting(**kwargs: Any) -> list[checks.CheckMessage]:
+    try:
+        require_valid_setting()
+    except ImproperlyConfigured as error:
+        return [checks.Error(str(error), id="reconciliation.E001")]
+    return []
 
 
 @checks.register(checks.Tags.database)

@@ -52,15 +52,24 @@ def reconciled_labels() -> frozenset[str]:
     These are the apps that have ReconcileSchema in a migration, and those of RECONCILIATION["apps"]: more labels, or "*" for
     every installed app that has migrations. Raises ImproperlyConfigured where the setting names an app that isn't installed.
     """
+    configured = _configured_labels()
+    return migrated_labels() if configured is None else labels_with_reconcile_schema() | configured
+
+
+def require_valid_setting() -> None:
+    """Raise ImproperlyConfigured where RECONCILIATION has unknown keys, wrong values, or labels of no installed app."""
+    Budgets.from_settings()
+    _configured_labels()
+
+
+def _configured_labels() -> frozenset[str] | None:
     configured = configured_apps()
-    if configured is None:
-        return migrated_labels()
-    unknown = sorted(configured - {config.label for config in apps.get_app_configs()})
+    unknown = sorted((configured or set()) - {config.label for config in apps.get_app_configs()})
     if unknown:
         raise ImproperlyConfigured(
-            f'RECONCILIATION["apps"]: expected labels of installed apps, found {", ".join(unknown)}, which isn\'t one.'
+            f'RECONCILIATION["apps"]: expected labels of installed apps, found {", ".join(unknown)}.'
         )
-    return labels_with_reconcile_schema() | configured
+    return configured
 
 
 def apps_that_only_reconcile(labels: Iterable[str], migrations: Iterable[Migration]) -> set[str]:

@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import modify_settings, override_settings
 
+from ...checks import check_setting
 from ...migration_history import reconciled_labels
 from ..support.catalog import read_catalog
 from ..support.databases import Database, create_database, drop_database
@@ -80,6 +81,13 @@ def test_an_unknown_label_is_named():
         pytest.raises(ImproperlyConfigured, match="found sesions"),
     ):
         reconciled_labels()
+
+
+def test_a_check_names_it_too():
+    with override_settings(RECONCILIATION={"apps": ["sesions"]}):
+        (error,) = check_setting()
+    assert (error.id, "found sesions" in error.msg) == ("reconciliation.E001", True)
+    assert check_setting() == []
 
 
 def test_a_table_of_another_app_is_left_alone_without_the_setting(database: Database):
