@@ -277,7 +277,7 @@ class TestState15OtherTypes:
         [
             ("medical_record_templates", "fields", "text", "jsonb"),
             ("medical_records", "created_at", "timestamp", "timestamptz"),
-            ("patient_photos", "size_bytes", "smallint", "integer"),
+            ("medical_records", "version", "smallint", "integer"),
             ("medical_records", "template_name", "text", "varchar(255)"),
             ("patient_photos", "content_type", "character varying(500)", "varchar(100)"),
             ("patients", "birthday", "text", "date"),
