@@ -24,14 +24,14 @@ from .comparison import compare
 from .comparison.differences import Differences, Kind
 from .conf import Budgets, milliseconds
 from .exceptions import LockNotAvailable, ReconciliationError
-from .execution.abandonment import UnblockedRepairs
+from .execution.abandonment import UnblockedRepairs, locked
 from .execution.backfill import BackfillRunner
 from .execution.executor import Executor
 from .execution.locks import LockRetry
 from .execution.migration_lock import MIGRATION_LOCK
 from .execution.reporter import Reporter
 from .execution.row_checks import find_violations, with_rows
-from .execution.sessions import lock_holders, open_transactions
+from .execution.sessions import lock_holders, locked_relations, open_transactions
 from .planning.blockers import Blockers
 from .planning.plan import Lock, Note, Plan, Refusal, Repair, Step, ViolationQuery, merged
 from .planning.planner import make_plan
@@ -283,7 +283,7 @@ def reconcile(
     """
     executor = Executor(connection, budgets, reporter)
     for number in range(MAX_ROUNDS):
-        inspection = _wait_and_inspect(connection, server, declared, budgets)
+        inspection = _wait_and_inspect(connection, server, declared, budgets, reporter)
         if number == 1:
             executor.abandoned.retry_failed_statements()
         repairs = executor.abandoned.remaining(inspection.plan)
@@ -291,7 +291,7 @@ def reconcile(
             return _result(inspection, executor)
         executor.notes += inspection.plan.notes
         executor.run(replace(inspection.plan, repairs=repairs))
-    inspection = _wait_and_inspect(connection, server, declared, budgets)
+    inspection = _wait_and_inspect(connection, server, declared, budgets, reporter)
     if repairs := executor.abandoned.remaining(inspection.plan):
         listed = ", ".join(f"{repair.table} ({', '.join(repair.names)})" for repair in repairs)
         raise ReconciliationError(
@@ -312,12 +312,12 @@ def _result(inspection: Inspection, executor: Executor) -> ReconciliationResult:
 
 
 def _wait_and_inspect(
-    connection: BaseDatabaseWrapper, server: Server, declared: Schema, budgets: Budgets
+    connection: BaseDatabaseWrapper, server: Server, declared: Schema, budgets: Budgets, reporter: Reporter
 ) -> Inspection:
     """Inspect, once no other session locks a table against readers or builds an index concurrently.
 
-    An index that is being built looks like an invalid one. Raises LockNotAvailable when the lock budget, or the build
-    budget, is used up.
+    An index that is being built looks like an invalid one. Raises RepairAbandoned when the lock budget is used up, and
+    LockNotAvailable when the build budget is.
     """
     began = time.monotonic()
     while True:
@@ -326,27 +326,35 @@ def _wait_and_inspect(
         except Error as error:
             if sqlstate(error) != LOCK_NOT_AVAILABLE:
                 raise
-            _pause(began + budgets.lock_budget, _locked_against_readers(connection, declared))
+            step = _reading(connection, declared)
+            in_the_way = lock_holders(connection, step.relations, Lock.ACCESS_SHARE) or open_transactions(connection)
+            if time.monotonic() > began + budgets.lock_budget:
+                raise locked(step, budgets.lock_budget, in_the_way) from error
+            reporter.waiting(step, in_the_way)
+            _pause()
             continue
         indexes = _indexes_being_built(inspection)
         if not indexes:
             return inspection
-        found = f"Another session is building {', '.join(indexes)} (see pg_stat_progress_create_index)."
-        _pause(began + budgets.build_budget, found)
+        if time.monotonic() > began + budgets.build_budget:
+            raise LockNotAvailable(
+                f"Another session is building {', '.join(indexes)} (see pg_stat_progress_create_index). Wait until that"
+                " session is done, or end it, then run migrate again."
+            )
+        _pause()
 
 
-def _pause(deadline: float, found: str) -> None:
-    if time.monotonic() > deadline:
-        raise LockNotAvailable(f"{found} Wait until that session is done, or end it, then run migrate again.")
-    time.sleep(random.uniform(0.3, 0.6))  # noqa: S311
-
-
-def _locked_against_readers(connection: BaseDatabaseWrapper, declared: Schema) -> str:
+def _reading(connection: BaseDatabaseWrapper, declared: Schema) -> Step:
+    """Return the step of reading the declared tables, of those that are locked now if any are."""
     names = [table.sql_name for table in declared.tables.values()]
-    holders = lock_holders(connection, names, Lock.ACCESS_SHARE) or open_transactions(connection)
-    return (
-        f"A table is locked against readers. In the way now: {'; '.join(map(str, holders)) or 'no session any more'}."
+    tables = locked_relations(connection, names, Lock.ACCESS_SHARE)
+    return Step(
+        (), ", ".join(tables) or "the tables", Lock.ACCESS_SHARE, "read the schema", relations=tuple(tables or names)
     )
+
+
+def _pause() -> None:
+    time.sleep(random.uniform(0.3, 0.6))  # noqa: S311
 
 
 def _indexes_being_built(inspection: Inspection) -> list[str]:

@@ -37,7 +37,9 @@ class ReconcilingCommand(BaseCommand):
     context: CommandContext
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        self.reporter = ConsoleReporter(self, options["verbosity"])
+        self.reporter = ConsoleReporter(
+            self, options["verbosity"], on_stderr=bool(options.get("json") or options.get("sql"))
+        )
         self.interrupts = Interrupts()
         self.context = CommandContext(
             Budgets.from_settings(), self.reporter, allow_data_loss=options.get("allow_data_loss", False)

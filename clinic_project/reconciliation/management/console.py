@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from textwrap import indent
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, OutputWrapper
 
 from ..execution.reporter import Reporter
 from ..execution.sessions import Session
@@ -18,18 +18,26 @@ REPORT_INTERVAL = 10.0
 
 
 class ConsoleReporter(Reporter):
-    """Writes to the standard output of a command, in lines of their own; nothing where the verbosity is 0."""
+    """Writes lines of their own to the standard output of a command; nothing where the verbosity is 0.
 
-    def __init__(self, command: BaseCommand, verbosity: int) -> None:
+    With `on_stderr`, it writes to the standard error: the standard output is for programs then.
+    """
+
+    def __init__(self, command: BaseCommand, verbosity: int, on_stderr: bool = False) -> None:
         # The command, not its stdout and style, which are replaced when it starts (call_command(stdout=…), --no-color).
         self.command = command
         self.verbosity = verbosity
+        self.on_stderr = on_stderr
         self._line_open = False
         self._waits_reported: dict[int, float] = {}
         self._progress_reported = 0.0
         self._refused: set[Refusal] = set()
         self._bar: ProgressBar | None = None
         self._repairs, self._repair_seconds = 0, 0.0
+
+    @property
+    def _stream(self) -> OutputWrapper:
+        return self.command.stderr if self.on_stderr else self.command.stdout
 
     def write(self, text: str, style: Any = None) -> None:
         if self.verbosity < 1:
@@ -38,14 +46,14 @@ class ConsoleReporter(Reporter):
             self._bar.write_above(style(text) if style is not None else text)
             return
         self._end_line()
-        self.command.stdout.write(text, style)
+        self._stream.write(text, style)
 
     def _end_line(self) -> None:
         if self._line_open:
-            self.command.stdout.write("")
+            self._stream.write("")
             self._line_open = False
         if self.heading:
-            self.command.stdout.write(self.command.style.MIGRATE_HEADING(self.heading))
+            self._stream.write(self.command.style.MIGRATE_HEADING(self.heading))
             self.heading = ""
 
     def open_line(self) -> None:
@@ -61,9 +69,9 @@ class ConsoleReporter(Reporter):
         self._progress_reported = time.monotonic()
         if self.verbosity >= 2:
             self.write(indent(f"{step.script};", "      "))
-        if step.scans and self.verbosity >= 1 and self.command.stdout.isatty():
+        if step.scans and self.verbosity >= 1 and self._stream.isatty():
             self._end_line()
-            self._bar = ProgressBar(self.command.stdout, f"    {step_text(step)}")
+            self._bar = ProgressBar(self._stream, f"    {step_text(step)}")
             self._bar.start()
 
     def progressed(self, step: Step, done: int, total: int) -> None:

@@ -504,10 +504,14 @@ def _without(triggers: Sequence[UpdateTrigger], update: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class KeyRemedy:
-    """How a table gets its declared primary key, unless something is `in_the_way` that can't be created again."""
+    """How a table gets its declared primary key.
+
+    There is no statement where something is `in_the_way` that can't be created again, or where columns are missing.
+    """
 
     statement: str | None
     in_the_way: tuple[str, ...]
+    missing_columns: tuple[str, ...]
     duplicates: RefusedRows
 
 
@@ -526,7 +530,11 @@ def constraint_needs_lock(table: Table, declared: Constraint, clause: str) -> Re
 
 def other_primary_key(table: Table, item: ConstraintDifference, conflicting: Constraint, remedy: KeyRemedy) -> Refusal:
     found = f"found {conflicting.name}: {conflicting.sql}, and a table has one primary key."
-    if remedy.in_the_way:
+    if remedy.missing_columns:
+        what_to_do = (
+            f"It needs {', '.join(remedy.missing_columns)}, which is missing: add or rename that first, {_AGAIN}"
+        )
+    elif remedy.in_the_way:
         what_to_do = (
             f"These depend on it: {', '.join(remedy.in_the_way)}. Drop them, {_AGAIN} Create them anew afterwards."
         )

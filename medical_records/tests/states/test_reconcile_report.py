@@ -81,8 +81,9 @@ class TestReport:
         assert [refusal["code"] for refusal in report["refusals"]] == ["column-type"]
         assert all(isinstance(statement, str) for refusal in report["refusals"] for statement in refusal["statements"])
 
-    def test_nothing_is_printed_where_the_database_cant_be_compared(self, database: Database):
+    def test_it_says_why_the_database_cant_be_compared(self, database: Database):
         database.execute(f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = on')
         outcome = database.manage("reconcile", "--json")
-        assert (outcome.status, outcome.output) == (1, "")
-        assert "read-only" in outcome.errors
+        (refusal,) = json.loads(outcome.output)["refusals"]
+        assert (outcome.status, refusal["code"]) == (1, "read-only")
+        assert refusal["reason"] in outcome.errors

@@ -1,17 +1,16 @@
 """Every remedy is run as it is told: the `statements` of `reconcile --json`, then `migrate` converges and no row is lost."""
 
 import contextlib
-import json
 from dataclasses import dataclass
 
 import psycopg2
 import pytest
 from django.test import override_settings
-from psycopg2 import errors
 
 from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 
+from .remedies import run_remedies
 from .rows import ROWS
 
 #: A remedy may bring the next thing to light.
@@ -496,18 +495,6 @@ def migrating(owner: Database, database: Database) -> Database:
     """The database as its owner sees it, with types that some cases use."""
     owner.execute("CREATE TYPE mood AS ENUM ('female', 'male')", "CREATE DOMAIN phone AS varchar(60)")
     return owner
-
-
-def run_remedies(database: Database, migrating: Database) -> None:
-    """Run the statements of all refusals as they are told; a superuser runs what the role may not."""
-    report = migrating.manage("reconcile", "--json")
-    assert report.status == 0, report.printed
-    for refusal in json.loads(report.output)["refusals"]:
-        for statement in refusal["statements"]:
-            try:
-                migrating.execute(statement)
-            except errors.InsufficientPrivilege:
-                database.execute(statement)
 
 
 def try_remedy(remedy: Remedy, database: Database, migrating: Database) -> None:

@@ -1,11 +1,9 @@
 """States that people reported in public: what `migrate` says of them is so, and its remedies work when they are run."""
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg2
 import pytest
 from django.test import override_settings
 from psycopg2 import errors
@@ -13,6 +11,7 @@ from psycopg2 import errors
 from clinic_project.reconciliation.tests.support.databases import Database, Outcome, create_database, drop_database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 
+from .remedies import run_remedies
 from .reported_states import ReportedState, reported_states
 
 ROLE, PASSWORD = "clinic", "only for tests"
@@ -75,7 +74,7 @@ def test_reported_state(state: ReportedState, database: Database):
             before = fingerprints(database, dict.fromkeys(state.keeps))
         for _ in range(ROUNDS):
             if outcome.status:
-                _run_remedies(database, migrating)
+                run_remedies(database, migrating)
                 outcome = migrating.migrate()
         assert outcome.status == 0, outcome.printed
         assert lost_or_changed(database, before, dict.fromkeys(state.keeps)) == []
@@ -104,15 +103,3 @@ def _is_wanted(outcome: Outcome, state: ReportedState, pid: int) -> None:
     if outcome.status:
         assert state.says.replace("{pid}", f"pid {pid}") in outcome.printed
         assert not state.codes or any(f"[{code}]" in outcome.printed for code in state.codes), outcome.printed
-
-
-def _run_remedies(database: Database, migrating: Database) -> None:
-    """Run the statements of all refusals as they are told; a superuser runs what the role may not."""
-    report = migrating.manage("reconcile", "--json")
-    assert report.status == 0, report.printed
-    for refusal in json.loads(report.output)["refusals"]:
-        for statement in refusal["statements"]:
-            try:
-                migrating.execute(statement)
-            except psycopg2.errors.InsufficientPrivilege:
-                database.execute(statement)

@@ -48,10 +48,9 @@ class Command(ReconcilingCommand):
                 lambda: inspect(connection, *declared_without_pending_operations(connection), self.context.budgets)
             )
         except (ReconciliationError, RepairAbandoned, Error) as error:
-            if not options["json"] or (isinstance(error, Error) and connection_lost(error)):
-                raise
-            self._print_json(error_as_json(connection, error))
-            return
+            if options["json"] and not (isinstance(error, Error) and connection_lost(error)):
+                self._print_json(error_as_json(connection, error))
+            raise
         if options["json"]:
             self._print_json(as_json(inspection, forecast_migrate(connection, inspection, self.context.budgets)))
         elif options["sql"]:

@@ -115,8 +115,9 @@ def _key_remedy(table: Table, item: WrongConstraint) -> refusals.KeyRemedy:
         *(statement for dependent in dependents for statement in dependent.create),
     ]
     in_the_way = tuple(dependent.name for dependent in dependents if not dependent.restorable)
-    statement = None if in_the_way else atomically(statements)
-    return refusals.KeyRemedy(statement, in_the_way, violations.refused_duplicates(table, declared))
+    missing = tuple(name for name in declared.columns if name not in table.columns)
+    statement = None if in_the_way or missing else atomically(statements)
+    return refusals.KeyRemedy(statement, in_the_way, missing, violations.refused_duplicates(table, declared))
 
 
 def rebuild_key_index(table: Table, item: MatchedConstraint) -> Plan:
