@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 INDEX = reverse("admin:index")
 PAGE = reverse("admin:schema")
 
-#: At most. Each set of tables is asked about at once: what is declared, what is there, the history; and rows, where they decide.
+#: At most. All tables are asked about at once: what is there, and the history; and rows, where they decide.
 QUERIES = 65
 
 
