@@ -13,6 +13,8 @@ from clinic_project.reconciliation.tests.support.fingerprints import fingerprint
 from .remedies import run_remedies
 from .rows import ROWS
 
+pytestmark = pytest.mark.slow  # each migrates several times
+
 #: A remedy may bring the next thing to light.
 ROUNDS = 3
 

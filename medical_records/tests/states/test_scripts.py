@@ -20,6 +20,8 @@ from .outcomes import Expectations
 from .random_damages import Damage, all_damages
 from .test_random_damages import may_stay
 
+pytestmark = pytest.mark.slow  # each runs psql, and migrates several times
+
 DAMAGES = all_damages()
 
 #: Names that end comments, strings or dollar quotes where nothing is quoted, or are psql's or printf's own.

@@ -15,6 +15,8 @@ from clinic_project.reconciliation.tests.support.databases import Database
 
 from .outcomes import Expectations
 
+pytestmark = pytest.mark.slow  # each waits for seconds
+
 DEFAULT_IS_MISSING = "ALTER TABLE medical_records ALTER version DROP DEFAULT"
 INDEX_IS_MISSING = "DROP INDEX idx_medical_records_created"
 

@@ -14,6 +14,8 @@ from clinic_project.reconciliation.tests.support.terminal import CTRL_C, Termina
 from .damages import SMALL_DAMAGE
 from .outcomes import Expectations
 
+pytestmark = pytest.mark.slow  # each starts processes, and waits for them
+
 INTERRUPTED = "Interrupted. What is done stays; run migrate again."
 
 COLUMNS = pytest.mark.parametrize("columns", [80, 200])
