@@ -12,7 +12,7 @@ from .execution.reporter import Reporter
 from .migration_files import created_extensions
 from .planning import refusals
 from .planning.plan import Lock, Refusal, Step
-from .sqlstates import connection_lost, message
+from .sqlstates import RETRYABLE, connection_lost, message, sqlstate
 
 PLPGSQL = "plpgsql"
 
@@ -28,7 +28,7 @@ def restore_extensions(connection: BaseDatabaseWrapper, reporter: Reporter) -> t
             try:
                 _create(connection, name, reporter)
             except Error as error:
-                if connection_lost(error):
+                if connection_lost(error) or sqlstate(error) in RETRYABLE:
                     raise
                 if name != PLPGSQL:
                     refused.append(refusals.extension_missing(name, message(error)))

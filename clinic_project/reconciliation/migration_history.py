@@ -307,7 +307,12 @@ def forecast_migrate(
     connection: BaseDatabaseWrapper, inspection: Inspection, budgets: Budgets, timeout: float | None = None
 ) -> Forecast:
     """Return what `migrate` would refuse now: of extensions, the history, the schema, and rows. Nothing is changed."""
-    before = (*extension_refusals(connection), *history_refusals(connection, budgets))
+    try:
+        before = (*extension_refusals(connection), *history_refusals(connection, budgets))
+    except Error as error:
+        if sqlstate(error) not in SCHEMA_IS_BEHIND:
+            raise
+        before = ()  # the history can't be read before migrate has repaired its table
     expected = forecast(connection, inspection, budgets, timeout)
     return replace(expected, refusals=(*before, *expected.refusals))
 

@@ -104,7 +104,7 @@ def _collect_sql(label: str, apps: Apps, schema_editor: Any) -> None:
     """Collect, for sqlmigrate, the statements that this database requires in its present state."""
     connection, context = schema_editor.connection, current_context()
     inspection = context.inspect(connection, apps, [label])
-    plan = runnable_plan(connection, inspection)
+    plan = runnable_plan(connection, inspection, context.budgets)
     schema_editor.collected_sql += plan_sql(plan, script_settings(connection, inspection.server, context.budgets))
 
 

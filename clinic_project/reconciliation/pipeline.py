@@ -206,14 +206,14 @@ def _dry_run_backfills(connection: BaseDatabaseWrapper, repair: Repair, budgets:
     return None
 
 
-def runnable_plan(connection: BaseDatabaseWrapper, inspection: Inspection) -> Plan:
-    """Return the plan without the steps that rows would make fail now, and with the refusals for these rows.
+def runnable_plan(connection: BaseDatabaseWrapper, inspection: Inspection, budgets: Budgets) -> Plan:
+    """Return the plan without the steps that rows or triggers would make fail now, and with the refusals for these.
 
     What runs the plan without deciding about each error, as psql does, would stop there. Nothing is changed.
     """
     unblocked, repairs, refusals = UnblockedRepairs(inspection.plan.repairs, Blockers()), [], []
     for repair in unblocked:
-        steps, refusal = _runnable_steps(connection, repair)
+        steps, refusal = _runnable_steps(connection, repair, budgets)
         if steps:
             repairs.append(replace(repair, steps=steps))
         if refusal is not None:
@@ -223,7 +223,9 @@ def runnable_plan(connection: BaseDatabaseWrapper, inspection: Inspection) -> Pl
     return replace(inspection.plan, repairs=tuple(repairs), refusals=(*inspection.plan.refusals, *refusals))
 
 
-def _runnable_steps(connection: BaseDatabaseWrapper, repair: Repair) -> tuple[tuple[Step, ...], Refusal | None]:
+def _runnable_steps(
+    connection: BaseDatabaseWrapper, repair: Repair, budgets: Budgets
+) -> tuple[tuple[Step, ...], Refusal | None]:
     """Return the steps before the one that rows make fail, none if that one would have to be cleaned up; and why.
 
     What can't be known yet is to be checked right before the step: the NULLs that a backfill leaves, and the orphans of a
@@ -233,6 +235,10 @@ def _runnable_steps(connection: BaseDatabaseWrapper, repair: Repair) -> tuple[tu
     backfilled, asked = False, set()
     for step in repair.steps:
         backfilled = backfilled or step.backfill is not None
+        if step.backfill is not None:
+            refusal = _dry_run_backfills(connection, replace(repair, steps=(step,)), budgets)
+            if refusal is not None:
+                return tuple(steps) if repair.on_failure is None else (), refusal
         if step.violations is None or step.violations in asked:
             steps.append(step)
             continue

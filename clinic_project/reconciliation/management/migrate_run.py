@@ -30,7 +30,7 @@ from ..migration_history import (
 from ..pipeline import Inspection, ReconciliationResult
 from ..planning.plan import Refusal, RefusalCode
 from ..server_requirements import require_server
-from ..sqlstates import connection_lost
+from ..sqlstates import connection_lost, message, sqlstate
 from .base import ReconcilingCommand
 from .console import differences_text
 from .django_statements import DjangoStatements
@@ -55,6 +55,8 @@ class MigrateRun:
     fake: bool
     fake_initial: bool
     refusals: list[Refusal] = field(default_factory=list)
+    #: Those of the history and of the extensions, which no inspection of the schema finds again.
+    refused_first: list[Refusal] = field(default_factory=list)
     #: The latest inspection.
     inspection: Inspection | None = None
     #: Whether any migration runs backwards.
@@ -71,8 +73,9 @@ class MigrateRun:
             except Error as error:
                 if not self.refusals or connection_lost(error):
                     raise
-                # A refused table is why: Django's handlers of post_migrate write to its own tables.
+                # A refused table may be why: Django's handlers of post_migrate write to its own tables.
                 self.command.reporter.close_line()
+                self.command.stderr.write(f"PostgreSQL reported: {message(error)} (SQLSTATE {sqlstate(error)})")
         self.report()
 
     def _migrate(self) -> None:
@@ -80,8 +83,7 @@ class MigrateRun:
             self.django.run(self.repair_what_django_requires, self.refusals.clear)
             self.run_django()
         except Refused as refused:
-            self.django.run(partial(self.reconcile_refused_apps, refused))
-            if not self.refusals:
+            if self.django.run(partial(self.reconcile_refused_apps, refused)):
                 # Reconciled together with other apps, it could be repaired: the migrations succeed now.
                 self.run_django()
 
@@ -93,6 +95,7 @@ class MigrateRun:
         if not self.fake:
             self.refusals += restore_extensions(self.connection, self.command.reporter)
         self.complete_history()
+        self.refused_first = list(self.refusals)
 
     def complete_history(self) -> None:
         if not self.fake and not self.fake_initial:
@@ -147,8 +150,11 @@ class MigrateRun:
         self.refusals += result.refusals
         self.inspection = result.inspection
 
-    def reconcile_refused_apps(self, refused: Refused) -> None:
-        """Do what is safe for the apps that a refusal prevented from being migrated. Their migrations aren't recorded."""
+    def reconcile_refused_apps(self, refused: Refused) -> bool:
+        """Do what is safe for the apps that a refusal prevented from being migrated. Their migrations aren't recorded.
+
+        Return whether nothing prevents that any more.
+        """
         self.command.reporter.close_line()
         self.refusals += refused.refusals
         result = self.command.context.reconcile_with(
@@ -156,8 +162,10 @@ class MigrateRun:
         )
         if not self.unapplies:
             # This result has all refusals of the schema, with what each blocks in other apps as well.
-            self.refusals = [refusal for refusal in self.refusals if refusal.code is RefusalCode.HISTORY_LOST]
+            of_history = [refusal for refusal in self.refusals if refusal.code is RefusalCode.HISTORY_LOST]
+            self.refusals = list(dict.fromkeys((*self.refused_first, *of_history)))
         self.refusals += result.refusals
+        return all(refusal.code is RefusalCode.EXTENSION_MISSING for refusal in self.refusals)
 
     def report(self) -> None:
         """Print that the schema is verified. Raises CommandError where it is not as declared.

@@ -369,7 +369,9 @@ DEPENDENTS = """
         FROM found f
     )
     SELECT f.table_oid, f.name, f.columns, f.keys, f.level, parts.drops, parts.creates,
-           fk.conname AS foreign_key_name, c.relname AS relation,
+           fk.conname AS foreign_key_name,
+           CASE WHEN c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = f.table_oid) THEN c.relname END
+           AS relation,
            coalesce(parts.restorable, false) AS restorable
     FROM named f
     LEFT JOIN pg_class c ON c.oid = f.relation

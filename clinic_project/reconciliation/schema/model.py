@@ -375,7 +375,8 @@ class Dependent:
     """What depends on `columns` of a table, or on its `keys`: PostgreSQL doesn't alter or drop these while it exists.
 
     `drop` and `create` are the statements for that; where it isn't `restorable`, they don't create all of it again. `level`
-    is how many views it reads the table through, 0 for what isn't a view. A foreign key has the name of its `relation`.
+    is how many views it reads the table through, 0 for what isn't a view. A foreign key has the name of its `relation`, if
+    that is in the table's schema.
     """
 
     name: str

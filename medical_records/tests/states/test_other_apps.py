@@ -105,6 +105,12 @@ class TestState35OtherApps:
         filled.execute(*damage)
         converges(filled, clean)
 
+    @pytest.mark.parametrize("option", ["--check", "--plan", "--json"])
+    def test_35_a_history_that_cant_be_read_yet(self, option: str, filled: Database):
+        filled.execute(*DAMAGES["the history's times"])
+        outcome = filled.manage("reconcile", option)
+        assert outcome.status == 0, outcome.printed
+
     def test_35_a_foreign_key_elsewhere(self, filled: Database, clean: Catalog):
         name = foreign_key(filled, "auth_permission", "content_type_id")
         filled.execute(

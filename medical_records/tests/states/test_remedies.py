@@ -10,7 +10,7 @@ from django.test import override_settings
 from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 
-from .remedies import run_remedies
+from .remedies import refusals_of, run_remedies
 from .rows import ROWS
 
 pytestmark = pytest.mark.slow  # each migrates several times
@@ -550,6 +550,22 @@ def test_15_views_over_views_are_created_as_they_were(database: Database):
     assert len(before) == 3
     try_remedy(Remedy((), "column-type", converted=("medical_records.values",)), database, database)
     assert database.rows(VIEWS) == before
+
+
+def test_15_a_foreign_key_of_another_schema_is_not_dropped(database: Database):
+    """Its table and its name are as a declared one's, but nobody would add it again."""
+    database.execute(
+        "ALTER TABLE patient_photos DROP CONSTRAINT patient_photos_medical_record_id_45044f9d_fk_medical_records_id",
+        "ALTER TABLE medical_records ALTER id DROP IDENTITY",
+        "ALTER TABLE medical_records ALTER id TYPE text",
+        "CREATE SCHEMA archive",
+        "CREATE TABLE archive.patient_photos (medical_record_id text)",
+        "ALTER TABLE archive.patient_photos ADD CONSTRAINT patient_photos_medical_record_id_45044f9d_fk_medical_records_id"
+        " FOREIGN KEY (medical_record_id) REFERENCES medical_records",
+    )
+    (refusal,) = [r for r in refusals_of(database) if r["code"] == "column-type"]
+    assert refusal["statements"] == []
+    assert "on table archive.patient_photos" in refusal["remedy"]
 
 
 @pytest.mark.parametrize("name", KEYS)

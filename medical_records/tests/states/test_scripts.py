@@ -111,6 +111,24 @@ class TestReconcileSQL:
         assert database.rows("SELECT FROM pg_constraint WHERE conname LIKE 'reconcile_%'") == []
         assert database.value("SELECT to_regclass('idx_patient_photos_dedup') IS NOT NULL")
 
+    def test_a_trigger_changes_other_columns(self, psql, database: Database, tmp_path):
+        """What a trigger does to a backfill is found out before the script is printed."""
+        database.execute(
+            "ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL",
+            "UPDATE medical_records SET is_deleted = NULL WHERE id = 1",
+            "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN NEW.updated_at = ''2000-01-01''; RETURN NEW; END'",
+            "CREATE TRIGGER touch BEFORE UPDATE ON medical_records FOR EACH ROW EXECUTE FUNCTION touch()",
+            "DROP INDEX idx_patient_photos_dedup",
+        )
+        before = fingerprints(database)
+        script = printed_script(database)
+        assert "-- REFUSED: medical_records.is_deleted: expected that to set is_deleted" in script
+        ran = run_script(psql, database, script, tmp_path)
+        assert ran.returncode == 0, ran.stderr
+        assert lost_or_changed(database, before, {}) == []
+        assert database.value("SELECT to_regclass('idx_patient_photos_dedup') IS NOT NULL")
+
     def test_there_is_nothing_to_do(self, psql, database: Database, tmp_path):
         ran = run_script(psql, database, printed_script(database), tmp_path)
         assert (ran.returncode, ran.stderr) == (0, "")

@@ -217,6 +217,13 @@ class TestState34LockedTablesOfDjango:
         assert f"pid {other.pid}" in errors
 
     @SHORT
+    def test_34_a_reconcile(self, database: Database, owner: Database):
+        with held(database, "LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE") as other:
+            errors = refused(owner, "reconcile")
+        assert "django_migrations [locked]" in errors
+        assert f"pid {other.pid}" in errors
+
+    @SHORT
     def test_34_a_migration_of_another_app(self, database: Database, owner: Database):
         """It is rolled back when it doesn't get its locks, so it is applied again, as soon as it does."""
         database.execute(

@@ -69,7 +69,7 @@ class Command(ReconcilingCommand):
 
     def _print_sql(self, connection: BaseDatabaseWrapper, inspection: Inspection) -> None:
         settings = script_settings(connection, inspection.server, self.context.budgets)
-        for line in psql_script(runnable_plan(connection, inspection), settings):
+        for line in psql_script(runnable_plan(connection, inspection, self.context.budgets), settings):
             self.stdout.write(line)
 
     def _show(self, inspection: Inspection) -> None:
@@ -92,9 +92,9 @@ class Command(ReconcilingCommand):
 
     def _reconcile(self, connection: BaseDatabaseWrapper) -> None:
         with self.holding_migration_lock(connection):
-            result = reconcile(
-                connection, *declared_without_pending_operations(connection), self.context.budgets, self.reporter
-            )
+            django = DjangoStatements(connection, self.context)
+            server, declared = django.run(lambda: declared_without_pending_operations(connection))
+            result = reconcile(connection, server, declared, self.context.budgets, self.reporter)
         self.report(result.notes, result.refusals)
         if result.inspection.in_sync:
             self.report_verified(result.inspection)

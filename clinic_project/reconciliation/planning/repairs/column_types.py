@@ -60,7 +60,7 @@ def is_free_widening(actual: Column, declared: Column) -> bool:
     """Whether ALTER TYPE only changes the catalog: https://www.postgresql.org/docs/current/sql-altertable.html"""
     if (actual.collation, actual.generated) != (declared.collation, declared.generated) or declared.generated:
         return False
-    if actual.type.startswith("character varying") and declared.type in ("text", "character varying"):
+    if re.fullmatch(r"character varying(\(\d+\))?", actual.type) and declared.type in ("text", "character varying"):
         return True
     for pattern in (r"character varying\((\d+)\)()", r"numeric\((\d+),(\d+)\)", r"bit varying\((\d+)\)()"):
         before, after = re.fullmatch(pattern, actual.type), re.fullmatch(pattern, declared.type)

@@ -16,6 +16,7 @@ _NUMBERS = (*_INTEGERS, *_FLOATS, "numeric")
 _TEXTS = ("text", "character varying", "character", "name", '"char"')
 _TIMESTAMP, _TIMESTAMPTZ = "timestamp without time zone", "timestamp with time zone"
 _TIME = "time without time zone"
+_TIMES = (_TIMESTAMP, _TIMESTAMPTZ, _TIME, "time with time zone", "interval")
 
 #: pg_input_is_valid() is since PostgreSQL 16.
 _INPUT_IS_VALID = 160000
@@ -104,6 +105,8 @@ def conversion(declared: Column, actual: Column, version: int) -> Conversion | N
         return _to_array(request)
     if _is_text(after):
         return _to_text(request)
+    if request.modifiers and after in _TIMES:
+        return None  # a precision would round
     converter = _CONVERTERS.get(after)
     return converter(request) if converter is not None else None
 
@@ -191,8 +194,9 @@ def _to_date(r: _Request) -> Conversion | None:
         local = f"({r.name} AT TIME ZONE 'UTC')"
         result = r.guarded(f"{local}::date", f"{local} = {local}::date")
         return Conversion(result.expression, result.misfit, _UTC)
-    midnight = f"{r.text}::timestamp = {r.text}::date"
-    return r.parsed(guard=midnight, misfit=f"NOT ({midnight})") if r.is_text or _is_named(r.before) else None
+    # Year, month, day alone: PostgreSQL would also take 03/04/2024, in the order of the session, and drop a time.
+    iso = rf"{r.text} ~ '^\s*\d{{4}}-\d\d-\d\d([ T]00:00(:00(\.0+)?)?)?\s*$'"
+    return r.parsed(guard=iso, misfit=f"NOT {iso}") if r.is_text or _is_named(r.before) else None
 
 
 def _to_timestamptz(r: _Request) -> Conversion | None:
@@ -251,6 +255,8 @@ def _to_network(r: _Request) -> Conversion | None:
 
 def _to_array(r: _Request) -> Conversion | None:
     element = r.after.removesuffix("[]")
+    if r.modifiers and not _is_text(element):
+        return None  # a scale or precision would round
     if r.is_text:
         return r.parsed()
     if not r.before.endswith("[]"):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ...planning.repairs.column_types import is_free_widening
 from ...planning.repairs.conversions import conversion
 from ...schema.model import Column
 
@@ -56,10 +57,23 @@ def test_a_text_that_is_too_long_is_no_cast(before: str):
         ("bytea", "jsonb"),
         ("text", "timestamp without time zone"),
         ("int4range", "daterange"),
+        ("text", "numeric(10,2)[]"),
+        ("text", "timestamp(0) with time zone"),
+        ("interval", "interval(0)"),
     ],
 )
 def test_there_is_none(before: str, after: str):
     assert of(before, after) is None
+
+
+def test_a_date_is_read_from_year_month_day_alone():
+    assert "~ '^\\s*\\d{4}-" in of("text", "date").expression
+
+
+def test_an_array_is_no_text_that_is_widened():
+    array, text = Column("x", "character varying(10)[]", not_null=False), Column("x", "text", not_null=False)
+    assert not is_free_widening(array, text)
+    assert is_free_widening(Column("x", "character varying(10)", not_null=False), text)
 
 
 def test_what_is_taken_for_granted_is_told():
