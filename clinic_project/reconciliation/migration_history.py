@@ -149,9 +149,10 @@ def _contradicts_history(undeclared: Undeclared) -> bool:
     return bool(undeclared.warning) and not undeclared.kind.is_dependent
 
 
-def find_unrecorded_apps(connection: BaseDatabaseWrapper, budgets: Budgets) -> UnrecordedMigrations:
+def find_unrecorded_apps(
+    connection: BaseDatabaseWrapper, loader: MigrationLoader, budgets: Budgets
+) -> UnrecordedMigrations:
     """Return the pending migrations whose tables exist, of the apps whose migrations can't be run again."""
-    loader = MigrationLoader(connection)
     migrations: list[MigrationKey] = []
     notes, refused = [], []
     for label in _pending_apps_with_tables(connection, loader):
@@ -243,12 +244,13 @@ def _declared_by(
     return read_declared(connection, loader.project_state(list(migrations)).apps, [label])
 
 
-def find_unrecorded_dependencies(connection: BaseDatabaseWrapper, budgets: Budgets) -> UnrecordedMigrations:
+def find_unrecorded_dependencies(
+    connection: BaseDatabaseWrapper, loader: MigrationLoader, budgets: Budgets
+) -> UnrecordedMigrations:
     """Return the unrecorded migrations on which recorded ones depend.
 
     Those of apps with ReconcileSchema count as consistent: their tables are reconciled afterwards.
     """
-    loader = MigrationLoader(connection)
     missing = _missing_dependencies(loader)
     consistent: list[MigrationKey] = []
     refused = []
@@ -296,9 +298,10 @@ def history_refusals(connection: BaseDatabaseWrapper, budgets: Budgets) -> tuple
     """Return what `migrate` would refuse now about the history. Nothing is changed."""
     if of_table := _history_table_refusals(connection, budgets):
         return of_table
-    of_apps = find_unrecorded_apps(connection, budgets)
+    loader = MigrationLoader(connection)
+    of_apps = find_unrecorded_apps(connection, loader, budgets)
     recorded = set(of_apps.consistent)
-    dependencies = find_unrecorded_dependencies(connection, budgets)
+    dependencies = find_unrecorded_dependencies(connection, loader, budgets)
     refused = {refusal.table for refusal in of_apps.refusals} | {label for label, _ in recorded}
     return (*of_apps.refusals, *(refusal for refusal in dependencies.refusals if refusal.table not in refused))
 

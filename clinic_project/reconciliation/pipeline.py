@@ -31,7 +31,7 @@ from .execution.locks import LockRetry
 from .execution.migration_lock import MIGRATION_LOCK
 from .execution.reporter import Reporter
 from .execution.row_checks import find_violations, with_rows
-from .execution.sessions import lock_holders, locked_relations, open_transactions
+from .execution.sessions import in_the_way, locked_relations
 from .planning.blockers import Blockers
 from .planning.plan import Lock, Note, Plan, Refusal, Repair, Step, ViolationQuery, merged
 from .planning.planner import make_plan
@@ -189,21 +189,25 @@ def _precheck(
 
 def _dry_run_backfills(connection: BaseDatabaseWrapper, repair: Repair, budgets: Budgets) -> Refusal | None:
     """Return the refusal for what triggers do to the rows of the repair's backfills, which their first batches show."""
+    nulls = next((step.violations for step in repair.steps if step.violations is not None), None)
+    refused = (_dry_run_backfill(connection, repair, step, budgets, nulls) for step in repair.steps)
+    return next((refusal for refusal in refused if refusal is not None), None)
+
+
+def _dry_run_backfill(
+    connection: BaseDatabaseWrapper, repair: Repair, step: Step, budgets: Budgets, nulls: ViolationQuery | None = None
+) -> Refusal | None:
+    """Return the refusal for what triggers do to the rows of the step's backfill; for NULLs that they keep, with `nulls`."""
     reporter = Reporter()
     runner = BackfillRunner(connection, budgets.batch_rows, LockRetry(connection, budgets, reporter), reporter)
-    nulls = next((step.violations for step in repair.steps if step.violations is not None), None)
-    for step in repair.steps:
-        try:
-            refusal = runner.dry_run(step, nulls)
-        except Error as error:
-            if connection_lost(error):
-                raise
-            if sqlstate(error) != RAISE_EXCEPTION:
-                continue  # the plan may have yet to create what it sets, or a row is locked
-            refusal = statement_failed(step, ", ".join(repair.names), message(error), RAISE_EXCEPTION)
-        if refusal is not None:
-            return refusal
-    return None
+    try:
+        return runner.dry_run(step, nulls)
+    except Error as error:
+        if connection_lost(error):
+            raise
+        if sqlstate(error) != RAISE_EXCEPTION:
+            return None  # the plan may have yet to create what it sets, or a row is locked
+        return statement_failed(step, ", ".join(repair.names), message(error), RAISE_EXCEPTION)
 
 
 def runnable_plan(connection: BaseDatabaseWrapper, inspection: Inspection, budgets: Budgets) -> Plan:
@@ -235,10 +239,8 @@ def _runnable_steps(
     backfilled, asked = False, set()
     for step in repair.steps:
         backfilled = backfilled or step.backfill is not None
-        if step.backfill is not None:
-            refusal = _dry_run_backfills(connection, replace(repair, steps=(step,)), budgets)
-            if refusal is not None:
-                return tuple(steps) if repair.on_failure is None else (), refusal
+        if (refusal := _dry_run_backfill(connection, repair, step, budgets)) is not None:
+            return tuple(steps) if repair.on_failure is None else (), refusal
         if step.violations is None or step.violations in asked:
             steps.append(step)
             continue
@@ -333,10 +335,10 @@ def _wait_and_inspect(
             if sqlstate(error) != LOCK_NOT_AVAILABLE:
                 raise
             step = _reading(connection, declared)
-            in_the_way = lock_holders(connection, step.relations, Lock.ACCESS_SHARE) or open_transactions(connection)
+            sessions = in_the_way(connection, step.relations, step.lock)
             if time.monotonic() > began + budgets.lock_budget:
-                raise locked(step, budgets.lock_budget, in_the_way) from error
-            reporter.waiting(step, in_the_way)
+                raise locked(step, budgets.lock_budget, sessions) from error
+            reporter.waiting(step, sessions)
             _pause()
             continue
         indexes = _indexes_being_built(inspection)

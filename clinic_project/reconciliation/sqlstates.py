@@ -44,6 +44,11 @@ def connection_lost(error: Error) -> bool:
     return error.__cause__ is not None and (not code or code.startswith(("08", "57P")))
 
 
+def message_with_sqlstate(error: Error) -> str:
+    code = sqlstate(error)
+    return f"{message(error)} (SQLSTATE {code})" if code else message(error)
+
+
 def message(error: Error) -> str:
     """Return PostgreSQL's message on one line; with its details, unless these quote rows, which may be a patient's."""
     diagnostics = getattr(_cause(error), "diag", None)

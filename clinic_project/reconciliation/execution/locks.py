@@ -14,7 +14,7 @@ from ..planning.plan import Step
 from ..sqlstates import RETRYABLE, sqlstate
 from .abandonment import locked
 from .reporter import Reporter
-from .sessions import Session, lock_holders, open_transactions
+from .sessions import in_the_way
 
 #: Seconds between two attempts: the first pause, and the longest.
 INITIAL_PAUSE, MAX_PAUSE = 0.1, 5.0
@@ -79,15 +79,11 @@ class LockRetry:
             except Error as error:
                 if sqlstate(error) not in RETRYABLE:
                     raise
-            holders = self._in_the_way(step)
+            holders = in_the_way(self.connection, step.relations, step.lock)
             if time.monotonic() + pause > deadline:
                 raise locked(step, self.budgets.lock_budget, holders)
             self.reporter.waiting(step, holders)
             time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
-
-    def _in_the_way(self, step: Step) -> list[Session]:
-        """Return what holds locks on the step's relations; or else all that may hold a lock on something else it needs."""
-        return lock_holders(self.connection, step.relations, step.lock) or open_transactions(self.connection)
 
     @contextmanager
     def transaction(self, *tables: str) -> Iterator[Any]:

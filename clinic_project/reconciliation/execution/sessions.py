@@ -152,6 +152,11 @@ def locked_relations(connection: BaseDatabaseWrapper, relations: Iterable[str], 
         return sorted(name for (name,) in cursor.fetchall())
 
 
+def in_the_way(connection: BaseDatabaseWrapper, relations: Iterable[str], lock: Lock) -> list[Session]:
+    """Return what holds locks on `relations` (quoted names); or else all that may hold one on something else."""
+    return lock_holders(connection, relations, lock) or open_transactions(connection)
+
+
 def open_transactions(connection: BaseDatabaseWrapper) -> list[Session]:
     """Return all that could be in the way in this database: its prepared transactions, and its sessions in transactions."""
     prepared = "WHERE p.database = current_database()"

@@ -21,7 +21,7 @@ from ..pipeline import Inspection
 from ..planning.plan import Note, Refusal
 from ..schema.introspection import read_server
 from ..schema.model import identifier
-from ..sqlstates import connection_lost, message, sqlstate
+from ..sqlstates import connection_lost, message, message_with_sqlstate
 from .console import ConsoleReporter, notes_lines, refusals_text
 from .interrupts import Interrupts
 
@@ -155,8 +155,7 @@ def _database_error_text(error: Error) -> str:
             f"The connection to the database was lost ({message(error)}). No data is lost. Run the command again: it"
             " continues from the schema that it finds."
         )
-    code = f" (SQLSTATE {sqlstate(error)})" if sqlstate(error) else ""
     return (
-        f"PostgreSQL reported an error: {message(error)}{code}. No data is lost. Resolve the error, then run the command"
-        " again: it continues from the schema that it finds. --traceback shows where the error occurred."
+        f"PostgreSQL reported an error: {message_with_sqlstate(error)}. No data is lost. Resolve the error, then run the"
+        " command again: it continues from the schema that it finds. --traceback shows where the error occurred."
     )

@@ -17,7 +17,7 @@ from ..command_context import CommandContext
 from ..conf import milliseconds
 from ..execution.abandonment import locked
 from ..execution.locks import backoff
-from ..execution.sessions import Session, lock_holders, locked_relations, open_transactions, session_settings
+from ..execution.sessions import in_the_way, locked_relations, session_settings
 from ..migration_history import apps_that_only_reconcile
 from ..planning.plan import Lock, Step
 from ..sqlstates import RETRYABLE, sqlstate
@@ -101,14 +101,11 @@ class DjangoStatements:
             f"apply {self.migration}" if self.migration else "read and write what Django keeps there",
             relations=tuple(tables or names),
         )
-        in_the_way = self._in_the_way(step)
+        sessions = in_the_way(self.connection, step.relations, Lock.ROW_EXCLUSIVE)
         if pause > left:
-            raise locked(step, self.context.budgets.lock_budget, in_the_way)
-        self.context.reporter.waiting(step, in_the_way)
+            raise locked(step, self.context.budgets.lock_budget, sessions)
+        self.context.reporter.waiting(step, sessions)
         time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
-
-    def _in_the_way(self, step: Step) -> list[Session]:
-        return lock_holders(self.connection, step.relations, Lock.ROW_EXCLUSIVE) or open_transactions(self.connection)
 
 
 def django_tables(connection: BaseDatabaseWrapper) -> list[str]:

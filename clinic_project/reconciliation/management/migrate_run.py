@@ -12,6 +12,7 @@ from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.exceptions import InconsistentMigrationHistory
+from django.db.migrations.loader import MigrationLoader
 from django.db.models.signals import post_migrate, pre_migrate
 
 from ..exceptions import Refused
@@ -30,7 +31,7 @@ from ..migration_history import (
 from ..pipeline import Inspection, ReconciliationResult
 from ..planning.plan import Refusal, RefusalCode
 from ..server_requirements import require_server
-from ..sqlstates import connection_lost, message, sqlstate
+from ..sqlstates import connection_lost, message_with_sqlstate
 from .base import ReconcilingCommand
 from .console import differences_text
 from .django_statements import DjangoStatements
@@ -75,7 +76,7 @@ class MigrateRun:
                     raise
                 # A refused table may be why: Django's handlers of post_migrate write to its own tables.
                 self.command.reporter.close_line()
-                self.command.stderr.write(f"PostgreSQL reported: {message(error)} (SQLSTATE {sqlstate(error)})")
+                self.command.stderr.write(f"PostgreSQL reported: {message_with_sqlstate(error)}")
         self.report()
 
     def _migrate(self) -> None:
@@ -99,7 +100,9 @@ class MigrateRun:
 
     def complete_history(self) -> None:
         if not self.fake and not self.fake_initial:
-            self._record(find_unrecorded_apps(self.connection, self.command.context.budgets))
+            self._record(
+                find_unrecorded_apps(self.connection, MigrationLoader(self.connection), self.command.context.budgets)
+            )
 
     def run_django(self) -> None:
         refusals = list(self.refusals)
@@ -119,7 +122,11 @@ class MigrateRun:
         try:
             migrate()
         except InconsistentMigrationHistory:
-            self._record(find_unrecorded_dependencies(self.connection, self.command.context.budgets))
+            self._record(
+                find_unrecorded_dependencies(
+                    self.connection, MigrationLoader(self.connection), self.command.context.budgets
+                )
+            )
             self.complete_history()  # now the later migrations of these apps can be recognised
             migrate()
 

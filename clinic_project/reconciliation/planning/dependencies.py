@@ -11,7 +11,7 @@ from ..comparison.differences import (
     MatchedConstraint,
     MatchedIndex,
 )
-from ..schema.model import Constraint, ConstraintKind, Index, Schema, Table
+from ..schema.model import Constraint, ConstraintKind, Index, Schema, Table, unquoted
 from .plan import Condition, ConditionKind
 
 _TABLE_CONDITIONS = {
@@ -128,7 +128,7 @@ def has_key(table: Table | None, columns: tuple[str, ...]) -> bool:
         and index.unique
         and index.predicate is None
         and not _is_deferrable(table, index)
-        and {_unquoted(key) for key in index.keys} == set(columns)
+        and {unquoted(key) for key in index.keys} == set(columns)
         for index in table.indexes
     )
 
@@ -136,10 +136,6 @@ def has_key(table: Table | None, columns: tuple[str, ...]) -> bool:
 def _is_deferrable(table: Table, index: Index) -> bool:
     constraint = table.constraint(index.constraint) if index.constraint is not None else None
     return constraint is not None and constraint.deferrable
-
-
-def _unquoted(key: str) -> str:
-    return key[1:-1].replace('""', '"') if key.startswith('"') else key
 
 
 # Conditions by name

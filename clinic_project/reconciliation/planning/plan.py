@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
-from ..schema.model import ObjectReference, UpdateTrigger, literal
+from ..schema.model import ObjectReference, UpdateTrigger, literal, unquoted
 
 
 class Phase(IntEnum):
@@ -363,7 +363,7 @@ class Backfill:
     @property
     def _is_another(self) -> str:
         """The condition that the differing column `key` isn't one that got its value, and isn't generated."""
-        filled = ", ".join(literal(_unquoted(column)) for column in (self.column, *dict(self.other_columns)))
+        filled = ", ".join(literal(unquoted(column)) for column in (self.column, *dict(self.other_columns)))
         return (
             f"NOT (key IN ({filled}) AND before -> key = 'null') AND key NOT IN (SELECT attname::text FROM pg_attribute"
             f" WHERE attrelid = {literal(self.table)}::regclass AND attgenerated <> '')"
@@ -376,10 +376,6 @@ def _differing(before: str, after: str) -> str:
         f"LATERAL (SELECT key FROM jsonb_each({before}) AS old(key, value) WHERE value IS DISTINCT FROM {after} -> key)"
         " AS differing"
     )
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"')
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from ..schema.model import (
     UpdateTrigger,
     identifier,
     truncated,
+    unquoted,
 )
 from ..schema.model import Sequence as KeySequence
 from ..sqlstates import RAISE_EXCEPTION
@@ -462,7 +463,7 @@ def trigger_changes_rows(step: Step, columns: Sequence[str], *, before: bool) ->
     return Refusal(
         RefusalCode.TRIGGER_CHANGES_ROWS,
         step.table,
-        _unquoted(backfill.column),
+        unquoted(backfill.column),
         f"expected that to {step.reason.removesuffix(', in batches')} changes nothing else, found that the"
         f" {_named(triggers)} {changed}. The batch was rolled back.",
         f"Set it while that is disabled: {_in_order(statements)}",
@@ -480,10 +481,6 @@ def _in_order(statements: Sequence[str]) -> str:
 def _backfill(step: Step) -> Backfill:
     assert step.backfill is not None  # only backfills are checked for what triggers do  # noqa: S101
     return step.backfill
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"')
 
 
 def _named(triggers: Sequence[UpdateTrigger]) -> str:

@@ -6,7 +6,7 @@ from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..exceptions import Unsupported
-from ..sqlstates import message, sqlstate
+from ..sqlstates import message_with_sqlstate
 from .model import identifier
 
 _ENABLED_TRIGGERS = """
@@ -42,6 +42,6 @@ def raise_if_event_trigger(connection: BaseDatabaseWrapper, error: Error) -> Non
     disable = "; ".join(f"ALTER EVENT TRIGGER {identifier(name)} DISABLE" for name in names)
     raise Unsupported(
         f"Expected to create temporary tables, from which the declared schema is read, found that the event trigger"
-        f" {', '.join(names)} prevents it: {message(error)} (SQLSTATE {sqlstate(error)}). Disable it while this runs:"
+        f" {', '.join(names)} prevents it: {message_with_sqlstate(error)}. Disable it while this runs:"
         f" {disable}.{grant}"
     ) from error

@@ -26,6 +26,11 @@ def identifier(*names: str) -> str:
     return ".".join('"{}"'.format(name.replace('"', '""')) for name in names)
 
 
+def unquoted(name: str) -> str:
+    """Return the name that `name` stands for in SQL, quoted or not."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
 def literal(text: str) -> str:
     """Return `text` as a string constant of SQL, whatever standard_conforming_strings is."""
     quoted = "'{}'".format(text.replace("'", "''"))

@@ -3,9 +3,8 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.test import override_settings
@@ -14,6 +13,7 @@ from clinic_project.reconciliation.execution.migration_lock import MIGRATION_LOC
 from clinic_project.reconciliation.tests.support.databases import Database
 
 from .outcomes import Expectations
+from .sessions import held
 
 pytestmark = pytest.mark.slow  # each waits for seconds
 
@@ -24,22 +24,6 @@ INDEX_IS_MISSING = "DROP INDEX idx_medical_records_created"
 SHORT = override_settings(
     RECONCILIATION={"lock_timeout": 0.2, "lock_budget": 1.5, "build_budget": 3, "migration_budget": 1.5}
 )
-
-
-class Holder(NamedTuple):
-    pid: int
-    role: str
-    release: Callable[[], None]
-
-
-@contextlib.contextmanager
-def held(database: Database, *statements: str) -> Iterator[Holder]:
-    """Keep a transaction open in which `statements` were run."""
-    with contextlib.closing(database.connect()) as other, other.cursor() as cursor:
-        cursor.execute("BEGIN")
-        for statement in statements:
-            cursor.execute(statement)
-        yield Holder(other.get_backend_pid(), other.info.user, partial(cursor.execute, "ROLLBACK"))
 
 
 def refused(database: Database, *arguments: str) -> str:

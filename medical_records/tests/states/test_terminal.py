@@ -1,9 +1,7 @@
 """What a person sees of `migrate` in a terminal, at 80 and at 200 columns, and what Ctrl-C does."""
 
-import contextlib
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,6 +11,7 @@ from clinic_project.reconciliation.tests.support.terminal import CTRL_C, Termina
 
 from .damages import SMALL_DAMAGE
 from .outcomes import Expectations
+from .sessions import held
 
 pytestmark = pytest.mark.slow  # each starts processes, and waits for them
 
@@ -21,20 +20,12 @@ INTERRUPTED = "Interrupted. What is done stays; run migrate again."
 COLUMNS = pytest.mark.parametrize("columns", [80, 200])
 
 
-@contextlib.contextmanager
-def held(database: Database, statement: str) -> Iterator[int]:
-    """Keep a transaction open in which `statement` was run, and yield its pid."""
-    with contextlib.closing(database.connect()) as other, other.cursor() as cursor:
-        cursor.execute(f"BEGIN; {statement}")
-        yield other.get_backend_pid()
-
-
 @COLUMNS
 def test_the_progress_bar_is_redrawn_in_its_place(columns: int, database: Database, owner: Database):
     database.execute("DROP INDEX idx_medical_records_created")
     with terminal(owner, columns, "migrate") as shown:
-        with held(database, "UPDATE medical_records SET version = version WHERE id = 1") as pid:
-            shown.wait_for(f"waiting for pid {pid}")
+        with held(database, "UPDATE medical_records SET version = version WHERE id = 1") as other:
+            shown.wait_for(f"waiting for pid {other.pid}")
             drawn = len(re.findall("0:00:0", shown.received))
             deadline = time.monotonic() + 10
             while len(re.findall("0:00:0", shown.received)) < drawn + 8:
@@ -77,8 +68,8 @@ def test_ctrl_c(
     columns: int, command: str, damage: str, hold: str, database: Database, owner: Database, expected: Expectations
 ):
     database.execute("ALTER TABLE patient_photos ALTER is_pending DROP DEFAULT", damage)
-    with terminal(owner, columns, command) as shown, held(database, hold) as pid:
-        shown.wait_for(f"waiting for pid {pid}")
+    with terminal(owner, columns, command) as shown, held(database, hold) as other:
+        shown.wait_for(f"waiting for pid {other.pid}")
         _is_interrupted(shown)
         invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
         assert database.value(invalid) == 0 or "UPDATE" in hold
@@ -89,15 +80,15 @@ def test_ctrl_c(
 
 def test_ctrl_c_while_another_migrate_runs(database: Database, owner: Database):
     lock = f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK[0]}, {MIGRATION_LOCK[1]})"
-    with held(database, lock) as pid, terminal(owner, 80, "migrate") as shown:
-        shown.wait_for(f"Waiting for another migrate to end: pid {pid}")
+    with held(database, lock) as other, terminal(owner, 80, "migrate") as shown:
+        shown.wait_for(f"Waiting for another migrate to end: pid {other.pid}")
         _is_interrupted(shown)
 
 
 @pytest.mark.parametrize("statement", ["LOCK TABLE django_migrations", "LOCK TABLE django_content_type"])
 def test_ctrl_c_while_django_waits(statement: str, database: Database, owner: Database):
-    with held(database, statement) as pid, terminal(owner, 80, "migrate") as shown:
-        shown.wait_for(f"waiting for pid {pid}")
+    with held(database, statement) as other, terminal(owner, 80, "migrate") as shown:
+        shown.wait_for(f"waiting for pid {other.pid}")
         _is_interrupted(shown)
 
 

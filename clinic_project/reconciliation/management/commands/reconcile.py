@@ -17,7 +17,7 @@ from ...planning import refusals
 from ...planning.plan import Note, Plan, Refusal
 from ...planning.script import psql_script
 from ...schema.introspection import read_server
-from ...sqlstates import connection_lost, message, sqlstate
+from ...sqlstates import connection_lost, message_with_sqlstate
 from ..base import ReconcilingCommand
 from ..console import differences_text, forecast_lines, notes_lines, planned_text
 from ..django_statements import DjangoStatements
@@ -135,9 +135,7 @@ def error_as_json(
     elif isinstance(error, RepairAbandoned):
         found = (error.refusal,)
     else:
-        text = (
-            str(error) if isinstance(error, ReconciliationError) else f"{message(error)} (SQLSTATE {sqlstate(error)})"
-        )
+        text = str(error) if isinstance(error, ReconciliationError) else message_with_sqlstate(error)
         found = (refusals.not_comparable(server.database, text),)
     return {
         "database": server.database,

@@ -1,0 +1,24 @@
+"""Other sessions, which hold locks or snapshots while something is run."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from clinic_project.reconciliation.tests.support.databases import Database
+
+
+class Holder(NamedTuple):
+    pid: int
+    role: str
+    release: Callable[[], None]
+
+
+@contextlib.contextmanager
+def held(database: Database, *statements: str) -> Iterator[Holder]:
+    """Keep a transaction open in which `statements` were run."""
+    with contextlib.closing(database.connect()) as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        for statement in statements:
+            cursor.execute(statement)
+        yield Holder(other.get_backend_pid(), other.info.user, partial(cursor.execute, "ROLLBACK"))
