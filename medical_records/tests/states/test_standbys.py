@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -81,59 +81,68 @@ class Pair:
         pytest.fail("the standby is behind")
 
 
+@dataclass
+class Servers:
+    """Servers of Debian's PostgreSQL in one folder, with their data and sockets."""
+
+    folder: Path
+    programs: Path
+    running: list[str] = field(default_factory=list)
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run a program of PostgreSQL, which refuses to be run as root."""
+        command = [str(self.programs / program), *arguments]
+        if os.getuid() == 0:
+            command = ["runuser", "-u", "postgres", "--", *command]
+        subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+
+    def data(self, name: str) -> str:
+        return f"--pgdata={self.folder / name}"
+
+    def start(self, name: str, port: int) -> None:
+        options = f"-c listen_addresses='' -k {self.folder} -p {port} -c fsync=off -c wal_level=logical"
+        log = f"--log={self.folder / name}.log"
+        self.run("pg_ctl", self.data(name), log, "--wait", f"--options={options}", "start")
+        self.running.append(name)
+
+    def stop(self) -> None:
+        for name in reversed(self.running):
+            self.run("pg_ctl", self.data(name), "--mode=immediate", "stop")
+
+
+def start_pair(servers: Servers) -> None:
+    servers.run("initdb", servers.data("primary"), "--username=postgres", "--auth=trust", "--encoding=UTF8")
+    servers.start("primary", PRIMARY)
+    host = f"--host={servers.folder}"
+    servers.run("pg_basebackup", host, "--username=postgres", servers.data("standby"), "-R", "-c", "fast")
+    servers.start("standby", STANDBY)
+
+
+def migrated_pair(servers: Servers) -> Pair:
+    made = Pair(servers.folder, servers.programs)
+    made.execute("CREATE ROLE clinic LOGIN", user="postgres", dbname="postgres")
+    made.execute("CREATE DATABASE clinic OWNER clinic", user="postgres", dbname="postgres")
+    made.execute("ALTER SCHEMA public OWNER TO clinic", user="postgres")
+    migrated = made.run(PRIMARY, "manage.py", "migrate")
+    assert migrated.status == 0, migrated.printed
+    made.wait_for_replay()
+    return made
+
+
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_basebackup"))
     if not programs:
         pytest.skip("Debian's PostgreSQL isn't installed")
-    folder, programs_folder = Path(mkdtemp()), programs[-1].parent
-
-    def run(program: str, *arguments: str) -> None:
-        command = [str(programs_folder / program), *arguments]
-        if os.getuid() == 0:
-            command = ["runuser", "-u", "postgres", "--", *command]
-        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-    def start(name: str, port: int) -> None:
-        options = f"-c listen_addresses='' -k {folder} -p {port} -c fsync=off -c wal_level=logical"
-        run(
-            "pg_ctl",
-            f"--pgdata={folder / name}",
-            f"--log={folder / name}.log",
-            "--wait",
-            f"--options={options}",
-            "start",
-        )
-        running.append(name)
-
-    running: list[str] = []
+    servers = Servers(Path(mkdtemp()), programs[-1].parent)
     if os.getuid() == 0:
-        shutil.chown(folder, "postgres")
+        shutil.chown(servers.folder, "postgres")
     try:
-        run("initdb", f"--pgdata={folder / 'primary'}", "--username=postgres", "--auth=trust", "--encoding=UTF8")
-        start("primary", PRIMARY)
-        run(
-            "pg_basebackup",
-            f"--host={folder}",
-            "--username=postgres",
-            f"--pgdata={folder / 'standby'}",
-            "-R",
-            "-c",
-            "fast",
-        )
-        start("standby", STANDBY)
-        made = Pair(folder, programs_folder)
-        made.execute("CREATE ROLE clinic LOGIN", user="postgres", dbname="postgres")
-        made.execute("CREATE DATABASE clinic OWNER clinic", user="postgres", dbname="postgres")
-        made.execute("ALTER SCHEMA public OWNER TO clinic", user="postgres")
-        migrated = made.run(PRIMARY, "manage.py", "migrate")
-        assert migrated.status == 0, migrated.printed
-        made.wait_for_replay()
-        yield made
+        start_pair(servers)
+        yield migrated_pair(servers)
     finally:
-        for name in reversed(running):
-            run("pg_ctl", f"--pgdata={folder / name}", "--mode=immediate", "stop")
-        shutil.rmtree(folder)
+        servers.stop()
+        shutil.rmtree(servers.folder)
 
 
 def waits(cursor: psycopg2.extensions.cursor) -> bool:
