@@ -77,10 +77,11 @@ class TestState31HiddenSessions:
         assert f"Waiting for another migrate to end: {who}" in outcome.output
         assert f"another migrate is still running: {who}" in outcome.errors
 
-    @pytest.mark.slow
-    @pytest.mark.parametrize("as_owner", [True, False], ids=["owner", "superuser"])
-    def test_31_an_autovacuum_prevents_wraparound(self, as_owner: bool, database: Database, owner: Database):
-        """It isn't cancelled by sessions that wait for it, and the server says little about it."""
+    def test_31_an_autovacuum_prevents_wraparound(self, database: Database, owner: Database):
+        """It isn't cancelled by sessions that wait for it, and the server says little about it.
+
+        Both roles meet the same one: two tests at once would reset the server's autovacuum_naptime for each other.
+        """
         database.execute(
             DEFAULT_IS_MISSING,
             "INSERT INTO medical_records (clinic_id, patient_id, template_id, template_name, template_snapshot, version,"
@@ -92,9 +93,10 @@ class TestState31HiddenSessions:
         )
         budgets = {"lock_budget": 6, "build_budget": 3}
         with autovacuum_of(database, "medical_records") as pid, override_settings(RECONCILIATION=budgets):
-            errors = refused(owner if as_owner else database)
-        assert f"pid {pid}" in errors
-        assert "autovacuum" in errors.partition("To do")[0]
+            told = [refused(owner), refused(database)]
+        for errors in told:
+            assert f"pid {pid}" in errors
+            assert "autovacuum" in errors.partition("To do")[0]
         database.execute("ALTER TABLE medical_records RESET (autovacuum_freeze_max_age, autovacuum_vacuum_cost_delay)")
 
 
