@@ -17,10 +17,12 @@ from django.conf import settings
 
 from clinic_project.database import database_config
 
-#: manage.py, with the embedded server's data elsewhere.
+#: manage.py, with the embedded server's data elsewhere. In the background, it inherits a terminal's signals as ignored ones.
 MANAGE = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.environ["DJANGO_SETTINGS_MODULE"] = "clinic_project.settings"
 from clinic_project import database
 database.STATE_FOLDER = Path(__file__).parent / "state"
