@@ -62,6 +62,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "clinic_project.api.request_ids.RequestIdMiddleware",
     "clinic_project.logs.RequestLogMiddleware",
+    "clinic_project.api.errors.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -172,16 +173,27 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "json": {"()": "clinic_project.logs.JSONFormatter"},
-        "plain": {"format": "{levelname} {name}: {message}", "style": "{"},
+        "plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{", "datefmt": "%H:%M:%S"},
+        # In colours on a terminal, by the status.
+        "runserver": {
+            "()": "django.utils.log.ServerFormatter",
+            "format": "{asctime} {message}",
+            "style": "{",
+            "datefmt": "%H:%M:%S",
+        },
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain" if DEBUG else "json"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "plain" if DEBUG else "json"},
+        "runserver": {"class": "logging.StreamHandler", "formatter": "runserver"},
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         # Every refused request would be there a second time, with the ids in its path.
         "django.request": {"level": "ERROR"},
-        # In development, runserver has a line for each request already.
+        # In development, runserver's line for each request, which has the path and the query, stands for our own.
         "clinic_project.requests": {"level": "WARNING" if DEBUG else "INFO"},
+        **({"django.server": {"handlers": ["runserver"], "level": "INFO", "propagate": False}} if DEBUG else {}),
     },
 }
 

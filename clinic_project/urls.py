@@ -16,7 +16,3 @@ urlpatterns = [
     path("livez", health.livez),
     path("readyz", health.readyz),
 ]
-
-handler400 = "clinic_project.api.errors.bad_request"
-handler404 = "clinic_project.api.errors.page_not_found"
-handler500 = "clinic_project.api.errors.server_error"

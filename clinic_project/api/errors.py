@@ -1,18 +1,17 @@
-"""DRF's exception handler, and Django's: errors of DRF, Django and PostgreSQL as problems."""
+"""Errors of DRF, Django and PostgreSQL as problems: DRF's exception handler, and a middleware for what is beside it."""
 
 import http
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import Error
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
-from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -21,6 +20,7 @@ from rest_framework.views import set_rollback
 from clinic_project.reconciliation.sqlstates import RETRYABLE, SCHEMA_IS_BEHIND, connection_lost, sqlstate
 
 from .problems import CONTENT_TYPE, InvalidInput, NotFound, Problem
+from .renderers import JSONRenderer
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +64,7 @@ def _from_drf(error: exceptions.APIException) -> Problem:
         headers["WWW-Authenticate"] = auth_header
     if wait := getattr(error, "wait", None):
         headers["Retry-After"] = str(math.ceil(wait))
-    kind = status.phrase.lower().replace(" ", "-").replace("'", "")
-    return Problem(status, kind, status.phrase, str(error.detail), headers=headers)
+    return Problem(status, _kind(status.phrase), status.phrase, str(error.detail), headers=headers)
 
 
 def _django_messages(error: DjangoValidationError) -> Iterator[tuple[str, list[str]]]:
@@ -118,25 +117,36 @@ def _unavailable(kind: str, detail: str) -> Problem:
     return Problem(503, kind, "Can't be answered now", detail, headers={"Retry-After": "5"})
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler400, for what never reaches a view: a wrong Host, among others."""
-    problem = Problem(400, "bad-request", "Bad request", "The request can't be read.")
-    return _json_response(request, problem) or defaults.bad_request(request, exception)
+class ProblemMiddleware:
+    """Makes a problem of every error below `/api` that isn't one: of what no view answers, of bugs of ours.
+
+    With DEBUG, too, where Django would respond with a page for people: the traceback is in the log.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        is_problem = response.headers.get("Content-Type") == CONTENT_TYPE
+        if response.status_code >= 400 and not is_problem and f"{request.path}/".startswith("/api/"):
+            # Not a response of its own: this one has the headers of the middleware within.
+            response.content = JSONRenderer().render(_from_status(response.status_code).body())
+            response["Content-Type"], response["Content-Length"] = CONTENT_TYPE, str(len(response.content))
+        return response
 
 
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler404, for URLs without a view."""
-    return _json_response(request, NotFound()) or defaults.page_not_found(request, exception)
+def _from_status(status: int) -> Problem:
+    match status:
+        case 400:  # a wrong Host, among others
+            return Problem(400, "bad-request", "Bad request", "The request can't be read.")
+        case 404:
+            return NotFound()
+        case 500:
+            return Problem(500, "server-error", "Our mistake", "This went wrong. Tell us the request's id.")
+    phrase = http.HTTPStatus(status).phrase
+    return Problem(status, _kind(phrase), phrase, f"{phrase}.")
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500, for bugs of ours."""
-    problem = Problem(500, "server-error", "Our mistake", "This went wrong. Tell us the request's id.")
-    return _json_response(request, problem) or defaults.server_error(request)
-
-
-def _json_response(request: HttpRequest, problem: Problem) -> HttpResponse | None:
-    """Respond with `problem` below /api/; return None elsewhere, where people read pages."""
-    if not request.path.startswith("/api/"):
-        return None
-    return JsonResponse(problem.body(), status=problem.status_code, content_type=CONTENT_TYPE)
+def _kind(phrase: str) -> str:
+    return phrase.lower().replace(" ", "-").replace("'", "")

@@ -15,24 +15,40 @@ def test_the_docs_page_has_no_inline_scripts_or_styles_and_nothing_from_elsewher
     assert "/api/schema" in script.content.decode()
 
 
+@pytest.fixture(params=[True, False], ids=["in development", "in production"])
+def _debug(request, settings):
+    settings.DEBUG = request.param
+
+
+def is_problem(response, status):
+    problem = response.json()
+    return (
+        (response.status_code, response["Content-Type"]) == (status, "application/problem+json")
+        and response["Content-Length"] == str(len(response.content))
+        and (problem["status"], problem["instance"]) == (status, response["X-Request-ID"])
+    )
+
+
+@pytest.mark.usefixtures("_debug")
 def test_below_api_even_what_no_view_answers_is_a_problem(client):
-    for path, status in (("/api/nowhere", 404), ("/api/clinic/medical-records/", 404)):
-        response = client.get(path)
-        assert (response.status_code, response["Content-Type"]) == (status, "application/problem+json")
-    assert client.get("/api/auth/me", headers={"Host": "evil.example"}).status_code == 400
-    assert client.get("/nowhere")["Content-Type"].startswith("text/html")
+    for path in ("/api", "/api/nowhere", "/api/clinic/medical-records/"):
+        assert is_problem(client.get(path), 404)
+    assert is_problem(client.get("/api/auth/me", headers={"Host": "evil.example"}), 400)
+    for path in ("/nowhere", "/apiary"):
+        assert client.get(path)["Content-Type"].startswith("text/html")
 
 
-def test_our_own_mistakes_are_500_as_a_problem_without_details(client, monkeypatch):
+@pytest.mark.usefixtures("_debug")
+def test_our_own_mistakes_are_500_as_a_problem_without_details(client, monkeypatch, caplog):
     def broken(request):
         raise RuntimeError("Jane Doe")
 
     monkeypatch.setattr("clinic_project.api.views.SchemaView.dispatch", lambda self, request: broken(request))
     client.raise_request_exception = False
     response = client.get("/api/schema")
-    assert (response.status_code, response["Content-Type"]) == (500, "application/problem+json")
+    assert is_problem(response, 500)
     assert b"Jane" not in response.content
-    assert response.json()["instance"] == response["X-Request-ID"]
+    assert [record.exc_info[0] for record in caplog.records if record.name == "django.request"] == [RuntimeError]
 
 
 def test_a_plain_request_id_is_taken_over_and_any_other_replaced(client):
