@@ -1,18 +1,20 @@
-"""URLs: the admin, the API, and health checks."""
+"""URLs: the page at `/`, the admin, the API, and health checks."""
 
 from django.contrib import admin
 from django.urls import include, path, register_converter
 
 from clinic_project import health
 from clinic_project.api.converters import RowIdConverter
+from clinic_project.home import home
 
 register_converter(RowIdConverter, "row_id")
 
 urlpatterns = [
+    path("", home, name="home"),
     path("admin/", admin.site.urls),
     path("api/", include("clinic_project.api.urls")),
     path("api/", include("clinic_project.clinics.api.urls")),
     path("api/", include("medical_records.api.urls")),
-    path("livez", health.livez),
-    path("readyz", health.readyz),
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
 ]

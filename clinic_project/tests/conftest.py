@@ -1,0 +1,3 @@
+from clinic_project.clinics.tests.conftest import browser, staff
+
+__all__ = ["browser", "staff"]
