@@ -24,6 +24,7 @@ set_up() {
 install_debian_packages() {
     local missing=()
     python3 -c "import ensurepip" 2>/dev/null || missing+=(python3-venv)
+    command -v curl >/dev/null || missing+=(curl)
     command -v chromedriver >/dev/null || missing+=(chromium chromium-driver)
     command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
     compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)

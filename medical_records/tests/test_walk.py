@@ -1,0 +1,112 @@
+"""The walk through the API, as a newcomer takes it: the commands that the README names, each a process of its own."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from clinic_project.reconciliation.tests.support.databases import (
+    PROJECT_FOLDER,
+    Database,
+    create_database,
+    drop_database,
+)
+
+WALK = "medical_records/api/walk.sh"
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")]
+
+
+@pytest.fixture
+def database(django_db_blocker) -> Iterator[Database]:
+    with django_db_blocker.unblock():
+        database = create_database()
+        yield database
+        drop_database(database)
+
+
+@pytest.fixture
+def environment(database: Database, tmp_path: Path) -> dict[str, str]:
+    """Development, but for where the database and the files are."""
+    media = str(tmp_path / "media")
+    return {**os.environ, "DATABASE_URL": database.url, "SECRET_KEY": "k" * 50, "DEBUG": "true", "MEDIA_ROOT": media}
+
+
+def run(environment: dict[str, str], *command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command, cwd=PROJECT_FOLDER, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@contextlib.contextmanager
+def runserver(environment: dict[str, str], port: int, log: Path) -> Iterator[None]:
+    """Run a server, and write what it says to `log`."""
+    with log.open("w") as output:
+        command = [sys.executable, "manage.py", "runserver", str(port), "--noreload"]
+        server = subprocess.Popen(command, cwd=PROJECT_FOLDER, env=environment, stdout=output, stderr=output)
+    try:
+        wait_for_server(port)
+        yield
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(timeout=30)
+
+
+def wait_for_server(port: int, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            urlopen(f"http://127.0.0.1:{port}/livez").close()
+        except URLError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        else:
+            return
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def test_a_newcomer_walks_through_the_api(database, environment, tmp_path):
+    for command in ("migrate", "load_demo"):
+        assert run(environment, sys.executable, "manage.py", command).returncode == 0
+    port, log = free_port(), tmp_path / "log"
+    with runserver(environment, port, log):
+        walk = run(environment, "bash", WALK, f"http://127.0.0.1:{port}")
+        home = urlopen(f"http://127.0.0.1:{port}/").read().decode()
+    assert walk.returncode == 0, walk.stdout + walk.stderr
+
+    statuses = [int(status) for status in re.findall(r"^HTTP/1.1 (\d+)", walk.stdout, re.MULTILINE)]
+    assert len(statuses) == walk.stdout.count("\n$ curl")
+    assert {status: statuses.count(status) for status in (201, 204, 401, 412)} == {201: 3, 204: 2, 401: 1, 412: 1}
+    [(record, version, in_trash)] = database.rows(
+        "SELECT id, version, is_deleted FROM medical_records WHERE appointment_id IS NULL"
+    )
+    assert (version, in_trash) == (5, False)
+    assert f"/clinic/medical-records/{record}/restore" in walk.stdout
+    assert database.rows(
+        "SELECT medical_record_id, is_pending, is_deleted FROM patient_photos WHERE filename = 'knee.png'"
+    ) == [(record, False, False)]
+
+    assert "bash medical_records/api/walk.sh" in home
+    lines = log.read_text().splitlines()
+    assert [line for line in lines if re.fullmatch(r'\d\d:\d\d:\d\d "GET /api/auth/me HTTP/1\.1" 401 \d+', line)]
+
+
+def test_without_a_server_it_says_how_to_start_one(environment):
+    walk = run(environment, "bash", WALK, f"http://127.0.0.1:{free_port()}")
+    assert walk.returncode == 1
+    assert "Start the server there: python manage.py runserver" in walk.stderr
