@@ -1,4 +1,4 @@
-"""Enlarges the demo by SQL: copies of its patients, with other names and dates.
+"""Enlarges the demo by SQL: copies of its patients, with other names, all of whose dates are some weeks earlier.
 
 Copying is some hundred times faster than making rows in Python, and needs no memory here.
 """
@@ -11,7 +11,8 @@ from django.db import connection, models
 from clinic_project.clinics.models import Appointment, CalendarEvent, Clinic, Patient
 from medical_records.models import MedicalRecord, PatientPhoto
 
-#: Which row is copied into which new one, whose patient it is, and by how many days it is moved into the past.
+#: Which row is copied into which new one, whose patient it is, and by how many days it is moved into the past: the same for
+#: all of a patient's, their birthday too, so that they are as old at each visit; and whole weeks, for no weekend is worked.
 _MAPS = """
 CREATE TEMPORARY TABLE demo_patients AS
 WITH first AS (
@@ -20,7 +21,8 @@ WITH first AS (
 )
 SELECT own.id AS original,
        nextval(pg_get_serial_sequence('patients', 'id'))::integer AS copy,
-       split_part(own.full_name, ' ', 1) || ' ' || split_part(other.full_name, ' ', 2) AS full_name
+       split_part(own.full_name, ' ', 1) || ' ' || split_part(other.full_name, ' ', 2) AS full_name,
+       7 * (1 + (7 * n + n / %(originals)s) %% 26) AS days
 FROM generate_series(0, %(count)s - 1) AS n
 JOIN first AS own ON own.number = n %% %(originals)s
 JOIN first AS other ON other.number = (n + n / %(originals)s + 1) %% %(originals)s;
@@ -28,21 +30,20 @@ JOIN first AS other ON other.number = (n + n / %(originals)s + 1) %% %(originals
 CREATE TEMPORARY TABLE demo_events AS
 SELECT a.calendar_event_id AS original,
        nextval(pg_get_serial_sequence('calendar_events', 'id'))::integer AS copy,
-       p.copy AS patient,
-       floor(random() * 700)::integer AS days
+       p.copy AS patient, p.days
 FROM demo_patients AS p JOIN appointments AS a ON a.patient_id = p.original;
 
 CREATE TEMPORARY TABLE demo_records AS
 SELECT r.id AS original,
        nextval(pg_get_serial_sequence('medical_records', 'id'))::integer AS copy,
-       p.copy AS patient, e.copy AS event, coalesce(e.days, 0) AS days
+       p.copy AS patient, e.copy AS event, p.days
 FROM demo_patients AS p JOIN medical_records AS r ON r.patient_id = p.original
 LEFT JOIN demo_events AS e ON e.original = r.appointment_id AND e.patient = p.copy;
 
 CREATE TEMPORARY TABLE demo_photos AS
 SELECT f.id AS original,
        nextval(pg_get_serial_sequence('patient_photos', 'id'))::integer AS copy,
-       p.copy AS patient, r.copy AS record, coalesce(r.days, 0) AS days
+       p.copy AS patient, r.copy AS record, p.days
 FROM demo_patients AS p JOIN patient_photos AS f ON f.patient_id = p.original
 LEFT JOIN demo_records AS r ON r.original = f.medical_record_id AND r.patient = p.copy;
 """
@@ -51,7 +52,11 @@ _EARLIER = "t.{} - make_interval(days => m.days)"
 
 #: The rows to insert, in this order: a model, its map, and the columns that aren't copied as they are.
 _COPIES: tuple[tuple[type[models.Model], str, Mapping[str, str]], ...] = (
-    (Patient, "demo_patients", {"id": "m.copy", "full_name": "m.full_name"}),
+    (
+        Patient,
+        "demo_patients",
+        {"id": "m.copy", "full_name": "m.full_name", "birthday": "t.birthday - m.days", "created_at": _EARLIER},
+    ),
     (CalendarEvent, "demo_events", {"id": "m.copy", "date": "t.date - m.days", "created_at": _EARLIER}),
     (Appointment, "demo_events", {"calendar_event_id": "m.copy", "patient_id": "m.patient"}),
     (
@@ -62,7 +67,7 @@ _COPIES: tuple[tuple[type[models.Model], str, Mapping[str, str]], ...] = (
             "patient_id": "m.patient",
             "appointment_id": "m.event",
             "created_at": _EARLIER,
-            "updated_at": _EARLIER,
+            "updated_at": "CASE WHEN t.is_deleted THEN t.updated_at ELSE t.updated_at - make_interval(days => m.days) END",
         },
     ),
     (

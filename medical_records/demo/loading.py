@@ -6,6 +6,7 @@ of a large scale are copies of them.
 """
 
 import datetime
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -30,8 +31,8 @@ from medical_records.photos.storage import PhotoFile
 
 from .copies import copy_patients
 from .paintings import PAINTERS, paint
-from .people import PATIENTS, load_staff
-from .templates import TEMPLATES, SampleTemplate
+from .people import OPENED, PATIENTS, load_staff
+from .templates import TEMPLATES, SampleTemplate, Visit
 
 #: Patients a transaction.
 BATCH, BATCH_OF_COPIES = 200, 5_000
@@ -39,6 +40,8 @@ BATCH, BATCH_OF_COPIES = 200, 5_000
 ORIGINALS = 5
 #: Different images of each kind: more photos than that share files.
 IMAGES = 6
+#: How many days ago the first visits may have been: three years.
+PAST = 1095
 
 _TABLES = (CalendarEvent, Appointment, Patient, MedicalRecordTemplate, MedicalRecord, PatientPhoto)
 
@@ -111,6 +114,7 @@ class ClinicLoader:
             name=sample.name,
             description=sample.description,
             fields=sample.fields(),
+            created_at=OPENED,
             created_by_user=self.authors[0],
         )
 
@@ -123,61 +127,87 @@ class ClinicLoader:
         rows.insert()
 
     def _add_patient(self, random: Random, rows: Rows) -> None:
-        patient = _patient(self.clinic, random, self.now)
+        birthday = self.now.date() - datetime.timedelta(days=random.randint(200, 33000))
+        moments = sorted({self._moment(birthday, random) for _ in range(random.randint(1, 8))})
+        patient = _patient(self.clinic, random, birthday, moments[0] - datetime.timedelta(minutes=20))
         rows.patients.append(patient)
-        usual = random.sample(TEMPLATES, k=random.randint(1, 3))
-        for _ in range(random.randint(1, 8)):
-            self._add_visit(patient, random.choice(usual), random, rows)
+        liked, usual = random.sample(TEMPLATES, k=len(TEMPLATES)), random.randint(1, 3)
+        size, filled_in = random.uniform(0.93, 1.07), Counter[str]()
+        for moment in moments:
+            age = (moment.date() - birthday).days / 365.25
+            sample = random.choice([sample for sample in liked if sample.fits(age)][:usual])
+            filled_in[sample.name] += 1
+            visit = Visit(moment.date(), age, size, filled_in[sample.name])
+            self._add_visit(
+                sample, sample.values(random, visit), self._appointment(patient, moment, random), random, rows
+            )
         if random.random() < 0.25:
-            rows.photos.extend(self._photo(patient, "skin", "Sent in by the patient", random) for _ in range(2))
+            moment, author = random.choice(moments), random.choice(self.authors)
+            for _ in range(2):
+                sent_in = {
+                    "created_at": moment,
+                    "uploaded_by_user": author,
+                    **self._perhaps_in_trash(moment, random),
+                }
+                rows.photos.append(self._photo(patient, "skin", "Sent in by the patient", random, sent_in))
 
-    def _add_visit(self, patient: Patient, sample: SampleTemplate, random: Random, rows: Rows) -> None:
-        moment = self._moment(random)
-        author = random.choice(self.authors)
+    def _appointment(self, patient: Patient, moment: datetime.datetime, random: Random) -> Appointment:
         event = CalendarEventFactory.build(
-            user=author,
+            user=random.choice(self.authors),
             clinic=self.clinic,
             date=moment.date(),
             start_time=moment.time(),
-            end_time=None,
+            end_time=(moment + datetime.timedelta(minutes=30)).time(),
             created_at=moment,
         )
-        appointment = AppointmentFactory.build(patient=patient, calendar_event=event)
-        record = self._record(patient, sample, appointment, random)
-        rows.events.append(event)
+        appointment: Appointment = AppointmentFactory.build(patient=patient, calendar_event=event)
+        return appointment
+
+    def _add_visit(
+        self, sample: SampleTemplate, values: dict[str, Any], appointment: Appointment, random: Random, rows: Rows
+    ) -> None:
+        record = self._record(sample, values, appointment, random)
+        rows.events.append(appointment.calendar_event)
         rows.appointments.append(appointment)
         rows.records.append(record)
         if sample.images and random.random() < 0.7:
-            captions = random.sample(sample.captions, k=random.randint(1, min(3, len(sample.captions))))
-            rows.photos.extend(
-                self._photo(patient, sample.images, caption, random, medical_record=record) for caption in captions
-            )
+            with_record = {
+                "medical_record": record,
+                "created_at": record.created_at,
+                "uploaded_by_user": record.created_by_user,
+                "is_deleted": record.is_deleted,
+                "deleted_at": record.deleted_at,
+                "updated_at": record.deleted_at,
+            }
+            for caption in random.sample(sample.captions, k=random.randint(1, min(3, len(sample.captions)))):
+                rows.photos.append(self._photo(record.patient, sample.images, caption, random, with_record))
 
     def _record(
-        self, patient: Patient, sample: SampleTemplate, appointment: Appointment, random: Random
+        self, sample: SampleTemplate, values: dict[str, Any], appointment: Appointment, random: Random
     ) -> MedicalRecord:
         moment, author = appointment.calendar_event.created_at, appointment.calendar_event.user
         template = self.templates[sample.name]
-        next_visit = moment.date() + datetime.timedelta(days=random.choice([14, 28, 90, 180]))
         record: MedicalRecord = MedicalRecordFactory.build(
-            patient=patient,
+            patient=appointment.patient,
             template=template,
             template_snapshot=snapshot_of(template),
-            values=sample.values(random, next_visit.isoformat()),
+            values=values,
             appointment=appointment,
             version=random.choice([1, 1, 1, 2, 3]),
             created_at=moment,
-            updated_at=moment + datetime.timedelta(minutes=random.randint(2, 40)),
             created_by_user=author,
-            **self._perhaps_in_trash(random),
+            **{
+                "updated_at": moment + datetime.timedelta(minutes=random.randint(2, 29)),
+                **self._perhaps_in_trash(moment, random),
+            },
         )
         return record
 
-    def _photo(self, patient: Patient, kind: str, caption: str, random: Random, **more: Any) -> PatientPhoto:
+    def _photo(
+        self, patient: Patient, kind: str, caption: str, random: Random, columns: dict[str, Any]
+    ) -> PatientPhoto:
         image = self._kept_image(kind, random.randrange(IMAGES))
         file = PhotoFile(self.clinic.pk, image.sha256)
-        record = more.get("medical_record")
-        gone = {"is_deleted": record.is_deleted, "deleted_at": record.deleted_at} if record else {}
         photo: PatientPhoto = PatientPhotoFactory.build(
             patient=patient,
             filename=f"IMG_{random.randint(1000, 9999)}.jpg",
@@ -187,9 +217,7 @@ class ClinicLoader:
             content_type=CONTENT_TYPE,
             size_bytes=len(image.jpeg),
             description=caption,
-            created_at=record.created_at if record else self._moment(random),
-            uploaded_by_user=record.created_by_user if record else random.choice(self.authors),
-            **{**self._perhaps_in_trash(random), **gone, **more},
+            **columns,
         )
         return photo
 
@@ -202,18 +230,23 @@ class ClinicLoader:
             self._images[kind, number] = image
         return self._images[kind, number]
 
-    def _moment(self, random: Random) -> datetime.datetime:
-        """Return a time in the last three years, in opening hours."""
-        day = self.now - datetime.timedelta(days=random.randint(1, 1095))
-        return day.replace(hour=random.randint(8, 17), minute=random.choice([0, 15, 30, 45]), second=0, microsecond=0)
+    def _moment(self, birthday: datetime.date, random: Random) -> datetime.datetime:
+        """Return a time in the last three years and after the patient's birth, on a weekday, in opening hours."""
+        age = (self.now.date() - birthday).days
+        day = self.now - datetime.timedelta(days=random.randint(1, min(PAST, age - 14)))
+        friday_at_the_latest = day - datetime.timedelta(days=max(0, day.weekday() - 4))
+        quarter = random.randint(8 * 4, 17 * 4)
+        return friday_at_the_latest.replace(hour=quarter // 4, minute=quarter % 4 * 15, second=0, microsecond=0)
 
-    def _perhaps_in_trash(self, random: Random) -> dict[str, Any]:
+    def _perhaps_in_trash(self, since: datetime.datetime, random: Random) -> dict[str, Any]:
+        """Return the columns of a row that was made at `since`, which not many are set of."""
         if random.random() >= 0.04:
             return {}
-        return {"is_deleted": True, "deleted_at": self.now - datetime.timedelta(days=random.randint(0, 20))}
+        deleted_at = self.now - min(datetime.timedelta(days=20), self.now - since) * random.random()
+        return {"is_deleted": True, "deleted_at": deleted_at, "updated_at": deleted_at}
 
 
-def _patient(clinic: Clinic, random: Random, now: datetime.datetime) -> Patient:
+def _patient(clinic: Clinic, random: Random, birthday: datetime.date, created_at: datetime.datetime) -> Patient:
     fake = _faker()
     gender = random.choice(["female", "male"])
     fake.seed_instance(random.random())
@@ -222,10 +255,10 @@ def _patient(clinic: Clinic, random: Random, now: datetime.datetime) -> Patient:
         clinic=clinic,
         full_name=f"{first} {fake.last_name()}",
         gender=gender,
-        birthday=now.date() - datetime.timedelta(days=random.randint(400, 33000)),
+        birthday=birthday,
         phone_number=f"+1 555 {random.randint(0, 999):03} {random.randint(0, 9999):04}",
         notes=random.choice([None, None, None, "Prefers to be called in the morning.", "Comes with an interpreter."]),
-        created_at=now - datetime.timedelta(days=1100),
+        created_at=created_at,
     )
     return patient
 

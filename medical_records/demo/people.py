@@ -1,5 +1,6 @@
 """The demo's clinics and who works there."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ ADMIN, PRACTITIONER = Membership.Role.ADMIN.value, Membership.Role.PRACTITIONER.
 HARBOUR, NORTHGATE = "Harbour Street Clinic", "Northgate Family Practice"
 #: How many patients each clinic has at scale 1.
 PATIENTS: Mapping[str, int] = {HARBOUR: 40, NORTHGATE: 16}
+#: Since when there are clinics, people and templates: before all records.
+OPENED = datetime.datetime(2016, 4, 4, 8, tzinfo=datetime.UTC)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,12 @@ def load_staff(password: str) -> list[Clinic]:
         for name, roles in person.roles.items():
             if not Membership.objects.filter(user=user, clinic=clinics[name]).exists():
                 MembershipFactory(
-                    user=user, clinic=clinics[name], full_name=person.full_name, title=person.title, roles=list(roles)
+                    user=user,
+                    clinic=clinics[name],
+                    full_name=person.full_name,
+                    title=person.title,
+                    roles=list(roles),
+                    created_at=OPENED,
                 )
     return list(clinics.values())
 
@@ -74,14 +82,18 @@ def demo_clinics() -> list[Clinic]:
 
 def _clinic(name: str) -> Clinic:
     existing = {clinic.name: clinic for clinic in demo_clinics()}
-    return existing.get(name) or ClinicFactory.create(name=name)
+    return existing.get(name) or ClinicFactory.create(name=name, created_at=OPENED)
 
 
 def _user(person: Person, password: str) -> User:
     user = User.objects.filter(email=person.email).first()
     if user is None:
         return UserFactory.create(
-            email=person.email, password=password, is_staff=True, is_superuser=person.is_superuser
+            email=person.email,
+            password=password,
+            is_staff=True,
+            is_superuser=person.is_superuser,
+            created_at=OPENED,
         )
     user.password = hashed_password(password)
     user.save(update_fields=["password"])

@@ -1,8 +1,9 @@
 """`manage.py load_demo`: a clinic to look around in."""
 
+import datetime
 import io
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 from django.core.files.storage import default_storage
@@ -10,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import F
 from django.urls import reverse
+from django.utils import timezone
 
 from clinic_project.clinics.factories import PASSWORD
 from clinic_project.clinics.models import Appointment, Clinic, Patient, User
@@ -48,9 +50,9 @@ def test_it_prints_logins_that_work_and_addresses_that_are_there(client):
 
 @pytest.mark.usefixtures("_development")
 def test_a_second_load_adds_nothing():
-    load()
+    assert "All of it is new." in load()
     before = [set(model.objects.values_list("pk", flat=True)) for model in MODELS]
-    load()
+    assert "nothing was added" in load()
     assert [set(model.objects.values_list("pk", flat=True)) for model in MODELS] == before
 
 
@@ -58,8 +60,10 @@ def test_a_second_load_adds_nothing():
 def test_a_larger_scale_adds_what_is_missing():
     load()
     small = Patient.objects.count()
-    load(scale=2)
+    said = load(scale=2)
     assert Patient.objects.count() == 2 * small
+    assert f"The demo is there: 2 clinics, 5 people, {2 * len(TEMPLATES)} templates, {2 * small} patients, " in said
+    assert re.search(rf"Added now: {small} patients, \d+ records, \d+ photos\. The rest was there before", said)
 
 
 @pytest.mark.usefixtures("_development")
@@ -76,6 +80,7 @@ def test_a_large_scale_copies_patients_with_all_that_is_theirs(monkeypatch):
     assert not on_records.exclude(patient=F("medical_record__patient")).exists()
     assert not on_records.exclude(clinic=F("medical_record__clinic")).exists()
     Patient(clinic=Clinic.objects.first(), full_name="The next id is free").save()
+    assert_believable()
 
 
 @pytest.mark.usefixtures("_development")
@@ -91,6 +96,36 @@ def test_everything_fits_together():
     for record in MedicalRecord.objects.all():
         assert set(record.values) <= {field["id"] for field in record.template_snapshot["fields"]}
     assert MedicalRecord.objects.in_trash().exists()
+
+
+def assert_believable():
+    """The patients are as old as the forms are for, and nothing was done before their birth, at night or in the future."""
+    samples = {sample.name: sample for sample in TEMPLATES}
+    now = timezone.now()
+    for record in MedicalRecord.objects.select_related("patient", "template", "appointment__calendar_event"):
+        made, visit, born = record.created_at, record.appointment.calendar_event, record.patient.birthday
+        assert samples[record.template_name].fits((made.date() - born).days / 365.25)
+        assert record.template.created_at < record.patient.created_at < made < record.updated_at <= now
+        assert (visit.date, visit.start_time) == (made.date(), made.time())
+        assert made.weekday() < 5
+        assert datetime.time(8) <= made.time() < visit.end_time <= datetime.time(17, 30)
+        assert record.deleted_at is None or record.deleted_at == record.updated_at
+    for photo in PatientPhoto.objects.select_related("patient"):
+        assert photo.patient.created_at < photo.created_at < (photo.deleted_at or now)
+
+
+@pytest.mark.usefixtures("_development")
+def test_it_is_believable():
+    load()
+    assert_believable()
+    months = {(made.year, made.month) for made in MedicalRecord.objects.values_list("created_at", flat=True)}
+    assert len(months) > 30
+    heights = defaultdict(list)
+    for record in MedicalRecord.objects.filter(template_name="Child check-up").order_by("created_at"):
+        [height] = [f["id"] for f in record.template_snapshot["fields"] if f["label"] == "Height"]
+        heights[record.patient_id].append(record.values[height])
+    assert len(heights) > 2
+    assert all(measured == sorted(measured) and 50 < measured[0] < 180 for measured in heights.values())
 
 
 @pytest.mark.usefixtures("_development")

@@ -1,6 +1,7 @@
 """`manage.py load_demo`: a clinic to look around in, see `medical_records.demo`."""
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError
 from django.urls import reverse
 
-from clinic_project.clinics.models import Clinic, Patient
+from clinic_project.clinics.models import Clinic, Patient, User
 from clinic_project.reconciliation.sqlstates import SCHEMA_IS_BEHIND, sqlstate
-from medical_records.models import MedicalRecord, PatientPhoto
+from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 
 #: So that a typing error doesn't fill the disk: 56 million patients.
 MAX_SCALE = 1_000_000
@@ -52,13 +53,14 @@ class Command(BaseCommand):
         if options["in_production"] and not options["password"]:
             raise CommandError("In production the demo requires a password of your own: add --password ...")
         try:
+            before = _counts()
             with self._progress(options["scale"]) as advance:
                 load_demo(options["scale"], password, advance)
         except ProgrammingError as error:
             if sqlstate(error) not in SCHEMA_IS_BEHIND:
                 raise
             raise CommandError("The database lacks tables that the demo needs. Run first: manage.py migrate") from error
-        self._report(password)
+        self._report(before, password)
 
     @contextmanager
     def _progress(self, scale: int) -> Iterator[Callable[[int], None]]:
@@ -75,27 +77,52 @@ class Command(BaseCommand):
             task = progress.add_task("patients", total=max(0, sum(PATIENTS.values()) * scale - there))
             yield lambda made: progress.advance(task, made)
 
-    def _report(self, password: str) -> None:
+    def _report(self, before: Counter[str], password: str) -> None:
         from medical_records.demo.people import STAFF, demo_clinics
 
-        clinics = demo_clinics()
-        self.stdout.write(self.style.SUCCESS(f"The demo is there: {_counts(clinics)}."))
+        there = _counts()
+        self.stdout.write(self.style.SUCCESS(f"The demo is there: {_listed(there)}."))
+        self.stdout.write(_what_was_done(before, there))
         self.stdout.write(f"\nLog in with the password {self.style.WARNING(password)} as")
         for person in STAFF:
             self.stdout.write(f"  {person.email:<24}{person.about}")
         self.stdout.write("\nStart it by `python manage.py runserver`, and look at")
-        for path, what in _addresses(clinics[0]):
+        for path, what in _addresses(demo_clinics()[0]):
             self.stdout.write(f"  http://127.0.0.1:8000{path:<62}{what}")
 
 
-def _counts(clinics: list[Clinic]) -> str:
-    models: dict[str, Any] = {"patients": Patient, "records": MedicalRecord, "photos": PatientPhoto}
-    rows = [f"{model.objects.filter(clinic__in=clinics).count():,} {name}" for name, model in models.items()]
-    return ", ".join([f"{len(clinics)} clinics", *rows])
+def _counts() -> Counter[str]:
+    """Return how many rows of each kind the demo has."""
+    from medical_records.demo.people import STAFF, demo_clinics
+
+    clinics = demo_clinics()
+    people = User.objects.filter(email__in=[person.email for person in STAFF]).count()
+    models: dict[str, Any] = {
+        "templates": MedicalRecordTemplate,
+        "patients": Patient,
+        "records": MedicalRecord,
+        "photos": PatientPhoto,
+    }
+    rows = {name: model.objects.filter(clinic__in=clinics).count() for name, model in models.items()}
+    return Counter({"clinics": len(clinics), "people": people, **rows})
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+
+
+def _what_was_done(before: Counter[str], there: Counter[str]) -> str:
+    added = there - before  # without what is 0
+    if not before["clinics"]:
+        return "All of it is new."
+    if not added:
+        return "All of it was there before: nothing was added. The passwords were set again."
+    return f"Added now: {_listed(added)}. The rest was there before; the passwords were set again."
 
 
 def _addresses(clinic: Clinic) -> Iterator[tuple[str, str]]:
     """Yield where there is something to see, and what: addresses of one patient with photos on a record."""
+    yield reverse("home"), "what is here"
     yield reverse("admin:index"), "the admin"
     photos = PatientPhoto.objects.for_clinic(clinic).active().filter(medical_record__is_deleted=False)
     photo = photos.order_by("pk").first()
