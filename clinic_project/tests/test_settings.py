@@ -40,7 +40,7 @@ def test_without_a_secret_key_it_says_so():
 
 
 def test_every_page_has_the_security_headers(client):
-    for path in ("/admin/login/", "/api/docs", "/api/auth/me", "/livez", "/nowhere"):
+    for path in ("/", "/admin/login/", "/api/docs", "/api/auth/me", "/livez", "/nowhere"):
         response = client.get(path)
         policy = response["Content-Security-Policy"]
         assert "default-src 'none'" in policy

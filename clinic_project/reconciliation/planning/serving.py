@@ -14,6 +14,9 @@ _FATAL = (Kind.TABLE_MISSING, Kind.TABLE_NOT_A_TABLE, Kind.COLUMN_MISSING)
 _KEYS = (Kind.KEY_WITHOUT_GENERATOR, Kind.SEQUENCE_BEHIND)
 
 
+_NOTHING = "nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class ServingProblem:
     """What makes queries fail. `repairable` is whether `migrate` repairs it; a person has to decide otherwise."""
@@ -22,6 +25,11 @@ class ServingProblem:
     expected: str
     found: str
     repairable: bool
+
+    @property
+    def is_undeclared(self) -> bool:
+        """Whether it is a column of another system's."""
+        return self.expected == _NOTHING
 
 
 def serving_problems(
@@ -47,7 +55,7 @@ def serving_problems(
         column = _undeclared_column(differences, undeclared)
         if inserts and column is not None and column.rejects_rows:
             subject = ObjectReference(undeclared.table, undeclared.name)
-            yield ServingProblem(subject, "nothing", f"{column.definition} without a default", repairable=False)
+            yield ServingProblem(subject, _NOTHING, f"{column.definition} without a default", repairable=False)
 
 
 def tables_to_be_empty(plan: Plan) -> set[str]:
