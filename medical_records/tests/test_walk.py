@@ -16,12 +16,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from clinic_project.reconciliation.tests.support.databases import (
-    PROJECT_FOLDER,
-    Database,
-    create_database,
-    drop_database,
-)
+from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, Database
+from clinic_project.reconciliation.tests.support.fixtures import copy_of, empty_database, unblocked
+
+__all__ = ["copy_of", "empty_database", "unblocked"]
 
 WALK = "medical_records/api/walk.sh"
 
@@ -29,18 +27,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("curl") is None,
 
 
 @pytest.fixture
-def database(django_db_blocker) -> Iterator[Database]:
-    with django_db_blocker.unblock():
-        database = create_database()
-        yield database
-        drop_database(database)
-
-
-@pytest.fixture
-def environment(database: Database, tmp_path: Path) -> dict[str, str]:
+def environment(empty_database: Database, tmp_path: Path) -> dict[str, str]:
     """Development, but for where the database and the files are."""
     media = str(tmp_path / "media")
-    return {**os.environ, "DATABASE_URL": database.url, "SECRET_KEY": "k" * 50, "DEBUG": "true", "MEDIA_ROOT": media}
+    return {
+        **os.environ,
+        "DATABASE_URL": empty_database.url,
+        "SECRET_KEY": "k" * 50,
+        "DEBUG": "true",
+        "MEDIA_ROOT": media,
+    }
 
 
 def run(environment: dict[str, str], *command: str) -> "subprocess.CompletedProcess[str]":
@@ -80,7 +76,7 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def test_a_newcomer_walks_through_the_api(database, environment, tmp_path):
+def test_a_newcomer_walks_through_the_api(empty_database, environment, tmp_path):
     for command in ("migrate", "load_demo"):
         assert run(environment, sys.executable, "manage.py", command).returncode == 0
     port, log = free_port(), tmp_path / "log"
@@ -89,15 +85,20 @@ def test_a_newcomer_walks_through_the_api(database, environment, tmp_path):
         home = urlopen(f"http://127.0.0.1:{port}/").read().decode()
     assert walk.returncode == 0, walk.stdout + walk.stderr
 
+    shown = (PROJECT_FOLDER / "medical_records/README.md").read_text().split(f"$ bash {WALK}")[1].split("```")[0]
+    excerpt = [line for line in shown.splitlines()[1:] if "…" not in line]
+    assert excerpt
+    assert set(excerpt) <= set(walk.stdout.splitlines())
+
     statuses = [int(status) for status in re.findall(r"^HTTP/1.1 (\d+)", walk.stdout, re.MULTILINE)]
     assert len(statuses) == walk.stdout.count("\n$ curl")
     assert {status: statuses.count(status) for status in (201, 204, 401, 412)} == {201: 3, 204: 2, 401: 1, 412: 1}
-    [(record, version, in_trash)] = database.rows(
+    [(record, version, in_trash)] = empty_database.rows(
         "SELECT id, version, is_deleted FROM medical_records WHERE appointment_id IS NULL"
     )
     assert (version, in_trash) == (5, False)
     assert f"/clinic/medical-records/{record}/restore" in walk.stdout
-    assert database.rows(
+    assert empty_database.rows(
         "SELECT medical_record_id, is_pending, is_deleted FROM patient_photos WHERE filename = 'knee.png'"
     ) == [(record, False, False)]
 
