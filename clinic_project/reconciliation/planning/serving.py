@@ -14,22 +14,18 @@ _FATAL = (Kind.TABLE_MISSING, Kind.TABLE_NOT_A_TABLE, Kind.COLUMN_MISSING)
 _KEYS = (Kind.KEY_WITHOUT_GENERATOR, Kind.SEQUENCE_BEHIND)
 
 
-_NOTHING = "nothing"
-
-
 @dataclass(frozen=True, slots=True)
 class ServingProblem:
-    """What makes queries fail. `repairable` is whether `migrate` repairs it; a person has to decide otherwise."""
+    """What makes queries fail. `repairable` is whether `migrate` repairs it; a person has to decide otherwise.
+
+    `undeclared` is whether it is a column that no model declares.
+    """
 
     subject: ObjectReference
     expected: str
     found: str
     repairable: bool
-
-    @property
-    def is_undeclared(self) -> bool:
-        """Whether it is a column of another system's."""
-        return self.expected == _NOTHING
+    undeclared: bool = False
 
 
 def serving_problems(
@@ -55,7 +51,8 @@ def serving_problems(
         column = _undeclared_column(differences, undeclared)
         if inserts and column is not None and column.rejects_rows:
             subject = ObjectReference(undeclared.table, undeclared.name)
-            yield ServingProblem(subject, _NOTHING, f"{column.definition} without a default", repairable=False)
+            found = f"{column.definition} without a default"
+            yield ServingProblem(subject, "nothing", found, repairable=False, undeclared=True)
 
 
 def tables_to_be_empty(plan: Plan) -> set[str]:

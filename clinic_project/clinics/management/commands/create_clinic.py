@@ -94,7 +94,7 @@ def _require_no_problems(problems: Sequence[ServingProblem]) -> None:
 
 
 def _remedy(problems: Sequence[ServingProblem]) -> Iterator[str]:
-    if not all(problem.is_undeclared for problem in problems):
+    if not all(problem.undeclared for problem in problems):
         yield f"{_MIGRATE}. It repairs what is declared, or says what a person must decide."
         return
     yield (
