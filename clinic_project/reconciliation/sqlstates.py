@@ -26,7 +26,9 @@ _QUOTING_ROWS = ("22", "23")
 
 def sqlstate(error: Error) -> str:
     """Return the SQLSTATE of a database error; empty where the connection broke before the server sent one."""
-    return getattr(_cause(error), "pgcode", None) or ""
+    cause = _cause(error)
+    # psycopg 3 and psycopg2
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""
 
 
 def _cause(error: Error) -> BaseException | None:

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ..drivers import last_row
 from ..planning import refusals
 from ..planning.plan import Backfill, Refusal, Step, ViolationQuery
 from .abandonment import RepairAbandoned
@@ -144,7 +145,7 @@ class BackfillRunner:
     def _fetch_row(self, sql: str, parameters: list[Any] | None = None) -> Any:
         with self.connection.cursor() as cursor:
             cursor.execute(sql, parameters)
-            return cursor.fetchone()
+            return last_row(cursor)
 
 
 def _fetch(cursor: Any, sql: str) -> Any:

@@ -120,7 +120,7 @@ def _lockable(cursor: Any, tables: tuple[str, ...]) -> list[str]:
     if not tables:
         return []
     cursor.execute(
-        "SELECT name FROM unnest(%s) AS name WHERE has_table_privilege(name, 'UPDATE, DELETE, TRUNCATE')",
+        "SELECT name FROM unnest(%s::text[]) AS name WHERE has_table_privilege(name, 'UPDATE, DELETE, TRUNCATE')",
         [list(dict.fromkeys(tables))],
     )
     return [name for (name,) in cursor.fetchall()]

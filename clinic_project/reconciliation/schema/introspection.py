@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import milliseconds
+from ..drivers import last_row
 from . import catalog
 from .model import (
     MAX_INTEGERS,
@@ -220,7 +221,7 @@ class _Reader:
             for table, name, sequence in keys
         )
         self.cursor.execute(";".join((catalog.NEXT_KEYS_BEGIN, *lookups, catalog.NEXT_KEYS_RESULT)))
-        results = json.loads(f"[{self.cursor.fetchone()[0]}]")
+        results = json.loads(f"[{last_row(self.cursor)[0]}]")
         return tables | {
             table.name: _with_next_key(table, name, next_key, replace(sequence, next_value=next_value))
             for (table, name, sequence), (next_key, next_value) in zip(keys, results, strict=True)

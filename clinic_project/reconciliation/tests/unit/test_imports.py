@@ -21,7 +21,7 @@ ENGINE = "clinic_project.reconciliation"
 
 #: The engine's modules and stages, from the lowest to the highest: each imports only those before it.
 STAGES = (
-    ("sqlstates", "conf", "exceptions"),
+    ("sqlstates", "conf", "exceptions", "drivers"),
     ("migration_files",),
     ("schema",),
     ("comparison",),
