@@ -34,6 +34,16 @@ install_debian_packages() {
     fi
 }
 
+# Runs the command $@ with psycopg 3 beside psycopg2: Django takes it where it is there. It isn't installed into .venv.
+with_psycopg3() (
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    .venv/bin/pip install --quiet --disable-pip-version-check --target "$folder" "psycopg[binary]==3.3.9"
+    export PYTHONPATH=$folder
+    .venv/bin/python -c "from django.db.backends.postgresql.psycopg_any import is_psycopg3; assert is_psycopg3"
+    "$@"
+)
+
 # Runs the command $@ on a server of Debian's newest PostgreSQL, if there is one.
 on_debian_server() {
     local bin
