@@ -1,4 +1,5 @@
-"""The setting RECONCILIATION: whose tables are reconciled, how long that waits, and how many rows it changes at a time."""
+"""The setting RECONCILIATION: whose tables are reconciled, which differences are meant, how long that waits, and how many
+rows it changes at a time."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -8,6 +9,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 #: The value of `apps` that stands for every installed app that has migrations.
 EVERY_APP = "*"
+
+#: The keys that aren't budgets.
+_APPS, _IGNORE = "apps", "ignore"
 
 
 def milliseconds(seconds: float) -> str:
@@ -37,9 +41,9 @@ class Budgets:
         """Read the setting. Raises ImproperlyConfigured for unknown keys, and for values that aren't numbers above 0."""
         setting = _setting()
         names = {field.name: None for field in fields(cls)}
-        unknown = sorted(set(setting) - set(names) - {"apps"})
+        unknown = sorted(set(setting) - set(names) - {_APPS, _IGNORE})
         if unknown:
-            known = ", ".join((*names, "apps"))
+            known = ", ".join((*names, _APPS, _IGNORE))
             raise ImproperlyConfigured(f"RECONCILIATION has unknown keys: {', '.join(unknown)}. Known keys: {known}.")
         setting = {name: value for name, value in setting.items() if name in names}
         wrong = [name for name, value in setting.items() if not isinstance(value, int | float) or value <= 0]
@@ -54,20 +58,24 @@ def configured_apps() -> frozenset[str] | None:
 
     Raises ImproperlyConfigured where it is anything else than "*" or a list of labels.
     """
-    value = _setting().get("apps", ())
-    if value == EVERY_APP:
-        return None
-    if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
-        raise _wrong_apps(value)
-    if not all(isinstance(label, str) for label in value):
-        raise _wrong_apps(value)
+    value = _setting().get(_APPS, ())
+    return None if value == EVERY_APP else _texts(_APPS, f'"{EVERY_APP}" or a list of labels of installed apps')
+
+
+def ignored_labels() -> frozenset[str]:
+    """Return the labels of the objects that the setting names in `ignore`: how they differ is meant.
+
+    A label is a table's name, or a table's and an object's with a dot between them, as reports print it. It isn't taken
+    apart: names may have dots in them. Raises ImproperlyConfigured where `ignore` isn't a list of texts.
+    """
+    return _texts(_IGNORE, "a list of tables, and of tables and objects with a dot between them")
+
+
+def _texts(key: str, expected: str) -> frozenset[str]:
+    value = _setting().get(key, ())
+    if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(text, str) for text in value):
+        raise ImproperlyConfigured(f'RECONCILIATION["{key}"]: expected {expected}, found {value!r}.')
     return frozenset(value)
-
-
-def _wrong_apps(value: object) -> ImproperlyConfigured:
-    return ImproperlyConfigured(
-        f'RECONCILIATION["apps"]: expected "{EVERY_APP}" or a list of labels of installed apps, found {value!r}.'
-    )
 
 
 def _setting() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from django.db.migrations.state import ModelState, ProjectState
 
 from .command_context import CommandContext
 from .comparison.differences import Undeclared
-from .conf import Budgets, configured_apps
+from .conf import Budgets, configured_apps, ignored_labels
 from .extensions import extension_refusals
 from .migration_files import labels_with_reconcile_schema, migrated_labels, reconciles
 from .pipeline import Forecast, Inspection, forecast, inspect, read_declared
@@ -60,6 +60,7 @@ def require_valid_setting() -> None:
     """Raise ImproperlyConfigured where RECONCILIATION has unknown keys, wrong values, or labels of no installed app."""
     Budgets.from_settings()
     _configured_labels()
+    ignored_labels()
 
 
 def _configured_labels() -> frozenset[str] | None:

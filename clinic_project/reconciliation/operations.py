@@ -43,6 +43,8 @@ class ReconcileSchema(migrations.SeparateDatabaseAndState):
     Backwards, it drops the tables and columns that it declared if they hold no data, and keeps them, with a note, if they
     do: migrating forwards reconciles them again. With `migrate --allow-data-loss` it drops them all.
 
+    In a database of another vendor, it runs the operations as Django does.
+
     Requires ``atomic = False`` on the migration: indexes are built concurrently, and each step is committed.
     """
 
@@ -59,6 +61,11 @@ class ReconcileSchema(migrations.SeparateDatabaseAndState):
             )
         super().__init__(state_operations=state_operations)
 
+    @property
+    def _without_reconciling(self) -> migrations.SeparateDatabaseAndState:
+        """The operations as Django runs them, in a database that isn't PostgreSQL."""
+        return migrations.SeparateDatabaseAndState(self.state_operations, self.state_operations)
+
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         return self.__class__.__name__, [self.state_operations], {}
 
@@ -70,6 +77,9 @@ class ReconcileSchema(migrations.SeparateDatabaseAndState):
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState
     ) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            self._without_reconciling.database_forwards(app_label, schema_editor, from_state, to_state)
+            return
         _require_no_transaction(schema_editor)
         apply = partial(_collect_sql if schema_editor.collect_sql else _reconcile, app_label)
         # RunPython passes the first state that it gets to its code; the declared schema is in `to_state`.
@@ -78,6 +88,9 @@ class ReconcileSchema(migrations.SeparateDatabaseAndState):
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState
     ) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            self._without_reconciling.database_backwards(app_label, schema_editor, from_state, to_state)
+            return
         # `from_state` has what the operation declares, `to_state` doesn't. What differs between the two schemas is dropped,
         # not what the operations name: of an AlterField, say, only the index that it declared.
         _require_no_transaction(schema_editor)

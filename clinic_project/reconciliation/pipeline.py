@@ -22,7 +22,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .comparison import compare
 from .comparison.differences import Differences, Kind
-from .conf import Budgets, milliseconds
+from .conf import Budgets, ignored_labels, milliseconds
 from .exceptions import LockNotAvailable, ReconciliationError
 from .execution.abandonment import UnblockedRepairs, locked
 from .execution.backfill import BackfillRunner
@@ -33,6 +33,7 @@ from .execution.reporter import Reporter
 from .execution.row_checks import find_violations, with_rows
 from .execution.sessions import in_the_way, locked_relations
 from .planning.blockers import Blockers
+from .planning.environment_notes import unmatched_notes
 from .planning.plan import Lock, Note, Plan, Refusal, Repair, Step, ViolationQuery, merged
 from .planning.planner import make_plan
 from .planning.refusals import statement_failed
@@ -119,12 +120,18 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, declared: Schema, b
     if differences.has_renamed_columns:
         # Reading all migrations takes longer than most inspections, and is seldom necessary.
         differences = compare(declared, actual, migrated_columns())
+    differences = differences.ignoring(ignored_labels())
     # Only these may have to be altered by a person, together with what depends on them.
     altered = {item.table for item in differences.items if item.kind in (Kind.COLUMN_TYPE, Kind.CONSTRAINT_DEFINITION)}
     if altered:
         actual = with_dependents(connection, actual, altered, lock_timeout=budgets.lock_timeout)
         differences = replace(differences, actual=actual)
     return Inspection(server, declared, differences, make_plan(differences, server))
+
+
+def unmatched_ignores(inspection: Inspection) -> list[Note]:
+    """Return a note for each entry of the setting that ignores nothing, where the inspection is of all reconciled apps."""
+    return unmatched_notes(inspection.differences, ignored_labels())
 
 
 def find_serving_problems(

@@ -15,8 +15,17 @@ from .schema.search_path import schemas_of_project
 OLDEST_SUPPORTED = 140000
 
 
+def require_postgresql(connection: BaseDatabaseWrapper) -> None:
+    if connection.vendor != "postgresql":
+        raise Unsupported(f"Expected a PostgreSQL database, found {connection.vendor} ({connection.alias}).")
+
+
 def require_server(connection: BaseDatabaseWrapper) -> Server:
-    """Return the server. Raises Unsupported if it is too old, Refused where a reconciliation can't run as this role."""
+    """Return the server.
+
+    Raises Unsupported if it isn't PostgreSQL 14 or later, Refused where a reconciliation can't run as this role.
+    """
+    require_postgresql(connection)
     server = read_server(connection)
     if server.version_number < OLDEST_SUPPORTED:
         raise Unsupported(f"Expected PostgreSQL 14 or later, found {server.version}. Upgrade the server.")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from django.db import connection
+from django.test import override_settings
 from django.urls import reverse
 from django.utils.html import escape
 
@@ -103,6 +104,21 @@ def test_what_is_broken_is_shown_beside_what_is_declared_and_nothing_is_repaired
         assert f"2 differences in 1 of {len(page.context['tables'])} tables." in text
         assert escape('CREATE INDEX CONCURRENTLY "idx_patients_clinic_phone" ON "public"."patients"') in text
         assert "patients: left alone, since no model declares them: column nickname." in text
+
+
+def test_what_is_ignored_is_shown_and_is_as_meant(client, superuser):
+    run("DROP INDEX idx_patients_clinic_phone")
+    meant = ["patients.idx_patients_clinic_phone", "patients.fullname"]
+    with override_settings(RECONCILIATION={"apps": "*", "ignore": meant}):
+        page = client.get(PAGE)
+    assert shown(page, "patients", "idx_patients_clinic_phone").status == "ignored"
+    assert next(table for table in page.context["tables"] if table.name == "patients").status == "as declared"
+    text = page.content.decode()
+    assert (
+        f'{len(page.context["tables"])} tables, apart from what is ignored: see the <a href="#notes">notes</a>.' in text
+    )
+    assert "patients.idx_patients_clinic_phone: ignored, as RECONCILIATION says: expected" in text
+    assert "patients.fullname: is in RECONCILIATION" in text
 
 
 def test_a_missing_table_has_all_its_parts_shown_as_missing(client, superuser):

@@ -28,6 +28,7 @@ class Status(StrEnum):
     BUILDING = "being built"
     LEFTOVER = "left over"
     UNDECLARED = "not declared"
+    IGNORED = "ignored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ _OF_COLUMNS = (MissingColumn, ColumnDifference)
 #: Differences of parts of a table, not of the table itself.
 _OF_PARTS = (*_OF_COLUMNS, IndexDifference, ConstraintDifference, Leftover)
 
+_MISSING = (Kind.TABLE_MISSING, Kind.COLUMN_MISSING, Kind.INDEX_MISSING, Kind.CONSTRAINT_MISSING)
+
 _DEPENDENTS = {
     UndeclaredKind.TRIGGER: "Triggers",
     UndeclaredKind.RULE: "Rules",
@@ -93,8 +96,11 @@ class _TableInspection:
         self.declared = declared
         self.is_missing = actual is None
         self.actual = actual or Table(declared.schema, declared.name)
-        self.differences = [item for item in differences.items if item.table == declared.name]
-        self.undeclared = [item for item in differences.undeclared if item.table == declared.name]
+        found: list[Difference | Undeclared] = [*differences.items, *differences.undeclared, *differences.ignored]
+        of_table = [item for item in found if item.table == declared.name]
+        self.differences = [item for item in of_table if isinstance(item, Difference)]
+        self.undeclared = [item for item in of_table if isinstance(item, Undeclared)]
+        self.ignored = {item.name for item in differences.ignored if item.table == declared.name}
         self.refused = {refusal.name for refusal in plan.refusals if refusal.table == declared.name}
         blocked = [reference for refusal in plan.refusals for reference in refusal.blocked]
         self.blocked = {reference.name for reference in blocked if reference.table == declared.name}
@@ -104,9 +110,10 @@ class _TableInspection:
         return TableStatus(self.declared.name, self._own_status(), tuple(part for part in parts if part.objects))
 
     def _own_status(self) -> Status:
-        if not self.differences:
-            return Status.AS_DECLARED
-        return _status_of(self.differences[0]) if self.is_missing else Status.DIFFERENT
+        if self.is_missing:
+            return self._status_of(self.differences[0])
+        meant = all(item.name in self.ignored for item in self.differences)
+        return Status.AS_DECLARED if meant else Status.DIFFERENT
 
     def _table(self) -> Part:
         items = [item for item in self.differences if not isinstance(item, _OF_PARTS)]
@@ -140,7 +147,8 @@ class _TableInspection:
     def _declared(self, name: str, differences: _Types, text: str, remark: str = "") -> ObjectStatus:
         """Return the status of a declared object. `differences` are the types of those that are about such an object."""
         if self.is_missing:
-            return ObjectStatus(name, Status.MISSING, ((text, "nothing"),))
+            status = Status.IGNORED if self.declared.name in self.ignored else Status.MISSING
+            return ObjectStatus(name, status, ((text, "nothing"),))
         items = [item for item in self.differences if item.name == name and isinstance(item, differences)]
         if items:
             return self._different(name, items)
@@ -151,7 +159,10 @@ class _TableInspection:
         # A refusal of the whole table applies to each of its parts.
         refused = not self.refused.isdisjoint({name, self.declared.name})
         blocked = not self.blocked.isdisjoint({name, self.declared.name})
-        return ObjectStatus(name, _status_of(items[0]), lines, refused, blocked and not refused)
+        return ObjectStatus(name, self._status_of(items[0]), lines, refused, blocked and not refused)
+
+    def _status_of(self, item: Difference) -> Status:
+        return Status.IGNORED if item.name in self.ignored else _status_of(item)
 
     def _leftovers(self, kind: type[Index] | type[Constraint]) -> Iterator[ObjectStatus]:
         for item in self.differences:
@@ -162,7 +173,9 @@ class _TableInspection:
         for item in self.undeclared:
             if item.kind is kind:
                 lines = (("nothing", self._actual_text(item)),)
-                yield ObjectStatus(item.name, Status.UNDECLARED, lines, remark=item.warning)
+                ignored = item.name in self.ignored
+                status, remark = (Status.IGNORED, "") if ignored else (Status.UNDECLARED, item.warning)
+                yield ObjectStatus(item.name, status, lines, remark=remark)
 
     def _actual_text(self, item: Undeclared) -> str:
         if item.kind is UndeclaredKind.COLUMN:
@@ -183,8 +196,7 @@ def _status_of(item: Difference) -> Status:
         return Status.BUILDING
     if item.kind is Kind.LEFTOVER:
         return Status.LEFTOVER
-    missing = (Kind.TABLE_MISSING, Kind.COLUMN_MISSING, Kind.INDEX_MISSING, Kind.CONSTRAINT_MISSING)
-    return Status.MISSING if item.kind in missing else Status.DIFFERENT
+    return Status.MISSING if item.kind in _MISSING else Status.DIFFERENT
 
 
 def _actual(item: Difference) -> str:

@@ -17,7 +17,7 @@ from ..cached_declaration import inspect_database
 from ..conf import Budgets
 from ..exceptions import ReconciliationError, Refused
 from ..migration_history import forecast_migrate
-from ..pipeline import Forecast, Inspection, find_serving_problems
+from ..pipeline import Forecast, Inspection, find_serving_problems, unmatched_ignores
 from ..sqlstates import LOCK_NOT_AVAILABLE, message, sqlstate
 from .schema_status import Status, schema_status
 
@@ -95,5 +95,5 @@ def _shown(inspection: Inspection, expected: Forecast) -> dict[str, Any]:
         "steps": list(inspection.plan.steps),
         "refusals": expected.refusals,
         "forecast_is_complete": expected.complete,
-        "notes": list(dict.fromkeys(inspection.plan.notes)),
+        "notes": list(dict.fromkeys((*inspection.plan.notes, *unmatched_ignores(inspection)))),
     }

@@ -1,4 +1,5 @@
-"""The differences between a declared schema and the actual one, and what no model declares, as data.
+"""The differences between a declared schema and the actual one, and what no model declares, as data. Those that are meant
+are kept apart.
 
 Difference
 ├── MissingTable, NotATable, UnloggedTable
@@ -14,6 +15,7 @@ Difference
 └── Leftover               what an interrupted repair left
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -213,16 +215,33 @@ class Undeclared:
     name: str
     warning: str = ""
 
+    @property
+    def subject(self) -> ObjectReference:
+        return ObjectReference(self.table, self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Differences:
+    """`ignored` are those that the project means, as it says in its setting: they are neither `items` nor `undeclared`."""
+
     declared: Schema
     actual: Schema
     items: tuple[Difference, ...]
     undeclared: tuple[Undeclared, ...]
+    ignored: tuple[Difference | Undeclared, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def ignoring(self, labels: Collection[str]) -> "Differences":
+        """Return the differences with those of the objects `labels`, as reports print these, as `ignored`."""
+        every: tuple[Difference | Undeclared, ...] = (*self.items, *self.undeclared)
+        return replace(
+            self,
+            items=tuple(item for item in self.items if item.subject.label not in labels),
+            undeclared=tuple(item for item in self.undeclared if item.subject.label not in labels),
+            ignored=tuple(item for item in every if item.subject.label in labels),
+        )
 
     @property
     def has_renamed_columns(self) -> bool:

@@ -24,8 +24,8 @@ def require_own_session(connection: BaseDatabaseWrapper) -> None:
     if _session_is_shared(connection):
         raise Unsupported(
             "Expected a database session of its own, found a pooler that assigns it to another client after each"
-            " transaction (PgBouncer's pool_mode = transaction). For migrate and reconcile, let DATABASE_URL name the server"
-            " itself, or a pool with pool_mode = session."
+            " transaction (PgBouncer's pool_mode = transaction). For migrate and reconcile, let the setting"
+            f' DATABASES["{connection.alias}"] name the server itself, or a pool with pool_mode = session.'
         )
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -17,12 +18,14 @@ from ..execution.abandonment import RepairAbandoned
 from ..execution.migration_lock import migration_lock
 from ..execution.pooling import require_own_session
 from ..execution.sessions import session_settings, without_timeouts
+from ..migration_history import require_valid_setting
 from ..pipeline import Inspection
 from ..planning.plan import Note, Refusal
 from ..schema.introspection import read_server
 from ..schema.model import identifier
+from ..server_requirements import require_postgresql
 from ..sqlstates import connection_lost, message, message_with_sqlstate
-from .console import ConsoleReporter, notes_lines, refusals_text
+from .console import VERIFIED, ConsoleReporter, in_sync_text, notes_lines, refusals_text
 from .interrupts import Interrupts
 
 #: The exit status of what Ctrl-C ended: 128 and the number of SIGINT.
@@ -44,6 +47,8 @@ class ReconcilingCommand(BaseCommand):
         self.context = CommandContext(
             Budgets.from_settings(), self.reporter, allow_data_loss=options.get("allow_data_loss", False)
         )
+        with command_errors():
+            require_valid_setting()
         # Around Django's checks as well, so that `check_schema` doesn't compare the schema a second time.
         try:
             with running(self.context):
@@ -66,6 +71,8 @@ class ReconcilingCommand(BaseCommand):
             with (
                 self.interrupts.cancelling(connection),
                 without_timeouts(connection),
+                # As psycopg2 sets it by itself: psycopg 3 reads no other dates.
+                session_settings(connection, datestyle="ISO"),
                 _project_schema_first(connection),
             ):
                 yield connection
@@ -102,14 +109,13 @@ class ReconcilingCommand(BaseCommand):
             self.stderr.write(f"Warning: {line.strip()}", self.style.WARNING)
 
     def report_verified(self, inspection: Inspection) -> None:
-        count = len(inspection.declared.tables)
-        self.reporter.write(f"Schema verified: {count} tables are as declared.", self.style.SUCCESS)
+        style = self.style.SUCCESS if inspection.declared.tables else self.style.WARNING
+        self.reporter.write(in_sync_text(inspection, VERIFIED), style)
 
 
 def _require_postgresql(connection: BaseDatabaseWrapper) -> None:
     """Raise CommandError unless the connection is to PostgreSQL, in no transaction, and in a session of its own."""
-    if connection.vendor != "postgresql":
-        raise CommandError(f"Expected a PostgreSQL database, found {connection.vendor} ({connection.alias}).")
+    require_postgresql(connection)
     if connection.in_atomic_block:
         raise CommandError("Expected no open transaction, found one. Each step is committed on its own: end it first.")
     try:
@@ -117,8 +123,8 @@ def _require_postgresql(connection: BaseDatabaseWrapper) -> None:
         require_own_session(connection)
     except OperationalError as error:
         raise CommandError(
-            f"Can't connect to the database {connection.settings_dict['NAME']} ({message(error)}). Check DATABASE_URL, that"
-            " the server is running, and that it has connections left."
+            f"Can't connect to the database {connection.settings_dict['NAME']} ({message(error)}). Check"
+            f' the setting DATABASES["{connection.alias}"], that the server is running, and that it has connections left.'
         ) from error
 
 
@@ -140,7 +146,7 @@ def command_errors() -> Iterator[None]:
         yield
     except Refused as refused:
         raise CommandError(refusals_text(refused.refusals)) from refused
-    except ReconciliationError as error:
+    except (ReconciliationError, ImproperlyConfigured) as error:
         raise CommandError(str(error)) from error
     except RepairAbandoned as abandoned:
         raise CommandError(refusals_text([replace(abandoned.refusal, fatal=True)])) from abandoned

@@ -9,9 +9,17 @@ from django.core.management.base import BaseCommand, OutputWrapper
 
 from ..execution.reporter import Reporter
 from ..execution.sessions import Session
+from ..migration_history import reconciled_labels
 from ..pipeline import Inspection
-from ..planning.plan import Note, Refusal, Repair, Step, blocked_text, merged
-from .progress_bar import ProgressBar
+from ..planning.plan import CountPhrase, Note, Refusal, Repair, Step, blocked_text, merged
+from .progress_bar import ProgressBar, can_be_drawn
+
+_TABLES = CountPhrase("table", "tables")
+_IGNORED = CountPhrase("difference that RECONCILIATION ignores", "differences that RECONCILIATION ignores")
+
+#: What says that nothing differs: after a run, and where nothing is changed.
+VERIFIED = "Schema verified: {tables} {are} as declared{apart}."
+AS_DECLARED = "The schema is as declared: {tables}{apart}."
 
 #: Seconds between two lines about the same session, or about the progress of the same step.
 REPORT_INTERVAL = 10.0
@@ -69,7 +77,7 @@ class ConsoleReporter(Reporter):
         self._progress_reported = time.monotonic()
         if self.verbosity >= 2:
             self.write(indent(f"{step.script};", "      "))
-        if step.scans and self.verbosity >= 1 and self._stream.isatty():
+        if step.scans and self.verbosity >= 1 and can_be_drawn(self._stream):
             self._end_line()
             self._bar = ProgressBar(self._stream, f"    {step_text(step)}")
             self._bar.start()
@@ -166,6 +174,24 @@ def differences_text(inspection: Inspection) -> str:
     return "\n".join(
         f"  {item.subject.label}\n    declared  {item.declared_text}\n    actual    {item.actual_text}"
         for item in inspection.differences.items
+    )
+
+
+def in_sync_text(inspection: Inspection, template: str) -> str:
+    """Return VERIFIED or AS_DECLARED, filled in; where no table was compared, why."""
+    tables, ignored = len(inspection.declared.tables), len(inspection.differences.ignored)
+    if not tables:
+        return _nothing_compared()
+    apart = f", apart from {_IGNORED.text(ignored)}" if ignored else ""
+    return template.format(tables=_TABLES.text(tables), are="is" if tables == 1 else "are", apart=apart)
+
+
+def _nothing_compared() -> str:
+    if labels := reconciled_labels():
+        return f"No table was compared: the reconciled apps declare none in this database: {', '.join(sorted(labels))}."
+    return (
+        "No table was compared, and none is kept as declared: no app is opted in. Name apps in the setting"
+        ' RECONCILIATION = {"apps": [...]}, or all of them by "*", then look with manage.py reconcile --plan.'
     )
 
 

@@ -28,7 +28,7 @@ from ..migration_history import (
     record_migrations,
     repair_history_table,
 )
-from ..pipeline import Inspection, ReconciliationResult
+from ..pipeline import Inspection, ReconciliationResult, unmatched_ignores
 from ..planning.plan import Refusal, RefusalCode
 from ..server_requirements import require_server
 from ..sqlstates import connection_lost, message_with_sqlstate
@@ -55,6 +55,8 @@ class MigrateRun:
     django: DjangoStatements
     fake: bool
     fake_initial: bool
+    #: Whether it migrates one app only.
+    partial: bool
     refusals: list[Refusal] = field(default_factory=list)
     #: Those of the history and of the extensions, which no inspection of the schema finds again.
     refused_first: list[Refusal] = field(default_factory=list)
@@ -183,6 +185,8 @@ class MigrateRun:
         if self.inspection is not None:
             self._report_inspection(self.inspection)
         self.command.warn(self.command.context.notes)
+        if self.inspection is not None and not self.partial:
+            self.command.warn(unmatched_ignores(self.inspection))
 
     def _report_inspection(self, inspection: Inspection) -> None:
         if inspection.in_sync:

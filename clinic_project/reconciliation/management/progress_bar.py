@@ -1,5 +1,6 @@
-"""The progress bar of a step, on a terminal."""
+"""The progress bar of a step, on a terminal. It requires rich, which is an extra of the package."""
 
+from importlib.util import find_spec
 from typing import Any, TextIO
 
 from django.core.management.base import OutputWrapper
@@ -40,6 +41,11 @@ class ProgressBar:
     def stop(self) -> None:
         """Remove the bar, and show the cursor again."""
         self._live.stop()
+
+
+def can_be_drawn(stdout: OutputWrapper) -> bool:
+    """Whether this is a terminal, and rich is installed. Progress is told in lines otherwise."""
+    return stdout.isatty() and find_spec("rich") is not None
 
 
 def stream(stdout: OutputWrapper) -> TextIO:

@@ -1,9 +1,10 @@
-"""Notes about the rest: relations of the same name in other schemas, what no model declares, and attached standbys."""
+"""Notes about the rest: relations of the same name in other schemas, what no model declares, what is ignored, and attached
+standbys."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from ..comparison.differences import Differences, Undeclared
+from ..comparison.differences import Difference, Differences, Undeclared
 from ..schema.model import Relation, Server, Table, identifier
 from .plan import Lock, Note, NoteCode, Repair, Step
 
@@ -81,6 +82,25 @@ def _undeclared(undeclared: Sequence[Undeclared]) -> Iterator[Note]:
     for table, names in without_warning.items():
         text = f"left alone, since no model declares them: {', '.join(names)}."
         yield Note(NoteCode.UNDECLARED, table, table, text)
+
+
+def ignored_note(item: Difference | Undeclared) -> Note:
+    """Return the note of a difference that is meant."""
+    if isinstance(item, Difference):
+        found = f"expected {item.declared_text}, found {item.actual_text}"
+    else:
+        found = f"{item.kind.label} that no model declares"
+    return Note(NoteCode.IGNORED, item.table, item.name, f"ignored, as RECONCILIATION says: {found}.")
+
+
+def unmatched_notes(differences: Differences, labels: Collection[str]) -> list[Note]:
+    """Return a note for each of the ignored `labels` that no difference has."""
+    unmatched = sorted(set(labels) - {item.subject.label for item in differences.ignored})
+    text = (
+        'is in RECONCILIATION["ignore"], but nothing that differs has this name. Remove it there, or write it as'
+        " reconcile --plan does."
+    )
+    return [Note(NoteCode.IGNORE_UNMATCHED, label, label, text) for label in unmatched]
 
 
 def standby_note(repairs: Iterable[Repair], differences: Differences, server: Server) -> Note | None:

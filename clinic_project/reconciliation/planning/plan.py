@@ -90,6 +90,8 @@ class NoteCode(StrEnum):
     DEFAULT_REPLACED = "default-replaced"
     FROZEN_DEFAULT = "frozen-default"
     HISTORY_COMPLETED = "history-completed"
+    IGNORED = "ignored"
+    IGNORE_UNMATCHED = "ignore-unmatched"
     KEPT = "kept"
     MISSING_PARENT = "missing-parent"
     NOT_ENFORCED = "not-enforced"
@@ -175,8 +177,8 @@ class Note:
 
     @property
     def is_warning(self) -> bool:
-        """Whether the application fails, or reads other tables, until a person does something."""
-        return self.code in (NoteCode.UNDECLARED_COLUMN, NoteCode.SHADOWED)
+        """Whether the application fails, reads other tables, or has a setting without effect until a person acts."""
+        return self.code in (NoteCode.UNDECLARED_COLUMN, NoteCode.SHADOWED, NoteCode.IGNORE_UNMATCHED)
 
     def __str__(self) -> str:
         return _with_blocked(f"{self.subject.label}: {self.text}", self.blocked)

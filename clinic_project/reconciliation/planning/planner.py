@@ -1,6 +1,6 @@
 """Makes a plan for differences, from what the modules in `repairs` decide about each kind.
 
-1. Record which conditions on undeclared parent tables can't be met: foreign keys may require them.
+1. Record which conditions on undeclared parent tables can't be met, and which by what is ignored: repairs may require them.
 2. Refuse the tables of which nothing can be repaired.
 3. Settle the names of indexes and keys over all tables, since all relations of a schema share them.
 4. Plan to create the missing tables, together.
@@ -33,8 +33,8 @@ from ..comparison.differences import (
 from ..schema.model import Constraint, RelationKind, Server, Table
 from . import refusals
 from .builder import PlanBuilder
-from .dependencies import required_by, rows_are_visible
-from .environment_notes import environment_notes, standby_note
+from .dependencies import provided_by, required_by, rows_are_visible
+from .environment_notes import environment_notes, ignored_note, standby_note
 from .plan import Plan, Refusal, RefusalCode, plan_of
 from .privileges import missing_privileges
 from .repairs import columns, constraints, indexes, key_generation
@@ -51,6 +51,7 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     builder = PlanBuilder(differences.actual)
     for cause, condition in unmet_parent_conditions(differences):
         builder.add_potential_cause(cause, frozenset({condition}))
+    _block_on_ignored(builder, differences)
     items = _refuse_unrepairable(builder, differences.items, server.role)
     _block_on_hidden_rows(builder, server.role)
     names = settle_index_names(items, builder.actual, builder.blockers)
@@ -69,6 +70,15 @@ def make_plan(differences: Differences, server: Server) -> Plan:
         builder.notes.append(note)
     plan = builder.build()
     return replace(plan, refusals=tuple(in_order(plan.refusals, differences.actual.tables)))
+
+
+def _block_on_ignored(builder: PlanBuilder, differences: Differences) -> None:
+    """Note what is ignored, and record that what requires it is blocked. A column of another type is there all the same."""
+    for item in differences.ignored:
+        note = ignored_note(item)
+        builder.notes.append(note)
+        if isinstance(item, Difference) and item.kind is not Kind.COLUMN_TYPE:
+            builder.blockers = builder.blockers.block(note, provided_by(item))
 
 
 def _refuse_unrepairable(builder: PlanBuilder, items: Sequence[Difference], role: str) -> list[Difference]:

@@ -7,13 +7,14 @@ from typing import Any
 from django.core.checks import Tags
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 
 from ...migration_history import declared_without_pending_operations, forecast_migrate
 from ...pipeline import Forecast, Inspection, inspect
 from ..base import ReconcilingCommand
-from ..console import forecast_lines, planned_text
+from ..console import AS_DECLARED, forecast_lines, in_sync_text, planned_text
 from ..django_statements import DjangoStatements
 from ..migrate_run import MigrateRun
 
@@ -32,6 +33,11 @@ class Command(ReconcilingCommand, DjangoMigrate):
             help="When migrating backwards, also drop tables and columns that hold data. They are kept otherwise.",
         )
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        if connections[options["database"]].vendor != "postgresql":
+            return DjangoMigrate().execute(*args, **options)
+        return super().execute(*args, **options)
+
     def handle(self, *args: Any, **options: Any) -> None:
         django_migrate = partial(super().handle, *args, **options)
         with self.connected(options["database"]) as connection:
@@ -42,10 +48,15 @@ class Command(ReconcilingCommand, DjangoMigrate):
             if options["plan"] or options["check_unapplied"] or options["prune"]:
                 self.django.run(partial(_run_unreconciled, django_migrate))
             else:
-                run = MigrateRun(
-                    self, connection, django_migrate, self.django, options["fake"], options["fake_initial"]
-                )
-                run.run()
+                MigrateRun(
+                    self,
+                    connection,
+                    django_migrate,
+                    self.django,
+                    fake=options["fake"],
+                    fake_initial=options["fake_initial"],
+                    partial=options["app_label"] is not None,
+                ).run()
 
     def _inspect(self, connection: BaseDatabaseWrapper) -> Inspection:
         return inspect(connection, *declared_without_pending_operations(connection), self.context.budgets)
@@ -57,7 +68,7 @@ class Command(ReconcilingCommand, DjangoMigrate):
         for line in forecast_lines(expected.refusals):
             self.stdout.write(f"    {line}", self.style.WARNING)
         if inspection.in_sync:
-            self.stdout.write("  The schema is as declared.")
+            self.stdout.write(f"  {in_sync_text(inspection, AS_DECLARED)}")
 
     def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
         """Write Django's lines, so that the steps can be written between "Applying" and "OK"."""

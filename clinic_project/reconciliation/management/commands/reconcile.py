@@ -12,14 +12,22 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ...exceptions import ReconciliationError, Refused
 from ...execution.abandonment import RepairAbandoned
 from ...migration_history import declared_without_pending_operations, forecast_migrate
-from ...pipeline import Forecast, Inspection, inspect, reconcile, runnable_plan, script_settings
+from ...pipeline import (
+    Forecast,
+    Inspection,
+    inspect,
+    reconcile,
+    runnable_plan,
+    script_settings,
+    unmatched_ignores,
+)
 from ...planning import refusals
 from ...planning.plan import Note, Plan, Refusal
 from ...planning.script import psql_script
 from ...schema.introspection import read_server
 from ...sqlstates import connection_lost, message_with_sqlstate
 from ..base import ReconcilingCommand
-from ..console import differences_text, forecast_lines, notes_lines, planned_text
+from ..console import AS_DECLARED, differences_text, forecast_lines, in_sync_text, notes_lines, planned_text
 from ..django_statements import DjangoStatements
 
 
@@ -74,13 +82,13 @@ class Command(ReconcilingCommand):
 
     def _show(self, inspection: Inspection) -> None:
         if inspection.in_sync:
-            count = len(inspection.declared.tables)
-            self.stdout.write(f"The schema is as declared: {count} tables.", self.style.SUCCESS)
+            style = self.style.SUCCESS if inspection.declared.tables else self.style.WARNING
+            self.stdout.write(in_sync_text(inspection, AS_DECLARED), style)
         else:
             self.stdout.write(differences_text(inspection))
 
     def _show_notes(self, inspection: Inspection) -> None:
-        for line in notes_lines(inspection.plan.notes):
+        for line in notes_lines((*inspection.plan.notes, *unmatched_ignores(inspection))):
             self.stdout.write(line, self.style.NOTICE)
 
     def _show_steps(self, plan: Plan, expected: Forecast) -> None:
@@ -98,7 +106,7 @@ class Command(ReconcilingCommand):
         self.report(result.notes, result.refusals)
         if result.inspection.in_sync:
             self.report_verified(result.inspection)
-        self.warn(result.notes)
+        self.warn((*result.notes, *unmatched_ignores(result.inspection)))
 
 
 def as_json(inspection: Inspection, expected: Forecast) -> dict[str, Any]:
@@ -121,7 +129,10 @@ def as_json(inspection: Inspection, expected: Forecast) -> dict[str, Any]:
             for step in inspection.plan.steps
         ],
         "refusals": [_refusal_as_json(refusal) for refusal in expected.refusals],
-        "notes": [{**asdict(note), "blocked": _blocked(note)} for note in inspection.plan.notes],
+        "notes": [
+            {**asdict(note), "blocked": _blocked(note)}
+            for note in (*inspection.plan.notes, *unmatched_ignores(inspection))
+        ],
     }
 
 

@@ -266,6 +266,22 @@ def test_what_no_model_declares_is_no_difference():
     ]
 
 
+def test_what_is_meant_is_kept_apart_by_its_label():
+    actual = table(columns=(ID, replace(STATUS, not_null=False), PATIENT, NOTE), indexes=(), triggers=("audit",))
+    found = differences(actual).ignoring({"visit.status", "visit.audit", "visit.visit_stat", "visit"})
+    assert [item.subject.label for item in found.items] == ["visit.visit_status"]
+    assert found.undeclared == ()
+    assert [item.subject.label for item in found.ignored] == ["visit.status", "visit.audit"]
+
+
+def test_a_label_is_not_taken_apart_since_names_may_have_dots():
+    dotted = replace(table(indexes=()), name="old.visit")
+    declared = replace(table(), name="old.visit")
+    found = differences(dotted, declared=declared)
+    assert not found.ignoring({"old.visit.visit_status"}).items
+    assert found.ignoring({"visit.visit_status"}).items
+
+
 def test_a_helper_check_is_in_use_until_the_column_is_not_null():
     helper = Constraint(
         helper_name(HelperRole.CHECK, "visit", "status"),

@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from ...conf import Budgets, configured_apps, milliseconds
+from ...conf import Budgets, configured_apps, ignored_labels, milliseconds
 
 
 def test_what_is_not_set_has_its_default():
@@ -49,3 +49,20 @@ def test_apps_are_nothing_else(value):
         pytest.raises(ImproperlyConfigured, match=r'RECONCILIATION\["apps"\]: expected "\*" or a list'),
     ):
         configured_apps()
+
+
+def test_differences_that_are_meant_are_a_list_of_labels():
+    with override_settings(RECONCILIATION={"ignore": ["app_table.path", "app_table"], "lock_budget": 1}):
+        assert ignored_labels() == {"app_table.path", "app_table"}
+        assert Budgets.from_settings() == Budgets(lock_budget=1)
+    with override_settings(RECONCILIATION={}):
+        assert ignored_labels() == frozenset()
+
+
+@pytest.mark.parametrize("value", ["app_table.path", None, [1], {"app_table": "path"}])
+def test_they_are_nothing_else(value):
+    with (
+        override_settings(RECONCILIATION={"ignore": value}),
+        pytest.raises(ImproperlyConfigured, match=r'RECONCILIATION\["ignore"\]: expected a list of tables'),
+    ):
+        ignored_labels()

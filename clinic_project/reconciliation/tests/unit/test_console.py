@@ -1,6 +1,7 @@
 """What the commands write, from refusals, differences and steps written by hand, without a database."""
 
 import io
+import sys
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from django.core.management.base import BaseCommand
 
 from clinic_project.reconciliation.comparison import compare
 from clinic_project.reconciliation.execution.sessions import Session
+from clinic_project.reconciliation.management import console
 from clinic_project.reconciliation.management.console import ConsoleReporter, differences_text, refusals_text
 from clinic_project.reconciliation.pipeline import Inspection
 from clinic_project.reconciliation.planning.plan import Lock, Plan, Refusal, RefusalCode, Step
@@ -106,6 +108,21 @@ class TestReporter:
         reporter.abandoned(TYPE)
         reporter.abandoned(TYPE)
         assert output.getvalue() == "    cow.name: refused, see below\n"
+
+    def test_on_a_terminal_without_rich_progress_is_told_in_lines(
+        self, reporter: ConsoleReporter, output: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    ):
+        output.isatty = lambda: True  # type: ignore[method-assign]
+        monkeypatch.setitem(sys.modules, "rich", None)
+        monkeypatch.setattr(console, "REPORT_INTERVAL", 0)
+        scan = replace(BUILD, scans=True)
+        reporter.started(scan)
+        reporter.progressed(scan, 1, 4)
+        reporter.finished(scan, 0.0123, None)
+        assert output.getvalue().splitlines() == [
+            "    cow: build cow_by_name: 25%",
+            "    cow: build cow_by_name (12 ms)",
+        ]
 
     def test_verbosity_0_is_silent(self, output: io.StringIO):
         reporter = ConsoleReporter(BaseCommand(stdout=output), verbosity=0)

@@ -6,6 +6,7 @@ import pytest
 
 from ...comparison import compare
 from ...comparison.differences import Kind
+from ...planning.environment_notes import unmatched_notes
 from ...planning.plan import Lock, NoteCode, RefusalCode
 from ...planning.planner import make_plan
 from ...schema.model import HelperRole, Identity, Relation, RelationKind, Schema, UpdateTrigger, helper_name
@@ -20,6 +21,7 @@ from .schemas import (
     SERVER,
     STATUS,
     TO_PATIENT,
+    differences,
     index,
     plan,
     serial,
@@ -369,3 +371,38 @@ def test_a_standby_is_noted_only_where_its_readers_wait():
     assert plan(server=server).notes == (), "nobody reads a table that is created"
     wrong = table(indexes=(index("visit_status", "note"),))
     assert [note.code for note in plan(wrong, server=server).notes] == [NoteCode.STANDBY], "an index is dropped"
+
+
+# What is ignored
+
+
+def test_what_is_ignored_is_noted_and_not_planned():
+    found = differences(table(columns=(ID, replace(STATUS, not_null=False), PATIENT, NOTE), triggers=("audit",)))
+    planned = make_plan(found.ignoring({"visit.status", "visit.audit"}), SERVER)
+    assert list(planned.steps) == []
+    assert [(note.code, str(note)) for note in planned.notes] == [
+        (NoteCode.IGNORED, "visit.status: ignored, as RECONCILIATION says: expected NOT NULL, found nullable."),
+        (NoteCode.IGNORED, "visit.audit: ignored, as RECONCILIATION says: a trigger that no model declares."),
+    ]
+
+
+def test_what_requires_an_ignored_object_is_blocked_by_it():
+    found = differences(table(columns=(ID, PATIENT, NOTE), indexes=()))
+    planned = make_plan(found.ignoring({"visit.status"}), SERVER)
+    assert list(planned.steps) == []
+    (note,) = planned.notes
+    assert (note.code, [reference.name for reference in note.blocked]) == (NoteCode.IGNORED, ["visit_status"])
+
+
+def test_a_column_of_an_ignored_type_is_there_for_what_requires_it():
+    number = replace(STATUS, type="character varying(9)")
+    found = differences(table(columns=(ID, number, PATIENT, NOTE), indexes=()))
+    planned = make_plan(found.ignoring({"visit.status"}), SERVER)
+    assert [step.reason for step in planned.steps] == ["build visit_status"]
+
+
+def test_a_label_that_no_difference_has_is_a_warning():
+    found = differences(table(indexes=())).ignoring({"visit.visit_status", "visit.note"})
+    (note,) = unmatched_notes(found, {"visit.visit_status", "visit.note"})
+    assert (note.code, note.is_warning) == (NoteCode.IGNORE_UNMATCHED, True)
+    assert str(note).startswith('visit.note: is in RECONCILIATION["ignore"], but nothing that differs has this name.')

@@ -1,6 +1,6 @@
 """The status of each object, from schemas written by hand, without a database."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from clinic_project.reconciliation.admin.schema_status import ObjectStatus, Status, TableStatus, schema_status
@@ -35,11 +35,13 @@ POSITIVE = Constraint("cow_positive", ConstraintKind.CHECK, "CHECK ((id > 0))", 
 COW = Table("public", "cow", {"id": ID, "name": NAME}, (BY_NAME,), (POSITIVE,))
 
 
-def inspected(*tables: Table, name_owners: Mapping[str, Relation] | None = None) -> TableStatus:
+def inspected(
+    *tables: Table, name_owners: Mapping[str, Relation] | None = None, ignored: Collection[str] = ()
+) -> TableStatus:
     """Return the status of the table of cows, where a database has `tables`."""
     declared = Schema("public", {"cow": COW})
     actual = Schema("public", {table.name: table for table in tables}, name_owners or {})
-    differences = compare(declared, actual)
+    differences = compare(declared, actual).ignoring(ignored)
     (table,) = schema_status(Inspection(SERVER, declared, differences, make_plan(differences, SERVER)))
     return table
 
@@ -143,3 +145,20 @@ def test_what_no_model_declares_is_shown_but_is_no_difference():
     assert last["Indexes"].lines == (("nothing", "USING hash (id)"),)
     assert last["Constraints"].lines == (("nothing", "CHECK ((length(name) < 9))"),)
     assert last["Triggers"].name == "milk"
+
+
+def test_what_is_ignored_is_shown_as_such_and_the_table_is_as_declared():
+    short = replace(NAME, not_null=False)
+    actual = replace(COW, columns={"id": ID, "name": short}, indexes=(), triggers=("milk",))
+    table = inspected(actual, ignored={"cow.name", "cow.cow_by_name", "cow.milk"})
+    assert table.status is Status.AS_DECLARED
+    assert table.counts == {Status.AS_DECLARED: 2, Status.IGNORED: 3}
+    (_, name), (by_name,) = objects(table, "Columns"), objects(table, "Indexes")
+    assert name.lines == (("NOT NULL", "nullable"),)
+    assert by_name.lines == (("USING btree (name)", "nothing"),)
+
+
+def test_a_missing_table_that_is_ignored():
+    table = inspected(ignored={"cow"})
+    assert table.status is Status.IGNORED
+    assert table.counts == {Status.IGNORED: 5}
