@@ -14,7 +14,7 @@ from .command_context import is_command_running
 from .conf import Budgets
 from .exceptions import ReconciliationError
 from .migration_history import declared_by_migrations, require_valid_setting
-from .pipeline import inspect, unmatched_ignores
+from .pipeline import inspect
 from .sqlstates import message
 
 
@@ -45,7 +45,7 @@ def _warnings(alias: str) -> list[checks.CheckMessage]:
         return [checks.Warning(str(error), obj=alias, id="reconciliation.W002")]
     except Error as error:
         return [checks.Warning(f"The schema can't be compared: {message(error)}", obj=alias, id="reconciliation.W003")]
-    differing: list[checks.CheckMessage] = [
+    return [
         checks.Warning(
             f"expected {item.declared_text}, found {item.actual_text}.",
             hint=f"Run manage.py migrate --database {alias}. manage.py reconcile --plan shows what it would do.",
@@ -54,5 +54,3 @@ def _warnings(alias: str) -> list[checks.CheckMessage]:
         )
         for item in inspection.differences.items
     ]
-    notes = unmatched_ignores(inspection)
-    return differing + [checks.Warning(note.text, obj=note.subject.label, id="reconciliation.W004") for note in notes]

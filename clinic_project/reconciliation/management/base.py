@@ -19,7 +19,7 @@ from ..execution.migration_lock import migration_lock
 from ..execution.pooling import require_own_session
 from ..execution.sessions import session_settings, without_timeouts
 from ..migration_history import require_valid_setting
-from ..pipeline import Inspection
+from ..pipeline import Inspection, unmatched_ignores
 from ..planning.plan import Note, Refusal
 from ..schema.introspection import read_server
 from ..schema.model import identifier
@@ -107,6 +107,11 @@ class ReconcilingCommand(BaseCommand):
         """Print the warnings among the notes."""
         for line in notes_lines(note for note in notes if note.is_warning):
             self.stderr.write(f"Warning: {line.strip()}", self.style.WARNING)
+
+    def warn_of_unmatched_ignores(self, inspection: Inspection) -> None:
+        """Print what is ignored and doesn't differ; not where a test runner makes a database, in which nothing does."""
+        if self.reporter.verbosity >= 1:
+            self.warn(unmatched_ignores(inspection))
 
     def report_verified(self, inspection: Inspection) -> None:
         style = self.style.SUCCESS if inspection.declared.tables else self.style.WARNING

@@ -28,7 +28,7 @@ from ..migration_history import (
     record_migrations,
     repair_history_table,
 )
-from ..pipeline import Inspection, ReconciliationResult, unmatched_ignores
+from ..pipeline import Inspection, ReconciliationResult
 from ..planning.plan import Refusal, RefusalCode
 from ..server_requirements import require_server
 from ..sqlstates import connection_lost, message_with_sqlstate
@@ -186,7 +186,7 @@ class MigrateRun:
             self._report_inspection(self.inspection)
         self.command.warn(self.command.context.notes)
         if self.inspection is not None and not self.partial:
-            self.command.warn(unmatched_ignores(self.inspection))
+            self.command.warn_of_unmatched_ignores(self.inspection)
 
     def _report_inspection(self, inspection: Inspection) -> None:
         if inspection.in_sync:

@@ -97,8 +97,8 @@ def unmatched_notes(differences: Differences, labels: Collection[str]) -> list[N
     """Return a note for each of the ignored `labels` that no difference has."""
     unmatched = sorted(set(labels) - {item.subject.label for item in differences.ignored})
     text = (
-        'is in RECONCILIATION["ignore"], but nothing that differs has this name. Remove it there, or write it as'
-        " reconcile --plan does."
+        'is in RECONCILIATION["ignore"], but nothing that differs in this database has this name. Write it as reconcile'
+        " --plan does, or remove it if it isn't meant for another of the project's databases."
     )
     return [Note(NoteCode.IGNORE_UNMATCHED, label, label, text) for label in unmatched]
 

@@ -53,7 +53,8 @@ class DefinitionBuilder:
         self.editor.deferred_sql = []
         sql, parameters = self.editor.table_sql(model)
         indexes = [] if keys_only else self.editor._model_indexes_sql(model)
-        statements = [*self.editor.deferred_sql, *indexes]
+        # A state may have an index twice: rewritten migrations add one of the name that a later one gives to another.
+        statements = {str(statement): statement for statement in (*self.editor.deferred_sql, *indexes)}.values()
         return TableDefinition(
             # As Django does: without any parameters, per cent signs aren't doubled.
             create_table=self.connection.ops.compose_sql(sql, parameters or None),

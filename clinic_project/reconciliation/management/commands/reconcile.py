@@ -106,7 +106,8 @@ class Command(ReconcilingCommand):
         self.report(result.notes, result.refusals)
         if result.inspection.in_sync:
             self.report_verified(result.inspection)
-        self.warn((*result.notes, *unmatched_ignores(result.inspection)))
+        self.warn(result.notes)
+        self.warn_of_unmatched_ignores(result.inspection)
 
 
 def as_json(inspection: Inspection, expected: Forecast) -> dict[str, Any]:

@@ -169,6 +169,12 @@ def test_what_is_declared_unique_twice():
     _assert_as_created(_state(("hats", [code], {"constraints": twice}), ("shirts", [code], {})), "shop")
 
 
+def test_an_index_that_the_state_has_twice():
+    index = models.Index(fields=["size"], name="hats_size")
+    tables = _declared(_state(("hats", [("size", models.IntegerField())], {"indexes": [index, index]})), "shop")
+    assert [index.name for index in tables["hats"].indexes] == ["hats_pkey", "hats_size"]
+
+
 def test_a_tablespace():
     indexes = [models.Index(fields=["code"], name="by_code", db_tablespace="pg_default")]
     code = ("code", models.CharField(max_length=9, db_index=True, db_tablespace="pg_default"))

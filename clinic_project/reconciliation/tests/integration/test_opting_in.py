@@ -86,13 +86,12 @@ def test_an_ignored_label_that_no_difference_has_is_a_warning(nobody: None, empt
             outcome = empty_database.manage(*arguments)
             assert outcome.status == 0, outcome.printed
             assert 'Warning: django_session.expires: is in RECONCILIATION["ignore"], but nothing' in outcome.errors
-        assert "django_session.expires" not in empty_database.migrate("contenttypes", "--skip-checks").printed
+        for options in (("contenttypes",), ("--verbosity", "0")):
+            assert "django_session.expires" not in empty_database.migrate(*options, "--skip-checks").printed
         report = json.loads(empty_database.manage("reconcile", "--json").output)
         assert [(note["code"], note["name"]) for note in report["notes"]] == [
             ("ignore-unmatched", "django_session.expires")
         ]
-        checked = empty_database.manage("check", "--database", "default", "--tag", "database")
-        assert "django_session.expires: (reconciliation.W004)" in checked.printed
 
 
 # Other vendors

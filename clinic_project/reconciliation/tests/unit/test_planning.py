@@ -405,4 +405,6 @@ def test_a_label_that_no_difference_has_is_a_warning():
     found = differences(table(indexes=())).ignoring({"visit.visit_status", "visit.note"})
     (note,) = unmatched_notes(found, {"visit.visit_status", "visit.note"})
     assert (note.code, note.is_warning) == (NoteCode.IGNORE_UNMATCHED, True)
-    assert str(note).startswith('visit.note: is in RECONCILIATION["ignore"], but nothing that differs has this name.')
+    assert str(note).startswith(
+        'visit.note: is in RECONCILIATION["ignore"], but nothing that differs in this database has this name.'
+    )
