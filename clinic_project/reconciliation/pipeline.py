@@ -71,8 +71,8 @@ class Inspection:
         return not self.differences
 
     @property
-    def blocked_by_missing_tables(self) -> bool:
-        """Whether all differences are blocked by missing tables that are not reconciled, and so not created here."""
+    def all_blocked(self) -> bool:
+        """Whether all differences are blocked by what nothing here creates: tables of others, or what is ignored."""
         return not self.in_sync and not self.plan.repairs and not self.plan.refusals
 
 

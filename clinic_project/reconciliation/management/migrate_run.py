@@ -179,7 +179,7 @@ class MigrateRun:
     def report(self) -> None:
         """Print that the schema is verified. Raises CommandError where it is not as declared.
 
-        With --fake, or where all differences are blocked by missing tables, that is only a warning.
+        With --fake, or where all differences are blocked by what nothing here creates, that is only a warning.
         """
         self.command.report(self.command.context.notes, self.refusals)
         if self.inspection is not None:
@@ -191,7 +191,7 @@ class MigrateRun:
     def _report_inspection(self, inspection: Inspection) -> None:
         if inspection.in_sync:
             self.command.report_verified(inspection)
-        elif inspection.blocked_by_missing_tables or self.fake:
+        elif inspection.all_blocked or self.fake:
             text = f"Not as declared:\n{differences_text(inspection)}"
             self.command.stderr.write(text, self.command.style.WARNING)
         else:
