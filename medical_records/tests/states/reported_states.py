@@ -6,7 +6,8 @@ hold    what another session runs in a transaction that stays open during the fi
 person  what only a person can decide, run before the remedy
 check   a query that returns true in the end
 
-The role that owns the database is called `clinic` in them; `:"db"` and `:db` stand for the database's quoted name.
+The role that owns the database is called `clinic` in them, and each is migrated by it and by a superuser. `:"db"` and `:db`
+stand for the database's quoted name, `:role` for the role that migrates.
 """
 
 import re
@@ -21,16 +22,19 @@ FOLDER = Path(__file__).parent / "reported"
 class ReportedState:
     """`want` is converge, refuse or either; `codes` are those that the refusal may have; `says` what its output holds.
 
-    `keeps` are columns, as table.column, whose values the remedy converts: all others stay to the letter.
+    `superuser` is what is wanted where a superuser migrates: it may not be what hinders other roles. `keeps` are columns, as
+    table.column, whose values the remedy converts: all others stay to the letter. `since` is the first version of PostgreSQL
+    that has what the SQL uses.
     """
 
     name: str
     about: str
     want: str
+    superuser: str
     codes: tuple[str, ...]
     says: str
-    migrates_as_superuser: bool
     keeps: tuple[str, ...]
+    since: int
     sql: str
     sections: Mapping[str, str]
 
@@ -42,10 +46,11 @@ class ReportedState:
             path.stem,
             header["about"],
             header["want"],
+            header.get("superuser", header["want"]),
             _words(header.get("code", "")),
             header.get("says", ""),
-            header.get("role") == "postgres",
             _words(header.get("keeps", "")),
+            int(header.get("since", "0")),
             first,
             dict(section.split("\n", 1) for section in sections),
         )
