@@ -13,17 +13,21 @@ from django.db import Error, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import AddIndex, CreateModel
+from django.db.migrations.operations.base import Operation
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ModelState, ProjectState
 
 from .command_context import CommandContext
 from .comparison.differences import Undeclared
 from .conf import Budgets, configured_apps, ignored_labels
+from .django_access import access_refusals, require_readable_history
 from .extensions import extension_refusals
 from .migration_files import labels_with_reconcile_schema, migrated_labels, reconciles
 from .pipeline import Forecast, Inspection, forecast, inspect, read_declared
 from .planning import refusals
 from .planning.plan import Note, NoteCode, Refusal, RefusalCode
+from .schema.introspection import read_server
 from .schema.model import ObjectReference, Schema, Server, literal
 from .sqlstates import SCHEMA_IS_BEHIND, sqlstate
 
@@ -91,8 +95,9 @@ def declared_without_pending_operations(connection: BaseDatabaseWrapper) -> tupl
 
     Of apps with pending migrations that do anything else than reconcile, it is what the recorded migrations declare: only
     `migrate` can run those operations, and it fails where the result is there already. Where the history can't be read, it
-    is what all last migrations declare: history_refusals() has the reason.
+    is what all last migrations declare: history_refusals() has the reason. Raises Refused where this role can't read it.
     """
+    require_readable_history(connection)
     try:
         loader = MigrationLoader(connection)
     except Error as error:
@@ -297,14 +302,38 @@ def _dependency_refusal(
 
 def history_refusals(connection: BaseDatabaseWrapper, budgets: Budgets) -> tuple[Refusal, ...]:
     """Return what `migrate` would refuse now about the history. Nothing is changed."""
-    if of_table := _history_table_refusals(connection, budgets):
-        return of_table
+    if of_tables := access_refusals(connection) or _history_table_refusals(connection, budgets):
+        return of_tables
     loader = MigrationLoader(connection)
     of_apps = find_unrecorded_apps(connection, loader, budgets)
     recorded = set(of_apps.consistent)
     dependencies = find_unrecorded_dependencies(connection, loader, budgets)
     refused = {refusal.table for refusal in of_apps.refusals} | {label for label, _ in recorded}
-    return (*of_apps.refusals, *(refusal for refusal in dependencies.refusals if refusal.table not in refused))
+    return (
+        *of_apps.refusals,
+        *(refusal for refusal in dependencies.refusals if refusal.table not in refused),
+        *creation_refusals(connection, _to_be_run(loader, recorded | set(dependencies.consistent))),
+    )
+
+
+def _to_be_run(loader: MigrationLoader, recorded: set[MigrationKey]) -> list[Migration]:
+    """Return the pending migrations, but for those that will be `recorded` instead."""
+    return [migration for migration in _pending(loader) if (migration.app_label, migration.name) not in recorded]
+
+
+def creation_refusals(connection: BaseDatabaseWrapper, migrations: Iterable[Migration]) -> tuple[Refusal, ...]:
+    """Return the refusal of migrations whose own operations create tables or indexes, where this role may not."""
+    if not any(_creates_relation(operation) for migration in migrations for operation in migration.operations):
+        return ()
+    server = read_server(connection)
+    # Other apps are repaired all the same.
+    return () if server.may_create else (replace(refusals.may_not_create(server), fatal=False),)
+
+
+def _creates_relation(operation: Operation) -> bool:
+    if isinstance(operation, CreateModel):
+        return bool(operation.options.get("managed", True)) and not operation.options.get("proxy")
+    return isinstance(operation, AddIndex)
 
 
 def forecast_migrate(

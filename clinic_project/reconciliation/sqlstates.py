@@ -46,6 +46,14 @@ def connection_lost(error: Error) -> bool:
     return error.__cause__ is not None and (not code or code.startswith(("08", "57P")))
 
 
+def failed_at(error: Error) -> tuple[str, str, str]:
+    """Return the schema, the table and the column that the error is about; empty where the server doesn't say."""
+    diagnostics = getattr(_cause(error), "diag", None)
+    names = (getattr(diagnostics, f"{kind}_name", None) or "" for kind in ("schema", "table", "column"))
+    schema, table, column = names
+    return schema, table, column
+
+
 def message_with_sqlstate(error: Error) -> str:
     code = sqlstate(error)
     return f"{message(error)} (SQLSTATE {code})" if code else message(error)

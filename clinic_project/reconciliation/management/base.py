@@ -56,7 +56,7 @@ class ReconcilingCommand(BaseCommand):
         except (KeyboardInterrupt, Exception) as error:
             if not isinstance(error, KeyboardInterrupt) and not self.interrupts.received:
                 raise
-            self.reporter.interrupted()
+            self.reporter.break_off()
             if self.stderr.isatty():
                 self.stderr.write("")  # after the ^C
             self.stderr.write("Interrupted. What is done stays; run migrate again.")

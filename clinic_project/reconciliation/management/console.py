@@ -101,8 +101,8 @@ class ConsoleReporter(Reporter):
     def failed(self, step: Step) -> None:
         self._end_progress()
 
-    def interrupted(self) -> None:
-        """End what was begun: the bar, which hides the terminal's cursor, and the line."""
+    def break_off(self) -> None:
+        """End the bar, which hides the terminal's cursor, and the line that was begun."""
         self._end_progress()
         self.heading = ""
         if self.verbosity >= 1:

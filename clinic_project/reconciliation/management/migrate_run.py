@@ -15,12 +15,14 @@ from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.signals import post_migrate, pre_migrate
 
+from ..django_access import access_refusals
 from ..exceptions import Refused
 from ..execution.abandonment import RepairAbandoned
 from ..extensions import restore_extensions
 from ..migration_history import (
     UnrecordedMigrations,
     apps_that_only_reconcile,
+    creation_refusals,
     declared_without_pending_operations,
     find_unrecorded_apps,
     find_unrecorded_dependencies,
@@ -29,9 +31,10 @@ from ..migration_history import (
     repair_history_table,
 )
 from ..pipeline import Inspection, ReconciliationResult
+from ..planning import refusals
 from ..planning.plan import Refusal, RefusalCode
 from ..server_requirements import require_server
-from ..sqlstates import connection_lost, message_with_sqlstate
+from ..sqlstates import connection_lost, failed_at, message, sqlstate
 from .base import ReconcilingCommand
 from .console import differences_text
 from .django_statements import DjangoStatements
@@ -58,7 +61,7 @@ class MigrateRun:
     #: Whether it migrates one app only.
     partial: bool
     refusals: list[Refusal] = field(default_factory=list)
-    #: Those of the history and of the extensions, which no inspection of the schema finds again.
+    #: Those of the history, of extensions and of Django's own operations, which no inspection of the schema finds again.
     refused_first: list[Refusal] = field(default_factory=list)
     #: The latest inspection.
     inspection: Inspection | None = None
@@ -68,18 +71,25 @@ class MigrateRun:
     def run(self) -> None:
         """Migrate. Raises CommandError if the schema isn't as declared at the end."""
         require_server(self.connection)
+        if refused := access_refusals(self.connection):
+            raise Refused(refused)
         with self.command.holding_migration_lock(self.connection), self._connected_to_signals():
             try:
                 self._migrate()
             except RepairAbandoned as abandoned:
                 self.refusals.append(replace(abandoned.refusal, fatal=not self.django.has_reached(_HISTORY_READ)))
             except Error as error:
-                if not self.refusals or connection_lost(error):
+                if connection_lost(error):
                     raise
-                # A refused table may be why: Django's handlers of post_migrate write to its own tables.
-                self.command.reporter.close_line()
-                self.command.stderr.write(f"PostgreSQL reported: {message_with_sqlstate(error)}")
+                self.command.reporter.break_off()
+                self.refusals.append(self._refusal(error))
+                self.report()  # with the error as its context, for --traceback
         self.report()
+
+    def _refusal(self, error: Error) -> Refusal:
+        """Return the refusal for what Django's own statements failed at: its migrations, or its handlers of post_migrate."""
+        what = f"apply {self.django.migration}" if self.django.migration else "read and write its own tables"
+        return refusals.django_failed(what, message(error), sqlstate(error), failed_at(error))
 
     def _migrate(self) -> None:
         try:
@@ -219,8 +229,13 @@ class MigrateRun:
         pre_migrate.disconnect(self._before_migrations)
         self.django.reached(_HISTORY_READ)
         self.unapplies = any(is_backwards for _, is_backwards in plan)
-        if not self.fake:
-            self.repair_recorded(apps, plan)
+        if self.fake:
+            return
+        applied = [migration for migration, is_backwards in plan if not is_backwards]
+        if refused := creation_refusals(self.connection, applied):
+            self.refused_first += refused
+            raise Refused(refused)
+        self.repair_recorded(apps, plan)
 
     def _after_migrations(self, *, apps: Apps, plan: MigrationPlan, **kwargs: Any) -> None:
         post_migrate.disconnect(self._after_migrations)

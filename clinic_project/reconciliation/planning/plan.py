@@ -54,6 +54,7 @@ class RefusalCode(StrEnum):
     MAY_NOT_REFERENCE = "may-not-reference"
     MAY_NOT_USE = "may-not-use"
     MAY_NOT_USE_SEQUENCE = "may-not-use-sequence"
+    MAY_NOT_WRITE = "may-not-write"
     NAME_TAKEN = "name-taken"
     NO_SCHEMA = "no-schema"
     NOT_A_TABLE = "not-a-table"

@@ -18,10 +18,17 @@ def missing_privileges(repairs: Sequence[Repair], differences: Differences, serv
         table = differences.actual.tables.get(name)
         if table is not None and not table.owned:
             yield refusals.not_owner(table, server.role)
+        elif table is not None and _is_backfilled(name, repairs) and not {"SELECT", "UPDATE"}.isdisjoint(table.lacks):
+            # Even an owner may have lost them: REVOKE.
+            yield refusals.may_not_write(table, server.role, ("SELECT", "UPDATE"), "values have to be set in its rows")
     if not server.may_create and (created or _creates_relations(repairs, differences)):
         yield refusals.may_not_create(server)
     for parent in _unreferenceable(differences, changed):
         yield refusals.may_not_reference(parent, server.role)
+
+
+def _is_backfilled(name: str, repairs: Sequence[Repair]) -> bool:
+    return any(step.backfill is not None for repair in repairs if repair.table == name for step in repair.steps)
 
 
 def _creates_relations(repairs: Sequence[Repair], differences: Differences) -> bool:

@@ -22,7 +22,7 @@ from ..schema.model import (
     unquoted,
 )
 from ..schema.model import Sequence as KeySequence
-from ..sqlstates import RAISE_EXCEPTION
+from ..sqlstates import NOT_NULL_VIOLATION, RAISE_EXCEPTION
 from .plan import Backfill, Refusal, RefusalCode, RefusedRows, Step
 
 _UNDECLARED = "_undeclared"
@@ -291,6 +291,22 @@ def may_not_reference(table: Table, role: str) -> Refusal:
         table.name,
         f"expected the privilege REFERENCES on this table, which the role {role} lacks: a declared foreign key points"
         " to it.",
+        f"As the table's owner or a superuser, run {statement}, {_AGAIN}",
+        (statement,),
+        fatal=True,
+    )
+
+
+def may_not_write(table: Table, role: str, privileges: Sequence[str], purpose: str) -> Refusal:
+    """Refuse what reads and changes the table's rows, for `purpose`, where the role lacks one of the `privileges`."""
+    statement = f"GRANT {', '.join(privileges)} ON {table.sql_name} TO {identifier(role)}"
+    lacking = " and ".join(privilege for privilege in privileges if privilege in table.lacks)
+    return Refusal(
+        RefusalCode.MAY_NOT_WRITE,
+        table.name,
+        table.name,
+        f"expected the privileges {' and '.join(privileges)} on this table, found that the role {role} lacks {lacking}:"
+        f" {purpose}.",
         f"As the table's owner or a superuser, run {statement}, {_AGAIN}",
         (statement,),
         fatal=True,
@@ -683,6 +699,25 @@ def statement_failed(step: Step, name: str, message: str, sqlstate: str) -> Refu
         step.table,
         name,
         f"PostgreSQL refused to {step.reason}: {message} (SQLSTATE {sqlstate}) in: {step.sql}",
+        remedy,
+        statements,
+    )
+
+
+def django_failed(what: str, message: str, sqlstate: str, failed_at: tuple[str, str, str]) -> Refusal:
+    """Refuse what Django's own statements tried. `failed_at` are schema, table and column, if the server says so."""
+    schema, table, column = failed_at
+    statements: tuple[str, ...] = ()
+    remedy = f"Resolve the cause that the message names, {_AGAIN} --traceback shows where the error occurred."
+    if sqlstate == NOT_NULL_VIOLATION and table and column:
+        # Django names all columns that it declares: this is one that it doesn't know.
+        statements = (f"ALTER TABLE {identifier(schema, table)} ALTER COLUMN {identifier(column)} DROP NOT NULL",)
+        remedy = f"Give the column a default, or run {statements[0]}, {_AGAIN}"
+    return Refusal(
+        RefusalCode.STATEMENT_FAILED,
+        table or "django",
+        column or table or "django",
+        f"PostgreSQL refused to let Django {what}: {message} (SQLSTATE {sqlstate}).",
         remedy,
         statements,
     )

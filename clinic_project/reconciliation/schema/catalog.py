@@ -60,15 +60,28 @@ ON_SEARCH_PATH = """
     ORDER BY min(p.position)
 """.replace("{search_path}", _SEARCH_PATH)
 
-# row_security_active() is true only where policies would filter what this role sees.
+# What this role may do with the table c. row_security_active() is true only where policies would filter what it sees.
+_ACCESS = """
+    pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner)::text AS owner,
+    ARRAY(SELECT privilege FROM unnest('{SELECT,INSERT,UPDATE}'::text[]) AS privilege
+          WHERE c.relkind IN ('r', 'p') AND NOT has_table_privilege(c.oid, privilege)) AS lacks,
+    c.relrowsecurity AND row_security_active(c.oid) AS rows_hidden
+"""
+
+# Tables as queries find them that name no schema.
+ACCESS = """
+    SELECT n.nspname::text AS schema, c.relname::text AS name, {access}
+    FROM unnest(%s::text[]) WITH ORDINALITY AS asked(name, position)
+    JOIN pg_class c ON c.oid = to_regclass(quote_ident(asked.name)) AND c.relkind IN ('r', 'p')
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    ORDER BY asked.position
+""".replace("{access}", _ACCESS)
+
 RELATIONS = """
-    SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
+    SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, {access},
            c.relnamespace = {namespace} AS here,
            c.relpersistence <> 'u' AS logged, c.reltuples::bigint AS rows,
-           pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner)::text AS owner,
            c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'REFERENCES') AS may_reference,
-           c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'SELECT') AS may_select,
-           c.relrowsecurity AND row_security_active(c.oid) AS rows_hidden,
            (SELECT array_agg(tgname::text ORDER BY tgname) FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal)
                AS triggers,
            (SELECT array_agg(rulename::text ORDER BY rulename) FROM pg_rewrite
@@ -80,7 +93,7 @@ RELATIONS = """
     WHERE c.relname = ANY (%s)
       AND (c.relnamespace = {namespace} OR n.nspname !~ '^pg_')
     ORDER BY c.relname, n.nspname
-"""
+""".replace("{access}", _ACCESS)
 
 # What an UPDATE of the tables fires, or is rewritten by; and the tables that inherit from them, whose rows it changes, too.
 # The numbers are bits of tgtype: BEFORE, and UPDATE. The rules of an inheriting table don't apply to its parent's UPDATE.

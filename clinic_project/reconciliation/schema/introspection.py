@@ -109,6 +109,15 @@ def read_schema(
         return _Reader(cursor, _namespace(schema), schema).read(sorted(tables), sorted(declared_names))
 
 
+def read_access(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[Table]:
+    """Return those of the tables `names` that exist, only with what this role may do with them."""
+    with connection.cursor() as cursor:
+        cursor.execute(catalog.ACCESS, [list(names)])
+        columns = [column.name for column in cursor.description]
+        rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    return [Table(**{**row, "lacks": tuple(row["lacks"])}) for row in rows]
+
+
 def with_dependents(
     connection: BaseDatabaseWrapper, actual: Schema, tables: Iterable[str], *, lock_timeout: float
 ) -> Schema:
@@ -210,7 +219,7 @@ class _Reader:
 
     def _with_next_keys(self, tables: dict[str, Table], found: Mapping[int, Mapping[str, Any]]) -> dict[str, Table]:
         """Add the next values of the keys, from their rows and from their sequences: two quick look-ups a key, one query."""
-        readable = {row["name"] for row in found.values() if row["may_select"] and not row["rows_hidden"]}
+        readable = {row["name"] for row in found.values() if "SELECT" not in row["lacks"] and not row["rows_hidden"]}
         keys = [(t, *key) for t in tables.values() if t.name in readable for key in _sequence_keys(t)]
         if not keys:
             return tables
@@ -307,6 +316,7 @@ def _table(
         logged=row["logged"],
         owned=row["owned"],
         owner=row["owner"],
+        lacks=tuple(row["lacks"]),
         may_reference=row["may_reference"],
         rows_hidden=row["rows_hidden"],
         shadowed_by=shadowing.get(row["name"]),

@@ -399,11 +399,12 @@ class Dependent:
 class Table:
     """A table, and what decides how it may be changed.
 
-    `rows` is the planner's estimate. `children` are the tables that inherit from it, `descendants` these and all that
-    inherit from them (quoted names). `update_triggers` are those of the table and of its descendants. `shadowed_by` is the
-    schema of another table of its name that is earlier on the search path. `rows_hidden` is whether row-level security
-    hides rows from this role. `next_keys` is the highest value in the rows plus one, for a primary key whose values a
-    sequence generates. `dependents` are read only where a person may have to alter the table.
+    `rows` is the planner's estimate. `lacks` are those of the privileges SELECT, INSERT and UPDATE that this role lacks.
+    `children` are the tables that inherit from it, `descendants` these and all that inherit from them (quoted names).
+    `update_triggers` are those of the table and of its descendants. `shadowed_by` is the schema of another table of its name
+    that is earlier on the search path. `rows_hidden` is whether row-level security hides rows from this role. `next_keys` is
+    the highest value in the rows plus one, for a primary key whose values a sequence generates. `dependents` are read only
+    where a person may have to alter the table.
     """
 
     schema: str
@@ -415,6 +416,7 @@ class Table:
     logged: bool = True
     owned: bool = True
     owner: str = ""
+    lacks: tuple[str, ...] = ()
     may_reference: bool = True
     rows_hidden: bool = False
     shadowed_by: str | None = None

@@ -46,7 +46,7 @@ class ReportedState:
             path.stem,
             header["about"],
             header["want"],
-            header.get("superuser", header["want"]),
+            header.get("superuser") or header["want"],
             _words(header.get("code", "")),
             header.get("says", ""),
             _words(header.get("keeps", "")),

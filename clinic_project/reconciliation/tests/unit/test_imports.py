@@ -31,7 +31,7 @@ STAGES = (
     ("pipeline",),
     ("command_context",),
     ("operations",),
-    ("extensions",),
+    ("extensions", "django_access"),
     ("migration_history",),
     ("cached_declaration",),
     ("checks", "management", "admin"),
