@@ -67,6 +67,7 @@ class RefusalCode(StrEnum):
     PARTITIONED = "partitioned"
     READ_ONLY = "read-only"
     RENAMED_COLUMN = "renamed-column"
+    RENAMED_TABLE = "renamed-table"
     REPLICA_IDENTITY = "replica-identity"
     ROW_LEVEL_SECURITY = "row-level-security"
     STATEMENT_FAILED = "statement-failed"

@@ -42,6 +42,7 @@ from .repairs.column_types import Target, change_type
 from .repairs.constraint_names import refused_names, rename_constraints, rename_temporarily
 from .repairs.index_names import settle_index_names
 from .repairs.parents import unmet_parent_conditions
+from .repairs.renamed_tables import refusal_if_renamed
 from .repairs.replica_identity import replica_identity_losses
 from .repairs.tables import create_missing_tables
 from .repairs.unlogged import in_order
@@ -52,7 +53,7 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     for cause, condition in unmet_parent_conditions(differences):
         builder.add_potential_cause(cause, frozenset({condition}))
     _block_on_ignored(builder, differences)
-    items = _refuse_unrepairable(builder, differences.items, server.role)
+    items = _refuse_unrepairable(builder, differences, server.role)
     _block_on_hidden_rows(builder, server.role)
     names = settle_index_names(items, builder.actual, builder.blockers)
     builder.merge_with_blockers(names.plan, names.blockers)
@@ -81,12 +82,13 @@ def _block_on_ignored(builder: PlanBuilder, differences: Differences) -> None:
             builder.blockers = builder.blockers.block(note, provided_by(item))
 
 
-def _refuse_unrepairable(builder: PlanBuilder, items: Sequence[Difference], role: str) -> list[Difference]:
+def _refuse_unrepairable(builder: PlanBuilder, differences: Differences, role: str) -> list[Difference]:
     """Refuse relations that aren't tables, and tables that can't be repaired. Return the other differences."""
+    items = differences.items
     for item in items:
         if isinstance(item, NotATable):
             builder.refuse(refusals.not_a_table(item.table, item.name_owner), [item])
-    refused = _refuse_found_elsewhere(builder, items)
+    refused = _refuse_found_elsewhere(builder, differences)
     for name, of_table in _by_table(items).items():
         refusal = _unrepairable(builder.actual.tables[name], of_table, role)
         if refusal is not None:
@@ -95,16 +97,22 @@ def _refuse_unrepairable(builder: PlanBuilder, items: Sequence[Difference], role
     return [item for item in items if item.table not in refused and not isinstance(item, NotATable)]
 
 
-def _refuse_found_elsewhere(builder: PlanBuilder, items: Sequence[Difference]) -> set[str]:
-    """Refuse the missing tables that are filled in another schema of the search path. Return their names."""
+def _refuse_found_elsewhere(builder: PlanBuilder, differences: Differences) -> set[str]:
+    """Refuse the missing tables that are filled in another schema of the search path, or renamed. Return their names."""
     refused = set()
-    for item in items:
-        key = item.declared.primary_key if isinstance(item, MissingTable) else None
-        found = builder.actual.table_elsewhere(item.table, key.columns) if key is not None else None
-        if found is not None:
-            builder.refuse(refusals.found_elsewhere(item.table, builder.actual.name, found), [item])
+    for item in differences.items:
+        if isinstance(item, MissingTable) and (refusal := _found_elsewhere(item, differences)) is not None:
+            builder.refuse(refusal, [item])
             refused.add(item.table)
     return refused
+
+
+def _found_elsewhere(item: MissingTable, differences: Differences) -> Refusal | None:
+    actual, key = differences.actual, item.declared.primary_key
+    found = actual.table_elsewhere(item.table, key.columns) if key is not None else None
+    if found is not None:
+        return refusals.found_elsewhere(item.table, actual.name, found)
+    return refusal_if_renamed(item, differences.declared, actual)
 
 
 def _by_table(items: Iterable[Difference]) -> dict[str, list[Difference]]:

@@ -60,6 +60,20 @@ def found_elsewhere(name: str, schema: str, elsewhere: TableElsewhere) -> Refusa
     )
 
 
+def renamed_table(name: str, schema: str, found: str, evidence: str, undo: str) -> Refusal:
+    """Refuse to create a table that may only have been renamed. `undo` says how to show that it wasn't."""
+    statement = f"ALTER TABLE {identifier(schema, found)} RENAME TO {identifier(name)}"
+    return Refusal(
+        RefusalCode.RENAMED_TABLE,
+        name,
+        name,
+        f"the table is missing, and {found}, which no model declares, {evidence}: it may have been renamed. An empty table"
+        " in its place would hide its rows.",
+        f"If it was, run {statement}. If it wasn't, {undo}. {_AGAIN.capitalize()}",
+        (statement,),
+    )
+
+
 def unlogged(table: Table, statement: str | None = None) -> Refusal:
     """`statement` is for tables that reference each other: none of these can be made LOGGED by itself."""
     statement = statement or f"ALTER TABLE {table.sql_name} SET LOGGED"

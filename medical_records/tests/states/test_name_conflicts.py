@@ -190,13 +190,13 @@ def test_a_missing_table_is_made_without_an_index_whose_name_is_taken(database: 
 
 
 def test_a_missing_table_is_blocked_by_the_name_of_its_key(database: Database, expected: Expectations):
-    """Somebody renamed the table, and its key kept the name. The table is reported as blocked, before the rest."""
-    database.execute("ALTER TABLE patient_photos RENAME TO photos_before")
+    """A view has the name of its key. The table is reported as blocked, before the rest."""
+    database.execute("DROP TABLE patient_photos", "CREATE VIEW patient_photos_pkey AS SELECT 1")
     outcome = database.migrate()
     assert outcome.status == 1
     assert "patient_photos.patient_photos_pkey [name-taken]" in outcome.errors
     assert "Blocked by this: patient_photos." in outcome.errors
-    database.execute("ALTER TABLE photos_before RENAME TO patient_photos")
+    database.execute("DROP VIEW patient_photos_pkey")
     expected.converges(database)
 
 

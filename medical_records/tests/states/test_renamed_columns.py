@@ -1,4 +1,4 @@
-"""Missing columns beside one that nobody declared (state 33): perhaps these were only renamed."""
+"""Missing columns and tables beside what nobody declared (state 33): perhaps these were only renamed."""
 
 import pytest
 
@@ -99,3 +99,63 @@ class TestState33RenamedColumns:
             "ALTER TABLE medical_records ADD archived boolean DEFAULT true, ADD stars integer NOT NULL DEFAULT 5",
         )
         assert database.migrate().status == 0
+
+
+#: Indexes and keys get names of their own, as a framework gives them that renames a table.
+NAMES_FOLLOW = """
+    DO $$ DECLARE index regclass; BEGIN
+        FOR index IN SELECT indexrelid FROM pg_index WHERE indrelid = 'old_records'::regclass LOOP
+            EXECUTE format('ALTER INDEX %s RENAME TO %I', index, 'old_' || index::oid);
+        END LOOP; END $$
+"""
+
+
+class TestState33RenamedTables:
+    @pytest.mark.parametrize(("table", "renamed"), [("patients", "patient"), ("patient_photos", "PatientPhotos")])
+    def test_33_an_index_has_kept_its_name(
+        self, table: str, renamed: str, database: Database, owner: Database, expected: Expectations
+    ):
+        before = fingerprints(database)
+        database.execute(f'ALTER TABLE {table} RENAME TO "{renamed}"')
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        assert f"{table} [renamed-table]" in outcome.errors
+        assert {refusal["code"] for refusal in refusals_of(owner)} == {"renamed-table"}
+        run_remedies(database, owner)
+        assert owner.migrate().status == 0
+        assert lost_or_changed(database, before, {}) == []
+        expected.converges(database)
+
+    def test_33_foreign_keys_have_followed(self, database: Database, owner: Database, expected: Expectations):
+        before = fingerprints(database)
+        database.execute("ALTER TABLE medical_records RENAME TO old_records", NAMES_FOLLOW)
+        assert "medical_records [renamed-table]" in owner.migrate().errors
+        run_remedies(database, owner)
+        assert owner.migrate().status == 0
+        assert lost_or_changed(database, before, {}) == []
+        expected.converges(database)
+
+    def test_33_it_was_another_table(self, database: Database, owner: Database):
+        """What is printed for that leads to a new table. The other one and its rows stay."""
+        database.execute("ALTER TABLE patient_photos RENAME TO photos_before")
+        undo = 'ALTER INDEX "public"."patient_photos_pkey" RENAME TO "patient_photos_pkey_undeclared"'
+        assert f"If it wasn't, {undo} gives that index another name" in owner.migrate().errors
+        owner.execute(undo)
+        assert owner.migrate().status == 1  # other indexes have their names, too
+        assert set(run_remedies(database, owner)) == {"name-taken"}
+        assert owner.migrate().status == 0
+        assert database.value("SELECT count(*) > 0 FROM photos_before")
+        assert database.value("SELECT count(*) = 0 FROM patient_photos")
+
+    def test_33_foreign_keys_to_another_table(self, database: Database, owner: Database):
+        database.execute(
+            "UPDATE patient_photos SET medical_record_id = NULL",
+            "ALTER TABLE medical_records RENAME TO old_records",
+            NAMES_FOLLOW,
+        )
+        errors = owner.migrate().errors
+        undo = errors.partition("If it wasn't, ")[2].partition(" drops that")[0]
+        owner.execute(undo)
+        assert owner.migrate().status == 0
+        assert database.value("SELECT count(*) > 0 FROM old_records")
+        assert database.value("SELECT count(*) = 0 FROM medical_records")

@@ -29,6 +29,8 @@ WITH_STATEMENTS = [
     refusals.no_schema(replace(SERVER, search_path="pg_catalog", system_schema="pg_catalog"), []),
     refusals.read_only(SERVER),
     refusals.found_elsewhere("visit", "public", TableElsewhere("old", "visit", ("id",))),
+    refusals.renamed_table("visit", "public", "visits", "has its index visit_pkey", "rename that"),
+    refusals.may_not_write(replace(DECLARED, lacks=("INSERT",)), 'o"dd', ["SELECT", "INSERT"], "it is written"),
     refusals.may_not_reference(DECLARED, "clinic"),
     refusals.extension_missing("citext", "permission denied"),
     refusals.column_needs_rewrite(DECLARED, ID, f"ADD COLUMN {ID.name} {ID.definition}"),

@@ -1,0 +1,38 @@
+"""Missing tables that may only have been renamed: an undeclared table has what a rename leaves."""
+
+from ...comparison.differences import MissingTable
+from ...schema.model import ConstraintKind, Schema, identifier
+from .. import refusals
+from ..plan import Refusal
+from .renames import rename_index
+
+
+def refusal_if_renamed(item: MissingTable, declared: Schema, actual: Schema) -> Refusal | None:
+    """Return the refusal to create the table, if it may exist under another name.
+
+    RENAME leaves the names of a table's indexes, and the foreign keys that point to it.
+    """
+    return _by_primary_key(item, declared, actual) or _by_foreign_key(item, declared, actual)
+
+
+def _by_primary_key(item: MissingTable, declared: Schema, actual: Schema) -> Refusal | None:
+    key = item.declared.primary_key
+    owner = actual.name_owners.get(key.name) if key is not None else None
+    if key is None or owner is None or owner.table is None or owner.table in declared.tables:
+        return None
+    undo = f"{rename_index(actual.name, key.name, refusals.free_name(key.name))} gives that index another name"
+    return refusals.renamed_table(item.table, actual.name, owner.table, f"has its index {key.name}", undo)
+
+
+def _by_foreign_key(item: MissingTable, declared: Schema, actual: Schema) -> Refusal | None:
+    for table in declared.tables.values():
+        expected = {key.columns for key in table.constraints if key.target and key.target[1] == item.table}
+        existing = actual.tables.get(table.name)
+        for key in existing.constraints_of([ConstraintKind.FOREIGN_KEY]) if existing is not None and expected else ():
+            assert key.target is not None  # foreign keys have one  # noqa: S101
+            schema, target = key.target
+            if key.columns in expected and schema == actual.name and target not in declared.tables:
+                undo = f"ALTER TABLE {identifier(schema, table.name)} DROP CONSTRAINT {identifier(key.name)} drops that"
+                found = f"is where the foreign key {table.name}.{key.name} points to"
+                return refusals.renamed_table(item.table, actual.name, target, found, undo)
+    return None
