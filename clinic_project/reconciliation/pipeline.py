@@ -47,8 +47,8 @@ from .server_requirements import require_server
 from .sqlstates import (
     LOCK_NOT_AVAILABLE,
     QUERY_CANCELED,
-    RAISE_EXCEPTION,
     connection_lost,
+    failed_in_function,
     message,
     sqlstate,
 )
@@ -212,9 +212,9 @@ def _dry_run_backfill(
     except Error as error:
         if connection_lost(error):
             raise
-        if sqlstate(error) != RAISE_EXCEPTION:
+        if not failed_in_function(error):
             return None  # the plan may have yet to create what it sets, or a row is locked
-        return statement_failed(step, ", ".join(repair.names), message(error), RAISE_EXCEPTION)
+        return statement_failed(step, ", ".join(repair.names), message(error), sqlstate(error), in_function=True)
 
 
 def runnable_plan(connection: BaseDatabaseWrapper, inspection: Inspection, budgets: Budgets) -> Plan:

@@ -12,7 +12,6 @@ NOT_NULL_VIOLATION = "23502"
 FOREIGN_KEY_VIOLATION = "23503"
 UNIQUE_VIOLATION = "23505"
 CHECK_VIOLATION = "23514"
-RAISE_EXCEPTION = "P0001"  # by a function, a trigger's say
 
 #: The database lacks what a query names: undefined_table, undefined_column, invalid_schema_name.
 SCHEMA_IS_BEHIND = frozenset({"42P01", "42703", "3F000"})
@@ -52,6 +51,12 @@ def failed_at(error: Error) -> tuple[str, str, str]:
     names = (getattr(diagnostics, f"{kind}_name", None) or "" for kind in ("schema", "table", "column"))
     schema, table, column = names
     return schema, table, column
+
+
+def failed_in_function(error: Error) -> bool:
+    """Whether a function failed: it has a call stack, and it isn't a constraint that was violated."""
+    diagnostics = getattr(_cause(error), "diag", None)
+    return bool(getattr(diagnostics, "context", None)) and not getattr(diagnostics, "constraint_name", None)
 
 
 def message_with_sqlstate(error: Error) -> str:

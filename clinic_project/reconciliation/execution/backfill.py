@@ -8,7 +8,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..drivers import last_row
 from ..planning import refusals
-from ..planning.plan import Backfill, Refusal, Step, ViolationQuery
+from ..planning.plan import ROW_CHANGES, Backfill, Refusal, Step, ViolationQuery
 from .abandonment import RepairAbandoned
 from .locks import LockRetry
 from .reporter import Reporter
@@ -92,6 +92,7 @@ class BackfillRunner:
         1. Lock the rows, so that only triggers change them meanwhile.
         2. Change them, and compare each before and after: that shows what triggers do before a row is changed.
         3. Fire the deferred triggers, and look for rows that were changed again: that shows what others do afterwards.
+        4. Ask the server's counters whether more rows were changed: that shows what triggers do to other rows and tables.
         """
         with self.locks.transaction() as cursor:
             return self._check_batch(cursor, step, backfill, first, end)
@@ -100,6 +101,7 @@ class BackfillRunner:
         found, ctids = _fetch(cursor, backfill.locked_batch(first, end, self.batch_rows))
         if not found:
             return 0, 0
+        (changes_before,) = _fetch(cursor, ROW_CHANGES)
         cursor.execute("SAVEPOINT reconcile_batch")
         filled, changed, old_ctids, new_ctids, columns = _fetch(cursor, backfill.checked_update(ctids))
         if columns:
@@ -111,6 +113,9 @@ class BackfillRunner:
                 cursor.execute("ROLLBACK TO SAVEPOINT reconcile_batch")
                 columns = self._changed_afterwards(cursor, backfill, *again)
                 raise RepairAbandoned(refusals.trigger_changes_rows(step, columns, before=False))
+        (tables,) = _fetch(cursor, backfill.changed_elsewhere(changes_before, changed))
+        if tables:
+            raise RepairAbandoned(refusals.trigger_changes_other_rows(step, tables))
         return found, filled
 
     def _changed_afterwards(self, cursor: Any, backfill: Backfill, ctid: str) -> list[str]:

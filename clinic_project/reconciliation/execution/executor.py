@@ -11,7 +11,7 @@ from ..conf import Budgets, milliseconds
 from ..exceptions import ReconciliationError
 from ..planning import refusals
 from ..planning.plan import Note, Plan, Refusal, Repair, Step, ViolationQuery
-from ..sqlstates import connection_lost, message, sqlstate
+from ..sqlstates import connection_lost, failed_in_function, message, sqlstate
 from .abandonment import AbandonedRepairs, RepairAbandoned, UnblockedRepairs
 from .backfill import BackfillRunner
 from .concurrent_builds import ConcurrentBuildRunner
@@ -150,7 +150,8 @@ class Executor:
             with suppress(Error):
                 if refusal := find_violations(self.connection, query):
                     return refusal
-        return refusals.statement_failed(step, ", ".join(repair.names), message(error), sqlstate(error))
+        names, in_function = ", ".join(repair.names), failed_in_function(error)
+        return refusals.statement_failed(step, names, message(error), sqlstate(error), in_function=in_function)
 
 
 def _violated(step: Step, error: Error) -> ViolationQuery | None:

@@ -364,6 +364,17 @@ class Backfill:
         """
         return query.replace("%", "%%").replace("{before}", "%(before)s")
 
+    def changed_elsewhere(self, before: str, changed: int) -> str:
+        """Return the query for the tables in which other rows were changed or deleted than the `changed` ones of the batch.
+
+        `before` is what ROW_CHANGES returned before. Rows that were only inserted don't count: a history, say.
+        """
+        return f"""
+            SELECT array_agg(format('%I.%I', schemaname, relname) ORDER BY relid) FROM pg_stat_xact_user_tables
+            WHERE n_tup_upd + n_tup_del - coalesce(({literal(before)}::jsonb ->> relid::text)::bigint, 0)
+                  > CASE WHEN relid = {literal(self.table)}::regclass THEN {changed} ELSE 0 END
+        """
+
     @property
     def _is_another(self) -> str:
         """The condition that the differing column `key` isn't one that got its value, and isn't generated."""
@@ -372,6 +383,13 @@ class Backfill:
             f"NOT (key IN ({filled}) AND before -> key = 'null') AND key NOT IN (SELECT attname::text FROM pg_attribute"
             f" WHERE attrelid = {literal(self.table)}::regclass AND attgenerated <> '')"
         )
+
+
+#: How many rows were changed or deleted in each table; those of this transaction, and perhaps of earlier ones.
+ROW_CHANGES = """
+    SELECT coalesce(jsonb_object_agg(relid, n_tup_upd + n_tup_del), '{}')::text
+    FROM pg_stat_xact_user_tables WHERE n_tup_upd + n_tup_del > 0
+"""
 
 
 def _differing(before: str, after: str) -> str:

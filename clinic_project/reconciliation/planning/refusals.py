@@ -22,7 +22,7 @@ from ..schema.model import (
     unquoted,
 )
 from ..schema.model import Sequence as KeySequence
-from ..sqlstates import NOT_NULL_VIOLATION, RAISE_EXCEPTION
+from ..sqlstates import NOT_NULL_VIOLATION
 from .plan import Backfill, Refusal, RefusalCode, RefusedRows, Step
 
 _UNDECLARED = "_undeclared"
@@ -501,6 +501,21 @@ def trigger_changes_rows(step: Step, columns: Sequence[str], *, before: bool) ->
     )
 
 
+def trigger_changes_other_rows(step: Step, tables: Sequence[str]) -> Refusal:
+    """Refuse a backfill whose UPDATE fires triggers that change or delete rows of `tables` that it doesn't."""
+    backfill = _backfill(step)
+    statements = _without(backfill.triggers, backfill.update)
+    return Refusal(
+        RefusalCode.TRIGGER_CHANGES_ROWS,
+        step.table,
+        unquoted(backfill.column),
+        f"expected that to {step.reason.removesuffix(', in batches')} changes nothing else, found that other rows of"
+        f" {', '.join(tables)} would be changed or deleted, by the {_named(backfill.triggers)}. The batch was rolled back.",
+        f"Set it while that is disabled: {_in_order(statements)}",
+        statements,
+    )
+
+
 def _in_order(statements: Sequence[str]) -> str:
     return (
         f"{'; '.join(statements)}. Meanwhile it isn't fired for other sessions either, unless you run these in one"
@@ -702,12 +717,16 @@ def locked(step: Step, budget: float, sessions: str) -> Refusal:
     )
 
 
-def statement_failed(step: Step, name: str, message: str, sqlstate: str) -> Refusal:
+def statement_failed(step: Step, name: str, message: str, sqlstate: str, *, in_function: bool = False) -> Refusal:
+    """Refuse what a step failed at. With `in_function`, a function did: that of a trigger, if the step fires any."""
     statements: tuple[str, ...] = ()
     remedy = f"Resolve the cause that the message names, {_AGAIN}"
-    if sqlstate == RAISE_EXCEPTION and step.backfill is not None and step.backfill.triggers:
+    if in_function and step.backfill is not None and step.backfill.triggers:
         statements = _without(step.backfill.triggers, step.backfill.update)
-        remedy = f"Set it while the {_named(step.backfill.triggers)} is disabled: {_in_order(statements)}"
+        remedy = (
+            "Resolve the cause that the message names, or set it while the"
+            f" {_named(step.backfill.triggers)} is disabled: {_in_order(statements)}"
+        )
     return Refusal(
         RefusalCode.STATEMENT_FAILED,
         step.table,

@@ -85,6 +85,13 @@ class TestTriggers:
             ("NEW.is_deleted := OLD.is_deleted;", "nulls-kept"),
             ("RETURN NULL;", "nulls-kept"),
             ("RAISE 'records are for ever';", "statement-failed"),
+            pytest.param("PERFORM pg_read_file('x');", "statement-failed", id="a privilege is missing"),
+            pytest.param(
+                "RAISE 'records are for ever' USING ERRCODE = 'restrict_violation';",
+                "statement-failed",
+                id="an SQLSTATE of its own",
+                marks=pytest.mark.slow,
+            ),
         ],
     )
     def test_the_remedy(self, body: str, code: str, database: Database, owner: Database, expected: Expectations):
@@ -202,6 +209,34 @@ class TestState32TriggersThatChangeOtherColumns:
         assert owner.migrate().status == 0
         assert lost_or_changed(database, before, BACKFILLED) == []
         assert database.rows(enabled) == enabled_before
+        expected.converges(database, keeping=named("stamp", "stamp on stamp", "stamp on public.stamp"))
+
+    @pytest.mark.parametrize(
+        ("body", "table"),
+        [
+            ("UPDATE patients SET notes = 'a record was changed' WHERE id = NEW.patient_id;", "patients"),
+            pytest.param(
+                "DELETE FROM patient_photos WHERE medical_record_id = NEW.id;", "patient_photos", marks=pytest.mark.slow
+            ),
+            pytest.param(
+                "IF pg_trigger_depth() = 1 THEN UPDATE medical_records SET version = 9 WHERE id = 1; END IF;",
+                "medical_records",
+                marks=pytest.mark.slow,
+            ),
+        ],
+    )
+    def test_32_other_rows_are_not_changed(
+        self, body: str, table: str, database: Database, owner: Database, expected: Expectations
+    ):
+        database.execute(*self.NULLABLE)
+        before = fingerprints(database, BACKFILLED)
+        owner.execute(*stamp(body, timing="AFTER UPDATE"))
+        assert "trigger-changes-rows" in {refusal["code"] for refusal in refusals_of(owner)}
+        printed = " ".join(owner.migrate().errors.split())
+        assert f"other rows of public.{table} would be changed or deleted, by the trigger stamp." in printed
+        assert run_remedies(database, owner).keys() == {"trigger-changes-rows"}
+        assert owner.migrate().status == 0
+        assert lost_or_changed(database, before, BACKFILLED) == []
         expected.converges(database, keeping=named("stamp", "stamp on stamp", "stamp on public.stamp"))
 
     def test_32_others_are_fired_and_see_the_backfill(
