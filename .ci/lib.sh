@@ -85,7 +85,7 @@ on_server() (
     trap 'as_postgres "$bin/pg_ctl" --pgdata="$server/data" --mode=immediate stop >/dev/null; rm -rf "$server"' EXIT
     as_postgres "$bin/initdb" --pgdata="$server/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 >/dev/null
     as_postgres "$bin/pg_ctl" --pgdata="$server/data" --log="$server/log" --wait start \
-        --options="-c listen_addresses='' -k $server -c fsync=off -c full_page_writes=off -c max_connections=200" >/dev/null
+        --options="-c listen_addresses='' -k $server -c fsync=off -c full_page_writes=off -c max_connections=200 -c max_prepared_transactions=10" >/dev/null
     export DATABASE_URL="postgresql://postgres@/postgres?host=$server"
     SECRET_KEY=$(head -c 40 /dev/urandom | base64 -w 0)
     export SECRET_KEY

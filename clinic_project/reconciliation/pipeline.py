@@ -24,7 +24,7 @@ from .comparison import compare
 from .comparison.differences import Differences, Kind
 from .conf import Budgets, ignored_labels, milliseconds
 from .exceptions import LockNotAvailable, ReconciliationError
-from .execution.abandonment import UnblockedRepairs, locked
+from .execution.abandonment import RepairAbandoned, UnblockedRepairs, locked
 from .execution.backfill import BackfillRunner
 from .execution.executor import Executor
 from .execution.locks import LockRetry
@@ -294,26 +294,34 @@ def reconcile(
     3. Run the repairs that are left, and start again. In the second round, repairs whose statements failed are retried:
        they may have required what was repaired after them.
 
-    Raises ReconciliationError if repairs are left after the last round, or if the connection is lost.
+    Raises ReconciliationError if repairs are left after the last round, or if the connection is lost, and RepairAbandoned
+    where a table is locked against readers for the whole lock budget.
     """
-    executor = Executor(connection, budgets, reporter)
-    for number in range(MAX_ROUNDS):
-        inspection = _wait_and_inspect(connection, server, declared, budgets, reporter)
+    executor, number = Executor(connection, budgets, reporter), 0
+    while True:
+        try:
+            inspection = _wait_and_inspect(connection, server, declared, budgets, reporter)
+        except RepairAbandoned as abandoned:
+            abandoned.begun = number > 0
+            raise
         if number == 1:
             executor.abandoned.retry_failed_statements()
         repairs = executor.abandoned.remaining(inspection.plan)
         if not repairs:
             return _result(inspection, executor)
+        if number == MAX_ROUNDS:
+            raise _still_differs(repairs)
         executor.notes += inspection.plan.notes
         executor.run(replace(inspection.plan, repairs=repairs))
-    inspection = _wait_and_inspect(connection, server, declared, budgets, reporter)
-    if repairs := executor.abandoned.remaining(inspection.plan):
-        listed = ", ".join(f"{repair.table} ({', '.join(repair.names)})" for repair in repairs)
-        raise ReconciliationError(
-            f"The plan was run {MAX_ROUNDS} times, and the schema still differs: {listed}. Check whether something else"
-            " changes the schema at the same time. manage.py reconcile --plan shows what differs now."
-        )
-    return _result(inspection, executor)
+        number += 1
+
+
+def _still_differs(repairs: Iterable[Repair]) -> ReconciliationError:
+    listed = ", ".join(f"{repair.table} ({', '.join(repair.names)})" for repair in repairs)
+    return ReconciliationError(
+        f"The plan was run {MAX_ROUNDS} times, and the schema still differs: {listed}. Check whether something else"
+        " changes the schema at the same time. manage.py reconcile --plan shows what differs now."
+    )
 
 
 def _result(inspection: Inspection, executor: Executor) -> ReconciliationResult:

@@ -9,10 +9,14 @@ from .sessions import Session
 
 
 class RepairAbandoned(Exception):
-    """A repair couldn't be finished. What its steps have committed remains, and the next run continues from there."""
+    """A repair couldn't be finished. What its steps have committed remains, and the next run continues from there.
+
+    `begun` is whether something may have been repaired before; only the end of a whole run says so.
+    """
 
     def __init__(self, refusal: Refusal) -> None:
         self.refusal = refusal
+        self.begun = False
         super().__init__(str(refusal))
 
 

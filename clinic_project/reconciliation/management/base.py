@@ -154,7 +154,7 @@ def command_errors() -> Iterator[None]:
     except (ReconciliationError, ImproperlyConfigured) as error:
         raise CommandError(str(error)) from error
     except RepairAbandoned as abandoned:
-        raise CommandError(refusals_text([replace(abandoned.refusal, fatal=True)])) from abandoned
+        raise CommandError(refusals_text([replace(abandoned.refusal, fatal=not abandoned.begun)])) from abandoned
     except Error as error:
         raise CommandError(_database_error_text(error)) from error
 

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -16,11 +17,12 @@ from django.db.models import Model
 from ..command_context import CommandContext
 from ..conf import milliseconds
 from ..execution.abandonment import locked
+from ..execution.build_monitor import BuildMonitor, monitored_build
 from ..execution.locks import backoff
 from ..execution.sessions import in_the_way, locked_relations, session_settings
 from ..migration_history import apps_that_only_reconcile
 from ..planning.plan import Lock, Step
-from ..sqlstates import RETRYABLE, sqlstate
+from ..sqlstates import DEADLOCK_DETECTED, RETRYABLE, sqlstate
 
 T = TypeVar("T")
 
@@ -34,6 +36,7 @@ class DjangoStatements:
     #: The migration that is being applied or unapplied.
     migration: Migration | None = None
     _milestones: set[str] = field(default_factory=set)
+    _monitored: ExitStack = field(default_factory=ExitStack)
 
     def run(self, statements: Callable[[], T], before_retry: Callable[[], object] = lambda: None) -> T:
         """Run `statements` until they get their locks, and return what they return.
@@ -42,7 +45,7 @@ class DjangoStatements:
         2. If a lock is not granted in time, or after a deadlock: what failed was rolled back, so say for whom they wait,
            pause, and run them again. The budget begins anew whenever they get further than before.
         3. A migration that isn't atomic and does more than reconcile can't be run again. It has the whole lock budget as its
-           lock timeout instead.
+           lock timeout instead, and is monitored meanwhile; a deadlock ends it.
 
         Raises RepairAbandoned, with the sessions in the way, where the budget is used up.
         """
@@ -53,8 +56,10 @@ class DjangoStatements:
                 with session_settings(self.connection, lock_timeout=milliseconds(self.context.budgets.lock_timeout)):
                     return statements()
             except Error as error:
-                if sqlstate(error) not in RETRYABLE:
+                if sqlstate(error) not in RETRYABLE or (self._runs_once and sqlstate(error) == DEADLOCK_DETECTED):
                     raise
+            finally:
+                self._monitored.close()
             now, pause = time.monotonic(), next(pauses)
             if not deadline or len(self._milestones) > milestones:
                 deadline, pauses = now + self.context.budgets.lock_budget, backoff()
@@ -72,8 +77,12 @@ class DjangoStatements:
     def began(self, migration: Migration) -> None:
         self.migration = migration
         self._set_lock_timeout()
+        if self._runs_once:
+            monitor = BuildMonitor(self._step(), self.context.reporter)
+            self._monitored.enter_context(monitored_build(self.connection, monitor))
 
     def ended(self, migration: Migration) -> None:
+        self._monitored.close()
         self.migration = None
         self._set_lock_timeout()
         self.reached(str(migration))
@@ -91,16 +100,20 @@ class DjangoStatements:
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, false)", [milliseconds(seconds)])
 
-    def _wait(self, pause: float, left: float) -> None:
+    def _step(self) -> Step:
+        """Return what is run now, as a step on the tables that are locked by others, of those of all apps."""
         names = django_tables(self.connection)
         tables = locked_relations(self.connection, names, Lock.ROW_EXCLUSIVE)
-        step = Step(
+        return Step(
             (),
             ", ".join(tables) or "Django's own tables",
             Lock.ACCESS_EXCLUSIVE if self.migration else Lock.ROW_EXCLUSIVE,
             f"apply {self.migration}" if self.migration else "read and write what Django keeps there",
             relations=tuple(tables or names),
         )
+
+    def _wait(self, pause: float, left: float) -> None:
+        step = self._step()
         sessions = in_the_way(self.connection, step.relations, Lock.ROW_EXCLUSIVE)
         if pause > left:
             raise locked(step, self.context.budgets.lock_budget, sessions)

@@ -77,7 +77,8 @@ class MigrateRun:
             try:
                 self._migrate()
             except RepairAbandoned as abandoned:
-                self.refusals.append(replace(abandoned.refusal, fatal=not self.django.has_reached(_HISTORY_READ)))
+                begun = abandoned.begun or self.django.has_reached(_HISTORY_READ)
+                self.refusals.append(replace(abandoned.refusal, fatal=not begun))
             except Error as error:
                 if connection_lost(error):
                     raise

@@ -61,6 +61,9 @@ def _explanation() -> Iterator[str]:
         "Only migrate tries again where a lock isn't granted in time, looks right before a step for rows that make it fail,"
         " backfills again what was written meanwhile, drops what a failed build leaves, and verifies the schema at the end."
     )
+    yield _comment(
+        "While an autovacuum works on a table, this fails by the lock timeout. Only migrate waits until that gives way."
+    )
 
 
 #: A line of ~/.psqlrc may have set otherwise.

@@ -1,6 +1,7 @@
 """Sessions of other roles, of the server and with old snapshots, and locks on the tables that Django uses (31, 34, 36)."""
 
 import contextlib
+import importlib
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +10,11 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
+from clinic_project.reconciliation.execution.executor import Executor
 from clinic_project.reconciliation.execution.migration_lock import MIGRATION_LOCK
+from clinic_project.reconciliation.migration_history import forecast_migrate
+from clinic_project.reconciliation.pipeline import Forecast
+from clinic_project.reconciliation.planning.plan import Plan
 from clinic_project.reconciliation.tests.support.databases import Database
 
 from .outcomes import Expectations
@@ -98,6 +103,22 @@ class TestState31HiddenSessions:
             assert f"pid {pid}" in errors
             assert "autovacuum" in errors.partition("To do")[0]
         database.execute("ALTER TABLE medical_records RESET (autovacuum_freeze_max_age, autovacuum_vacuum_cost_delay)")
+
+
+@pytest.fixture
+def not_atomic(monkeypatch) -> None:
+    """Makes a migration of Django's one that isn't atomic."""
+    module = importlib.import_module("django.contrib.sessions.migrations.0001_initial")
+    monkeypatch.setattr(module.Migration, "atomic", False)
+
+
+def _wait_for_migrate(database: Database, cursor: Any) -> None:
+    """Wait for the lock that a `migrate` holds, once it does."""
+    held_here = """SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+    while not database.value(held_here):
+        time.sleep(0.05)
+    cursor.execute("SELECT pg_advisory_lock(%s, %s)", MIGRATION_LOCK)
 
 
 @contextlib.contextmanager
@@ -222,6 +243,78 @@ class TestState34LockedTablesOfDjango:
         assert database.value(unapplied) == 0
         assert owner.migrate().status == 0
         assert database.value(unapplied) == 1
+
+    @SHORT
+    def test_34_it_is_locked_after_repairs(self, database: Database, owner: Database, monkeypatch):
+        """What was repaired before is said."""
+        database.execute(DEFAULT_IS_MISSING)
+        run = Executor.run
+        with contextlib.closing(database.connect()) as other, other.cursor() as cursor:
+
+            def run_then_lock(executor: Executor, plan: Plan) -> None:
+                run(executor, plan)
+                cursor.execute("BEGIN; LOCK TABLE patients IN ACCESS EXCLUSIVE MODE")
+
+            monkeypatch.setattr(Executor, "run", run_then_lock)
+            errors = refused(owner, "reconcile")
+        assert "patients [locked]" in errors
+        assert "before repairs can begin" not in errors
+        assert "What was safe has been done" in errors
+
+    @SHORT
+    @pytest.mark.parametrize(
+        ("command", "module"),
+        [
+            (("reconcile", "--plan"), "reconcile"),
+            (("reconcile", "--json"), "reconcile"),
+            (("migrate", "--plan"), "migrate"),
+        ],
+    )
+    def test_34_it_is_locked_before_the_forecast(
+        self, command: tuple[str, ...], module: str, database: Database, owner: Database, monkeypatch
+    ):
+        with contextlib.closing(database.connect()) as other, other.cursor() as cursor:
+
+            def lock_then_forecast(*arguments: Any) -> Forecast:
+                cursor.execute("BEGIN; LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")
+                return forecast_migrate(*arguments)
+
+            name = f"clinic_project.reconciliation.management.commands.{module}.forecast_migrate"
+            monkeypatch.setattr(name, lock_then_forecast)
+            errors, pid = refused(owner, *command), other.get_backend_pid()
+        assert "django_migrations [locked]" in errors
+        assert f"pid {pid}" in errors
+
+    NOT_APPLIED = ("DROP TABLE django_session", "DELETE FROM django_migrations WHERE app = 'sessions'")
+
+    def test_34_a_migration_that_is_not_atomic(self, database: Database, owner: Database, not_atomic: None):
+        """It can't be run again, so it waits once, and says for whom."""
+        database.execute(*self.NOT_APPLIED)
+        with held(database, "LOCK TABLE django_migrations IN SHARE MODE") as other:
+            release = threading.Timer(4, other.release)
+            release.start()
+            outcome = owner.migrate()
+            release.join()
+        assert outcome.status == 0, outcome.printed
+        assert f"apply sessions.0001_initial: waiting for pid {other.pid}" in outcome.output
+        assert "Schema verified" in outcome.output
+
+    def test_34_a_deadlock_of_a_migration_that_is_not_atomic(
+        self, database: Database, owner: Database, not_atomic: None
+    ):
+        """It isn't told as a lock that was waited for in vain."""
+        database.execute(*self.NOT_APPLIED)
+        with contextlib.closing(database.connect()) as other, other.cursor() as cursor:
+            cursor.execute("SET deadlock_timeout = '1min'")  # it is the migration that is ended
+            cursor.execute("BEGIN; LOCK TABLE django_migrations IN SHARE MODE")
+            circle = threading.Thread(target=_wait_for_migrate, args=(database, cursor))
+            circle.start()
+            errors = refused(owner)
+            circle.join()
+        assert "[statement-failed]" in errors
+        assert "apply sessions.0001_initial" in errors
+        assert "40P01" in errors
+        assert owner.migrate().status == 0
 
 
 class TestState36Snapshots:

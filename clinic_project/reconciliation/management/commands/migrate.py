@@ -44,7 +44,8 @@ class Command(ReconcilingCommand, DjangoMigrate):
             self.django = DjangoStatements(connection, self.context)
             if options["plan"]:
                 inspection = self.django.run(partial(self._inspect, connection))
-                self._show_repairs(inspection, forecast_migrate(connection, inspection, self.context.budgets))
+                forecast = partial(forecast_migrate, connection, inspection, self.context.budgets)
+                self._show_repairs(inspection, self.django.run(forecast))
             if options["plan"] or options["check_unapplied"] or options["prune"]:
                 self.django.run(partial(_run_unreconciled, django_migrate))
             else:

@@ -50,23 +50,27 @@ class Command(ReconcilingCommand):
                 self._reconcile(connection)
 
     def _inspect(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
-        django = DjangoStatements(connection, self.context)
+        django, budgets = DjangoStatements(connection, self.context), self.context.budgets
         try:
             inspection = django.run(
-                lambda: inspect(connection, *declared_without_pending_operations(connection), self.context.budgets)
+                lambda: inspect(connection, *declared_without_pending_operations(connection), budgets)
             )
+            # Others may lock tables meanwhile.
+            expected = Forecast(())
+            if options["plan"] or options["json"]:
+                expected = django.run(lambda: forecast_migrate(connection, inspection, budgets))
         except (ReconciliationError, RepairAbandoned, Error) as error:
             if options["json"] and not (isinstance(error, Error) and connection_lost(error)):
                 self._print_json(error_as_json(connection, error))
             raise
         if options["json"]:
-            self._print_json(as_json(inspection, forecast_migrate(connection, inspection, self.context.budgets)))
+            self._print_json(as_json(inspection, expected))
         elif options["sql"]:
-            self._print_sql(connection, inspection)
+            django.run(lambda: self._print_sql(connection, inspection))
         else:
             self._show(inspection)
             if options["plan"]:
-                self._show_steps(inspection.plan, forecast_migrate(connection, inspection, self.context.budgets))
+                self._show_steps(inspection.plan, expected)
             self._show_notes(inspection)
         if options["check"] and not inspection.in_sync:
             sys.exit(1)
@@ -77,7 +81,8 @@ class Command(ReconcilingCommand):
 
     def _print_sql(self, connection: BaseDatabaseWrapper, inspection: Inspection) -> None:
         settings = script_settings(connection, inspection.server, self.context.budgets)
-        for line in psql_script(runnable_plan(connection, inspection, self.context.budgets), settings):
+        plan = runnable_plan(connection, inspection, self.context.budgets)
+        for line in psql_script(plan, settings):
             self.stdout.write(line)
 
     def _show(self, inspection: Inspection) -> None:
