@@ -24,7 +24,7 @@ class ReportedState:
 
     `superuser` is what is wanted where a superuser migrates: it may not be what hinders other roles. `keeps` are columns, as
     table.column, whose values the remedy converts: all others stay to the letter. `since` is the first version of PostgreSQL
-    that has what the SQL uses.
+    that has what the SQL uses. `is_slow` is for what takes long, or is of a kind that another test has as well.
     """
 
     name: str
@@ -35,6 +35,7 @@ class ReportedState:
     says: str
     keeps: tuple[str, ...]
     since: int
+    is_slow: bool
     sql: str
     sections: Mapping[str, str]
 
@@ -51,6 +52,7 @@ class ReportedState:
             header.get("says", ""),
             _words(header.get("keeps", "")),
             int(header.get("since", "0")),
+            header.get("slow") == "yes" or "hold" in (name.split("\n")[0] for name in sections),
             first,
             dict(section.split("\n", 1) for section in sections),
         )
