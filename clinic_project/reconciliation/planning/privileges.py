@@ -21,6 +21,9 @@ def missing_privileges(repairs: Sequence[Repair], differences: Differences, serv
         elif table is not None and _is_backfilled(name, repairs) and not {"SELECT", "UPDATE"}.isdisjoint(table.lacks):
             # Even an owner may have lost them: REVOKE.
             yield refusals.may_not_write(table, server.role, ("SELECT", "UPDATE"), "values have to be set in its rows")
+        if table is not None and _changes_columns(name, repairs):
+            # What is altered of a column is altered in all tables that inherit it.
+            yield from (refusals.not_owner_of_child(other, table, server.role) for other in table.others_descendants)
     if not server.may_create and (created or _creates_relations(repairs, differences)):
         yield refusals.may_not_create(server)
     for parent in _unreferenceable(differences, changed):
@@ -29,6 +32,10 @@ def missing_privileges(repairs: Sequence[Repair], differences: Differences, serv
 
 def _is_backfilled(name: str, repairs: Sequence[Repair]) -> bool:
     return any(step.backfill is not None for repair in repairs if repair.table == name for step in repair.steps)
+
+
+def _changes_columns(name: str, repairs: Sequence[Repair]) -> bool:
+    return any(repair.table == name and repair.phase in (Phase.COLUMNS, Phase.NOT_NULL) for repair in repairs)
 
 
 def _creates_relations(repairs: Sequence[Repair], differences: Differences) -> bool:

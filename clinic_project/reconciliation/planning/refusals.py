@@ -4,7 +4,7 @@ In the reasons of those that count rows, {rows} and {keys} are placeholders: see
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..comparison.differences import ColumnDifference, ConstraintDifference, Difference, IndexDifference, MissingColumn
 from ..schema.model import (
@@ -168,6 +168,16 @@ def not_owner(table: Table, role: str) -> Refusal:
         f"Run migrate as {table.owner}, or run {statement}, {_AGAIN}",
         (statement,),
         fatal=True,
+    )
+
+
+def not_owner_of_child(child: Table, parent: Table, role: str) -> Refusal:
+    refusal = not_owner(child, role)
+    return replace(
+        refusal,
+        reason=f"expected the owner {role}, found {child.owner}: the table inherits from {parent.name}, of which a column"
+        " must be changed, and PostgreSQL changes it here as well.",
+        remedy=f"As a superuser, run {refusal.statements[0]}, {_AGAIN}",
     )
 
 

@@ -111,6 +111,7 @@ UPDATE_TRIGGERS = """
         SELECT ev_class, rulename, true, ev_enabled, true, '{}' FROM pg_rewrite WHERE ev_type = '2' AND ev_enabled <> 'D'
     )
     SELECT f.root AS table_oid, n.nspname AS schema, c.relname AS relation, f.root <> f.oid AS inherits,
+           pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner)::text AS owner,
            t.name, t.before, t.enabled::text, t.rule, t.columns
     FROM family f
     JOIN pg_class c ON c.oid = f.oid

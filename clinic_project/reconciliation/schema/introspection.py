@@ -175,6 +175,7 @@ class _Reader:
             row["name"]: replace(
                 _table(self.schema, row, columns[oid], indexes[oid], constraints[oid], shadowing),
                 descendants=tuple(dict.fromkeys(_member(each) for each in triggers.get(oid, ()) if each["inherits"])),
+                others_descendants=_others_descendants(triggers.get(oid, ())),
                 update_triggers=tuple(_update_trigger(each) for each in triggers.get(oid, ()) if each["name"]),
             )
             for oid, row in found.items()
@@ -329,6 +330,12 @@ def _table(
 
 def _member(row: Mapping[str, Any]) -> str:
     return identifier(row["schema"], row["relation"])
+
+
+def _others_descendants(rows: Iterable[Mapping[str, Any]]) -> tuple[Table, ...]:
+    found = [row for row in rows if row["inherits"] and not row["owned"]]
+    others = (Table(row["schema"], row["relation"], owner=row["owner"], owned=False) for row in found)
+    return tuple({table.sql_name: table for table in others}.values())
 
 
 def _update_trigger(row: Mapping[str, Any]) -> UpdateTrigger:

@@ -400,11 +400,12 @@ class Table:
     """A table, and what decides how it may be changed.
 
     `rows` is the planner's estimate. `lacks` are those of the privileges SELECT, INSERT and UPDATE that this role lacks.
-    `children` are the tables that inherit from it, `descendants` these and all that inherit from them (quoted names).
-    `update_triggers` are those of the table and of its descendants. `shadowed_by` is the schema of another table of its name
-    that is earlier on the search path. `rows_hidden` is whether row-level security hides rows from this role. `next_keys` is
-    the highest value in the rows plus one, for a primary key whose values a sequence generates. `dependents` are read only
-    where a person may have to alter the table.
+    `children` are the tables that inherit from it, `descendants` these and all that inherit from them (quoted names);
+    `others_descendants` are those of them that this role doesn't own, only with their owners. `update_triggers` are those of
+    the table and of its descendants. `shadowed_by` is the schema of another table of its name that is earlier on the search
+    path. `rows_hidden` is whether row-level security hides rows from this role. `next_keys` is the highest value in the rows
+    plus one, for a primary key whose values a sequence generates. `dependents` are read only where a person may have to
+    alter the table.
     """
 
     schema: str
@@ -425,6 +426,7 @@ class Table:
     rules: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
     descendants: tuple[str, ...] = ()
+    others_descendants: tuple["Table", ...] = ()
     update_triggers: tuple[UpdateTrigger, ...] = ()
     next_keys: Mapping[str, int] = field(default_factory=dict)
     dependents: tuple[Dependent, ...] = ()

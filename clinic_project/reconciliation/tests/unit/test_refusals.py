@@ -20,6 +20,7 @@ WITH_STATEMENTS = [
     refusals.parent_without_key(DECLARED, ["id"]),
     refusals.replica_identity(DECLARED, ITEM),
     refusals.not_owner(DECLARED, 'o"dd'),
+    refusals.not_owner_of_child(DECLARED, DECLARED, 'o"dd'),
     refusals.may_not_create(SERVER),
     refusals.may_not_create(replace(SERVER, schema="oracle", holds_project=False)),
     refusals.may_not_create_temporary(SERVER),
