@@ -60,25 +60,34 @@ ON_SEARCH_PATH = """
     ORDER BY min(p.position)
 """.replace("{search_path}", _SEARCH_PATH)
 
-# What this role may do with the table c. row_security_active() is true only where policies would filter what it sees.
+# What this role may do with the table c.
 _ACCESS = """
     pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner)::text AS owner,
     ARRAY(SELECT privilege FROM unnest('{SELECT,INSERT,UPDATE}'::text[]) AS privilege
-          WHERE c.relkind IN ('r', 'p') AND NOT has_table_privilege(c.oid, privilege)) AS lacks,
-    c.relrowsecurity AND row_security_active(c.oid) AS rows_hidden
+          WHERE c.relkind IN ('r', 'p') AND NOT has_table_privilege(c.oid, privilege)) AS lacks
 """
 
-# Tables as queries find them that name no schema.
+# Tables as queries find them that name no schema. A policy may be there that lets this role see and write all rows.
 ACCESS = """
-    SELECT n.nspname::text AS schema, c.relname::text AS name, {access}
+    SELECT n.nspname::text AS schema, c.relname::text AS name, {access},
+           c.relrowsecurity AND row_security_active(c.oid) AND (
+               EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND NOT p.polpermissive)
+               OR NOT EXISTS (
+                   SELECT FROM pg_policy p
+                   WHERE p.polrelid = c.oid AND p.polcmd = '*' AND pg_get_expr(p.polqual, c.oid) = 'true'
+                     AND coalesce(pg_get_expr(p.polwithcheck, c.oid), 'true') = 'true'
+                     AND EXISTS (SELECT FROM unnest(p.polroles) AS role WHERE role = 0 OR pg_has_role(role, 'USAGE')))
+           ) AS rows_hidden
     FROM unnest(%s::text[]) WITH ORDINALITY AS asked(name, position)
     JOIN pg_class c ON c.oid = to_regclass(quote_ident(asked.name)) AND c.relkind IN ('r', 'p')
     JOIN pg_namespace n ON n.oid = c.relnamespace
     ORDER BY asked.position
 """.replace("{access}", _ACCESS)
 
+# row_security_active() is true only where policies may filter what this role sees.
 RELATIONS = """
     SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, {access},
+           c.relrowsecurity AND row_security_active(c.oid) AS rows_hidden,
            c.relnamespace = {namespace} AS here,
            c.relpersistence <> 'u' AS logged, c.reltuples::bigint AS rows,
            c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'REFERENCES') AS may_reference,
