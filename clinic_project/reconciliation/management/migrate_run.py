@@ -233,7 +233,7 @@ class MigrateRun:
         if self.fake:
             return
         applied = [migration for migration, is_backwards in plan if not is_backwards]
-        if refused := creation_refusals(self.connection, applied):
+        if not self.fake_initial and (refused := creation_refusals(self.connection, applied)):
             self.refused_first += refused
             raise Refused(refused)
         self.repair_recorded(apps, plan)
