@@ -12,6 +12,7 @@ NOT_NULL_VIOLATION = "23502"
 FOREIGN_KEY_VIOLATION = "23503"
 UNIQUE_VIOLATION = "23505"
 CHECK_VIOLATION = "23514"
+RAISE_EXCEPTION = "P0001"  # by a function, a trigger's say
 
 #: The database lacks what a query names: undefined_table, undefined_column, invalid_schema_name.
 SCHEMA_IS_BEHIND = frozenset({"42P01", "42703", "3F000"})
