@@ -48,8 +48,8 @@ from .sqlstates import (
     LOCK_NOT_AVAILABLE,
     QUERY_CANCELED,
     connection_lost,
-    failed_in_function,
     message,
+    raised_by_triggers,
     sqlstate,
 )
 
@@ -212,9 +212,9 @@ def _dry_run_backfill(
     except Error as error:
         if connection_lost(error):
             raise
-        if not failed_in_function(error):
+        if not raised_by_triggers(error):
             return None  # the plan may have yet to create what it sets, or a row is locked
-        return statement_failed(step, ", ".join(repair.names), message(error), sqlstate(error), in_function=True)
+        return statement_failed(step, ", ".join(repair.names), message(error), sqlstate(error), by_triggers=True)
 
 
 def runnable_plan(connection: BaseDatabaseWrapper, inspection: Inspection, budgets: Budgets) -> Plan:

@@ -12,6 +12,7 @@ NOT_NULL_VIOLATION = "23502"
 FOREIGN_KEY_VIOLATION = "23503"
 UNIQUE_VIOLATION = "23505"
 CHECK_VIOLATION = "23514"
+FEATURE_NOT_SUPPORTED = "0A000"
 RAISE_EXCEPTION = "P0001"  # by a function, a trigger's say
 
 #: The database lacks what a query names: undefined_table, undefined_column, invalid_schema_name.
@@ -54,10 +55,14 @@ def failed_at(error: Error) -> tuple[str, str, str]:
     return schema, table, column
 
 
-def failed_in_function(error: Error) -> bool:
-    """Whether a function failed: it has a call stack, and it isn't a constraint that was violated."""
+def raised_by_triggers(error: Error) -> bool:
+    """Whether what a statement fires made it fail: a trigger's function, or a rule that isn't supported in WITH.
+
+    A function has a call stack; a constraint that was violated in one isn't its own failure.
+    """
     diagnostics = getattr(_cause(error), "diag", None)
-    return bool(getattr(diagnostics, "context", None)) and not getattr(diagnostics, "constraint_name", None)
+    in_function = bool(getattr(diagnostics, "context", None)) and not getattr(diagnostics, "constraint_name", None)
+    return in_function or sqlstate(error) == FEATURE_NOT_SUPPORTED
 
 
 def message_with_sqlstate(error: Error) -> str:

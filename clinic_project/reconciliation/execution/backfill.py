@@ -93,6 +93,8 @@ class BackfillRunner:
         2. Change them, and compare each before and after: that shows what triggers do before a row is changed.
         3. Fire the deferred triggers, and look for rows that were changed again: that shows what others do afterwards.
         4. Ask the server's counters whether more rows were changed: that shows what triggers do to other rows and tables.
+
+        The remedy is about all of them: to disable only those of 2 would leave what those of 3 do to a person.
         """
         with self.locks.transaction() as cursor:
             return self._check_batch(cursor, step, backfill, first, end)
@@ -104,18 +106,18 @@ class BackfillRunner:
         (changes_before,) = _fetch(cursor, ROW_CHANGES)
         cursor.execute("SAVEPOINT reconcile_batch")
         filled, changed, old_ctids, new_ctids, columns = _fetch(cursor, backfill.checked_update(ctids))
-        if columns:
-            raise RepairAbandoned(refusals.trigger_changes_rows(step, columns, before=True))
+        again = None
         if changed:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             again = _fetch(cursor, backfill.changed_again(old_ctids, new_ctids))
-            if again is not None:
-                cursor.execute("ROLLBACK TO SAVEPOINT reconcile_batch")
-                columns = self._changed_afterwards(cursor, backfill, *again)
-                raise RepairAbandoned(refusals.trigger_changes_rows(step, columns, before=False))
-        (tables,) = _fetch(cursor, backfill.changed_elsewhere(changes_before, changed))
+        (tables,) = _fetch(cursor, backfill.changed_elsewhere(changes_before, changed if again is None else None))
         if tables:
             raise RepairAbandoned(refusals.trigger_changes_other_rows(step, tables))
+        if columns or again is not None:
+            cursor.execute("ROLLBACK TO SAVEPOINT reconcile_batch")
+            changing = [t for t in backfill.triggers if (columns if t.before else again)]
+            columns = columns if again is None else self._changed_afterwards(cursor, backfill, *again)
+            raise RepairAbandoned(refusals.trigger_changes_rows(step, columns, changing, backfill))
         return found, filled
 
     def _changed_afterwards(self, cursor: Any, backfill: Backfill, ctid: str) -> list[str]:

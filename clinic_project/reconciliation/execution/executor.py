@@ -11,7 +11,7 @@ from ..conf import Budgets, milliseconds
 from ..exceptions import ReconciliationError
 from ..planning import refusals
 from ..planning.plan import Note, Plan, Refusal, Repair, Step, ViolationQuery
-from ..sqlstates import connection_lost, failed_in_function, message, sqlstate
+from ..sqlstates import connection_lost, message, raised_by_triggers, sqlstate
 from .abandonment import AbandonedRepairs, RepairAbandoned, UnblockedRepairs
 from .backfill import BackfillRunner
 from .concurrent_builds import ConcurrentBuildRunner
@@ -150,8 +150,8 @@ class Executor:
             with suppress(Error):
                 if refusal := find_violations(self.connection, query):
                     return refusal
-        names, in_function = ", ".join(repair.names), failed_in_function(error)
-        return refusals.statement_failed(step, names, message(error), sqlstate(error), in_function=in_function)
+        names, by_triggers = ", ".join(repair.names), raised_by_triggers(error)
+        return refusals.statement_failed(step, names, message(error), sqlstate(error), by_triggers=by_triggers)
 
 
 def _violated(step: Step, error: Error) -> ViolationQuery | None:

@@ -364,15 +364,18 @@ class Backfill:
         """
         return query.replace("%", "%%").replace("{before}", "%(before)s")
 
-    def changed_elsewhere(self, before: str, changed: int) -> str:
+    def changed_elsewhere(self, before: str, changed: int | None) -> str:
         """Return the query for the tables in which other rows were changed or deleted than the `changed` ones of the batch.
 
-        `before` is what ROW_CHANGES returned before. Rows that were only inserted don't count: a history, say.
+        `before` is what ROW_CHANGES returned before. Rows that were only inserted don't count: a history, say. Without
+        `changed`, the batch's own table isn't looked at.
         """
+        own = f"{literal(self.table)}::regclass"
+        elsewhere = f"relid <> {own} AND " if changed is None else ""
         return f"""
             SELECT array_agg(format('%I.%I', schemaname, relname) ORDER BY relid) FROM pg_stat_xact_user_tables
-            WHERE n_tup_upd + n_tup_del - coalesce(({literal(before)}::jsonb ->> relid::text)::bigint, 0)
-                  > CASE WHEN relid = {literal(self.table)}::regclass THEN {changed} ELSE 0 END
+            WHERE {elsewhere}n_tup_upd + n_tup_del - coalesce(({literal(before)}::jsonb ->> relid::text)::bigint, 0)
+                  > CASE WHEN relid = {own} THEN {changed or 0} ELSE 0 END
         """
 
     @property

@@ -414,7 +414,7 @@ def _type_remedy(remedy: TypeRemedy) -> str:
             f"The statement drops and creates again what depends on the column: {', '.join(remedy.recreated)}. Where one of"
             " these doesn't hold for the new type, it fails, and nothing is changed: then drop that one, and write it anew."
         )
-    return " ".join([*parts, f"After a backup, run:\n{remedy.statement}\n{_AGAIN[0].upper()}{_AGAIN[1:]}"])
+    return " ".join([*parts, f"After a backup, run:\n{remedy.statement}\n{_AGAIN.capitalize()}"])
 
 
 def renamed_column(table: Table, item: MissingColumn) -> Refusal:
@@ -478,35 +478,42 @@ def nulls_without_default(table: Table, column: Column) -> Refusal:
     )
 
 
-def nulls_kept(table: Table, column: Column) -> Refusal:
-    triggers = [t for t in table.update_triggers if t.before and (not t.columns or column.name in t.columns)]
-    update = f"UPDATE {table.sql_name} SET {{0}} = {column.backfill_value} WHERE {{0}} IS NULL"
-    statements = _without(triggers, update.replace("{0}", identifier(column.name))) if triggers else ()
+def nulls_kept(table: Table, column: Column, backfill: Backfill) -> Refusal:
+    """Refuse NULLs that are there after a backfill: what isn't changed fires no AFTER trigger, so none of them is known."""
+    statements = _without(backfill.triggers, backfill.update) if backfill.triggers else ()
     return Refusal(
         RefusalCode.NULLS_KEPT,
         table.name,
         column.name,
         "{rows} NULL in a column that is declared NOT NULL, and remained so when it was set to its default ({keys}).",
-        f"Set it while the {_named(triggers)} is disabled, which may prevent the change: {_in_order(statements)}"
-        if triggers
+        _set_while_disabled(backfill.triggers, statements)
+        if backfill.triggers
         else f"Find what sets it to NULL again, and stop that, {_AGAIN}",
         statements,
     )
 
 
-def trigger_changes_rows(step: Step, columns: Sequence[str], *, before: bool) -> Refusal:
-    """Refuse a backfill whose UPDATE fires triggers that change the rows otherwise: before it does, or afterwards."""
+def trigger_changes_rows(
+    step: Step, columns: Sequence[str], changing: Sequence[UpdateTrigger], part: Backfill
+) -> Refusal:
+    """Refuse a backfill whose UPDATE fires triggers that change the rows otherwise: those that are `changing`.
+
+    The others of the same `part` were fired as well, and didn't. What wasn't fired isn't known, and is disabled, too.
+    """
     backfill = _backfill(step)
-    triggers = [trigger for trigger in backfill.triggers if trigger.before == before]
+    harmless = [trigger for trigger in part.triggers if trigger not in changing]
+    disabled = [trigger for trigger in backfill.triggers if trigger not in harmless]
+    some = "the" if len(changing) == 1 else "one or more of the"
     changed = f"would change {', '.join(columns)}" if columns else "would change the rows again"
-    statements = _without(triggers, backfill.update)
+    statements = _without(disabled, backfill.update)
+    kept = f" It fires the {_named(harmless)}, which changed nothing else in the first rows." if harmless else ""
     return Refusal(
         RefusalCode.TRIGGER_CHANGES_ROWS,
         step.table,
         unquoted(backfill.column),
-        f"expected that to {step.reason.removesuffix(', in batches')} changes nothing else, found that the"
-        f" {_named(triggers)} {changed}. The batch was rolled back.",
-        f"Set it while that is disabled: {_in_order(statements)}",
+        f"expected that to {step.reason.removesuffix(', in batches')} changes nothing else, found that {some}"
+        f" {_named(changing)} {changed}. The batch was rolled back.",
+        f"{_set_while_disabled(disabled, statements)}{kept}",
         statements,
     )
 
@@ -521,15 +528,17 @@ def trigger_changes_other_rows(step: Step, tables: Sequence[str]) -> Refusal:
         unquoted(backfill.column),
         f"expected that to {step.reason.removesuffix(', in batches')} changes nothing else, found that other rows of"
         f" {', '.join(tables)} would be changed or deleted, by the {_named(backfill.triggers)}. The batch was rolled back.",
-        f"Set it while that is disabled: {_in_order(statements)}",
+        _set_while_disabled(backfill.triggers, statements),
         statements,
     )
 
 
-def _in_order(statements: Sequence[str]) -> str:
+def _set_while_disabled(triggers: Sequence[UpdateTrigger], statements: Sequence[str]) -> str:
+    disabled = "are disabled" if len(triggers) > 1 else "is disabled"
     return (
-        f"{'; '.join(statements)}. Meanwhile it isn't fired for other sessions either, unless you run these in one"
-        f" transaction, which makes writers wait. {_AGAIN.capitalize()}"
+        f"Set it while the {_named(triggers)} {disabled}: {'; '.join(statements)}. What is disabled isn't fired by this"
+        " change, nor meanwhile by other sessions, unless you run these in one transaction, which makes writers wait."
+        f" {_AGAIN.capitalize()}"
     )
 
 
@@ -539,7 +548,7 @@ def _backfill(step: Step) -> Backfill:
 
 
 def _named(triggers: Sequence[UpdateTrigger]) -> str:
-    return ", ".join(f"{'rule' if trigger.rule else 'trigger'} {trigger.name}" for trigger in triggers)
+    return " and ".join(f"{'rule' if trigger.rule else 'trigger'} {trigger.name}" for trigger in triggers)
 
 
 def _without(triggers: Sequence[UpdateTrigger], update: str) -> tuple[str, ...]:
@@ -727,16 +736,13 @@ def locked(step: Step, budget: float, sessions: str) -> Refusal:
     )
 
 
-def statement_failed(step: Step, name: str, message: str, sqlstate: str, *, in_function: bool = False) -> Refusal:
-    """Refuse what a step failed at. With `in_function`, a function did: that of a trigger, if the step fires any."""
+def statement_failed(step: Step, name: str, message: str, sqlstate: str, *, by_triggers: bool = False) -> Refusal:
+    """Refuse what a step failed at. With `by_triggers`, what it fires did, if that is anything."""
     statements: tuple[str, ...] = ()
     remedy = f"Resolve the cause that the message names, {_AGAIN}"
-    if in_function and step.backfill is not None and step.backfill.triggers:
+    if by_triggers and step.backfill is not None and step.backfill.triggers:
         statements = _without(step.backfill.triggers, step.backfill.update)
-        remedy = (
-            "Resolve the cause that the message names, or set it while the"
-            f" {_named(step.backfill.triggers)} is disabled: {_in_order(statements)}"
-        )
+        remedy = _set_while_disabled(step.backfill.triggers, statements)
     return Refusal(
         RefusalCode.STATEMENT_FAILED,
         step.table,

@@ -1,5 +1,6 @@
 """Backfills that others interfere with: later writes, triggers, publications."""
 
+import re
 import threading
 from collections.abc import Callable
 
@@ -238,6 +239,58 @@ class TestState32TriggersThatChangeOtherColumns:
         assert owner.migrate().status == 0
         assert lost_or_changed(database, before, BACKFILLED) == []
         expected.converges(database, keeping=named("stamp", "stamp on stamp", "stamp on public.stamp"))
+
+    @pytest.mark.parametrize(
+        ("triggers", "disabled", "seen"),
+        [
+            pytest.param(stamp("NEW.updated_at = now();"), ["stamp"], ROWS // 3, id="the history sees the change"),
+            pytest.param(
+                (*stamp("NEW.updated_at = now();"), *stamp(AGAIN, timing="AFTER UPDATE", name="again")),
+                ["stamp", "again", "history"],
+                0,
+                id="one that is fired afterwards changes the rows, too",
+            ),
+            pytest.param(
+                (*stamp("RETURN NULL;"), *stamp(AGAIN, timing="AFTER UPDATE", name="again")),
+                ["stamp", "again", "history"],
+                0,
+                id="what is fired afterwards isn't known",
+            ),
+        ],
+    )
+    def test_32_the_remedy_disables_all_that_may_change_the_rows(
+        self, triggers: tuple[str, ...], disabled: list[str], seen: int, database: Database, owner: Database, settings
+    ):
+        settings.RECONCILIATION = {"batch_rows": ROWS}
+        database.execute(*self.NULLABLE)
+        before = fingerprints(database, BACKFILLED)
+        owner.execute(
+            "CREATE TABLE history (id integer)",
+            *triggers,
+            *stamp("INSERT INTO history VALUES (NEW.id);", timing="AFTER UPDATE OF is_deleted", name="history"),
+        )
+        assert owner.migrate().status == 1
+        (refusal,) = refusals_of(owner)
+        assert set(re.findall(r'DISABLE TRIGGER "(\w+)"', refusal["remedy"])) == set(disabled)
+        run_remedies(database, owner)
+        assert owner.migrate().status == 0
+        assert lost_or_changed(database, before, BACKFILLED) == []
+        assert database.value("SELECT count(*) FROM history") == seen
+
+    @pytest.mark.parametrize("action", ["INSTEAD NOTHING", "ALSO INSERT INTO history VALUES (NEW.id)"])
+    def test_32_a_rule_that_no_batch_can_run_with(self, action: str, database: Database, owner: Database):
+        database.execute(*self.NULLABLE)
+        before = fingerprints(database, BACKFILLED)
+        owner.execute(
+            "CREATE TABLE history (id integer)", f"CREATE RULE kept AS ON UPDATE TO medical_records DO {action}"
+        )
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        assert "Traceback" not in outcome.printed
+        assert "rule kept" in outcome.errors
+        run_remedies(database, owner)
+        assert owner.migrate().status == 0
+        assert lost_or_changed(database, before, BACKFILLED) == []
 
     def test_32_others_are_fired_and_see_the_backfill(
         self, database: Database, owner: Database, expected: Expectations

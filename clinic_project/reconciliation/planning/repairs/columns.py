@@ -7,7 +7,20 @@ from dataclasses import replace
 from ...comparison.differences import ColumnDifference, MissingColumn
 from ...schema.model import Column, HelperRole, Table, helper_name, identifier
 from .. import refusals
-from ..plan import Backfill, CountPhrase, Lock, Note, NoteCode, Phase, Plan, PostCheck, Repair, Step, plan_of
+from ..plan import (
+    Backfill,
+    CountPhrase,
+    Lock,
+    Note,
+    NoteCode,
+    Phase,
+    Plan,
+    PostCheck,
+    Repair,
+    Step,
+    ViolationQuery,
+    plan_of,
+)
 from . import violations
 from .steps import alter_table, drop_constraint, validate_constraint
 
@@ -120,15 +133,15 @@ def set_not_null_steps(table: Table, column: Column, backfills: Backfills) -> tu
 
     After an interruption it starts again at 1: the backfill finds nothing to do, and an existing CHECK isn't added again.
     """
-    name, value = identifier(column.name), column.backfill_value
+    name = identifier(column.name)
     helper = helper_name(HelperRole.CHECK, table.name, column.name)
-    nulls = violations.nulls(table, column)
-    steps = [] if value is None else [_backfill(table, column, value, backfills)]
+    steps, nulls = _backfill_and_nulls(table, column, backfills)
+    fill = steps[0] if steps else None
     if table.constraint(helper) is None:
         check = f"ADD CONSTRAINT {identifier(helper)} CHECK ({name} IS NOT NULL) NOT VALID"
         reason = f"add a helper check that rejects new NULLs in {column.name}"
-        steps.append(alter_table(table, reason, check, violations=nulls, check_first=value is None))
-    retry_after = None if value is None else replace(_backfill(table, column, value, backfills), violations=nulls)
+        steps.append(alter_table(table, reason, check, violations=nulls, check_first=fill is None))
+    retry_after = None if fill is None else replace(fill, violations=nulls)
     validate = validate_constraint(table, helper, f"validate that {column.name} has no NULLs", nulls)
     return (
         *steps,
@@ -160,26 +173,29 @@ def _backfill(table: Table, column: Column, value: str, backfills: Backfills) ->
     )
 
 
-def _backfill_if_possible(table: Table, column: Column, backfills: Backfills) -> list[Step]:
+def _backfill_and_nulls(table: Table, column: Column, backfills: Backfills) -> tuple[list[Step], ViolationQuery]:
+    """Return the backfill, if there is a value for it, and the query for the NULLs that are left then."""
     value = column.backfill_value
-    return [] if value is None else [_backfill(table, column, value, backfills)]
+    if value is None:
+        return [], violations.nulls(table, column, None)
+    step = _backfill(table, column, value, backfills)
+    return [step], violations.nulls(table, column, step.backfill)
 
 
 def validate_not_null(table: Table, item: ColumnDifference, backfills: Backfills) -> Plan:
     """Validate a NOT NULL constraint, which can be NOT VALID since PostgreSQL 18."""
     column, name = item.declared, item.actual.not_null_name or ""
-    steps = _backfill_if_possible(table, column, backfills)
-    reason = f"validate that {column.name} has no NULLs"
-    steps.append(validate_constraint(table, name, reason, violations.nulls(table, column)))
+    steps, nulls = _backfill_and_nulls(table, column, backfills)
+    steps.append(validate_constraint(table, name, f"validate that {column.name} has no NULLs", nulls))
     return plan_of(_repair(Phase.NOT_NULL, table, column, *steps))
 
 
 def inherit_not_null(table: Table, item: ColumnDifference, backfills: Backfills) -> Plan:
     column, name = item.declared, item.actual.not_null_name or ""
-    steps = _backfill_if_possible(table, column, backfills)
+    steps, nulls = _backfill_and_nulls(table, column, backfills)
     reason = f"make tables that inherit {column.name} inherit its NOT NULL"
     clause = f"ALTER CONSTRAINT {identifier(name)} INHERIT"
-    steps.append(alter_table(table, reason, clause, violations=violations.nulls(table, column)))
+    steps.append(alter_table(table, reason, clause, violations=nulls))
     return plan_of(_repair(Phase.NOT_NULL, table, column, *steps))
 
 

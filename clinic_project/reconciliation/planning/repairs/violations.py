@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ...schema.model import Column, Constraint, Index, Table, identifier, literal
 from ...sqlstates import CHECK_VIOLATION, FOREIGN_KEY_VIOLATION, NOT_NULL_VIOLATION, UNIQUE_VIOLATION
 from .. import refusals
-from ..plan import CountPhrase, Refusal, RefusedRows, ViolationQuery
+from ..plan import Backfill, CountPhrase, Refusal, RefusedRows, ViolationQuery
 
 #: How many keys a refusal shows, at most.
 MAX_SHOWN_KEYS = 5
@@ -16,15 +16,19 @@ def any_rows(table: Table, refusal: Refusal) -> ViolationQuery:
     return ViolationQuery(sql, refusal, CountPhrase("row", "rows"), (NOT_NULL_VIOLATION,))
 
 
-def nulls(table: Table, column: Column) -> ViolationQuery:
+def nulls(table: Table, column: Column, backfill: Backfill | None) -> ViolationQuery:
+    """Query for the NULLs that make a step fail: where there is a `backfill`, those that are there after it."""
     rows = f"SELECT {_key(table)} AS key FROM {table.sql_name} WHERE {identifier(column.name)} IS NULL"
-    refusal = refusals.nulls_without_default if column.backfill_value is None else refusals.nulls_kept
+    if backfill is None:
+        refusal = refusals.nulls_without_default(table, column)
+    else:
+        refusal = refusals.nulls_kept(table, column, backfill)
     return ViolationQuery(
         _counting(table, rows),
-        refusal(table, column),
+        refusal,
         CountPhrase("row is", "rows are"),
         (NOT_NULL_VIOLATION, CHECK_VIOLATION),
-        after_backfill=column.backfill_value is not None,
+        after_backfill=backfill is not None,
     )
 
 
