@@ -69,8 +69,9 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     builder.refusals += key_generation.unusable_sequences(differences, server.role)
     if note := standby_note(builder.repairs, differences, server):
         builder.notes.append(note)
-    plan = builder.build()
-    return replace(plan, refusals=tuple(in_order(plan.refusals, differences.actual.tables)))
+    plan, tables = builder.build(), differences.actual.tables
+    told = [refusals.told_to_owner(refusal, tables.get(refusal.table)) for refusal in in_order(plan.refusals, tables)]
+    return replace(plan, refusals=tuple(told))
 
 
 def _block_on_ignored(builder: PlanBuilder, differences: Differences) -> None:

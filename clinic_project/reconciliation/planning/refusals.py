@@ -27,10 +27,23 @@ from .plan import Backfill, Refusal, RefusalCode, RefusedRows, Step
 
 _UNDECLARED = "_undeclared"
 _AGAIN = "then run migrate again."
+_BATCHED = ", in batches"
+_AS_CREATOR = "As this role, if it has CREATE on the database, else as a superuser, run"
 
 
 def listed(items: Sequence[Difference]) -> str:
     return "; ".join(f"{item.name}: expected {item.declared_text}, found {item.actual_text}" for item in items) + "."
+
+
+def told_to_owner(refusal: Refusal, table: Table | None) -> Refusal:
+    """Add who may alter the table, if the remedy does and this role may not."""
+    if table is None or table.owned or refusal.code is RefusalCode.NOT_OWNER:
+        return refusal
+    if not any(f"ALTER TABLE {table.sql_name} " in statement for statement in refusal.statements):
+        return refusal
+    return replace(
+        refusal, remedy=f"{refusal.remedy} Only its owner, {table.owner}, or a superuser may alter this table."
+    )
 
 
 # Tables
@@ -55,7 +68,8 @@ def found_elsewhere(name: str, schema: str, elsewhere: TableElsewhere) -> Refusa
         name,
         f"expected the table in the schema {schema}, found it, with rows, in the schema {elsewhere.schema}, which is on the"
         " search path as well. An empty one beside it would hide those rows, or be hidden by it.",
-        f"If it is this project's, run {statement}, {_AGAIN} Else rename it, or take its schema off the search path.",
+        f"If it is this project's, run {statement} as its owner or as a superuser, {_AGAIN} Else rename it, or take its"
+        " schema off the search path.",
         (statement,),
     )
 
@@ -165,7 +179,7 @@ def not_owner(table: Table, role: str) -> Refusal:
         table.name,
         table.name,
         f"expected the owner {role}, found {table.owner}: the table must be changed, and only its owner may do that.",
-        f"Run migrate as {table.owner}, or run {statement}, {_AGAIN}",
+        f"Run migrate as {table.owner}; or, as a superuser, run {statement}, {_AGAIN}",
         (statement,),
         fatal=True,
     )
@@ -193,8 +207,8 @@ def may_not_create(server: Server) -> Refusal:
         if "$user" not in server.path_names:
             statements = (*statements, _set_search_path(server, server.role))
         remedy = (
-            f"Let this role have a schema of its own: run {'; '.join(statements)}; {_AGAIN} If this schema is to be"
-            " the project's, let its owner grant CREATE on it instead."
+            f"Let this role have a schema of its own. {_AS_CREATOR} {'; '.join(statements)}; {_AGAIN} If this schema is to"
+            " be the project's, let its owner grant CREATE on it instead."
         )
     return Refusal(
         RefusalCode.MAY_NOT_CREATE,
@@ -272,7 +286,9 @@ def _schema_remedy(server: Server, homes: Sequence[str]) -> tuple[str, tuple[str
     if server.path_is_fixed and (homes or len(statements) > 1):
         first = identifier(homes[0] if homes else named[0] if named else "public")
         return f"The connection's own options set search_path: put {first} first there, {_AGAIN}", ()
-    return f"Run {'; '.join(statements)}; {_AGAIN}", statements
+    if homes:
+        return f"Run {statements[0]}; {_AGAIN}", statements
+    return f"{_AS_CREATOR} {'; '.join(statements)}; {_AGAIN}", statements
 
 
 def _set_search_path(server: Server, first: str) -> str:
@@ -413,6 +429,7 @@ def _type_remedy(remedy: TypeRemedy) -> str:
         parts.append(
             f"The statement drops and creates again what depends on the column: {', '.join(remedy.recreated)}. Where one of"
             " these doesn't hold for the new type, it fails, and nothing is changed: then drop that one, and write it anew."
+            " If they aren't all of one owner, a superuser has to run it."
         )
     return " ".join([*parts, f"After a backup, run:\n{remedy.statement}\n{_AGAIN.capitalize()}"])
 
@@ -511,7 +528,7 @@ def trigger_changes_rows(
         RefusalCode.TRIGGER_CHANGES_ROWS,
         step.table,
         unquoted(backfill.column),
-        f"expected that to {step.reason.removesuffix(', in batches')} changes nothing else, found that {some}"
+        f"expected that to {step.reason.removesuffix(_BATCHED)} changes nothing else, found that {some}"
         f" {_named(changing)} {changed}. The batch was rolled back.",
         f"{_set_while_disabled(disabled, statements)}{kept}",
         statements,
@@ -534,10 +551,9 @@ def trigger_changes_other_rows(step: Step, tables: Sequence[str]) -> Refusal:
 
 
 def _set_while_disabled(triggers: Sequence[UpdateTrigger], statements: Sequence[str]) -> str:
-    disabled = "are disabled" if len(triggers) > 1 else "is disabled"
     return (
-        f"Set it while the {_named(triggers)} {disabled}: {'; '.join(statements)}. What is disabled isn't fired by this"
-        " change, nor meanwhile by other sessions, unless you run these in one transaction, which makes writers wait."
+        f"Set it with the {_named(triggers)} disabled: {'; '.join(statements)}. What is disabled isn't fired by this change,"
+        " nor meanwhile by other sessions, unless you run these in one transaction, which makes writers wait."
         f" {_AGAIN.capitalize()}"
     )
 
@@ -602,7 +618,8 @@ def other_primary_key(table: Table, item: ConstraintDifference, conflicting: Con
     else:
         what_to_do = (
             f"When the table isn't in use, run:\n{remedy.statement}\nThe found key stays, as a UNIQUE constraint, with what"
-            f" depends on it: drop it once nobody needs it. Then run migrate again."
+            " depends on it: drop it once nobody needs it. If that isn't all of one owner, a superuser has to run it."
+            f" {_AGAIN.capitalize()}"
         )
     return Refusal(
         RefusalCode.OTHER_KEY,
@@ -671,7 +688,7 @@ def free_name(name: str) -> str:
 
 def index_name_taken(table: str, name: str, owner: Relation) -> Refusal:
     of = f" of the table {owner.table}" if owner.table else ""
-    kind = "TYPE" if owner.kind in (RelationKind.COMPOSITE_TYPE, RelationKind.TYPE) else "TABLE"
+    kind = "TYPE" if owner.kind is RelationKind.COMPOSITE_TYPE else "TABLE"
     kind = "INDEX" if owner.table else kind
     statement = f"ALTER {kind} {identifier(owner.schema, name)} RENAME TO {identifier(free_name(name))}"
     return Refusal(
@@ -679,7 +696,7 @@ def index_name_taken(table: str, name: str, owner: Relation) -> Refusal:
         table,
         name,
         f"expected an index or constraint of this name, found {owner.kind.label}{of} of the same name.",
-        f"Rename or drop that one ({statement}), {_AGAIN}",
+        f"Rename or drop that one ({statement}), as its owner or as a superuser, {_AGAIN}",
         (statement,),
     )
 
@@ -701,7 +718,7 @@ def index_in_use(item: IndexDifference, schema: str) -> Refusal:
         item.table,
         item.name,
         f"expected the index {item.declared_text}, found {found}.",
-        f"Rename or drop it ({rename}), {_AGAIN}",
+        f"Rename or drop it ({rename}), as the table's owner or as a superuser, {_AGAIN}",
         (rename,),
     )
 
@@ -779,7 +796,7 @@ def not_comparable(database: str, found: str) -> Refusal:
         database,
         database,
         f"expected to read the schema, found: {found}",
-        f"Resolve the cause that the message names, {_AGAIN}",
+        f"Nothing was changed. Resolve the cause that the message names, {_AGAIN}",
         fatal=True,
     )
 

@@ -345,7 +345,7 @@ DEPENDENTS = """
         FROM asked w
         JOIN pg_constraint k ON k.conrelid = w.oid AND k.contype IN ('p', 'u')
         JOIN pg_depend d ON d.refclassid = 'pg_constraint'::regclass AND d.refobjid = k.oid
-        WHERE d.classid = 'pg_rewrite'::regclass
+        WHERE d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)
         UNION
         SELECT w.oid, NULL, k.conname::text, 'pg_constraint'::regclass, f.oid
         FROM asked w

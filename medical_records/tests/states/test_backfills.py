@@ -18,10 +18,10 @@ from clinic_project.reconciliation.tests.support.interruptions import (
     recorded_statements,
     session_ended,
 )
+from clinic_project.reconciliation.tests.support.remedies import refusals_of, run_remedies
 
 from .damages import BACKFILLED
 from .outcomes import Expectations
-from .remedies import refusals_of, run_remedies
 from .rows import ROWS
 
 

@@ -10,9 +10,9 @@ from clinic_project.reconciliation.conf import Budgets
 from clinic_project.reconciliation.pipeline import forecast
 from clinic_project.reconciliation.tests.support.catalog import foreign_key
 from clinic_project.reconciliation.tests.support.databases import Database, default_connection_to
+from clinic_project.reconciliation.tests.support.remedies import refusals_of, run_remedies, told_everywhere
 
 from .damages import SMALL_DAMAGE
-from .remedies import refusals_of, run_remedies, told_everywhere
 
 Refused = set[tuple[str, str]]
 

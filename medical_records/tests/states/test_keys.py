@@ -4,9 +4,9 @@ import pytest
 
 from clinic_project.reconciliation.tests.support.catalog import named, object_ids
 from clinic_project.reconciliation.tests.support.databases import Database
+from clinic_project.reconciliation.tests.support.remedies import refusals_of, run_remedies
 
 from .outcomes import Expectations
-from .remedies import refusals_of, run_remedies
 from .rows import ROWS
 from .tables import TABLES
 

@@ -4,10 +4,10 @@ import pytest
 
 from clinic_project.reconciliation.tests.support.catalog import foreign_key, read_catalog
 from clinic_project.reconciliation.tests.support.databases import Database
+from clinic_project.reconciliation.tests.support.remedies import run_remedies
 
 from .damages import BACKFILLED, SMALL_DAMAGE
 from .outcomes import Expectations
-from .remedies import run_remedies
 from .tables import TABLES
 
 

@@ -4,9 +4,9 @@ import pytest
 
 from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.support.remedies import refusals_of, run_remedies
 
 from .outcomes import Expectations
-from .remedies import refusals_of, run_remedies
 
 
 class TestState33RenamedColumns:

@@ -11,8 +11,8 @@ from psycopg2 import errors
 
 from clinic_project.reconciliation.tests.support.databases import Database, Outcome, create_database, drop_database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.support.remedies import run_remedies
 
-from .remedies import run_remedies
 from .reported_states import ReportedState, reported_states
 
 ROLE, PASSWORD = "clinic", "only for tests"

@@ -5,10 +5,10 @@ import pytest
 from clinic_project.reconciliation.tests.support.catalog import foreign_key
 from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.support.remedies import run_remedies
 
 from .damages import BACKFILLED, SMALL_DAMAGE
 from .outcomes import Expectations
-from .remedies import run_remedies
 
 
 class TestState20RowSecurity:

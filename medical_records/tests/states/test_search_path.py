@@ -9,10 +9,10 @@ import pytest
 from clinic_project.reconciliation.tests.support.catalog import read_catalog
 from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.support.remedies import refusals_of, run_remedies, told_everywhere
 
 from .damages import SMALL_DAMAGE
 from .outcomes import Expectations
-from .remedies import refusals_of, run_remedies, told_everywhere
 from .rows import ROWS
 from .tables import TABLES
 

@@ -17,6 +17,7 @@ import pytest
 from psycopg2 import errors
 
 from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, Outcome
+from clinic_project.reconciliation.tests.support.remedies import has_met, tries
 
 pytestmark = pytest.mark.slow
 
@@ -213,12 +214,15 @@ def test_a_logical_subscriber_is_no_standby(pair: Pair):
     assert pair.run(PRIMARY, "manage.py", "migrate").status == 0
 
 
+@tries("a standby")
 def test_the_standby_itself_is_refused_and_not_ready(pair: Pair):
     for command in (("migrate",), ("reconcile", "--check"), ("reconcile", "--json")):
         outcome = pair.run(STANDBY, "manage.py", *command)
         assert outcome.status == 1
         assert "found a read-only standby" in outcome.errors
+    has_met("a standby", json.loads(outcome.output)["refusals"])
     answer = pair.run(STANDBY, "-c", READYZ).output
     assert answer.startswith("503")
     assert "read-only standby" in answer
+    assert pair.run(PRIMARY, "manage.py", "migrate").status == 0
     assert pair.run(PRIMARY, "-c", READYZ).output.startswith('200 {"status": "ready", "degraded": false')

@@ -2,91 +2,103 @@
 
 import json
 
-import pytest
-
 from ..support.catalog import Catalog
 from ..support.databases import Database
-from ..support.fingerprints import fingerprints, lost_or_changed
 from ..support.idempotence import assert_changes_nothing
+from ..support.remedies import Remedy, each_remedy, try_remedy
 from .test_repairs import is_declared
 
 GENERATED = "ALTER TABLE testapp_animal DROP search, ADD search varchar(120)"
 
-#: The damage, the code of the refusal, and the columns that the remedy converts.
-REMEDIES: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
-    "a constraint that needs a lock": (
-        ("ALTER TABLE testapp_animal DROP CONSTRAINT animal_exclusion",),
-        "constraint-needs-lock",
-        (),
+#: Gives the foreign keys names that don't depend on Django's digests.
+SHORT_NAMES = """
+    DO $$ DECLARE key record; BEGIN
+        FOR key IN SELECT conrelid::regclass AS table, conname, a.attname FROM pg_constraint
+                   JOIN pg_attribute a ON a.attrelid = conrelid AND a.attnum = conkey[1]
+                   WHERE contype = 'f' AND confrelid = 'testapp_animal'::regclass LOOP
+            EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', key.table, key.conname,
+                           replace(key.attname, '_id', ''));
+        END LOOP;
+    END $$
+"""
+
+REMEDIES = {
+    "a constraint that needs a lock": Remedy(
+        ("ALTER TABLE testapp_animal DROP CONSTRAINT animal_exclusion",), "a constraint that needs a lock"
     ),
-    "a constraint that another one has the name of": (
+    "a constraint that another one has the name of": Remedy(
         (
             "ALTER TABLE testapp_animal DROP CONSTRAINT animal_exclusion",
             "ALTER TABLE testapp_animal ADD CONSTRAINT animal_exclusion CHECK (id > 0)",
         ),
-        "other-key",
-        (),
+        "a constraint of another kind",
     ),
-    "a missing generated column": (("ALTER TABLE testapp_animal DROP search",), "column-needs-rewrite", ("search",)),
-    "another expression": ((f"{GENERATED} GENERATED ALWAYS AS (upper(species)) STORED",), "column-type", ("search",)),
-    "an ordinary column": (
+    "rows that break a check": Remedy(
+        (
+            "ALTER TABLE testapp_animal DROP CONSTRAINT animal_weight",
+            "UPDATE testapp_animal SET weight = -weight WHERE id = 4",
+        ),
+        "rows that break a check",
+        person=("UPDATE testapp_animal SET weight = -weight WHERE id = 4",),
+        says=("Correct these rows",),
+    ),
+    "a missing generated column": Remedy(
+        ("ALTER TABLE testapp_animal DROP search",), "a column that rewrites", converted=("testapp_animal.search",)
+    ),
+    "another expression": Remedy(
+        (f"{GENERATED} GENERATED ALWAYS AS (upper(species)) STORED",), "a type", converted=("testapp_animal.search",)
+    ),
+    "an ordinary column": Remedy(
         (f"{GENERATED} NOT NULL DEFAULT 'x'", "CREATE VIEW searched AS SELECT search FROM testapp_animal"),
-        "column-type",
-        ("search",),
+        "a type, and what depends on it",
+        converted=("testapp_animal.search",),
     ),
-    "a generated column reads another type": (
+    "a generated column reads another type": Remedy(
         (
             "DROP INDEX animal_pattern, animal_expression, animal_partial",
             "ALTER TABLE testapp_animal DROP search",
             "ALTER TABLE testapp_animal ALTER species TYPE text",
             "ALTER TABLE testapp_animal ADD search varchar(120) GENERATED ALWAYS AS (lower(species)) STORED",
         ),
-        "column-type",
-        ("search",),
+        "a type",
+        converted=("testapp_animal.search",),
     ),
-    "an array as text": (
+    "an array as text": Remedy(
         (
             "DROP INDEX animal_tags",
             "ALTER TABLE testapp_animal ALTER tags DROP DEFAULT, ALTER tags TYPE text",
             "ALTER TABLE testapp_animal ALTER tags SET DEFAULT '{}'",
         ),
-        "column-type",
-        (),
+        "a type",
     ),
-    "an array of longer texts": (
-        ("ALTER TABLE testapp_animal ALTER tags DROP DEFAULT, ALTER tags TYPE text[]",),
-        "column-type",
-        (),
+    "an array of longer texts": Remedy(
+        ("ALTER TABLE testapp_animal ALTER tags DROP DEFAULT, ALTER tags TYPE text[]",), "a type"
     ),
-    "JSON as text with an index of its own": (
+    "JSON as text with an index of its own": Remedy(
         (
             "DROP INDEX animal_facts",
             "ALTER TABLE testapp_animal ALTER facts DROP DEFAULT, ALTER facts TYPE text",
             "CREATE INDEX animal_facts ON testapp_animal (facts text_pattern_ops)",
         ),
-        "column-type",
-        (),
+        "a type, in several steps",
     ),
-    "a key of texts": (("ALTER TABLE testapp_animal ALTER ring TYPE varchar(36)",), "column-type", ()),
-    "numbers of more digits": (
-        ("ALTER TABLE testapp_animal ALTER weight TYPE numeric(12,5)",),
-        "column-type",
-        ("weight",),
+    "a key of texts": Remedy(("ALTER TABLE testapp_animal ALTER ring TYPE varchar(36)",), "a type"),
+    "numbers of more digits": Remedy(
+        ("ALTER TABLE testapp_animal ALTER weight TYPE numeric(12,5)",), "a type", converted=("testapp_animal.weight",)
     ),
-    "numbers as floats": (
+    "numbers as floats": Remedy(
         ("ALTER TABLE testapp_animal ALTER weight TYPE double precision",),
-        "column-type",
-        ("weight",),
+        "a type",
+        converted=("testapp_animal.weight",),
     ),
-    "quoted names": (
+    "quoted names": Remedy(
         (
             """ALTER TABLE "Gehege im Süden" ALTER "Käfig's Name" TYPE text""",
             """CREATE VIEW "Käfig's" AS SELECT "Käfig's Name" FROM "Gehege im Süden" """,
         ),
-        "column-type",
-        (),
+        "a type, and what depends on it",
     ),
-    "both ends of foreign keys are text": (
+    "both ends of foreign keys are text": Remedy(
         (
             *(
                 f'ALTER TABLE {table} DROP CONSTRAINT "{name}"'
@@ -103,44 +115,16 @@ REMEDIES: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
             "ALTER TABLE testapp_animal ADD CONSTRAINT mother FOREIGN KEY (mother_id) REFERENCES testapp_animal",
             "ALTER TABLE testapp_visit ADD CONSTRAINT animal FOREIGN KEY (animal_id) REFERENCES testapp_animal",
         ),
-        "column-type",
-        (),
+        "a type",
+        prepared=(SHORT_NAMES,),
     ),
 }
 
-#: Gives the foreign keys names that don't depend on Django's digests.
-SHORT_NAMES = """
-    DO $$ DECLARE key record; BEGIN
-        FOR key IN SELECT conrelid::regclass AS table, conname, a.attname FROM pg_constraint
-                   JOIN pg_attribute a ON a.attrelid = conrelid AND a.attnum = conkey[1]
-                   WHERE contype = 'f' AND confrelid = 'testapp_animal'::regclass LOOP
-            EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', key.table, key.conname,
-                           replace(key.attname, '_id', ''));
-        END LOOP;
-    END $$
-"""
 
-
-@pytest.mark.parametrize("name", REMEDIES)
-def test_remedy(name: str, database: Database, declared: Catalog):
-    damage, code, converted = REMEDIES[name]
-    ignored = {f"testapp_animal.{column}": None for column in converted}
-    if "foreign keys" in name:
-        database.execute(SHORT_NAMES)
-    database.execute(*damage)
-    before = fingerprints(database, ignored)
-    outcome = database.migrate("testapp")
-    assert outcome.status == 1, outcome.printed
-    assert f"[{code}]" in outcome.printed, outcome.printed
-    for _ in range(3):
-        for refusal in json.loads(database.manage("reconcile", "--json").output)["refusals"]:
-            database.execute(*refusal["statements"])
-        outcome = database.migrate("testapp")
-        if outcome.status == 0:
-            break
-    assert outcome.status == 0, outcome.printed
+@each_remedy(REMEDIES)
+def test_remedy(remedy: Remedy, database: Database, declared: Catalog):
+    try_remedy(remedy, database, database, "testapp")
     is_declared(database, declared, lambda key: "_before" in key.name or "_undeclared" in key.name)
-    assert lost_or_changed(database, before, ignored) == []
     assert_changes_nothing(database, "testapp")
 
 

@@ -51,10 +51,24 @@ def lost_or_changed(database: Database, before: Fingerprints, backfilled: Backfi
     sentences = []
     with database.cursor() as cursor:
         for table, old in before.items():
-            new = _fingerprint(cursor, table, old.columns, backfilled)
+            new = _fingerprint(cursor, _moved(cursor, table), old.columns, backfilled)
             if new != old:
                 sentences.append(f"{table.sql_name}: {old.rows} rows became {new.rows}, or their values changed")
     return sentences
+
+
+def _moved(cursor: Any, table: Table) -> Table:
+    """Return the table as it is now: it may have been moved to another schema."""
+    cursor.execute("SELECT to_regclass(%s) IS NULL", [table.sql_name])
+    if cursor.fetchone() == (True,):
+        cursor.execute(
+            "SELECT format('%%s.%%I', relnamespace::regnamespace, relname) FROM pg_class"
+            " WHERE relname = %s AND relkind = 'r'",
+            [table.name],
+        )
+        for (sql_name,) in cursor.fetchall():
+            return Table(table.name, sql_name)
+    return table
 
 
 def nulls_left(database: Database, backfilled: Backfilled) -> list[str]:
