@@ -28,7 +28,7 @@ from .pipeline import Forecast, Inspection, forecast, inspect, read_declared
 from .planning import refusals
 from .planning.plan import Note, NoteCode, Refusal, RefusalCode
 from .schema.introspection import read_server
-from .schema.model import ObjectReference, Schema, Server, literal
+from .schema.model import ObjectReference, Schema, Server, literal, truncated
 from .sqlstates import SCHEMA_IS_BEHIND, sqlstate
 
 #: An app's label and the name of one of its migrations.
@@ -185,7 +185,7 @@ def _pending_apps_with_tables(connection: BaseDatabaseWrapper, loader: Migration
     """Return the labels of the apps with pending migrations that can't be run again, and with tables."""
     pending = {migration.app_label for migration in _pending(loader)} - labels_with_reconcile_schema()
     tables = {
-        model._meta.db_table: label
+        truncated(model._meta.db_table): label
         for label in pending
         for model in apps.get_app_config(label).get_models(include_auto_created=True)
         if model._meta.can_migrate(connection) and router.allow_migrate_model(connection.alias, model)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from ..comparison.differences import ColumnDifference, ConstraintDifference, Difference, IndexDifference, MissingColumn
 from ..schema.model import (
-    MAX_NAME_LENGTH,
     Column,
     Constraint,
     Relation,
@@ -18,8 +17,8 @@ from ..schema.model import (
     TableElsewhere,
     UpdateTrigger,
     identifier,
-    truncated,
     unquoted,
+    with_suffix,
 )
 from ..schema.model import Sequence as KeySequence
 from ..sqlstates import NOT_NULL_VIOLATION
@@ -683,7 +682,7 @@ def check_violations(table: Table, constraint: Constraint, expression: str) -> R
 
 def free_name(name: str) -> str:
     """Return another name for what has a declared one."""
-    return truncated(name[: MAX_NAME_LENGTH - len(_UNDECLARED)] + _UNDECLARED)
+    return with_suffix(name, _UNDECLARED)
 
 
 def index_name_taken(table: str, name: str, owner: Relation) -> Refusal:

@@ -53,6 +53,11 @@ def truncated(name: str) -> str:
     return name.encode()[:MAX_NAME_LENGTH].decode(errors="ignore")
 
 
+def with_suffix(name: str, suffix: str) -> str:
+    """Return `name`, shortened where that is necessary, and the suffix."""
+    return name.encode()[: MAX_NAME_LENGTH - len(suffix.encode())].decode(errors="ignore") + suffix
+
+
 class ObjectReference(NamedTuple):
     """An object by its table and its name. A table itself has its own name as both."""
 

@@ -5,7 +5,7 @@ known, so the refusal's statement drops them, alters the column and creates them
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...comparison.differences import ColumnDifference
@@ -20,7 +20,7 @@ from ...schema.model import (
     Table,
     helper_name,
     identifier,
-    truncated,
+    with_suffix,
 )
 from .. import refusals
 from ..plan import Phase, Plan, Refusal, Repair, plan_of
@@ -140,15 +140,37 @@ class _Change:
         for column in self._generated_from_it:
             if column.name not in declared_columns or not declared_columns[column.name].generated:
                 yield f"generated column {column.name}"
+        yield from self._lost_with_columns()
         if self._changes_family:
             yield from self._incompatible_with_type()
+
+    def _lost_with_columns(self) -> Iterator[str]:
+        """Yield the undeclared indexes and constraints of the columns that are dropped and added again."""
+        added_again = {column.name for column in self._generated_from_it}
+        if any(f"DROP COLUMN {self.name}" in statement for statement in self._alter(Conversion(self.name))):
+            added_again.add(self.column.name)
+        for constraint in self.table.constraints:
+            if not added_again.isdisjoint(constraint.columns) and not self._is_declared(constraint):
+                yield f"constraint {constraint.name} ({constraint.sql})"
+        for index in self.table.indexes:
+            if index.constraint is None and not added_again.isdisjoint(index.columns) and not self._is_declared(index):
+                yield f"index {index.name} ({index.sql})"
+        for dependent in self.table.dependents:
+            if dependent.foreign_key is not None and not added_again.isdisjoint(dependent.columns):
+                yield dependent.name
+
+    def _is_declared(self, item: Constraint | Index) -> bool:
+        """Whether migrate adds it again, under its declared name."""
+        declared: Sequence[Constraint | Index]
+        declared = self._declared_table.constraints if isinstance(item, Constraint) else self._declared_table.indexes
+        return any(other.name == item.name or other.signature == item.signature for other in declared)
 
     def _incompatible_with_type(self) -> Iterator[str]:
         for constraint in self._incompatible_constraints():
             if not self._is_replaceable(constraint):
                 yield f"constraint {constraint.name} ({constraint.sql})"
         for index in self._incompatible_indexes():
-            if self._declared_table.index(index.name) is None:
+            if not self._is_declared(index):
                 yield f"index {index.name} ({index.sql})"
         for dependent in self._foreign_keys_to_it():
             table = self.declared.tables.get(dependent.relation)
@@ -173,8 +195,7 @@ class _Change:
 
     def _is_replaceable(self, constraint: Constraint) -> bool:
         """Whether migrate adds it again, or a boolean can't break it."""
-        declared = self._declared_table.constraints
-        if any(other.name == constraint.name or other.signature == constraint.signature for other in declared):
+        if self._is_declared(constraint):
             return True
         return self.column.type == "boolean" and _allows_0_and_1(constraint, self.column.name)
 
@@ -256,8 +277,18 @@ class _Change:
             collate = f" COLLATE {declared.collation}" if declared.collation else ""
             using = "" if converted.expression == self.name else f" USING {converted.expression}"
             yield f"{alter} TYPE {declared.type}{collate}{using}"
-        if declared.default is not None:
-            yield f"{alter} SET DEFAULT {declared.default}"
+        default = declared.default if keeps_generator else self._default
+        if default is not None:
+            yield f"{alter} SET DEFAULT {default}"
+
+    @property
+    def _default(self) -> str | None:
+        """Return the declared default, or else the present one, converted, where a migration's own SQL may have set it."""
+        declared, actual = self.column, self.item.actual
+        if declared.default is not None or actual.default is None or not declared.may_be_stricter:
+            return declared.default
+        converted = conversion(declared, actual, self.version, f"({actual.default})")
+        return None if converted is None else converted.expression
 
     def _store_values(self) -> list[str]:
         """Make a virtual generated column an ordinary one: its values are stored by a column that is generated alike."""
@@ -288,8 +319,8 @@ class _Change:
 
     @property
     def _kept_name(self) -> str:
-        name = truncated(f"{self.column.name[:50]}_before")
-        return name if name not in self.table.columns else truncated(f"{self.column.name[:50]}_before_too")
+        name = with_suffix(self.column.name, "_before")
+        return name if name not in self.table.columns else with_suffix(self.column.name, "_before_too")
 
     @property
     def _kept_column_hint(self) -> str:

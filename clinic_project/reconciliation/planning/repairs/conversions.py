@@ -18,18 +18,18 @@ _TIMESTAMP, _TIMESTAMPTZ = "timestamp without time zone", "timestamp with time z
 _TIME = "time without time zone"
 _TIMES = (_TIMESTAMP, _TIMESTAMPTZ, _TIME, "time with time zone", "interval")
 
-#: pg_input_is_valid() is since PostgreSQL 16.
+#: pg_input_is_valid() is since PostgreSQL 16. On older servers, a query creates what stands for it, in its own transaction.
 _INPUT_IS_VALID = 160000
-
-#: What a text has to match to be read as a type, about: for counting, where pg_input_is_valid() isn't there.
-_PATTERNS = {
-    **dict.fromkeys(_INTEGERS, r"^\s*[-+]?\d+\s*$"),
-    **dict.fromkeys((*_FLOATS, "numeric"), r"^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$"),
-    "boolean": r"^\s*(t(rue)?|f(alse)?|y(es)?|no?|on|off|0|1)\s*$",
-    "uuid": r"^\{?([0-9a-f]{4}-?){8}\}?$",
-    "date": r"^\s*\d{4}-\d\d?-\d\d?",
-    _TIMESTAMPTZ: r"^\s*\d{4}-\d\d?-\d\d?",
-}
+OWN_INPUT_IS_VALID = "pg_temp.reconcile_input_is_valid"
+CREATE_INPUT_IS_VALID = f"""
+    CREATE FUNCTION {OWN_INPUT_IS_VALID}(value text, type text) RETURNS boolean LANGUAGE plpgsql STRICT AS $$
+    BEGIN
+        EXECUTE format('SELECT %L::%s', value, type);
+        RETURN true;
+    EXCEPTION WHEN data_exception THEN
+        RETURN false;
+    END $$
+"""
 
 _UTC = "The values are taken to be in UTC: replace 'UTC' if they are in another zone."
 _DUPLICATE_KEYS = "Of a key that an object has twice, jsonb keeps the last value."
@@ -71,32 +71,29 @@ class _Request:
     def parsed(self, *, guard: str = "", misfit: str = "", assumption: str = "") -> Conversion:
         """Read the text as the new type; where `guard` is given, only if it is true, else fail."""
         cast = f"{self.text}::{self.after}"
-        invalid = self._invalid()
         if guard:
             cast = f"CASE WHEN {guard} THEN {cast} ELSE {self._failure()} END"
-        parts = [part for part in (invalid, misfit) if part]
-        return Conversion(
-            cast, f"CASE {' '.join(f'WHEN {p} THEN true' for p in parts)} END" if parts else None, assumption
-        )
+        is_valid = "pg_input_is_valid" if self.version >= _INPUT_IS_VALID else OWN_INPUT_IS_VALID
+        invalid = f"NOT {is_valid}({self.text}, {literal(self.after)})"
+        # A CASE, since the other condition may fail for a text that isn't valid.
+        conditions = " ".join(f"WHEN {condition} THEN true" for condition in (invalid, misfit) if condition)
+        return Conversion(cast, f"CASE {conditions} END", assumption)
 
     def guarded(self, value: str, fits: str) -> Conversion:
         """Return the value where it fits, else fail."""
         return Conversion(f"CASE WHEN {fits} THEN {value} ELSE {self._failure()} END", f"NOT ({fits})")
-
-    def _invalid(self) -> str | None:
-        if self.version >= _INPUT_IS_VALID:
-            return f"NOT pg_input_is_valid({self.text}, {literal(self.after)})"
-        pattern = _PATTERNS.get(self.after)
-        return f"{self.text} !~* {literal(pattern)}" if pattern else None
 
     def _failure(self) -> str:
         """An expression that fails where it is evaluated, without showing the value; it isn't constant, so not before."""
         return f"('a value does not fit' || left({self.text}, 0))::{self.after}"
 
 
-def conversion(declared: Column, actual: Column, version: int) -> Conversion | None:
-    """Return how to convert the column's values on a server of this version; None if there is no safe way."""
-    name = identifier(declared.name)
+def conversion(declared: Column, actual: Column, version: int, value: str = "") -> Conversion | None:
+    """Return how to convert the column's values, or an SQL `value` of its type, on a server of this version.
+
+    None if there is no safe way.
+    """
+    name = value or identifier(declared.name)
     if actual.type == declared.type:
         return Conversion(name)
     before, after = base_type(actual.type), base_type(declared.type)

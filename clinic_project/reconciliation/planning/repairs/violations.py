@@ -6,6 +6,7 @@ from ...schema.model import Column, Constraint, Index, Table, identifier, litera
 from ...sqlstates import CHECK_VIOLATION, FOREIGN_KEY_VIOLATION, NOT_NULL_VIOLATION, UNIQUE_VIOLATION
 from .. import refusals
 from ..plan import Backfill, CountPhrase, Refusal, RefusedRows, ViolationQuery
+from .conversions import CREATE_INPUT_IS_VALID, OWN_INPUT_IS_VALID
 
 #: How many keys a refusal shows, at most.
 MAX_SHOWN_KEYS = 5
@@ -35,7 +36,8 @@ def nulls(table: Table, column: Column, backfill: Backfill | None) -> ViolationQ
 def misfits(table: Table, condition: str) -> RefusedRows:
     """Count the values that can't be converted to the declared type."""
     rows = f"SELECT {_key(table)} AS key FROM {table.sql_name} WHERE {condition}"
-    return RefusedRows(_counting(table, rows), CountPhrase("value doesn't fit", "values don't fit"))
+    create = f"{CREATE_INPUT_IS_VALID}; " if OWN_INPUT_IS_VALID in condition else ""
+    return RefusedRows(create + _counting(table, rows), CountPhrase("value doesn't fit", "values don't fit"))
 
 
 _OCCURS = CountPhrase("value occurs", "values occur")

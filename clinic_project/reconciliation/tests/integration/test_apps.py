@@ -3,15 +3,19 @@
 from collections.abc import Iterator
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.test import modify_settings, override_settings
 
 from ...checks import check_setting
-from ...migration_history import reconciled_labels
+from ...migration_history import _pending_apps_with_tables, reconciled_labels
 from ..support.catalog import read_catalog
-from ..support.databases import Database, create_database, drop_database
+from ..support.databases import Database, create_database, default_connection_to, drop_database
 from ..support.fingerprints import fingerprints, lost_or_changed
 from ..support.idempotence import assert_changes_nothing
+from ..support.remedies import Remedy, try_remedy
 
 TABLES = ("oddities_note", "oddities_tag", "oddities_tag_notes", "oddities_totals", "legacy_rows")
 
@@ -142,6 +146,29 @@ def test_its_migrations_are_recorded_and_not_run_again(lost: str, database: Data
     assert read_catalog(database, TABLES) == before
     assert database.value("SELECT count(*) FROM django_migrations WHERE app = 'oddities'") == 3
     assert database.value("SELECT count(*) FROM oddities_runs") == 1
+
+
+def test_a_remedy_keeps_the_default_that_its_own_sql_set(database: Database):
+    """The model declares none, and the column is of another type."""
+    remedy = Remedy(
+        ("DROP VIEW oddities_titles", "ALTER TABLE oddities_note ALTER title TYPE text"),
+        "a type",
+    )
+    try_remedy(remedy, database, database)
+    assert database.value("INSERT INTO oddities_note (body, stars) VALUES ('', 1) RETURNING title") == "untitled"
+
+
+def test_a_table_of_a_long_name_shows_that_migrations_were_run(database: Database, monkeypatch: pytest.MonkeyPatch):
+    """PostgreSQL has shortened the name."""
+    note = apps.get_model("oddities", "note")
+    monkeypatch.setattr(note._meta, "db_table", "oddities_" + "é" * 40)
+    database.execute(
+        "DELETE FROM django_migrations WHERE app = 'oddities'",
+        "DROP TABLE oddities_tag_notes, oddities_tag",
+        f"ALTER TABLE oddities_note RENAME TO {note._meta.db_table}",
+    )
+    with default_connection_to(database):
+        assert _pending_apps_with_tables(connection, MigrationLoader(connection)) == ["oddities"]
 
 
 def test_a_pending_migration_is_djangos_though_what_is_recorded_is_damaged(database: Database):

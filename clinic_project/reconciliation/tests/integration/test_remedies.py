@@ -63,6 +63,30 @@ REMEDIES = {
         "a type",
         converted=("testapp_animal.search",),
     ),
+    "what nobody would create again on a generated column": Remedy(
+        (
+            "DROP INDEX animal_pattern, animal_expression, animal_partial",
+            "ALTER TABLE testapp_animal DROP search",
+            "ALTER TABLE testapp_animal ALTER species TYPE text",
+            "ALTER TABLE testapp_animal ADD search varchar(120) GENERATED ALWAYS AS (lower(species)) STORED",
+            "CREATE INDEX theirs ON testapp_animal (search)",
+            "ALTER TABLE testapp_animal ADD CONSTRAINT short CHECK (length(search) < 90)",
+        ),
+        "a type, and something in the way",
+        converted=("testapp_animal.search",),
+        person=("DROP INDEX theirs", "ALTER TABLE testapp_animal DROP CONSTRAINT short"),
+        says=("constraint short (", "index theirs ("),
+    ),
+    "an index on a column that has to be generated anew": Remedy(
+        (
+            f"{GENERATED.replace('120', '100')} GENERATED ALWAYS AS (upper(species)) STORED",
+            "CREATE INDEX theirs ON testapp_animal (search)",
+        ),
+        "a type, and something in the way",
+        converted=("testapp_animal.search",),
+        person=("DROP INDEX theirs",),
+        says=("index theirs (",),
+    ),
     "an array as text": Remedy(
         (
             "DROP INDEX animal_tags",

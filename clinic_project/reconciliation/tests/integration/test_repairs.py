@@ -108,6 +108,22 @@ class TestIndexes:
         converges(database, declared)
         assert object_ids(database, [name]) == before
 
+    @pytest.mark.parametrize("index", ["animal_partial", "animal_brin"])
+    def test_the_order_of_cluster_that_the_declared_index_cant_have(
+        self, index: str, database: Database, declared: Catalog
+    ):
+        """CLUSTER orders by no partial index, and by no BRIN."""
+        database.execute(
+            f"DROP INDEX {index}",
+            f"CREATE INDEX {index} ON testapp_animal (weight)",
+            f"ALTER TABLE testapp_animal CLUSTER ON {index}",
+        )
+        text = f"testapp_animal.{index}: CLUSTER ordered the table by the index of this name that is replaced"
+        assert text in database.manage("reconcile", "--plan").output
+        outcome = converges(database, declared)
+        assert text in outcome.printed
+        assert database.value("SELECT count(*) FROM pg_index WHERE indisclustered") == 0
+
     def test_the_twin_for_like(self, database: Database, declared: Catalog):
         """Django makes two indexes for a text column. Neither is mistaken for the other."""
         twins = [name for (name,) in database.rows(_TWINS)]

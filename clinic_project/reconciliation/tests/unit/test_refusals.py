@@ -6,6 +6,7 @@ import pytest
 
 from ...planning import refusals
 from ...planning.plan import RefusalCode
+from ...schema.model import MAX_NAME_LENGTH
 from ..support.ways import EXAMPLES, catalogue_words, way_of
 from .schemas import DECLARED
 
@@ -35,3 +36,11 @@ def test_every_code_has_its_text_in_the_catalogue():
 
 def test_names_are_quoted():
     assert '"o""dd"' in refusals.not_owner(DECLARED, 'o"dd').statements[0]
+
+
+@pytest.mark.parametrize("name", ["visit", "v" * 63, "診" * 21, "é" * 30 + "xyz"])
+def test_another_name_is_no_longer_than_postgresql_allows_and_another(name: str):
+    other = refusals.free_name(name)
+    assert other.endswith("_undeclared")
+    assert other != name
+    assert len(other.encode()) <= MAX_NAME_LENGTH
