@@ -151,7 +151,10 @@ def _has_rows(connection: BaseDatabaseWrapper, table: Table) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What `migrate` would refuse now. `complete` is false where looking at rows took longer than it was given."""
+    """What `migrate` would refuse now. `complete` is false where looking at rows took longer than it was given.
+
+    What triggers do to a backfill is tried with its first rows alone: they may do more to others.
+    """
 
     refusals: tuple[Refusal, ...]
     complete: bool = True

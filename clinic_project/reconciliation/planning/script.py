@@ -151,6 +151,11 @@ def _step(step: Step, settings: ScriptSettings) -> Iterator[str]:
             f"Only migrate does this in batches of {settings.batch_rows} rows with a commit each. Here it is one"
             " transaction, which locks the rows until it ends."
         )
+        if step.backfill.triggers:
+            yield _comment(
+                "It fires triggers. Only migrate compares all rows before and after, and rolls a batch back where one"
+                " changes more than this; for this script, that was tried with the first rows alone."
+            )
     if step.transactional:
         yield from _transaction(step.statements)
     else:

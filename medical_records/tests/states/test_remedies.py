@@ -256,6 +256,14 @@ DEPENDENTS = {
         "a type, and what depends on it",
         checks=("SELECT count(*) = 240 FROM names",),
     ),
+    "a view of another owner": Remedy(
+        (),
+        "a type, and what depends on it",
+        prepared=(JSON_ARRAY, "CREATE VIEW theirs AS SELECT id, values FROM medical_records"),
+        says=("If they aren't all of one owner, a superuser has to run it",),
+        converted=("medical_records.values",),
+        checks=("SELECT viewowner = current_user FROM pg_views WHERE viewname = 'theirs'",),
+    ),
     "a trigger": Remedy(
         (
             "ALTER TABLE medical_records ALTER version DROP DEFAULT, ALTER version TYPE smallint",

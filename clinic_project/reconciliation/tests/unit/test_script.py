@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from clinic_project.reconciliation.planning.plan import (
+    Backfill,
     CountPhrase,
     Lock,
     Phase,
@@ -15,7 +16,7 @@ from clinic_project.reconciliation.planning.plan import (
 )
 from clinic_project.reconciliation.planning.rollback import Drop
 from clinic_project.reconciliation.planning.script import ScriptSettings, plan_sql, psql_script, rollback_sql
-from clinic_project.reconciliation.schema.model import Server, literal
+from clinic_project.reconciliation.schema.model import Server, UpdateTrigger, literal
 
 SERVER = Server("clinic", "18.1", 180001, "owner", "public", '"$user", public', False, False, True, True)
 SETTINGS = ScriptSettings(SERVER, "on", "500ms", "3600000ms", 1000, (1, 2))
@@ -52,6 +53,14 @@ def test_a_script_stops_at_the_first_error_and_has_the_timeouts_of_migrate():
     assert "SET transaction_timeout = 0;" in lines
     older = replace(SETTINGS, server=replace(SERVER, version_number=160004))
     assert "SET transaction_timeout = 0;" not in psql_script(plan(STEP), older)
+
+
+def test_a_backfill_that_fires_triggers_says_what_only_migrate_checks():
+    backfill = Backfill("patients", "name", "''", triggers=(UpdateTrigger("stamp", "patients", before=False),))
+    script = "\n".join(psql_script(plan(replace(STEP, backfill=backfill)), SETTINGS))
+    assert "-- It fires triggers. Only migrate compares all rows before and after" in script
+    quiet = replace(STEP, backfill=replace(backfill, triggers=()))
+    assert "It fires triggers" not in "\n".join(psql_script(plan(quiet), SETTINGS))
 
 
 def test_a_line_break_ends_no_comment():
