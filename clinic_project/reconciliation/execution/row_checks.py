@@ -28,7 +28,7 @@ def with_rows(connection: BaseDatabaseWrapper, refusal: Refusal, timeout: float 
     if refusal.rows is None:
         return refusal
     try:
-        count, keys = _fetch_row(connection, refusal.rows.sql, timeout)
+        count, keys = _fetch_row(connection, refusal.rows.sql, timeout, refusal.rows.create)
     except Error as error:
         if connection_lost(error):
             raise
@@ -43,11 +43,13 @@ def run_post_check(connection: BaseDatabaseWrapper, post_check: PostCheck) -> No
     return post_check.note_for(count) if count else None
 
 
-def _fetch_row(connection: BaseDatabaseWrapper, sql: str, timeout: float | None = None) -> Any:
+def _fetch_row(connection: BaseDatabaseWrapper, sql: str, timeout: float | None = None, create: str = "") -> Any:
     with rolled_back(connection) as cursor:
         # Rows that row-level security would hide are an error then: they must not be taken for missing.
         cursor.execute("SET LOCAL row_security = off")
         if timeout is not None:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [milliseconds(timeout)])
+        if create:
+            cursor.execute(create)
         cursor.execute(sql)
         return cursor.fetchone()

@@ -120,10 +120,14 @@ class CountPhrase:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRows:
-    """A query for rows that a refusal is about, as (number of rows, some of their keys); the refusal stands without any."""
+    """A query for rows that a refusal is about, as (number of rows, some of their keys); the refusal stands without any.
+
+    `create` is a statement before it, in the same transaction: a function that it calls.
+    """
 
     sql: str
     rows: CountPhrase
+    create: str = ""
 
     def sentence(self, count: int, keys: str) -> str:
         return f"{self.rows.text(count)} ({keys}): correct {'that' if count == 1 else 'these'} first."

@@ -36,8 +36,8 @@ def nulls(table: Table, column: Column, backfill: Backfill | None) -> ViolationQ
 def misfits(table: Table, condition: str) -> RefusedRows:
     """Count the values that can't be converted to the declared type."""
     rows = f"SELECT {_key(table)} AS key FROM {table.sql_name} WHERE {condition}"
-    create = f"{CREATE_INPUT_IS_VALID}; " if OWN_INPUT_IS_VALID in condition else ""
-    return RefusedRows(create + _counting(table, rows), CountPhrase("value doesn't fit", "values don't fit"))
+    create = CREATE_INPUT_IS_VALID if OWN_INPUT_IS_VALID in condition else ""
+    return RefusedRows(_counting(table, rows), CountPhrase("value doesn't fit", "values don't fit"), create)
 
 
 _OCCURS = CountPhrase("value occurs", "values occur")
