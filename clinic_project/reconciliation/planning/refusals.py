@@ -26,6 +26,9 @@ from .plan import Backfill, Refusal, RefusalCode, RefusedRows, Step
 
 _UNDECLARED = "_undeclared"
 _AGAIN = "then run migrate again."
+
+#: Stands for the table where PostgreSQL doesn't say at which one Django's statement failed.
+_DJANGO = "django"
 _BATCHED = ", in batches"
 _AS_CREATOR = "As this role, if it has CREATE on the database, else as a superuser, run"
 
@@ -542,9 +545,9 @@ def trigger_changes_other_rows(step: Step, tables: Sequence[str]) -> Refusal:
         RefusalCode.TRIGGER_CHANGES_ROWS,
         step.table,
         unquoted(backfill.column),
-        f"expected that to {step.reason.removesuffix(', in batches')} changes nothing else, found that other rows of"
+        f"expected that to {step.reason.removesuffix(_BATCHED)} changes nothing else, found that other rows of"
         f" {', '.join(tables)} would be changed or deleted, by the {_named(backfill.triggers)}. The batch was rolled back.",
-        _set_while_disabled(backfill.triggers, statements),
+        f"{_set_while_disabled(backfill.triggers, statements)} What they would do to those other rows is left to you.",
         statements,
     )
 
@@ -780,8 +783,8 @@ def django_failed(what: str, message: str, sqlstate: str, failed_at: tuple[str, 
         remedy = f"Give the column a default, or run {statements[0]}, {_AGAIN}"
     return Refusal(
         RefusalCode.STATEMENT_FAILED,
-        table or "django",
-        column or table or "django",
+        table or _DJANGO,
+        column or table or _DJANGO,
         f"PostgreSQL refused to let Django {what}: {message} (SQLSTATE {sqlstate}).",
         remedy,
         statements,

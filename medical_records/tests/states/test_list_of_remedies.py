@@ -11,6 +11,7 @@ MODULES = (
     "clinic_project.reconciliation.tests.integration.test_remedies",
     "medical_records.tests.states.test_remedies",
     "medical_records.tests.states.test_remedies_of_roles",
+    "medical_records.tests.states.test_renamed_columns",
     "medical_records.tests.states.test_standbys",
 )
 

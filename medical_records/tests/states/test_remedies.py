@@ -582,6 +582,12 @@ ROWS_AND_TABLES = {
         says=("It fires the trigger seen, which changed nothing else",),
         converted=("patient_photos.is_deleted",),
     ),
+    "rows of another table that a trigger would change": Remedy(
+        (*UNSET, *trigger("stamp", "UPDATE clinics SET name = 'x' WHERE id = NEW.clinic_id;", "AFTER UPDATE")),
+        "a trigger changes other rows",
+        says=("other rows of public.clinics would be changed",),
+        converted=("patient_photos.is_deleted",),
+    ),
     "a trigger that raises": Remedy(
         (*UNSET, *trigger("forbid", "RAISE 'photos are for ever';")),
         "a trigger raises",

@@ -1,6 +1,7 @@
 """Remedies for what the role may not do, and for what a server, a session or the history prevents, run as they are told."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,7 +11,15 @@ from django.test import override_settings
 from clinic_project.reconciliation import extensions
 from clinic_project.reconciliation.management.console import ConsoleReporter
 from clinic_project.reconciliation.tests.support.databases import Database
-from clinic_project.reconciliation.tests.support.remedies import Remedy, each_remedy, tries, try_remedy
+from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.support.remedies import (
+    Remedy,
+    each_remedy,
+    has_met,
+    printed_refusals,
+    tries,
+    try_remedy,
+)
 
 from .rows import ROWS
 from .test_search_path import role_of
@@ -52,6 +61,21 @@ ROLES = {
         (),
         "a table of another owner",
         prepared=(DAMAGED, "ALTER TABLE medical_records OWNER TO CURRENT_USER"),
+    ),
+    "a table that inherits is another owner's": Remedy(
+        (),
+        "a child of another owner",
+        prepared=(DAMAGED, "CREATE TABLE old_records () INHERITS (medical_records)"),
+    ),
+    "it may not change the rows of its own table": Remedy(
+        (),
+        "reading and changing rows",
+        prepared=(
+            "ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL",
+            "UPDATE medical_records SET is_deleted = NULL WHERE id < 4",
+            'REVOKE ALL ON medical_records FROM :"role"',
+        ),
+        converted=("medical_records.is_deleted",),
     ),
     "another owner has to alter a table": Remedy(
         (),
@@ -188,6 +212,40 @@ def test_41_another_session_holds_a_lock(database: Database, owner: Database):
         remedy = Remedy((), "locked", says=(f"pid {other.get_backend_pid()}", "Wait until these sessions end"))
         end = f"SELECT pg_terminate_backend({other.get_backend_pid()})"
         try_remedy(remedy, database, owner, decide=lambda: owner.execute(end))
+
+
+#: A content type that Django adds again.
+ONE_CONTENT_TYPE_LESS = (
+    "DELETE FROM auth_permission WHERE content_type_id IN (SELECT id FROM django_content_type WHERE model = 'patientphoto')",
+    "DELETE FROM django_content_type WHERE model = 'patientphoto'",
+)
+
+
+@tries("Django's row lacks a value")
+def test_41_a_column_that_django_does_not_fill(database: Database, owner: Database):
+    """It is known only once Django adds a row, so that only `migrate` tells it."""
+    database.execute(*ONE_CONTENT_TYPE_LESS, "ALTER TABLE django_content_type ADD name text NOT NULL DEFAULT 'x'")
+    database.execute("ALTER TABLE django_content_type ALTER name DROP DEFAULT")
+    before = fingerprints(database)
+    (told,) = printed_refusals(owner.migrate())
+    (statement,) = re.findall(r"or run (ALTER .*?), then", told["remedy"])
+    assert lost_or_changed(database, before, {}) == []
+    owner.execute(statement)
+    assert owner.migrate().status == 0
+    has_met("Django's row lacks a value", [{**told, "statements": (statement,)}])
+
+
+@tries("Django's statement fails")
+def test_41_a_trigger_that_does_not_let_django_add_rows(database: Database, owner: Database):
+    owner.execute(
+        *ONE_CONTENT_TYPE_LESS,
+        "CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no more of these'; END $$",
+        "CREATE TRIGGER forbid BEFORE INSERT ON django_content_type FOR EACH ROW EXECUTE FUNCTION forbid()",
+    )
+    (told,) = printed_refusals(owner.migrate())
+    owner.execute("DROP TRIGGER forbid ON django_content_type")
+    assert owner.migrate().status == 0
+    has_met("Django's statement fails", [told])
 
 
 @tries("nothing can be read")

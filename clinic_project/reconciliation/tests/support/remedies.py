@@ -107,7 +107,7 @@ def try_remedy(
     assert outcome.status == 1, outcome.printed
     assert "Traceback" not in outcome.printed
     assert [words for words in remedy.says if words not in outcome.printed.replace("\n", " ")] == [], outcome.printed
-    told = [*refusals_of(migrating), *_printed(outcome)]
+    told = [*refusals_of(migrating), *printed_refusals(outcome)]
     assert lost_or_changed(database, before, converted) == []
     if remedy.person or decide:
         # Before that, what is told changes no row: it fails as a whole, or isn't about them.
@@ -129,7 +129,7 @@ def _filled_in(statements: Iterable[str], names: Mapping[str, str]) -> list[str]
     return [functools.reduce(lambda text, name: text.replace(*name), names.items(), each) for each in statements]
 
 
-def _printed(outcome: Outcome) -> list[dict[str, Any]]:
+def printed_refusals(outcome: Outcome) -> list[dict[str, Any]]:
     """Return the refusals that `migrate` printed: some are only known when it is run. These have no statements."""
     found = re.findall(
         r"^  \S.* \[([a-z-]+)\]$.*?^    To do: (.*?)(?=^  \S|^    Blocked by|\Z)", outcome.errors, re.M | re.S

@@ -14,6 +14,7 @@ from ...comparison.differences import ColumnDifference, Kind, MissingColumn, Mis
 from ...planning import refusals
 from ...planning.plan import Backfill, Lock, Refusal, Step
 from ...planning.refusals import KeyRemedy, TypeRemedy
+from ...planning.repairs.renames import rename_index
 from ...planning.repairs.violations import misfits
 from ...schema import model
 from ...schema.model import Column, ConstraintKind, Relation, RelationKind, TableElsewhere, UpdateTrigger
@@ -65,6 +66,9 @@ ALTER, BLOCK, RECORD = "ALTER TABLE x", "DO $statements$ x", ("INSERT INTO x",)
 EXAMPLES = {
     "a view of the table's name": refusals.not_a_table("visit", Relation("public", "visit", RelationKind.VIEW)),
     "filled elsewhere": refusals.found_elsewhere("visit", "public", TableElsewhere("old", "visit", ("id",))),
+    "a renamed table": refusals.renamed_table(
+        "visit", "public", "visits", "has its index", f"{rename_index('public', 'visit_pkey', 'other')} renames that"
+    ),
     "unlogged": refusals.unlogged(DECLARED),
     "unlogged, with others": refusals.unlogged(DECLARED, BLOCK),
     "partitioned": refusals.partitioned(DECLARED, [_INDEX]),
@@ -76,6 +80,10 @@ EXAMPLES = {
     "a replica identity": refusals.replica_identity(DECLARED, _INDEX),
     "a replica identity, and no key": refusals.replica_identity(replace(DECLARED, constraints=()), _INDEX),
     "a table of another owner": refusals.not_owner(replace(DECLARED, owner="other"), 'o"dd'),
+    "a child of another owner": refusals.not_owner_of_child(DECLARED, DECLARED, 'o"dd'),
+    "reading and changing rows": refusals.may_not_write(
+        replace(DECLARED, lacks=("INSERT",)), 'o"dd', ["SELECT", "INSERT"], "it is written"
+    ),
     "altered by its owner": refusals.told_to_owner(refusals.unlogged(DECLARED), replace(DECLARED, owned=False)),
     "CREATE on the project's schema": refusals.may_not_create(SERVER),
     "a schema of its own": refusals.may_not_create(replace(_ELSEWHERE, search_path='oracle, "$user"')),
@@ -116,6 +124,7 @@ EXAMPLES = {
     "NULLs that come back": refusals.nulls_kept(DECLARED, STATUS, replace(_BACKFILL, triggers=())),
     "a trigger changes rows": refusals.trigger_changes_rows(_STEP, [], _BACKFILL.triggers, _BACKFILL),
     "a trigger changes rows, another doesn't": refusals.trigger_changes_rows(_STEP, ["version"], [_BEFORE], _BACKFILL),
+    "a trigger changes other rows": refusals.trigger_changes_other_rows(_STEP, ["patient"]),
     "a constraint that needs a lock": refusals.constraint_needs_lock(DECLARED, PRIMARY_KEY, "ADD CONSTRAINT x"),
     "another key": _key(ALTER),
     "another key, in several steps": _key(BLOCK),
@@ -133,7 +142,9 @@ EXAMPLES = {
     "a constraint's name is another's": refusals.constraint_name_taken(DECLARED, _KEY, "the key", "visit_has_status"),
     "locked": refusals.locked(_STEP, 6, ""),
     "a statement fails": refusals.statement_failed(_STEP, "status", "division by zero", "22012"),
-    "a trigger raises": refusals.statement_failed(_STEP, "status", "for ever", "P0001"),
+    "a trigger raises": refusals.statement_failed(_STEP, "status", "for ever", "P0001", by_triggers=True),
+    "Django's statement fails": refusals.django_failed("add rows", "division by zero", "22012", ("", "", "")),
+    "Django's row lacks a value": refusals.django_failed("add rows", "null", "23502", ("public", "visit", "status")),
     "nothing can be read": refusals.not_comparable("clinic", "no"),
     "an extension": refusals.extension_missing("citext", "permission denied"),
     "unrecorded migrations": refusals.unrecorded_migrations("visits", ["visit"], ()),
