@@ -19,7 +19,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ModelState, ProjectState
 
 from .command_context import CommandContext
-from .comparison.differences import Undeclared
+from .comparison.differences import Kind, Undeclared
 from .conf import Budgets, configured_apps, ignored_labels
 from .django_access import access_refusals, require_readable_history
 from .extensions import extension_refusals
@@ -28,7 +28,7 @@ from .pipeline import Forecast, Inspection, forecast, inspect, read_declared
 from .planning import refusals
 from .planning.plan import Note, NoteCode, Refusal, RefusalCode
 from .schema.introspection import read_server
-from .schema.model import ObjectReference, Schema, Server, literal, truncated
+from .schema.model import ObjectReference, Schema, Server, TablePlace, literal
 from .sqlstates import SCHEMA_IS_BEHIND, sqlstate
 
 #: An app's label and the name of one of its migrations.
@@ -113,7 +113,7 @@ def declared_without_pending_operations(connection: BaseDatabaseWrapper) -> tupl
     # With the recorded migrations, the state has all on which they depend.
     others = {label for label, _ in recorded} & labels - latest - {label for label, _ in _missing_dependencies(loader)}
     _, earlier = read_declared(connection, loader.project_state(recorded).apps, sorted(others))
-    return server, replace(declared, tables=dict(sorted({**declared.tables, **earlier.tables}.items())))
+    return server, declared.merged_with(earlier)
 
 
 def _pending(loader: MigrationLoader) -> list[Migration]:
@@ -121,6 +121,10 @@ def _pending(loader: MigrationLoader) -> list[Migration]:
 
 
 # Unrecorded migrations
+
+
+#: Differences in nothing but a name.
+_NAMES = (Kind.INDEX_NAME, Kind.CONSTRAINT_NAME, Kind.COLUMN_NOT_NULL_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +148,14 @@ class _Stage:
         ]
 
     def is_consistent(self, *, repaired: bool) -> bool:
-        """Whether the migrations made the tables. With `repaired`, the tables may differ as far as that can be repaired."""
+        """Whether the migrations made the tables. With `repaired`, the tables may differ as far as that can be repaired.
+
+        What PostgreSQL named keeps its name where migrations rename tables and columns.
+        """
         if self.ahead or any(map(_contradicts_history, self.inspection.differences.undeclared)):
             return False
-        return self.inspection.in_sync or (repaired and not self.inspection.plan.refusals)
+        named_otherwise = all(item.kind in _NAMES for item in self.inspection.differences.items)
+        return named_otherwise or (repaired and not self.inspection.plan.refusals)
 
 
 def _contradicts_history(undeclared: Undeclared) -> bool:
@@ -185,7 +193,7 @@ def _pending_apps_with_tables(connection: BaseDatabaseWrapper, loader: Migration
     """Return the labels of the apps with pending migrations that can't be run again, and with tables."""
     pending = {migration.app_label for migration in _pending(loader)} - labels_with_reconcile_schema()
     tables = {
-        truncated(model._meta.db_table): label
+        TablePlace.of(model._meta.db_table): label
         for label in pending
         for model in apps.get_app_config(label).get_models(include_auto_created=True)
         if model._meta.can_migrate(connection) and router.allow_migrate_model(connection.alias, model)
@@ -194,11 +202,14 @@ def _pending_apps_with_tables(connection: BaseDatabaseWrapper, loader: Migration
         return []
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT relname FROM pg_class WHERE relname = ANY (%s)"
-            " AND relnamespace = to_regnamespace(quote_ident(current_schema()))",
-            [list(tables)],
+            """
+            SELECT * FROM unnest(%s::text[], %s::text[]) AS t(schema, name)
+            WHERE EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                          WHERE c.relname = t.name AND n.nspname = coalesce(nullif(t.schema, ''), current_schema()))
+            """,
+            [list(part) for part in zip(*tables, strict=True)],
         )
-        return sorted({tables[name] for (name,) in cursor.fetchall()})
+        return sorted({tables[TablePlace(*row)] for row in cursor.fetchall()})
 
 
 def _own_migrations(loader: MigrationLoader, label: str) -> list[MigrationKey]:

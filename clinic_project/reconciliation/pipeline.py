@@ -12,6 +12,7 @@ nothing is left to repair.
 import gc
 import random
 import time
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .comparison import compare
-from .comparison.differences import Differences, Kind
+from .comparison.differences import ColumnDifference, ConstraintDifference, Differences, IndexDifference, Kind
 from .conf import Budgets, ignored_labels, milliseconds
 from .exceptions import LockNotAvailable, ReconciliationError
 from .execution.abandonment import RepairAbandoned, UnblockedRepairs, locked
@@ -43,6 +44,8 @@ from .schema.declared import declared_schema
 from .schema.introspection import read_schema, with_dependents
 from .schema.migrated_columns import migrated_columns
 from .schema.model import Schema, Server, Table
+from .schema.python_defaults import with_python_defaults
+from .schema.restored import Expressive, has_expression, with_restored_definitions
 from .server_requirements import require_server
 from .sqlstates import (
     LOCK_NOT_AVAILABLE,
@@ -113,20 +116,51 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, declared: Schema, b
 
     Raises django.db.Error of SQLSTATE 55P03 if a table is locked against readers for longer than the lock timeout.
     """
-    tables = {*declared.tables, *declared.parents()}
+    tables = {*declared.tables, *declared.rejected, *declared.parents()}
     index_names = [index.name for table in declared.tables.values() for index in table.indexes]
     actual = read_schema(connection, declared.name, tables, index_names, lock_timeout=budgets.lock_timeout)
-    differences = compare(declared, actual)
-    if differences.has_renamed_columns:
-        # Reading all migrations takes longer than most inspections, and is seldom necessary.
-        differences = compare(declared, actual, migrated_columns())
-    differences = differences.ignoring(ignored_labels())
+    differences = _compare(connection, declared, actual).ignoring(ignored_labels())
     # Only these may have to be altered by a person, together with what depends on them.
     altered = {item.table for item in differences.items if item.kind in (Kind.COLUMN_TYPE, Kind.CONSTRAINT_DEFINITION)}
     if altered:
         actual = with_dependents(connection, actual, altered, lock_timeout=budgets.lock_timeout)
         differences = replace(differences, actual=actual)
-    return Inspection(server, declared, differences, make_plan(differences, server))
+    return Inspection(server, differences.declared, differences, make_plan(differences, server))
+
+
+def _compare(connection: BaseDatabaseWrapper, declared: Schema, actual: Schema) -> Differences:
+    """Compare the schemas, and where they differ, once more with what takes longer to find out, and is seldom necessary."""
+    differences = compare(declared, actual)
+    if reworded := _may_be_restored(differences):
+        declared = with_restored_definitions(connection, declared, actual, reworded)
+        differences = compare(declared, actual)
+    if columns := differences.columns_without_value:
+        declared = with_python_defaults(connection, declared, columns)
+        differences = compare(declared, actual)
+    if differences.has_renamed_columns:
+        differences = compare(declared, actual, migrated_columns())
+    return differences
+
+
+#: Of what a definition is compared, in which there may be expressions.
+_COMPARED_DEFINITIONS = (
+    Kind.COLUMN_TYPE,
+    Kind.COLUMN_DEFAULT,
+    Kind.INDEX_MISSING,
+    Kind.INDEX_DEFINITION,
+    Kind.CONSTRAINT_MISSING,
+    Kind.CONSTRAINT_DEFINITION,
+)
+
+
+def _may_be_restored(differences: Differences) -> dict[str, list[Expressive]]:
+    """Return the declared objects, by table, that may differ only as they do after a dump was restored."""
+    found = defaultdict(list)
+    for item in differences.items:
+        definitions = ColumnDifference | IndexDifference | ConstraintDifference
+        if item.kind in _COMPARED_DEFINITIONS and isinstance(item, definitions) and has_expression(item.declared):
+            found[item.table].append(item.declared)
+    return found
 
 
 def unmatched_ignores(inspection: Inspection) -> list[Note]:

@@ -11,7 +11,17 @@ from types import MappingProxyType
 from ..schema.model import Relation, Schema, Table
 from .columns import column_differences
 from .constraints import check_differences, foreign_key_differences, key_differences
-from .differences import Difference, Differences, Kind, MissingTable, NotATable, Undeclared, UnloggedTable
+from .differences import (
+    Difference,
+    Differences,
+    Kind,
+    MissingTable,
+    NotATable,
+    RejectedTable,
+    TableComment,
+    Undeclared,
+    UnloggedTable,
+)
 from .indexes import index_differences
 from .matching import Matches
 from .undeclared import Unclaimed, leftovers, undeclared_objects
@@ -33,7 +43,13 @@ def compare(
         unclaimed = Unclaimed.of(table, actual_table, matches, of_table)
         items += [*of_table, *leftovers(unclaimed)]
         undeclared += undeclared_objects(unclaimed)
+    items += (_rejected(name, error, exists=name in actual.tables) for name, error in declared.rejected.items())
     return Differences(declared, actual, tuple(items), tuple(undeclared))
+
+
+def _rejected(name: str, error: str, *, exists: bool) -> Difference:
+    text = f"{'a table, and' if exists else 'nothing, and'} PostgreSQL refuses to create it as declared: {error}"
+    return RejectedTable(name, Kind.TABLE_REJECTED, name, "a table", text, exists)
 
 
 def _missing_table(declared: Table, name_owner: Relation | None) -> Difference:
@@ -48,6 +64,9 @@ def _table_differences(
 ) -> Iterator[Difference]:
     if declared.logged and not actual.logged:
         yield UnloggedTable(declared.name, Kind.TABLE_UNLOGGED, declared.name, "LOGGED", "UNLOGGED")
+    if declared.comment and declared.comment != actual.comment:
+        texts = declared.comment, actual.comment or "no comment"
+        yield TableComment(declared.name, Kind.TABLE_COMMENT, declared.name, *texts)
     yield from column_differences(declared, actual, migrated)
     for differences in (index_differences, key_differences, foreign_key_differences, check_differences):
         yield from differences(declared, actual, matches)

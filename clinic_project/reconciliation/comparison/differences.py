@@ -2,7 +2,7 @@
 are kept apart.
 
 Difference
-├── MissingTable, NotATable, UnloggedTable
+├── MissingTable, NotATable, RejectedTable, UnloggedTable, TableComment
 ├── MissingColumn, ColumnDifference
 ├── IndexDifference
 │   ├── MissingIndex       no index has its signature, and its name is free or becomes free
@@ -27,7 +27,9 @@ class Kind(StrEnum):
 
     TABLE_MISSING = "table-missing"
     TABLE_NOT_A_TABLE = "table-not-a-table"
+    TABLE_REJECTED = "table-rejected"
     TABLE_UNLOGGED = "table-unlogged"
+    TABLE_COMMENT = "table-comment"
     COLUMN_MISSING = "column-missing"
     COLUMN_TYPE = "column-type"
     COLUMN_NULLABLE = "column-nullable"
@@ -36,9 +38,11 @@ class Kind(StrEnum):
     COLUMN_NOT_NULL_NO_INHERIT = "column-not-null-no-inherit"
     COLUMN_NOT_NULL_NAME = "column-not-null-name"
     COLUMN_DEFAULT = "column-default"
+    COLUMN_COMMENT = "column-comment"
     KEY_INDEX_INVALID = "key-index-invalid"
     KEY_WITHOUT_GENERATOR = "key-without-generator"
     KEY_ALWAYS_GENERATED = "key-always-generated"
+    KEY_NOT_ALWAYS_GENERATED = "key-not-always-generated"
     SEQUENCE_NOT_OWNED = "sequence-not-owned"
     SEQUENCE_LIMIT = "sequence-limit"
     SEQUENCE_BEHIND = "sequence-behind"
@@ -86,7 +90,19 @@ class NotATable(Difference):
 
 
 @dataclass(frozen=True, slots=True)
+class RejectedTable(Difference):
+    """PostgreSQL refuses to create the table as it is declared. `exists` is whether there is one of its name."""
+
+    exists: bool
+
+
+@dataclass(frozen=True, slots=True)
 class UnloggedTable(Difference):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class TableComment(Difference):
     pass
 
 
@@ -220,6 +236,21 @@ class Undeclared:
         return ObjectReference(self.table, self.name)
 
 
+def _lacks_value(item: Difference) -> bool:
+    if not isinstance(item, MissingColumn | ColumnDifference) or item.kind not in _FILLED:
+        return False
+    return item.declared.not_null and item.declared.default is None
+
+
+#: What may be settled by giving rows a value.
+_FILLED = (
+    Kind.COLUMN_MISSING,
+    Kind.COLUMN_NULLABLE,
+    Kind.COLUMN_NOT_NULL_UNVALIDATED,
+    Kind.COLUMN_NOT_NULL_NO_INHERIT,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Differences:
     """`ignored` are those that the project means, as it says in its setting: they are neither `items` nor `undeclared`."""
@@ -247,6 +278,11 @@ class Differences:
     def has_renamed_columns(self) -> bool:
         """Whether a missing column may only have been renamed."""
         return any(isinstance(item, MissingColumn) and item.candidates for item in self.items)
+
+    @property
+    def columns_without_value(self) -> list[ObjectReference]:
+        """The declared NOT NULL columns to which rows may need a value, where the database has no default for them."""
+        return [item.subject for item in self.items if _lacks_value(item)]
 
     def of(self, table: str, *kinds: Kind) -> list[Difference]:
         return [item for item in self.items if item.table == table and item.kind in kinds]

@@ -10,6 +10,7 @@ from ..comparison.differences import (
     Kind,
     MatchedConstraint,
     MatchedIndex,
+    RejectedTable,
 )
 from ..schema.model import Constraint, ConstraintKind, Index, Schema, Table, unquoted
 from .plan import Condition, ConditionKind
@@ -17,6 +18,7 @@ from .plan import Condition, ConditionKind
 _TABLE_CONDITIONS = {
     Kind.TABLE_MISSING: ConditionKind.TABLE_EXISTS,
     Kind.TABLE_NOT_A_TABLE: ConditionKind.TABLE_EXISTS,
+    Kind.TABLE_REJECTED: ConditionKind.TABLE_EXISTS,
     Kind.TABLE_UNLOGGED: ConditionKind.TABLE_IS_LOGGED,
 }
 _COLUMN_CONDITIONS = {
@@ -30,6 +32,8 @@ _KEY_CREATING_KINDS = (Kind.CONSTRAINT_MISSING, Kind.CONSTRAINT_DEFINITION, Kind
 
 def provided_by(item: Difference) -> frozenset[Condition]:
     """Return the conditions that are met once the difference is settled."""
+    if isinstance(item, RejectedTable) and item.exists:
+        return frozenset()
     if item.kind in _TABLE_CONDITIONS:
         return frozenset({Condition(_TABLE_CONDITIONS[item.kind], item.table)})
     if item.kind in _COLUMN_CONDITIONS:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ..comparison.differences import Difference, Differences, Undeclared
-from ..schema.model import Relation, Server, Table, identifier
+from ..schema.model import Index, Relation, Server, Table, identifier
 from .plan import Lock, Note, NoteCode, Repair, Step
 
 #: How many names a note shows, at most.
@@ -30,6 +30,7 @@ def environment_notes(differences: Differences) -> Iterator[Note]:
     for name, table in declared.items():
         if name in actual.tables:
             yield from _wider_integers(table, actual.tables[name])
+            yield from _other_tablespaces(table, actual.tables[name])
     yield from _undeclared(differences.undeclared)
 
 
@@ -39,6 +40,22 @@ def _wider_integers(declared: Table, actual: Table) -> Iterator[Note]:
         if found is not None and found.is_wider_integer_than(column):
             text = f"is {found.type}, which holds all that the declared {column.type} does, and is left so."
             yield Note(NoteCode.WIDER_INTEGER, actual.name, column.name, text)
+
+
+def _other_tablespaces(declared: Table, actual: Table) -> Iterator[Note]:
+    """Yield a note for what is declared in a tablespace and is in another: moving it copies it under a lock."""
+    indexes = ((index.name, index.tablespace, actual.index(index.name)) for index in declared.indexes)
+    for name, tablespace, found in ((actual.name, declared.tablespace, actual), *indexes):
+        if tablespace and found is not None and found.tablespace != tablespace:
+            kind, sql_name = "TABLE", actual.sql_name
+            if isinstance(found, Index):
+                kind, sql_name = "INDEX", identifier(actual.schema, name)
+            text = (
+                f"is in {f'the tablespace {found.tablespace}' if found.tablespace else 'the default tablespace'}, not in the"
+                f" declared {tablespace}, and is left there: moving it copies it under a lock that blocks readers. When it"
+                f" isn't in use: ALTER {kind} {sql_name} SET TABLESPACE {identifier(tablespace)}"
+            )
+            yield Note(NoteCode.ANOTHER_TABLESPACE, actual.name, name, text)
 
 
 def _shadowed(table: Table, schema: str) -> Note:

@@ -71,6 +71,7 @@ class RefusalCode(StrEnum):
     REPLICA_IDENTITY = "replica-identity"
     ROW_LEVEL_SECURITY = "row-level-security"
     STATEMENT_FAILED = "statement-failed"
+    TABLE_REJECTED = "table-rejected"
     TRIGGER_CHANGES_ROWS = "trigger-changes-rows"
     UNLOGGED = "unlogged"
 
@@ -88,6 +89,7 @@ class NoteCode(StrEnum):
     """What a person should know. The values are stable, as those of the refusals are."""
 
     ANOTHER_SCHEMA = "another-schema"
+    ANOTHER_TABLESPACE = "another-tablespace"
     CLUSTER_MARK_LOST = "cluster-mark-lost"
     DEFAULT_REPLACED = "default-replaced"
     FROZEN_DEFAULT = "frozen-default"

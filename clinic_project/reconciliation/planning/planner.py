@@ -26,6 +26,8 @@ from ..comparison.differences import (
     MissingIndex,
     MissingTable,
     NotATable,
+    RejectedTable,
+    TableComment,
     UnloggedTable,
     WrongConstraint,
     WrongIndex,
@@ -44,7 +46,7 @@ from .repairs.index_names import settle_index_names
 from .repairs.parents import unmet_parent_conditions
 from .repairs.renamed_tables import refusal_if_renamed
 from .repairs.replica_identity import replica_identity_losses
-from .repairs.tables import create_missing_tables
+from .repairs.tables import change_table_comment, create_missing_tables
 from .repairs.unlogged import in_order
 
 
@@ -89,13 +91,15 @@ def _refuse_unrepairable(builder: PlanBuilder, differences: Differences, role: s
     for item in items:
         if isinstance(item, NotATable):
             builder.refuse(refusals.not_a_table(item.table, item.name_owner), [item])
+        if isinstance(item, RejectedTable):
+            builder.refuse(refusals.table_rejected(item), [item])
     refused = _refuse_found_elsewhere(builder, differences)
     for name, of_table in _by_table(items).items():
         refusal = _unrepairable(builder.actual.tables[name], of_table, role)
         if refusal is not None:
             builder.refuse(refusal, of_table)
             refused.add(name)
-    return [item for item in items if item.table not in refused and not isinstance(item, NotATable)]
+    return [item for item in items if item.table not in refused and not isinstance(item, NotATable | RejectedTable)]
 
 
 def _refuse_found_elsewhere(builder: PlanBuilder, differences: Differences) -> set[str]:
@@ -120,7 +124,7 @@ def _by_table(items: Iterable[Difference]) -> dict[str, list[Difference]]:
     """Return the differences of the tables that exist, by table."""
     result = defaultdict(list)
     for item in items:
-        if not isinstance(item, MissingTable | NotATable):
+        if not isinstance(item, MissingTable | NotATable | RejectedTable):
             result[item.table].append(item)
     return result
 
@@ -203,8 +207,9 @@ def _plan_difference(table: Table, item: Difference, backfills: columns.Backfill
             return _plan_index(table, item)
         case MissingConstraint() | WrongConstraint() | MatchedConstraint():
             return _plan_constraint(table, item)
-        case UnloggedTable():
-            return plan_of(refusals.unlogged(table))
+        case UnloggedTable() | TableComment():
+            unlogged = isinstance(item, UnloggedTable)
+            return plan_of(refusals.unlogged(table) if unlogged else change_table_comment(table, item))
         case Leftover():
             drop = constraints.drop_leftover if isinstance(item.actual, Constraint) else indexes.drop_leftover
             return drop(table, item)
@@ -214,8 +219,10 @@ def _plan_difference(table: Table, item: Difference, backfills: columns.Backfill
 _COLUMN_REPAIRS: dict[Kind, Callable[[Table, ColumnDifference], Plan]] = {
     Kind.COLUMN_NOT_NULL: columns.drop_not_null,
     Kind.COLUMN_DEFAULT: columns.change_default,
+    Kind.COLUMN_COMMENT: columns.change_comment,
     Kind.KEY_WITHOUT_GENERATOR: key_generation.generate_keys,
-    Kind.KEY_ALWAYS_GENERATED: key_generation.generate_by_default,
+    Kind.KEY_ALWAYS_GENERATED: key_generation.alter_identity,
+    Kind.KEY_NOT_ALWAYS_GENERATED: key_generation.alter_identity,
     Kind.SEQUENCE_NOT_OWNED: key_generation.own_sequence,
     Kind.SEQUENCE_LIMIT: key_generation.raise_sequence_limit,
     Kind.SEQUENCE_BEHIND: key_generation.advance_sequence,

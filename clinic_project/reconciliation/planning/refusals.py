@@ -6,7 +6,14 @@ In the reasons of those that count rows, {rows} and {keys} are placeholders: see
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..comparison.differences import ColumnDifference, ConstraintDifference, Difference, IndexDifference, MissingColumn
+from ..comparison.differences import (
+    ColumnDifference,
+    ConstraintDifference,
+    Difference,
+    IndexDifference,
+    MissingColumn,
+    RejectedTable,
+)
 from ..schema.model import (
     Column,
     Constraint,
@@ -58,6 +65,16 @@ def not_a_table(name: str, owner: Relation) -> Refusal:
         name,
         f"expected a table, found {owner.kind.label} of that name in the schema {owner.schema}.",
         f"Rename or drop it ({identifier(owner.schema, name)}), {_AGAIN}",
+    )
+
+
+def table_rejected(item: RejectedTable) -> Refusal:
+    return Refusal(
+        RefusalCode.TABLE_REJECTED,
+        item.table,
+        item.table,
+        f"expected {item.declared_text}, found {item.actual_text}.",
+        f"Create what the message names (a type, a sequence, an extension), or correct the model, {_AGAIN}",
     )
 
 
@@ -479,11 +496,17 @@ def column_without_value(table: Table, column: Column) -> Refusal:
         RefusalCode.COLUMN_WITHOUT_VALUE,
         table.name,
         column.name,
-        f"the column is missing, it is declared {column.definition} without a default, and the table has {{rows}}, for"
-        " which there is no value.",
+        f"the column is missing, it is declared {column.definition} {_without_default(column)}, and the table has {{rows}},"
+        " for which there is no value.",
         f"Add the column ({statement}), set a value of your own in every row, {_AGAIN}",
         (statement,),
     )
+
+
+def _without_default(column: Column) -> str:
+    if column.python_default_error:
+        return f"with a default in Python that failed: {column.python_default_error}"
+    return "without a default"
 
 
 def nulls_without_default(table: Table, column: Column) -> Refusal:
@@ -492,7 +515,7 @@ def nulls_without_default(table: Table, column: Column) -> Refusal:
         RefusalCode.NULLS_WITHOUT_DEFAULT,
         table.name,
         column.name,
-        "{rows} NULL in a column that is declared NOT NULL without a default ({keys}).",
+        f"{{rows}} NULL in a column that is declared NOT NULL {_without_default(column)} ({{keys}}).",
         f"Set a value, then run migrate again: UPDATE {table.sql_name} SET {name} = … WHERE {name} IS NULL",
     )
 

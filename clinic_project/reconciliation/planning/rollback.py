@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..schema.model import Column, Constraint, Schema, Table, identifier
+from ..schema.model import Column, Constraint, Schema, Table, identifier, table_sql_name
 from .plan import Lock, Step
 
 
@@ -96,7 +96,7 @@ def _drop_table(table: Table) -> Drop:
 
 def _step(table: Table, name: str, statement: str, constraints: Iterable[Constraint] = ()) -> Step:
     """Return the step that drops `name` and `constraints` with it. Dropping a foreign key locks its parent as well."""
-    parents = [identifier(*constraint.target) for constraint in constraints if constraint.target is not None]
+    parents = [table_sql_name(*constraint.target) for constraint in constraints if constraint.target is not None]
     return Step(
         (f"LOCK TABLE {table.sql_name} IN ACCESS EXCLUSIVE MODE", statement),
         table.name,

@@ -96,9 +96,11 @@ RELATIONS = """
            (SELECT array_agg(rulename::text ORDER BY rulename) FROM pg_rewrite
             WHERE ev_class = c.oid AND c.relkind = 'r') AS rules,
            (SELECT array_agg(inhrelid::regclass::text ORDER BY inhrelid) FROM pg_inherits
-            WHERE inhparent = c.oid AND c.relkind = 'r') AS children
+            WHERE inhparent = c.oid AND c.relkind = 'r') AS children,
+           obj_description(c.oid, 'pg_class') AS comment, s.spcname AS tablespace
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
     WHERE c.relname = ANY (%s)
       AND (c.relnamespace = {namespace} OR n.nspname !~ '^pg_')
     ORDER BY c.relname, n.nspname
@@ -188,12 +190,14 @@ COLUMNS = """
                 THEN (SELECT format('%%I.%%I', cn.nspname, co.collname) FROM pg_collation co
                       JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END AS collation,
            s.name AS sequence, s.owned, s.ownable, s.increment, s.max_value,
-           s.readable, s.usable, s.settable, s.alterable, s.schema, s.schema_usable
+           s.readable, s.usable, s.settable, s.alterable, s.schema, s.schema_usable,
+           o.description AS comment
     FROM asked w
     JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_type t ON t.oid = a.atttypid
     LEFT JOIN defaults d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     LEFT JOIN sequences s ON s.table_oid = a.attrelid AND s.number = a.attnum
+    LEFT JOIN pg_description o ON o.classoid = 'pg_class'::regclass AND (o.objoid, o.objsubid) = (a.attrelid, a.attnum)
     LEFT JOIN pg_constraint nn ON nn.conrelid = a.attrelid AND nn.contype = 'n' AND nn.conkey = ARRAY[a.attnum]
     ORDER BY a.attrelid, a.attnum
 """
@@ -259,9 +263,10 @@ INDEXES = """
                    SELECT d.classid, d.objid FROM pg_depend d WHERE d.refclassid = 'pg_class'::regclass
                    AND d.refobjid = i.oid AND d.classid = 'pg_constraint'::regclass
                    UNION ALL SELECT 'pg_class'::regclass, inhparent FROM pg_inherits WHERE inhrelid = i.oid) AS need)
-           END AS needed_by
+           END AS needed_by, s.spcname AS tablespace
     FROM pg_index x
     JOIN pg_class i ON i.oid = x.indexrelid
+    LEFT JOIN pg_tablespace s ON s.oid = i.reltablespace
     LEFT JOIN pg_constraint k ON k.conindid = i.oid AND k.conrelid = x.indrelid AND k.contype IN ('p', 'u', 'x')
     WHERE x.indrelid = ANY (%s)
     ORDER BY x.indrelid, i.relname

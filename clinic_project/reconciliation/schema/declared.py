@@ -5,67 +5,51 @@ are read by the same queries as the actual tables. So types, defaults and defini
 sides, and Django's mapping to PostgreSQL isn't written a second time.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.apps.registry import Apps
-from django.db import Error, models, router
+from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..migration_files import labels_with_own_sql
-from ..sqlstates import connection_lost
-from .event_triggers import disable_event_triggers, raise_if_event_trigger
-from .introspection import read_temporary_schema, rolled_back
-from .model import Identity, RelationKind, Schema, Table, truncated
-from .table_definitions import DefinitionBuilder, TableDefinition, creation_sql
+from .model import HELPER_PREFIX, Constraint, Identity, RelationKind, Schema, Table, TablePlace, truncated
+from .table_definitions import DefinitionBuilder
+from .temporary_tables import create_and_read
 
 #: How many models' tables are created in one transaction: it holds a lock on each table and index to its end, and a server
 #: with default settings has some 7,000 locks for all sessions (max_locks_per_transaction for each of max_connections).
 MODELS_PER_BATCH = 200
 
-#: Makes CREATE TABLE create temporary tables, after the session's own ones are dropped (until the transaction's end).
-_TEMPORARY_ONLY = (
-    "DISCARD TEMP",
-    "SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true)",
-)
+
+@dataclass(frozen=True, slots=True)
+class _Parent:
+    """A model, and its fields that foreign keys point to."""
+
+    model: type[models.Model]
+    fields: list[Any]
 
 
 def declared_schema(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterable[str], schema: str) -> Schema:
-    """Return the tables that the models of the apps `labels` declare, as if they were in `schema`.
+    """Return the tables that the models of the apps `labels` declare, as if they were in `schema`, where they name no other.
 
-    Raises Unsupported if an event trigger forbids temporary tables, django.db.Error if PostgreSQL refuses a definition.
+    Tables that PostgreSQL refuses to create are its `rejected` ones. Raises Unsupported if an event trigger forbids
+    temporary tables.
     """
     declaring = set(labels)
     declared = [
         model for model in apps.get_models() if model._meta.app_label in declaring and _is_managed(connection, model)
     ]
-    tables: dict[str, Table] = {}
-    for first in range(0, len(declared), MODELS_PER_BATCH):
-        tables.update(_read_batch(connection, declared[first : first + MODELS_PER_BATCH], schema))
-    return Schema(schema, dict(sorted(tables.items())))
+    result = Schema(schema, {})
+    for batch in _batches(_with_through(declared), schema):
+        result = result.merged_with(_read_batch(connection, batch, schema))
+    return replace(result, tables=dict(sorted(result.tables.items())))
 
 
 def _is_managed(connection: BaseDatabaseWrapper, model: type[models.Model]) -> bool:
     return model._meta.can_migrate(connection.alias) and router.allow_migrate_model(connection.alias, model)
-
-
-def _read_batch(
-    connection: BaseDatabaseWrapper, declared: Iterable[type[models.Model]], schema: str
-) -> dict[str, Table]:
-    """Return the tables of the models, and of their many-to-many fields, by name.
-
-    Their parents in other apps, or in none, are created beside them, since a temporary table's foreign keys may only
-    point to temporary tables (https://www.postgresql.org/docs/current/sql-createtable.html), and left out.
-    """
-    batch = {truncated(model._meta.db_table): model for model in _with_through(declared)}
-    builder = DefinitionBuilder(connection)
-    definitions = [
-        *(builder.build(model) for model in batch.values()),
-        *(builder.build(parent, keys_only=True) for parent in _parents(batch.values())),
-    ]
-    tables = _create_and_read(connection, definitions, schema, batch)
-    return {name: _completed(tables[name], model, builder) for name, model in batch.items()}
 
 
 def _with_through(declared: Iterable[type[models.Model]]) -> Iterator[type[models.Model]]:
@@ -77,55 +61,122 @@ def _with_through(declared: Iterable[type[models.Model]]) -> Iterator[type[model
         yield from (automatic for automatic in through if automatic._meta.auto_created)
 
 
-def _parents(batch: Iterable[type[models.Model]]) -> list[type[models.Model]]:
-    """Return the models outside the batch that its foreign keys point to."""
-    tables = {model._meta.db_table: model for model in batch}
-    parents: dict[str, type[models.Model]] = {}
-    for model in tables.values():
-        fields: list[Any] = [f for f in model._meta.local_fields if getattr(f, "db_constraint", False)]
-        targets = [field.remote_field.model._meta.concrete_model for field in fields]
-        parents |= {target._meta.db_table: target for target in targets if target._meta.db_table not in tables}
-    return list(parents.values())
+def _batches(declared: Iterable[type[models.Model]], schema: str) -> Iterator[dict[TablePlace, type[models.Model]]]:
+    """Yield the models in batches. The tables of a batch are in one schema, so that no two have one name."""
+    by_schema: dict[str, dict[TablePlace, type[models.Model]]] = defaultdict(dict)
+    for model in declared:
+        place = TablePlace.of(model._meta.db_table, schema)
+        by_schema[place.schema][place] = model
+    for of_schema in by_schema.values():
+        places = list(of_schema)
+        for first in range(0, len(places), MODELS_PER_BATCH):
+            yield {place: of_schema[place] for place in places[first : first + MODELS_PER_BATCH]}
 
 
-def _create_and_read(
-    connection: BaseDatabaseWrapper, definitions: Sequence[TableDefinition], schema: str, names: Iterable[str]
-) -> dict[str, Table]:
-    """Create the tables without storage, apart from those that need it; if PostgreSQL refuses that, all with storage.
+def _read_batch(connection: BaseDatabaseWrapper, batch: Mapping[TablePlace, type[models.Model]], schema: str) -> Schema:
+    """Return the tables of the models, which are all in one schema.
 
-    It does if fields or constraints that aren't Django's own have something that a partitioned table can't have.
+    Where their foreign keys point to others, stand-ins for these are created beside them, since a temporary table's foreign
+    keys may only point to temporary tables (https://www.postgresql.org/docs/current/sql-createtable.html), and left out.
     """
-    try:
-        return _run_and_read(connection, creation_sql(definitions, partitioned=True), schema, names)
-    except Error as error:
-        if connection_lost(error):
-            raise
-    try:
-        return _run_and_read(connection, creation_sql(definitions, partitioned=False), schema, names)
-    except Error as error:
-        if not connection_lost(error):
-            raise_if_event_trigger(connection, error)
-        raise
+    targets = _targets(batch.values(), schema)
+    parents = {place: target for place, target in targets.items() if place not in batch}
+    names = _temporary_names(batch, parents)
+    builder = DefinitionBuilder(
+        connection,
+        {model._meta.db_table: names[place] for place, model in batch.items()}
+        | {parent.model._meta.db_table: names[place] for place, parent in parents.items()},
+    )
+    definitions = [
+        *(builder.build(model, targets[p].fields if p in targets else ()) for p, model in batch.items()),
+        *(builder.stand_in(parent.model, parent.fields) for parent in parents.values()),
+    ]
+    created = create_and_read(connection, definitions, schema, [names[place] for place in batch])
+    moves = _Moves(connection, schema, {name: place for place, name in names.items() if place != TablePlace("", name)})
+    tables = {
+        place: moves.moved(_completed(created.tables[names[place]], model, builder))
+        for place, model in batch.items()
+        if names[place] in created.tables
+    }
+    return Schema(
+        schema,
+        {place.key: table for place, table in tables.items()},
+        rejected={place.key: created.rejected[names[place]] for place in batch if place not in tables},
+        models={place.key: model for place, model in batch.items()},
+    )
 
 
-def _run_and_read(
-    connection: BaseDatabaseWrapper, statements: Iterable[str], schema: str, names: Iterable[str]
-) -> dict[str, Table]:
-    with rolled_back(connection) as cursor:
-        disable_event_triggers(connection, cursor)
-        cursor.execute(";\n".join([*_TEMPORARY_ONLY, *statements]))
-        return dict(read_temporary_schema(cursor, schema, names).tables)
+def _targets(declared: Iterable[type[models.Model]], schema: str) -> dict[TablePlace, _Parent]:
+    """Return what the models' foreign keys point to, by the tables' places."""
+    targets: dict[TablePlace, _Parent] = {}
+    for model in declared:
+        fields: list[Any] = [f for f in model._meta.local_fields if getattr(f, "db_constraint", False)]
+        for field in fields:
+            target = field.remote_field.model._meta.concrete_model
+            place = TablePlace.of(target._meta.db_table, schema)
+            parent = targets.setdefault(place, _Parent(target, []))
+            if field.target_field.column not in [known.column for known in parent.fields]:
+                parent.fields.append(field.target_field)
+    return targets
+
+
+def _temporary_names(batch: Iterable[TablePlace], parents: Iterable[TablePlace]) -> dict[TablePlace, str]:
+    """Return the tables' own names; another one for a parent in another schema, if it has the name of one of the batch."""
+    own = {place: place.name for place in batch}
+    taken = set(own.values())
+    return own | {
+        place: f"{HELPER_PREFIX}parent_{number}" if place.name in taken else place.name
+        for number, place in enumerate(parents)
+    }
 
 
 def _completed(table: Table, model: type[models.Model], builder: DefinitionBuilder) -> Table:
-    """Correct what differs in the temporary table: it may be partitioned, and has no identities and no Python defaults."""
+    """Correct what differs in the temporary table: it may be partitioned, and Django's identities are plain columns."""
     fields: list[Any] = list(model._meta.local_concrete_fields)
     columns = dict(table.columns)
     for field in fields:
         name = truncated(field.column)
-        if name in columns:  # a field without a database type has no column
-            identity = Identity.BY_DEFAULT if builder.is_identity(field) else columns[name].identity
-            columns[name] = replace(columns[name], identity=identity, python_default=builder.python_default(field))
+        if name in columns and builder.is_identity(field):  # a field without a database type has no column
+            columns[name] = replace(columns[name], identity=Identity.BY_DEFAULT)
     if model._meta.app_label in labels_with_own_sql():
         columns = {name: replace(column, may_be_stricter=True) for name, column in columns.items()}
     return replace(table, kind=RelationKind.TABLE, columns=columns)
+
+
+class _Moves:
+    """Moves temporary tables, and what foreign keys point to, to their `places` in other schemas."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, schema: str, places: Mapping[str, TablePlace]) -> None:
+        self.places = places
+        before = _references(connection, [(schema, name) for name in places])
+        after = _references(connection, [(place.schema or schema, place.name) for place in places.values()])
+        self.references = dict(zip(places, zip(before, after, strict=True), strict=True))
+
+    def moved(self, table: Table) -> Table:
+        if not self.places:
+            return table
+        constraints = tuple(map(self._moved_reference, table.constraints))
+        place = self.places.get(table.name)
+        if place is None:
+            return replace(table, constraints=constraints)
+        return replace(table, schema=place.schema, name=place.key, constraints=constraints)
+
+    def _moved_reference(self, constraint: Constraint) -> Constraint:
+        if constraint.target is None or constraint.target[1] not in self.places:
+            return constraint
+        schema, name = constraint.target
+        place = self.places[name]
+        definition = constraint.definition.replace(*self.references[name])
+        return replace(constraint, target=(place.schema or schema, place.key), definition=definition)
+
+
+def _references(connection: BaseDatabaseWrapper, names: Sequence[tuple[str, str]]) -> list[str]:
+    """Return REFERENCES and the name of each table, as PostgreSQL prints them in a definition."""
+    if not names:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT format('REFERENCES %%I.%%I(', schema, name) FROM unnest(%s::text[], %s::text[]) AS t(schema, name)",
+            [list(part) for part in zip(*names, strict=True)],
+        )
+        return [text for (text,) in cursor.fetchall()]

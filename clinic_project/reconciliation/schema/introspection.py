@@ -29,9 +29,11 @@ from .model import (
     Server,
     Table,
     TableElsewhere,
+    TablePlace,
     UpdateTrigger,
     identifier,
     literal,
+    relation_name,
     sequence_name,
 )
 from .model import Sequence as KeySequence
@@ -165,8 +167,8 @@ class _Reader:
             "SELECT set_config('search_path', '', true), set_config('jit', 'off', true),"
             " set_config('quote_all_identifiers', 'off', true)"
         )
-        relations = self._rows(catalog.RELATIONS, tables)
-        found = {row["oid"]: row for row in relations if row["here"] and RelationKind(row["kind"]).is_table}
+        relations = self._relations(tables)
+        found = {row["oid"]: row for row in relations if row["asked"] and RelationKind(row["kind"]).is_table}
         columns = self._grouped(catalog.COLUMNS, list(found))
         indexes = self._grouped(catalog.INDEXES, list(found))
         constraints = self._grouped(catalog.CONSTRAINTS, list(found))
@@ -187,7 +189,7 @@ class _Reader:
             by_name,
             self._name_owners(declared_names, tables) if declared_names else {},
             tuple(
-                Relation(row["schema"], row["name"], RelationKind(row["kind"])) for row in relations if not row["here"]
+                Relation(row["schema"], row["name"], RelationKind(row["kind"])) for row in relations if not row["asked"]
             ),
             tuple(
                 TableElsewhere(row["schema"], row["name"], tuple(row["key"]))
@@ -195,6 +197,17 @@ class _Reader:
                 if row["filled"] and row["key"]
             ),
         )
+
+    def _relations(self, tables: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the relations of the tables' names; those that are `asked` for have the tables' names in a Schema."""
+        asked = set(tables)
+        rows = self._rows(catalog.RELATIONS, sorted(set(map(relation_name, tables))))
+        for row in rows:
+            key = TablePlace("" if row["here"] else row["schema"], row["name"]).key
+            row["asked"] = key in asked
+            if row["asked"]:
+                row["name"] = key
+        return rows
 
     def _rows(self, sql: str, *lists: Sequence[Any]) -> list[dict[str, Any]]:
         sql = sql.replace("{namespace}", self.namespace).replace("{schema}", _query_literal(self.schema))
@@ -245,7 +258,7 @@ class _Reader:
         if not columns:
             return tables
         oids, names, keys = zip(*columns, strict=True)
-        sequences = [sequence_name(name, key) for name, key in zip(names, keys, strict=True)]
+        sequences = [sequence_name(relation_name(name), key) for name, key in zip(names, keys, strict=True)]
         former = defaultdict(list)
         for row in self._rows(catalog.FORMER_SEQUENCES, oids, keys, sequences):
             former[found[row["table_oid"]]["name"], row["column_name"]].append(_sequence(row))
@@ -257,7 +270,7 @@ class _Reader:
 
     def dependents(self, tables: Sequence[str]) -> dict[str, tuple[Dependent, ...]]:
         self.cursor.execute("SELECT set_config('search_path', '', true), set_config('jit', 'off', true)")
-        names = {row["oid"]: row["name"] for row in self._rows(catalog.RELATIONS, tables) if row["here"]}
+        names = {row["oid"]: row["name"] for row in self._relations(tables) if row["asked"]}
         rows = self._grouped(catalog.DEPENDENTS, list(names))
         return {names[oid]: tuple(map(_dependent, of_table)) for oid, of_table in rows.items()}
 
@@ -308,11 +321,11 @@ def _table(
 ) -> Table:
     all_indexes = {index["oid"]: _index(index) for index in indexes}
     return Table(
-        schema=schema,
+        schema=schema if row["here"] else row["schema"],
         name=row["name"],
         columns={column["name"]: _column(column) for column in columns},
         indexes=tuple(all_indexes.values()),
-        constraints=tuple(_constraint(c, all_indexes.get(c["index_oid"])) for c in constraints),
+        constraints=tuple(_constraint(schema, c, all_indexes.get(c["index_oid"])) for c in constraints),
         kind=RelationKind(row["kind"]),
         logged=row["logged"],
         owned=row["owned"],
@@ -325,6 +338,8 @@ def _table(
         triggers=tuple(row["triggers"] or ()),
         rules=tuple(row["rules"] or ()),
         children=tuple(row["children"] or ()),
+        comment=row["comment"] or "",
+        tablespace=row["tablespace"] or "",
     )
 
 
@@ -366,6 +381,7 @@ def _column(row: Mapping[str, Any]) -> Column:
         generated=GeneratedAs(row["expression"], stored=row["generated"] == "s") if row["generated"] else None,
         collation=row["collation"],
         sequence=None if row["sequence"] is None else _sequence(row),
+        comment=row["comment"] or "",
     )
 
 
@@ -412,14 +428,20 @@ def _index(row: Mapping[str, Any]) -> Index:
         clustered=row["clustered"],
         comment=row["comment"],
         needed_by=row["needed_by"] or "",
+        tablespace=row["tablespace"] or "",
     )
+
+
+def _target(schema: str, row: Mapping[str, Any]) -> tuple[str, str]:
+    place = TablePlace("" if row["target_schema"] == schema else row["target_schema"], row["target_table"])
+    return row["target_schema"], place.key
 
 
 #: What pg_get_constraintdef appends, in this order, for attributes that are fields of Constraint.
 _ATTRIBUTES = re.compile(r"( DEFERRABLE)?( INITIALLY DEFERRED)?( NOT ENFORCED)?( NOT VALID)?$")
 
 
-def _constraint(row: Mapping[str, Any], index: Index | None) -> Constraint:
+def _constraint(schema: str, row: Mapping[str, Any], index: Index | None) -> Constraint:
     attributes = _ATTRIBUTES.search(row["definition"])
     assert attributes is not None  # every part is optional  # noqa: S101
     return Constraint(
@@ -432,7 +454,7 @@ def _constraint(row: Mapping[str, Any], index: Index | None) -> Constraint:
         deferrable=row["deferrable"],
         deferred=row["deferred"],
         index=index,
-        target=(row["target_schema"], row["target_table"]) if row["kind"] == ConstraintKind.FOREIGN_KEY else None,
+        target=_target(schema, row) if row["kind"] == ConstraintKind.FOREIGN_KEY else None,
         target_columns=tuple(row["target_columns"] or ()),
         triggers_disabled=row["triggers_disabled"],
     )

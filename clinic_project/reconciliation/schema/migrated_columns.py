@@ -9,7 +9,7 @@ from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ModelState, ProjectState
 
-from .model import MAX_NAME_LENGTH, truncated
+from .model import MAX_NAME_LENGTH, TablePlace, truncated
 
 
 def migrated_columns() -> Mapping[str, frozenset[str]]:
@@ -40,7 +40,7 @@ def _in_order(loader: MigrationLoader) -> Iterator[Migration]:
 
 def _table(model: ModelState) -> str:
     name = model.options.get("db_table") or truncate_name(f"{model.app_label}_{model.name_lower}", MAX_NAME_LENGTH)
-    return truncated(name)
+    return TablePlace.of(name).key
 
 
 def _columns(model: ModelState) -> Iterator[str]:

@@ -7,10 +7,12 @@ pg_catalog is qualified, on both sides.
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from django.db.backends.utils import split_identifier
 
 HELPER_PREFIX = "reconcile_"
 
@@ -58,6 +60,38 @@ def with_suffix(name: str, suffix: str) -> str:
     return name.encode()[: MAX_NAME_LENGTH - len(suffix.encode())].decode(errors="ignore") + suffix
 
 
+#: Between a schema and a table in the name of a table, as Django quotes it in db_table = 'other"."table'.
+_SEPARATOR = '"."'
+
+
+class TablePlace(NamedTuple):
+    """Where the table of a model is. `schema` is empty where it is the project's."""
+
+    schema: str
+    name: str
+
+    @classmethod
+    def of(cls, db_table: str, project_schema: str = "") -> "TablePlace":
+        """Return what Django's SQL means by `db_table`: it may name a schema as well, and be quoted."""
+        schema, name = (truncated(part) for part in split_identifier(db_table))
+        return cls("" if schema == project_schema else schema, name)
+
+    @property
+    def key(self) -> str:
+        """The name of the table in a Schema."""
+        return f"{self.schema}{_SEPARATOR}{self.name}" if self.schema else self.name
+
+
+def relation_name(table: str) -> str:
+    """Return the name that PostgreSQL has for the table of this name in a Schema."""
+    return table.rpartition(_SEPARATOR)[2]
+
+
+def table_sql_name(schema: str, table: str) -> str:
+    """Return the quoted name of the table that has the name `table` in a Schema, and is in `schema`."""
+    return identifier(schema, relation_name(table))
+
+
 class ObjectReference(NamedTuple):
     """An object by its table and its name. A table itself has its own name as both."""
 
@@ -66,7 +100,8 @@ class ObjectReference(NamedTuple):
 
     @property
     def label(self) -> str:
-        return self.table if self.name == self.table else f"{self.table}.{self.name}"
+        text = self.table if self.name == self.table else f"{self.table}.{self.name}"
+        return text.replace(_SEPARATOR, ".")
 
 
 class HelperRole(StrEnum):
@@ -128,8 +163,12 @@ class Identity(StrEnum):
     BY_DEFAULT = "d"
 
     @property
+    def generated(self) -> str:
+        return f"GENERATED {'ALWAYS' if self is Identity.ALWAYS else 'BY DEFAULT'}"
+
+    @property
     def sql(self) -> str:
-        return f"GENERATED {'ALWAYS' if self is Identity.ALWAYS else 'BY DEFAULT'} AS IDENTITY"
+        return f"{self.generated} AS IDENTITY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +186,9 @@ class GeneratedAs:
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column. `python_default` is the SQL value that Django's AddField writes into existing rows without a `default`.
+
+    It is None where it isn't known: only of what has to be added or filled is it asked (see python_defaults.py), and
+    `python_default_error` says what it raised.
 
     A declared column `may_be_stricter` where a migration's own SQL may have given it a default, or made it NOT NULL.
     `former_sequences` are those that generated its values, as far as that can be known, where nothing generates them now.
@@ -168,6 +210,8 @@ class Column:
     collation: str | None = None
     sequence: Sequence | None = None
     python_default: str | None = None
+    python_default_error: str = ""
+    comment: str = ""
     may_be_stricter: bool = False
     former_sequences: tuple[Sequence, ...] = ()
 
@@ -244,6 +288,7 @@ class Index:
     clustered: bool = False
     comment: str | None = None
     needed_by: str = ""
+    tablespace: str = ""
 
     @property
     def signature(self) -> tuple[bool, str]:
@@ -316,7 +361,12 @@ class Constraint:
     @property
     def sql(self) -> str:
         """The definition in ADD CONSTRAINT."""
-        return f"{self.definition} {self.deferrability}" if self.deferrable else self.definition
+        parts = [self.definition]
+        if self.index is not None and self.index.tablespace:
+            parts.append(f"USING INDEX TABLESPACE {identifier(self.index.tablespace)}")
+        if self.deferrable:
+            parts.append(self.deferrability)
+        return " ".join(parts)
 
 
 class RelationKind(StrEnum):
@@ -410,7 +460,7 @@ class Table:
     the table and of its descendants. `shadowed_by` is the schema of another table of its name that is earlier on the search
     path. `rows_hidden` is whether row-level security hides rows from this role. `next_keys` is the highest value in the rows
     plus one, for a primary key whose values a sequence generates. `dependents` are read only where a person may have to
-    alter the table.
+    alter the table. `tablespace` is empty for the database's own.
     """
 
     schema: str
@@ -435,10 +485,12 @@ class Table:
     update_triggers: tuple[UpdateTrigger, ...] = ()
     next_keys: Mapping[str, int] = field(default_factory=dict)
     dependents: tuple[Dependent, ...] = ()
+    comment: str = ""
+    tablespace: str = ""
 
     @cached_property
     def sql_name(self) -> str:
-        return identifier(self.schema, self.name)
+        return table_sql_name(self.schema, self.name)
 
     @property
     def primary_key(self) -> Constraint | None:
@@ -489,11 +541,14 @@ class TableElsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The tables of the schema `name`, by name.
+    """The tables of the schema `name`, by name; those of other schemas have names with these in them (see `TablePlace`).
 
     `name_owners` are the relations and types of that schema that have the name of a declared table or index, by name.
     `same_named` are the relations of other schemas that have the name of a table; `elsewhere` are those of them that may be
     the table itself.
+
+    Of a declared schema, `models` are the models that declare the tables, by name, and `rejected` are PostgreSQL's errors
+    for the tables that it refused to create: these aren't among `tables`.
     """
 
     name: str
@@ -501,6 +556,17 @@ class Schema:
     name_owners: Mapping[str, Relation] = field(default_factory=dict)
     same_named: tuple[Relation, ...] = ()
     elsewhere: tuple[TableElsewhere, ...] = ()
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def merged_with(self, other: "Schema") -> "Schema":
+        """Return this declared schema with the tables of another declared one."""
+        return replace(
+            self,
+            tables=dict(sorted({**self.tables, **other.tables}.items())),
+            rejected={**self.rejected, **other.rejected},
+            models={**self.models, **other.models},
+        )
 
     def table_elsewhere(self, name: str, key: Iterable[str]) -> TableElsewhere | None:
         """Return the table of that name, with that key, in another schema, if there is none in this one."""

@@ -22,7 +22,7 @@ from ..plan import (
     plan_of,
 )
 from . import violations
-from .steps import alter_table, drop_constraint, validate_constraint
+from .steps import alter_table, comment_on_column, drop_constraint, validate_constraint
 
 #: The values for NULLs, by column, of all columns of a table that are backfilled.
 Backfills = Mapping[str, str]
@@ -43,6 +43,14 @@ def add_column(table: Table, item: MissingColumn, backfills: Backfills) -> Plan:
 
 
 def _addition(table: Table, column: Column, backfills: Backfills) -> tuple[Step, ...]:
+    added = _added(table, column, backfills)
+    if not column.comment:
+        return added
+    # In the transaction that adds it.
+    return (replace(added[0], statements=(*added[0].statements, comment_on_column(table, column))), *added[1:])
+
+
+def _added(table: Table, column: Column, backfills: Backfills) -> tuple[Step, ...]:
     name = identifier(column.name)
     clause = f"ADD COLUMN {name} {column.definition}"
     reason = f"add the column {column.name}"
@@ -106,6 +114,22 @@ def _frozen_rows(table: Table, declared: Column, actual: Column) -> PostCheck | 
         Note(NoteCode.FROZEN_DEFAULT, table.name, declared.name, text),
         CountPhrase("row has", "rows have"),
     )
+
+
+# Comments
+
+
+def change_comment(table: Table, item: ColumnDifference) -> Plan:
+    column = item.declared
+    sql = comment_on_column(table, column)
+    step = Step(
+        (sql,),
+        table.name,
+        Lock.SHARE_UPDATE_EXCLUSIVE,
+        f"set the comment of {column.name}",
+        relations=(table.sql_name,),
+    )
+    return plan_of(_repair(Phase.COLUMNS, table, column, step))
 
 
 # Nullability

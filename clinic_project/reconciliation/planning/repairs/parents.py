@@ -11,7 +11,10 @@ from ..plan import Condition, ConditionKind, Note, NoteCode, Refusal
 
 def unmet_parent_conditions(differences: Differences) -> Iterator[tuple[Refusal | Note, Condition]]:
     """Yield each condition that can't be met, after its root cause."""
-    for parent, columns in sorted(_parents(differences.declared)):
+    declared = differences.declared
+    for parent, columns in sorted(_parents(declared)):
+        if parent in declared.rejected and parent not in differences.actual.tables:
+            continue  # refused by itself
         yield from _unmet_conditions(differences.actual, parent, columns)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ...schema.model import Index, Table, identifier
+from ...schema.model import Column, Index, Table, identifier, literal, table_sql_name
 from ..plan import Lock, Step, ViolationQuery
 
 
@@ -21,7 +21,7 @@ def alter_table(
         table.name,
         lock,
         reason,
-        relations=(table.sql_name,) if parent is None else (table.sql_name, identifier(*parent)),
+        relations=(table.sql_name,) if parent is None else (table.sql_name, table_sql_name(*parent)),
         violations=violations,
         check_first=check_first,
     )
@@ -57,7 +57,15 @@ def validate_constraint(table: Table, constraint: str, reason: str, violations: 
 def create_index(index: Index, table: Table, *, name: str | None = None, concurrently: bool = False) -> str:
     unique = "UNIQUE " if index.unique else ""
     how = "CONCURRENTLY " if concurrently else ""
-    return f"CREATE {unique}INDEX {how}{identifier(name or index.name)} ON {table.sql_name} {index.definition}"
+    return f"CREATE {unique}INDEX {how}{identifier(name or index.name)} ON {table.sql_name} {_definition(index)}"
+
+
+def _definition(index: Index) -> str:
+    """Return the definition with the tablespace, which PostgreSQL doesn't print: it comes before the predicate."""
+    if not index.tablespace:
+        return index.definition
+    where = f" WHERE {index.predicate}" if index.predicate else ""
+    return f"{index.definition.removesuffix(where)} TABLESPACE {identifier(index.tablespace)}{where}"
 
 
 def build_index(table: Table, index: Index, name: str, reason: str, violations: ViolationQuery | None) -> Step:
@@ -83,6 +91,14 @@ def drop_index(table: Table, name: str, reason: str) -> Step:
         relations=(table.sql_name,),
         transactional=False,
     )
+
+
+def comment_on_table(table: Table, comment: str) -> str:
+    return f"COMMENT ON TABLE {table.sql_name} IS {literal(comment)}"
+
+
+def comment_on_column(table: Table, column: Column) -> str:
+    return f"COMMENT ON COLUMN {table.sql_name}.{identifier(column.name)} IS {literal(column.comment)}"
 
 
 def drop_constraint(name: str, *, if_exists: bool = False) -> str:

@@ -1,6 +1,6 @@
 """Missing tables: created together, in one transaction, since nobody uses them yet."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ...comparison.differences import Difference, MissingTable
@@ -9,7 +9,7 @@ from ..blockers import Blockers
 from ..dependencies import name_is_free, table_exists
 from ..plan import Condition, Lock, Phase, Plan, Repair, Step, plan_of
 from .constraints import add_foreign_key_to_new_table
-from .steps import create_index
+from .steps import comment_on_column, comment_on_table, create_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +25,32 @@ def create_missing_tables(items: Iterable[Difference], actual: Schema, blockers:
     tables, blockers = _without_blocked(missing, blockers)
     if not tables:
         return NewTables(Plan(), blockers)
-    keys = [(table, key) for table in tables.values() for key in table.constraints_of([ConstraintKind.FOREIGN_KEY])]
-    # Foreign keys to existing tables are added in transactions of their own, so that no lock on a table in use is held
-    # while waiting for another.
-    to_existing = [(table, key) for table, key in keys if _parent(key) not in tables]
-    repairs = [_creation(tables, [(table, key) for table, key in keys if _parent(key) in tables])]
-    repairs += [add_foreign_key_to_new_table(table, key, actual) for table, key in to_existing]
+    # Those of each schema by themselves: another schema that is named in a model may be missing.
+    groups = [{t.name: t for t in tables.values() if t.schema == schema} for schema in _schemas(tables.values())]
+    repairs = [_creation(group) for group in groups]
+    # Foreign keys to other tables are added in transactions of their own, so that no lock on a table in use is held while
+    # waiting for another.
+    repairs += [
+        add_foreign_key_to_new_table(table, key, actual)
+        for group in groups
+        for table in group.values()
+        for key in table.constraints_of([ConstraintKind.FOREIGN_KEY])
+        if _parent(key) not in group
+    ]
     return NewTables(plan_of(*repairs), blockers)
 
 
-def _creation(tables: Mapping[str, Table], keys: list[tuple[Table, Constraint]]) -> Repair:
+def _schemas(tables: Iterable[Table]) -> list[str]:
+    return list(dict.fromkeys(table.schema for table in tables))
+
+
+def _creation(tables: Mapping[str, Table]) -> Repair:
     statements = [statement for table in tables.values() for statement in _statements(table)]
+    keys = [(table, key) for table in tables.values() for key in table.constraints_of([ConstraintKind.FOREIGN_KEY])]
     statements += [
-        f"ALTER TABLE {table.sql_name} ADD CONSTRAINT {identifier(key.name)} {key.sql}" for table, key in keys
+        f"ALTER TABLE {table.sql_name} ADD CONSTRAINT {identifier(key.name)} {key.sql}"
+        for table, key in keys
+        if _parent(key) in tables
     ]
     names = ", ".join(tables)
     reason = "create the tables" if len(tables) > 1 else "create the table"
@@ -82,4 +95,22 @@ def _statements(table: Table) -> list[str]:
     ]
     lines = ",\n    ".join(parts)
     indexes = [index for index in table.indexes if index.constraint is None]
-    return [f"CREATE TABLE {table.sql_name} (\n    {lines}\n)", *(create_index(index, table) for index in indexes)]
+    where = f" TABLESPACE {identifier(table.tablespace)}" if table.tablespace else ""
+    return [
+        f"CREATE TABLE {table.sql_name} (\n    {lines}\n){where}",
+        *(create_index(index, table) for index in indexes),
+        *_comments(table),
+    ]
+
+
+def _comments(table: Table) -> Iterator[str]:
+    if table.comment:
+        yield comment_on_table(table, table.comment)
+    yield from (comment_on_column(table, column) for column in table.columns.values() if column.comment)
+
+
+def change_table_comment(table: Table, item: Difference) -> Repair:
+    sql = comment_on_table(table, item.declared_text)
+    lock = Lock.SHARE_UPDATE_EXCLUSIVE
+    step = Step((sql,), table.name, lock, "set the comment of the table", relations=(table.sql_name,))
+    return Repair(Phase.COLUMNS, table.name, (table.name,), (step,))

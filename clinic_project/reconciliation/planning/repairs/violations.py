@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ...schema.model import Column, Constraint, Index, Table, identifier, literal
+from ...schema.model import Column, Constraint, Index, Table, identifier, literal, table_sql_name
 from ...sqlstates import CHECK_VIOLATION, FOREIGN_KEY_VIOLATION, NOT_NULL_VIOLATION, UNIQUE_VIOLATION
 from .. import refusals
 from ..plan import Backfill, CountPhrase, Refusal, RefusedRows, ViolationQuery
@@ -74,7 +74,7 @@ def orphans(table: Table, constraint: Constraint) -> ViolationQuery:
     rows = (
         f"SELECT {_key(table, 'c.')} || ' -> ' || {_row_text(constraint.columns, 'c.')} AS key"
         f" FROM {table.sql_name} c WHERE {present}"
-        f" AND NOT EXISTS (SELECT FROM {identifier(*constraint.target)} p WHERE {joined})"
+        f" AND NOT EXISTS (SELECT FROM {table_sql_name(*constraint.target)} p WHERE {joined})"
     )
     return ViolationQuery(
         _counting(table, rows),

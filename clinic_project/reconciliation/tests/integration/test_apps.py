@@ -171,6 +171,21 @@ def test_a_table_of_a_long_name_shows_that_migrations_were_run(database: Databas
         assert _pending_apps_with_tables(connection, MigrationLoader(connection)) == ["oddities"]
 
 
+@pytest.mark.parametrize("setting", [{}, {"apps": "*"}])
+def test_they_are_recorded_where_only_names_differ(setting: dict[str, str], database: Database):
+    """PostgreSQL keeps the name of a constraint where a migration renames its table."""
+    database.execute(
+        "ALTER TABLE oddities_tag RENAME CONSTRAINT oddities_tag_name_key TO formerly_name_key",
+        "ALTER TABLE oddities_tag_notes RENAME CONSTRAINT oddities_tag_notes_pkey TO formerly_pkey",
+        "DELETE FROM django_migrations WHERE app = 'oddities'",
+    )
+    with override_settings(RECONCILIATION=setting):
+        outcome = database.migrate()
+    assert outcome.status == 0, outcome.printed
+    assert "oddities: recorded its migrations (3) as applied" in outcome.output
+    assert database.value("SELECT count(*) FROM django_migrations WHERE app = 'oddities'") == 3
+
+
 def test_a_pending_migration_is_djangos_though_what_is_recorded_is_damaged(database: Database):
     database.execute(
         "DELETE FROM django_migrations WHERE app = 'oddities' AND name > '0003'",

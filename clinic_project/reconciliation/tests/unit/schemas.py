@@ -41,7 +41,7 @@ def key(name: str, kind: ConstraintKind, column: str) -> Constraint:
 ID = Column("id", "integer", not_null=True, not_null_name="visit_id_not_null", identity=Identity.BY_DEFAULT)
 STATUS = Column("status", "text", not_null=True, not_null_name="visit_status_not_null", default="'open'::text")
 PATIENT = Column("patient_id", "integer", not_null=True)
-NOTE = Column("note", "character varying(80)", not_null=False)
+NOTE = Column("note", "character varying(80)", not_null=False, comment="of the nurse's")
 
 PRIMARY_KEY = key("visit_pkey", ConstraintKind.PRIMARY_KEY, "id")
 BY_STATUS = index("visit_status", "status")
@@ -77,6 +77,7 @@ def table(
     """Return the table of visits; what isn't passed is as declared. The indexes of constraints are added."""
     key_indexes = tuple(constraint.index for constraint in constraints if constraint.index is not None)
     by_name = {column.name: column for column in columns}
+    options = {"comment": "each visit", **options}
     return Table("public", "visit", by_name, (*indexes, *key_indexes), constraints, **options)  # type: ignore[arg-type]
 
 

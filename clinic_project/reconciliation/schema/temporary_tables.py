@@ -1,0 +1,130 @@
+"""Table definitions → tables as PostgreSQL prints them: created as temporary ones, read, and rolled back."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import Error, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..sqlstates import connection_lost, message_with_sqlstate
+from .event_triggers import disable_event_triggers, raise_if_event_trigger
+from .introspection import read_temporary_schema, rolled_back
+from .model import Table
+
+#: Makes CREATE TABLE create temporary tables, after the session's own ones are dropped (until the transaction's end), and in
+#: the database's tablespace where it names none.
+_TEMPORARY_ONLY = """
+    DISCARD TEMP;
+    SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true),
+           set_config('temp_tablespaces', '', true)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TableDefinition:
+    """The statements that create a table. `name` is its name in PostgreSQL.
+
+    `keys_and_indexes` require only the table, `references` may require other tables and their keys. `partitioning`,
+    appended to `create_table`, creates the table without storage; it is empty where the table needs storage. `stand_in`
+    creates what foreign keys may point to, and no more, in place of a table that can't be created.
+    """
+
+    name: str
+    create_table: str
+    partitioning: str = ""
+    keys_and_indexes: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    stand_in: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryTables:
+    """Tables that were created, and PostgreSQL's errors for those that it refused to create, by name."""
+
+    tables: dict[str, Table]
+    rejected: dict[str, str]
+
+
+def create_and_read(
+    connection: BaseDatabaseWrapper, definitions: Sequence[TableDefinition], schema: str, names: Iterable[str]
+) -> TemporaryTables:
+    """Create the tables as temporary ones, and return those of the `names` as if they were in `schema`.
+
+    They are created without storage, apart from those that need it. Where PostgreSQL refuses that, since fields or
+    constraints that aren't Django's own have something that a partitioned table can't have, all are created with storage;
+    and where it refuses that as well, each by itself, so that the error of one isn't an error of all.
+
+    Raises Unsupported if an event trigger forbids temporary tables.
+    """
+    wanted = list(names)
+    try:
+        return _run_and_read(connection, _statements(definitions, partitioned=True), schema, wanted)
+    except Error as error:
+        if connection_lost(error):
+            raise
+    try:
+        return _run_and_read(connection, _statements(definitions, partitioned=False), schema, wanted)
+    except Error as error:
+        if connection_lost(error):
+            raise
+        raise_if_event_trigger(connection, error)
+    with _creating_temporary_tables(connection) as cursor:
+        rejected = _create_each(connection, cursor, definitions)
+        tables = read_temporary_schema(cursor, schema, [name for name in wanted if name not in rejected]).tables
+    return TemporaryTables(dict(tables), rejected)
+
+
+def _statements(definitions: Sequence[TableDefinition], *, partitioned: bool) -> Iterator[str]:
+    for definition in definitions:
+        yield definition.create_table + (definition.partitioning if partitioned else "")
+    for definition in definitions:
+        yield from definition.keys_and_indexes
+    for definition in definitions:
+        yield from definition.references
+
+
+@contextmanager
+def _creating_temporary_tables(connection: BaseDatabaseWrapper) -> Iterator[Any]:
+    with rolled_back(connection) as cursor:
+        disable_event_triggers(connection, cursor)
+        cursor.execute(_TEMPORARY_ONLY)
+        yield cursor
+
+
+def _run_and_read(
+    connection: BaseDatabaseWrapper, statements: Iterable[str], schema: str, names: Iterable[str]
+) -> TemporaryTables:
+    with _creating_temporary_tables(connection) as cursor:
+        cursor.execute(";\n".join(statements))
+        return TemporaryTables(dict(read_temporary_schema(cursor, schema, names).tables), {})
+
+
+def _create_each(
+    connection: BaseDatabaseWrapper, cursor: Any, definitions: Sequence[TableDefinition]
+) -> dict[str, str]:
+    """Create each table in a savepoint, and in place of a refused one what others refer to. Return the errors, by name."""
+    errors: dict[str, str] = {}
+    for definition in definitions:
+        error = _error_of(connection, cursor, [definition.create_table, *definition.keys_and_indexes])
+        if error is not None:
+            errors[definition.name] = error
+            _error_of(connection, cursor, [definition.stand_in])
+    for definition in definitions:
+        if definition.name not in errors and definition.references:
+            error = _error_of(connection, cursor, definition.references)
+            if error is not None:
+                errors[definition.name] = error
+    return errors
+
+
+def _error_of(connection: BaseDatabaseWrapper, cursor: Any, statements: Sequence[str]) -> str | None:
+    try:
+        with transaction.atomic(using=connection.alias):
+            cursor.execute(";\n".join(statements))
+    except Error as error:
+        if connection_lost(error):
+            raise
+        return message_with_sqlstate(error)
+    return None
