@@ -8,7 +8,7 @@ from typing import Any
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..sqlstates import connection_lost, message_with_sqlstate
+from ..sqlstates import connection_lost, message_with_sqlstate, sqlstate
 from .event_triggers import disable_event_triggers, raise_if_event_trigger
 from .introspection import read_temporary_schema, rolled_back
 from .model import Table
@@ -20,6 +20,10 @@ _TEMPORARY_ONLY = """
     SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'), true),
            set_config('temp_tablespaces', '', true)
 """
+
+
+#: Classes of errors that no definition is to blame for: rolled back, out of resources, a lock or a cancel.
+_NOT_OF_DEFINITIONS = ("40", "53", "55", "57")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ def _error_of(connection: BaseDatabaseWrapper, cursor: Any, statements: Sequence
         with transaction.atomic(using=connection.alias):
             cursor.execute(";\n".join(statements))
     except Error as error:
-        if connection_lost(error):
+        if connection_lost(error) or sqlstate(error).startswith(_NOT_OF_DEFINITIONS):
             raise
         return message_with_sqlstate(error)
     return None
