@@ -3,7 +3,15 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from ..comparison.differences import ColumnDifference, Difference, Differences, Kind, Undeclared, UndeclaredKind
+from ..comparison.differences import (
+    ColumnDifference,
+    Difference,
+    Differences,
+    Kind,
+    RejectedTable,
+    Undeclared,
+    UndeclaredKind,
+)
 from ..schema.model import Column, ObjectReference
 from .plan import Plan, RefusalCode, Repair
 
@@ -43,7 +51,7 @@ def serving_problems(
     }
     for item in differences.items:
         inserts = inserted is None or item.table in inserted
-        if item.kind in _FATAL or (inserts and _rejects_inserts(item)):
+        if _fails_queries(item) or (inserts and _rejects_inserts(item)):
             repairable = (item.table, item.name) in repaired
             yield ServingProblem(item.subject, item.declared_text, item.actual_text, repairable)
     for undeclared in differences.undeclared:
@@ -63,6 +71,10 @@ def tables_to_be_empty(plan: Plan) -> set[str]:
 def _requires_no_rows(repair: Repair) -> bool:
     codes = {step.violations.refusal.code for step in repair.steps if step.violations is not None}
     return not codes.isdisjoint({RefusalCode.COLUMN_WITHOUT_VALUE, RefusalCode.COLUMN_NEEDS_REWRITE})
+
+
+def _fails_queries(item: Difference) -> bool:
+    return item.kind in _FATAL or (isinstance(item, RejectedTable) and not item.exists)
 
 
 def _rejects_inserts(item: Difference) -> bool:

@@ -38,4 +38,4 @@ def _with_default(builder: DefinitionBuilder, column: Column, field: Any) -> Col
             raise
         return replace(column, python_default_error=message_with_sqlstate(error))
     except Exception as error:  # noqa: BLE001 (whatever the project's code raises)
-        return replace(column, python_default_error=f"{type(error).__name__}: {error}")
+        return replace(column, python_default_error=" ".join(f"{type(error).__name__}: {error}".split()))

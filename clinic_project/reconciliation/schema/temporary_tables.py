@@ -74,7 +74,8 @@ def create_and_read(
         if connection_lost(error):
             raise
         raise_if_event_trigger(connection, error)
-    with _creating_temporary_tables(connection) as cursor:
+    with _without_event_triggers(connection) as cursor:
+        cursor.execute(_TEMPORARY_ONLY)
         rejected = _create_each(connection, cursor, definitions)
         tables = read_temporary_schema(cursor, schema, [name for name in wanted if name not in rejected]).tables
     return TemporaryTables(dict(tables), rejected)
@@ -90,18 +91,17 @@ def _statements(definitions: Sequence[TableDefinition], *, partitioned: bool) ->
 
 
 @contextmanager
-def _creating_temporary_tables(connection: BaseDatabaseWrapper) -> Iterator[Any]:
+def _without_event_triggers(connection: BaseDatabaseWrapper) -> Iterator[Any]:
     with rolled_back(connection) as cursor:
         disable_event_triggers(connection, cursor)
-        cursor.execute(_TEMPORARY_ONLY)
         yield cursor
 
 
 def _run_and_read(
     connection: BaseDatabaseWrapper, statements: Iterable[str], schema: str, names: Iterable[str]
 ) -> TemporaryTables:
-    with _creating_temporary_tables(connection) as cursor:
-        cursor.execute(";\n".join(statements))
+    with _without_event_triggers(connection) as cursor:
+        cursor.execute(";\n".join([_TEMPORARY_ONLY, *statements]))
         return TemporaryTables(dict(read_temporary_schema(cursor, schema, names).tables), {})
 
 

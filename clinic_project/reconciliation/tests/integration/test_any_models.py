@@ -12,6 +12,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.test.utils import CaptureQueriesContext
 
+from ...pipeline import find_serving_problems
 from ...planning.plan import RefusalCode
 from ..support.databases import Database, default_connection_to
 from ..support.models import create, found, inspected, inspected_by, project, reconciled
@@ -263,6 +264,13 @@ class TestPythonDefaults:
         assert found(empty_database, self._apps(_Default(_from_the_database))) == []
 
 
+def _unusable(database: Database, apps) -> list[str]:
+    """Return the tables whose queries fail."""
+    with default_connection_to(database):
+        problems = find_serving_problems(connection, inspected_by(connection, apps))
+    return sorted(problem.subject.table for problem in problems)
+
+
 class _Shape(models.Field):
     """A field of a type that the database may lack."""
 
@@ -289,6 +297,7 @@ class TestRejectedTables:
         assert 'relation "shop_numbers" does not exist' in refused["shop_order"].reason
         assert 'type "shape" does not exist' in refused["shop_hat"].reason
         assert [reference.table for reference in refused["shop_hat"].blocked] == ["shop_box"]
+        assert _unusable(empty_database, self._apps()) == ["shop_box", "shop_hat", "shop_item", "shop_order"]
         assert empty_database.value("SELECT to_regclass('shop_lid') IS NOT NULL")
 
     def test_after_the_remedy_all_are(self, empty_database: Database):
@@ -308,8 +317,27 @@ class TestRejectedTables:
         (refusal,) = reconciled(empty_database, self._apps()).refusals
         assert (refusal.code, refusal.table) == (RefusalCode.TABLE_REJECTED, "shop_order")
         assert empty_database.rows("SELECT shape FROM shop_hat") == [("round",)]
+        assert _unusable(empty_database, self._apps()) == []
         left = found(empty_database, self._apps())
         assert [(kind, name) for kind, name, _, _ in left] == [("table-rejected", "shop_order")]
+
+
+def test_the_number_of_queries_is_that_of_few_tables(empty_database: Database):
+    """Up to MODELS_PER_BATCH. A default in Python and a collation of a text key are asked of nothing."""
+
+    def apps(count: int):
+        code: models.Field = models.CharField(max_length=9, unique=True, db_collation="C")
+        size: models.Field = models.IntegerField(default=_from_the_database)
+        return project(**{f"table_{number}": [("code", code), ("size", size)] for number in range(count)})
+
+    create(empty_database, apps(60))
+    with default_connection_to(empty_database):
+        counts = []
+        for count in (2, 60):
+            with CaptureQueriesContext(connection) as queries:
+                assert inspected_by(connection, apps(count)).in_sync
+            counts.append(len(queries))
+    assert counts[0] == counts[1] < 30
 
 
 class TestComments:
