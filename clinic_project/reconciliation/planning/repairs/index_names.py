@@ -21,7 +21,17 @@ from ...comparison.differences import (
     MissingTable,
     WrongConstraint,
 )
-from ...schema.model import Constraint, HelperRole, Index, ObjectReference, Relation, Schema, helper_name, identifier
+from ...schema.model import (
+    Constraint,
+    HelperRole,
+    Index,
+    ObjectReference,
+    Relation,
+    Schema,
+    helper_name,
+    identifier,
+    relation_name,
+)
 from .. import refusals
 from ..blockers import Blockers
 from ..dependencies import name_is_free, provided_by
@@ -117,7 +127,8 @@ def _requests(items: Sequence[Difference], owners: Mapping[str, Relation]) -> li
         _NameRequest(item, name, owners[name], renamed.get(name))
         for item in items
         for name in _declared_names(item)
-        if name in owners
+        # The owners are those of the project's schema: an index in another one has the name of none of them.
+        if name in owners and relation_name(item.table) == item.table
     ]
 
 

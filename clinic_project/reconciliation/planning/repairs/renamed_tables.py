@@ -12,6 +12,8 @@ def refusal_if_renamed(item: MissingTable, declared: Schema, actual: Schema) -> 
 
     RENAME leaves the names of a table's indexes, and the foreign keys that point to it.
     """
+    if item.declared.schema != actual.name:
+        return None  # of another schema, only its declared tables are read
     return _by_primary_key(item, declared, actual) or _by_foreign_key(item, declared, actual)
 
 

@@ -185,6 +185,20 @@ class TestOtherSchemas:
         assert reconciled(shelves, self._apps('public"."tab2')).refusals == ()
         assert found(shelves, self._apps("tab2")) == []
 
+    def test_tables_and_indexes_of_one_name_in_two_schemas(self, shelves: Database):
+        code: models.Field = models.CharField(max_length=9, unique=True)
+        to_other: models.Field = models.ForeignKey("shop.Tab", models.CASCADE)
+        apps = project(
+            tab=([("code", code)], {"db_table": 'other"."page'}),
+            page=([("code", code), ("tab", to_other)], {"db_table": "page"}),
+            back=([("page", models.ForeignKey("shop.Page", models.CASCADE))], {"db_table": 'other"."back'}),
+        )
+        assert reconciled(shelves, apps).refusals == ()
+        assert self._tables(shelves) == ["other.back", "other.page", "page"]
+        shelves.execute("DROP TABLE other.page CASCADE")
+        assert reconciled(shelves, apps).refusals == ()
+        assert found(shelves, apps) == []
+
     def test_a_quoted_name(self, shelves: Database):
         apps = project(tab=([], {"db_table": '"tab"'}))
         create(shelves, apps)
