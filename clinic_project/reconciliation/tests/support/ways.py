@@ -10,7 +10,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ...comparison.differences import ColumnDifference, Kind, MissingColumn, MissingIndex, WrongConstraint, WrongIndex
+from ...comparison.differences import (
+    ColumnDifference,
+    Kind,
+    MissingColumn,
+    MissingIndex,
+    RejectedTable,
+    WrongConstraint,
+    WrongIndex,
+)
 from ...planning import refusals
 from ...planning.plan import Backfill, Lock, Refusal, Step
 from ...planning.refusals import KeyRemedy, TypeRemedy
@@ -64,6 +72,11 @@ def _named_like(kind: RelationKind, table: str | None = None) -> Refusal:
 ALTER, BLOCK, RECORD = "ALTER TABLE x", "DO $statements$ x", ("INSERT INTO x",)
 
 EXAMPLES = {
+    "a table that PostgreSQL refuses to create": refusals.table_rejected(
+        RejectedTable(
+            "visit", Kind.TABLE_REJECTED, "visit", "a table", "nothing: type shape does not exist", exists=False
+        )
+    ),
     "a view of the table's name": refusals.not_a_table("visit", Relation("public", "visit", RelationKind.VIEW)),
     "filled elsewhere": refusals.found_elsewhere("visit", "public", TableElsewhere("old", "visit", ("id",))),
     "a renamed table": refusals.renamed_table(
@@ -118,7 +131,9 @@ EXAMPLES = {
         DECLARED, _missing(STATUS, "state", "stage", rivals=("phase",))
     ),
     "a column that rewrites": refusals.column_needs_rewrite(DECLARED, ID, f"ADD COLUMN {ID.name} {ID.definition}"),
-    "a column without a value": refusals.column_without_value(DECLARED, STATUS),
+    "a column without a value": refusals.column_without_value(
+        DECLARED, replace(STATUS, python_default_error="division by zero")
+    ),
     "NULLs without a default": refusals.nulls_without_default(DECLARED, STATUS),
     "NULLs that a trigger keeps": refusals.nulls_kept(DECLARED, STATUS, _BACKFILL),
     "NULLs that come back": refusals.nulls_kept(DECLARED, STATUS, replace(_BACKFILL, triggers=())),
