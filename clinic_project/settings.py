@@ -164,7 +164,7 @@ CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = "^/api/"
 CORS_ALLOW_HEADERS = [
     *("accept", "authorization", "content-type", "x-csrftoken"),
-    *("idempotency-key", "if-match", "x-clinic-id", "x-request-id"),
+    *("idempotency-key", "if-match", "if-none-match", "x-clinic-id", "x-request-id"),
 ]
 CORS_EXPOSE_HEADERS = ["ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Request-ID"]
 

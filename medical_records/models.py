@@ -152,3 +152,9 @@ class PatientPhoto(models.Model):
         if self.medical_record_id is None:
             return None
         return MedicalRecord.objects.filter(pk=self.medical_record_id).select_for_update(no_key=True).first()
+
+
+def check_in_use(patient: Patient) -> None:
+    """Raise UnusableReference where `patient` has been deleted: what they have stays as it is, or goes to the trash."""
+    if patient.is_deleted:
+        raise UnusableReference("patient_id", "This patient has been deleted.")

@@ -31,23 +31,30 @@ class VersionedQuerySet(TrashQuerySet[Row_co]):
     The changes below raise the model's DoesNotExist, StaleVersion, InTrash or NotInTrash, having changed nothing.
     """
 
-    def change(self, pk: int, versions: Collection[int], by: "User", **columns: Any) -> None:
-        """Set `columns` of a row in use that has one of `versions`."""
-        self._replace(pk, versions, by, timezone.now(), from_trash=False, **columns)
+    def change(self, pk: int, versions: Collection[int], by: "User", **columns: Any) -> datetime:
+        """Set `columns` of a row in use that has one of `versions`, and return the time that its `updated_at` says."""
+        return self._replace(pk, versions, by, from_trash=False, **columns)
 
     def move_to_trash(self, pk: int, versions: Collection[int], by: "User") -> datetime:
         """Put a row into the trash, and return the time that its `deleted_at` says."""
         now = timezone.now()
-        self._replace(pk, versions, by, now, from_trash=False, is_deleted=True, deleted_at=now)
-        return now
+        return self._replace(pk, versions, by, now, from_trash=False, is_deleted=True, deleted_at=now)
 
-    def restore(self, pk: int, versions: Collection[int], by: "User") -> None:
-        """Take a row out of the trash."""
-        self._replace(pk, versions, by, timezone.now(), from_trash=True, is_deleted=False, deleted_at=None)
+    def restore(self, pk: int, versions: Collection[int], by: "User") -> datetime:
+        """Take a row out of the trash, and return the time that its `updated_at` says."""
+        return self._replace(pk, versions, by, from_trash=True, is_deleted=False, deleted_at=None)
 
     def _replace(
-        self, pk: int, versions: Collection[int], by: "User", now: datetime, *, from_trash: bool, **columns: Any
-    ) -> None:
+        self,
+        pk: int,
+        versions: Collection[int],
+        by: "User",
+        now: datetime | None = None,
+        *,
+        from_trash: bool,
+        **columns: Any,
+    ) -> datetime:
+        now = now or timezone.now()
         rows = self.filter(pk=pk)
         # An UPDATE that has waited for another checks its condition again: the row has the next version by then.
         changed = rows.filter(version__in=versions, is_deleted=from_trash).update(
@@ -55,6 +62,7 @@ class VersionedQuerySet(TrashQuerySet[Row_co]):
         )
         if not changed:
             raise rows.refusal(versions, from_trash=from_trash)
+        return now
 
     def refusal(self, versions: Collection[int], *, from_trash: bool) -> ChangeRefused:
         """Return why the only row of this queryset can't be changed; raises DoesNotExist if it has none."""
@@ -70,6 +78,10 @@ class TemplateQuerySet(VersionedQuerySet["MedicalRecordTemplate"]):
 
 class RecordQuerySet(VersionedQuerySet["MedicalRecord"]):
     """Records. `services` moves one to the trash and restores it together with its photos."""
+
+    def raise_version(self, pk: int, by: "User", now: datetime) -> None:
+        """Let whoever has read a record know that it has other photos now."""
+        self.filter(pk=pk).update(version=F("version") + 1, updated_at=now, updated_by_user=by)
 
 
 class PhotoQuerySet(TrashQuerySet["PatientPhoto"]):
@@ -98,14 +110,14 @@ class PhotoQuerySet(TrashQuerySet["PatientPhoto"]):
         """Set `columns` of a photo in use."""
         self._replace(pk, by, timezone.now(), from_trash=False, **columns)
 
-    def move_to_trash(self, pk: int, by: "User") -> None:
-        """Put a photo into the trash; it stays with its record there."""
-        now = timezone.now()
+    def move_to_trash(self, pk: int, by: "User", now: datetime | None = None) -> None:
+        """Put a photo into the trash; it stays with its record there, which `services.move_photo_to_trash` tells."""
+        now = now or timezone.now()
         self._replace(pk, by, now, from_trash=False, is_deleted=True, deleted_at=now)
 
-    def restore(self, pk: int, by: "User") -> None:
+    def restore(self, pk: int, by: "User", now: datetime) -> None:
         """Take a photo out of the trash, wherever its record is: `services.restore_photo` looks there first."""
-        self._replace(pk, by, timezone.now(), from_trash=True, is_deleted=False, deleted_at=None)
+        self._replace(pk, by, now, from_trash=True, is_deleted=False, deleted_at=None)
 
     def _replace(self, pk: int, by: "User", now: datetime, *, from_trash: bool, **columns: Any) -> None:
         rows = self.filter(pk=pk)

@@ -6,6 +6,7 @@ change may replace, see `VersionedQuerySet`.
 """
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -14,10 +15,10 @@ from django.utils import timezone
 
 from clinic_project.clinics.models import Appointment, Clinic, Patient, User
 
-from .exceptions import InTrash, UnusableReference
-from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+from .exceptions import UnusableReference
+from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto, check_in_use
 from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
-from .template_fields import check_values, prepared_fields
+from .template_fields import checked_values, prepared_fields
 
 
 def create_template(clinic: Clinic, by: User, **columns: Any) -> MedicalRecordTemplate:
@@ -50,22 +51,23 @@ def create_record(
     """
     if template.is_deleted:
         raise UnusableReference("template_id", "This template is in the trash.")
-    if patient.is_deleted:
-        raise UnusableReference("patient_id", "This patient has been deleted.")
+    check_in_use(patient)
     snapshot = {"name": template.name, "description": template.description, "fields": template.fields}
-    check_values(snapshot, values)
+    now = timezone.now()
     record = MedicalRecord.objects.create(
         clinic_id=patient.clinic_id,
         patient=patient,
         template=template,
         template_name=template.name,
         template_snapshot=snapshot,
-        values=values,
+        values=checked_values(snapshot, values),
         appointment=_appointment_of(patient.pk, patient.clinic_id, appointment_id),
+        created_at=now,
+        updated_at=now,
         created_by_user=by,
         updated_by_user=by,
     )
-    _replace_photos(record, photo_ids, by)
+    _replace_photos(record, photo_ids, by, now)
     return record
 
 
@@ -76,18 +78,18 @@ def change_record(records: RecordQuerySet, pk: int, versions: Collection[int], b
     Raises as `create_record`, and as every change.
     """
     photo_ids = columns.pop("photo_ids", None)
-    record = records.get(pk=pk)
+    record = _of_patient_in_use(records, pk)
     if columns.pop("template_id", record.template_id) != record.template_id:
         raise UnusableReference("template_id", "The template of a record can't be changed.")
     if "values" in columns:
-        check_values(record.template_snapshot, columns["values"])
+        columns["values"] = checked_values(record.template_snapshot, columns["values"])
     if "appointment_id" in columns:
         appointment_id = columns.pop("appointment_id")
         if appointment_id != record.appointment_id:
             columns["appointment"] = _appointment_of(record.patient_id, record.clinic_id, appointment_id)
-    records.change(pk, versions, by, **columns)
+    now = records.change(pk, versions, by, **columns)
     if photo_ids is not None:
-        _replace_photos(record, photo_ids, by)
+        _replace_photos(record, photo_ids, by, now)
 
 
 @transaction.atomic
@@ -102,10 +104,10 @@ def move_record_to_trash(records: RecordQuerySet, pk: int, versions: Collection[
 @transaction.atomic
 def restore_record(records: RecordQuerySet, pk: int, versions: Collection[int], by: User) -> None:
     """Take a record out of the trash with the photos that went there with it, and no others."""
-    deleted_at = records.filter(pk=pk).values_list("deleted_at", flat=True).get()
-    records.restore(pk, versions, by)
+    deleted_at = _of_patient_in_use(records, pk).deleted_at
+    now = records.restore(pk, versions, by)
     PatientPhoto.objects.trashed_with(pk, deleted_at).update(
-        is_deleted=False, deleted_at=None, updated_at=timezone.now(), updated_by_user=by
+        is_deleted=False, deleted_at=None, updated_at=now, updated_by_user=by
     )
 
 
@@ -120,28 +122,69 @@ def remove_record(records: RecordQuerySet, pk: int, versions: Collection[int]) -
 
 
 @transaction.atomic
-def attach_photos(records: RecordQuerySet, pk: int, photo_ids: Iterable[int], by: User) -> None:
-    """Add photos to those of a record in use; none of them is pending afterwards. The record keeps its version.
+def attach_photos(
+    records: RecordQuerySet, pk: int, versions: Collection[int], photo_ids: Iterable[int], by: User
+) -> None:
+    """Add photos to those of a record; none of them is pending afterwards.
 
-    Raises InTrash; DoesNotExist where a photo isn't in the clinic; UnusableReference where it is another patient's, in the
-    trash, or on another record.
+    Raises as every change; DoesNotExist where a photo isn't in the clinic; UnusableReference where it is another
+    patient's, in the trash, or on another record.
     """
-    record = records.select_for_update().get(pk=pk)
-    if record.is_deleted:
-        raise InTrash
-    _attach(record, set(photo_ids), by)
+    record = _of_patient_in_use(records, pk)
+    _attach(record, set(photo_ids), by, records.change(pk, versions, by))
+
+
+@transaction.atomic
+def change_photo(photos: PhotoQuerySet, pk: int, by: User, **columns: Any) -> None:
+    """Set `columns` of a photo in use. Raises InTrash; UnusableReference where its patient has been deleted."""
+    check_in_use(photos.select_related("patient").get(pk=pk).patient)
+    photos.change(pk, by, **columns)
+
+
+@transaction.atomic
+def move_photo_to_trash(photos: PhotoQuerySet, pk: int, by: User) -> None:
+    """Put a photo into the trash. A record that it is on has one less, and the next version. Raises InTrash."""
+    photo, now = _locked_photo(photos, pk), timezone.now()
+    photos.move_to_trash(pk, by, now)
+    _tell_record(photo, by, now)
 
 
 @transaction.atomic
 def restore_photo(photos: PhotoQuerySet, pk: int, by: User) -> None:
-    """Take a photo out of the trash, to its record or the gallery.
+    """Take a photo out of the trash, to the gallery or to its record, which has the next version then.
 
-    Raises NotInTrash, and UnusableReference where its record is in the trash.
+    Raises NotInTrash, and UnusableReference where its record is in the trash or its patient has been deleted.
     """
-    record = photos.get(pk=pk).lock_record()
-    if record is not None and record.is_deleted:
+    photo, now = _locked_photo(photos, pk), timezone.now()
+    check_in_use(photo.patient)
+    if photo.medical_record is not None and photo.medical_record.is_deleted:
         raise UnusableReference("medical_record_id", "Its record is in the trash as well. Restore the record.")
-    photos.restore(pk, by)
+    photos.restore(pk, by, now)
+    _tell_record(photo, by, now)
+
+
+def _of_patient_in_use(records: RecordQuerySet, pk: int) -> MedicalRecord:
+    """Return a record; raises DoesNotExist, and UnusableReference where its patient has been deleted."""
+    record = records.select_related("patient").get(pk=pk)
+    check_in_use(record.patient)
+    return record
+
+
+def _locked_photo(photos: PhotoQuerySet, pk: int) -> PatientPhoto:
+    """Lock a photo after its record, as all do who lock both, and return it with that; raises DoesNotExist."""
+    while True:
+        photo = photos.select_related("patient").get(pk=pk)
+        record = photo.lock_record()
+        locked = photos.select_for_update().get(pk=pk)
+        if locked.medical_record_id == photo.medical_record_id:
+            locked.medical_record, locked.patient = record, photo.patient
+            return locked
+
+
+def _tell_record(photo: PatientPhoto, by: User, now: datetime) -> None:
+    """Raise the version of the record that shows `photo`. A pending one isn't part of it yet."""
+    if photo.medical_record_id is not None and not photo.is_pending:
+        MedicalRecord.objects.raise_version(photo.medical_record_id, by, now)
 
 
 def _appointment_of(patient_id: int, clinic_id: int, appointment_id: int | None) -> Appointment | None:
@@ -153,7 +196,7 @@ def _appointment_of(patient_id: int, clinic_id: int, appointment_id: int | None)
     return appointment
 
 
-def _replace_photos(record: MedicalRecord, photo_ids: Iterable[int], by: User) -> None:
+def _replace_photos(record: MedicalRecord, photo_ids: Iterable[int], by: User, now: datetime) -> None:
     """Make `photo_ids` the photos of `record`, whose row the caller has locked; others go back to the gallery.
 
     Pending ones stay: somebody may be uploading them just now. Raises as `attach_photos`.
@@ -161,16 +204,16 @@ def _replace_photos(record: MedicalRecord, photo_ids: Iterable[int], by: User) -
     chosen = set(photo_ids)
     photos = PatientPhoto.objects.for_clinic(record.clinic_id)
     photos.filter(Q(pk__in=chosen) | Q(medical_record=record)).lock()
-    _attach(record, chosen, by)
+    _attach(record, chosen, by, now)
     left_out = PatientPhoto.objects.active().filter(medical_record=record, is_pending=False).exclude(pk__in=chosen)
-    left_out.update(medical_record=None, updated_at=timezone.now(), updated_by_user=by)
+    left_out.update(medical_record=None, updated_at=now, updated_by_user=by)
 
 
-def _attach(record: MedicalRecord, photo_ids: set[int], by: User) -> None:
+def _attach(record: MedicalRecord, photo_ids: set[int], by: User, now: datetime) -> None:
     photos = PatientPhoto.objects.for_clinic(record.clinic_id).filter(pk__in=photo_ids)
     found = photos.lock()
     if len(found) < len(photo_ids):
         raise PatientPhoto.DoesNotExist
     for photo in found:
         photo.check_attachable(record)
-    photos.update(medical_record=record, is_pending=False, updated_at=timezone.now(), updated_by_user=by)
+    photos.update(medical_record=record, is_pending=False, updated_at=now, updated_by_user=by)

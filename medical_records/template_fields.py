@@ -5,7 +5,6 @@ of them, records a copy in their snapshot, and `values` by field id. Rows of old
 what is read from the database is never trusted to have this shape.
 """
 
-import datetime
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+
+from clinic_project.api.fields import normalized_uuid, parse_date
 
 
 class FieldType(models.TextChoices):
@@ -48,10 +49,10 @@ def prepared_fields(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
     Raises ValidationError by path for repeated ids, blank labels, and options that are missing, repeated or needless.
     """
     prepared = [_complete(field, position) for position, field in enumerate(fields)]
-    seen = Counter(uuid.UUID(field["id"]) for field in prepared)
+    seen = Counter(normalized_uuid(field["id"]) for field in prepared)
     errors: Errors = {}
     for position, field in enumerate(prepared):
-        if seen[uuid.UUID(field["id"])] > 1:
+        if seen[normalized_uuid(field["id"])] > 1:
             errors[f"fields.{position}.id"] = ["Another field of this template has the same id."]
         for name, message in _field_errors(field):
             errors[f"fields.{position}.{name}"] = [message]
@@ -81,30 +82,41 @@ def _field_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def snapshot_fields(snapshot: Any) -> dict[str, dict[str, Any]]:
-    """Return the fields of a record's snapshot by their id; what has no id is left out."""
+    """Return the fields of a record's snapshot by their normalized id; what has no id is left out."""
     fields = snapshot.get("fields") if isinstance(snapshot, dict) else None
     if not isinstance(fields, list):
         return {}
-    return {field["id"]: field for field in fields if isinstance(field, dict) and isinstance(field.get("id"), str)}
+    with_id = (field for field in fields if isinstance(field, dict) and isinstance(field.get("id"), str))
+    return {normalized_uuid(field["id"]): field for field in with_id}
 
 
-def check_values(snapshot: Any, values: Mapping[str, Any]) -> None:
-    """Raise ValidationError, by ``values.<id>``, for answers that don't fit the fields of `snapshot`."""
+def checked_values(snapshot: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` by the ids as the snapshot writes them.
+
+    Raises ValidationError, by ``values.<id>``, for answers that don't fit the fields of `snapshot`.
+    """
     fields = snapshot_fields(snapshot)
+    checked: dict[str, Any] = {}
     errors: Errors = {}
     for key, value in values.items():
-        message = _answer_error(fields[key], value) if key in fields else "This record's template has no such field."
+        field = fields.get(normalized_uuid(key))
+        message = _answer_error(field, value) if field else "This record's template has no such field."
+        if field and field["id"] in checked:
+            message = "This field has two answers, whose ids differ in capital letters only."
         if message:
             errors[f"values.{key}"] = [message]
+        elif field:
+            checked[field["id"]] = value
     if errors:
         raise ValidationError(errors)
+    return checked
 
 
 def missing_required(snapshot: Any, values: Any) -> list[str]:
     """Return the ids of the required fields that `values` leaves unanswered, in the form's order."""
-    answers = values if isinstance(values, dict) else {}
+    answers = {normalized_uuid(key): value for key, value in values.items()} if isinstance(values, dict) else {}
     fields = snapshot_fields(snapshot).items()
-    return [key for key, field in fields if field.get("required") is True and _is_blank(answers.get(key))]
+    return [field["id"] for key, field in fields if field.get("required") is True and _is_blank(answers.get(key))]
 
 
 def _is_blank(value: Any) -> bool:
@@ -137,14 +149,7 @@ def _number_error(field: Mapping[str, Any], value: Any) -> str | None:
 
 
 def _date_error(field: Mapping[str, Any], value: Any) -> str | None:
-    message = "A date, as YYYY-MM-DD."
-    if not (isinstance(value, str) and len(value) == 10):
-        return message
-    try:
-        datetime.date.fromisoformat(value)
-    except ValueError:
-        return message
-    return None
+    return None if isinstance(value, str) and parse_date(value) else "A date, as YYYY-MM-DD."
 
 
 def _choice_error(field: Mapping[str, Any], value: Any) -> str | None:

@@ -1,7 +1,6 @@
 """Errors of DRF, Django and PostgreSQL as problems: DRF's exception handler, and a middleware for what is beside it."""
 
 import http
-import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -10,19 +9,16 @@ from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, Suspici
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import Error
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
-from clinic_project.reconciliation.sqlstates import RETRYABLE, SCHEMA_IS_BEHIND, connection_lost, sqlstate
-
+from .database_errors import database_problem
 from .problems import CONTENT_TYPE, InvalidInput, NotFound, Problem
 from .renderers import JSONRenderer
-
-logger = logging.getLogger(__name__)
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -48,13 +44,17 @@ def _as_problem(error: Exception) -> Problem | None:
             problem = InvalidInput(dict(_by_path(error.detail)))
         case exceptions.APIException():
             problem = _from_drf(error)
-        case SuspiciousOperation() | MultiPartParserError():
-            problem = Problem(
-                400, "unreadable-body", "The body can't be read", "It is malformed, or has too many parts."
-            )
+        case SuspiciousOperation() | MultiPartParserError() | UnreadablePostError():
+            problem = _unreadable_body(error)
         case _:
-            problem = _from_database(error) if isinstance(error, Error) else None
+            problem = database_problem(error) if isinstance(error, Error) else None
     return problem
+
+
+def _unreadable_body(error: Exception) -> Problem:
+    if isinstance(error, UnreadablePostError):  # the client has gone, most likely
+        return Problem(400, "body-cut-short", "The body is cut short", "The connection ended before the body did.")
+    return Problem(400, "unreadable-body", "The body can't be read", "It is malformed, or has too many parts.")
 
 
 def _from_drf(error: exceptions.APIException) -> Problem:
@@ -87,34 +87,6 @@ def _by_path(detail: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
     elif detail:
         messages = detail if isinstance(detail, list) else [detail]
         yield path or api_settings.NON_FIELD_ERRORS_KEY, [str(message) for message in messages]
-
-
-_TRY_AGAIN = {*RETRYABLE, "40001"}  # and serialization_failure
-_BROKEN_REFERENCE = {"23503", "23505"}  # foreign_key_violation, unique_violation
-
-
-def _from_database(error: Error) -> Problem | None:
-    """Tell PostgreSQL's errors apart by SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
-    state = sqlstate(error)
-    if state in SCHEMA_IS_BEHIND:
-        return _unavailable("schema-behind", "The database lacks a table or column that this needs. Run `migrate`.")
-    if state in _TRY_AGAIN:
-        return _unavailable("busy", "Another request was changing the same. Send it again.")
-    if connection_lost(error) or state.startswith("53"):
-        return _unavailable("database-unavailable", "The database can't be reached, or takes no more connections.")
-    if state in _BROKEN_REFERENCE:
-        return Problem(
-            409, "conflict", "Changed meanwhile", "Something that this refers to was just changed. Read again."
-        )
-    if state.startswith("22"):  # data exceptions
-        logger.warning("input reached PostgreSQL unchecked: SQLSTATE %s", state)
-        return Problem(400, "invalid-input", "The input isn't valid", "A value can't be stored by the database.")
-    return None
-
-
-def _unavailable(kind: str, detail: str) -> Problem:
-    logger.error("503 %s: %s", kind, detail)
-    return Problem(503, kind, "Can't be answered now", detail, headers={"Retry-After": "5"})
 
 
 class ProblemMiddleware:

@@ -3,6 +3,7 @@
 DRF's own take "5" for 5, 5 for "5" and "yes" for true, so that what is read back isn't what was sent.
 """
 
+import datetime
 import re
 from typing import Any
 
@@ -12,6 +13,22 @@ from rest_framework import serializers
 from .converters import MAX_ID, parse_row_id
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def parse_date(text: str) -> datetime.date | None:
+    """Return the date that `text` is as YYYY-MM-DD; None for anything else, such as the week date 2026-W10-1."""
+    try:
+        return datetime.date.fromisoformat(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def normalized_uuid(text: str) -> str:
+    """Return a UUID in small letters, since two that differ in case are equal; any other text as it is."""
+    return text.lower() if _UUID.fullmatch(text) else text
 
 
 def whole_number(data: Any) -> int | None:

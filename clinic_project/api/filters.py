@@ -1,6 +1,8 @@
 """Filters of lists in the query string: django-filter's, stricter, and the backend that applies them."""
 
 import datetime
+import re
+from collections.abc import Collection
 from typing import Any
 
 import django_filters
@@ -13,7 +15,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from .converters import MAX_ID, parse_row_id
-from .fields import RowIdField, StrictCharField
+from .fields import RowIdField, StrictCharField, parse_date
+from .searching import text_contains
 
 
 class FilterBackend(DjangoFilterBackend):
@@ -32,13 +35,25 @@ class FilterBackend(DjangoFilterBackend):
         return super().filter_queryset(request, queryset, view)
 
 
+def reject_unknown_parameters(request: Request, known: Collection[str]) -> None:
+    """Raise ValidationError for a parameter in the query string that isn't one of `known`."""
+    unknown = request.query_params.keys() - set(known)
+    if unknown:
+        # Ignored, a misspelt filter would show everything to a client that meant to filter.
+        message = f"Not known here. Known: {', '.join(sorted(known))}." if known else "This takes no parameters."
+        raise ValidationError({name: [message] for name in unknown})
+
+
 class SearchFilter(django_filters.CharFilter):
-    """A part of a text; upper and lower case are the same."""
+    """A part of a text, see `text_contains`."""
 
     MAX_LENGTH = 255
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(lookup_expr="icontains", max_length=self.MAX_LENGTH, **options)
+        super().__init__(max_length=self.MAX_LENGTH, **options)
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return qs.filter(text_contains(self.field_name, value)) if value else qs
 
     def documented_as(self, **options: Any) -> serializers.Field:
         return StrictCharField(allow_blank=True, max_length=self.MAX_LENGTH, **options)
@@ -55,8 +70,16 @@ class IdField(forms.Field):
 
 
 class IdFilter(django_filters.Filter):
+    """The id of a row. `of` names the filter that this one is a former name of."""
+
     field_class = IdField
     documented_as = RowIdField
+
+    def __init__(self, *, of: str | None = None, **options: Any) -> None:
+        self.is_former_name = of is not None
+        if of:
+            options["help_text"] = f"The former name of `{of}`."
+        super().__init__(**options)
 
 
 class ChoiceFilter(django_filters.ChoiceFilter):
@@ -72,11 +95,37 @@ class ChoiceFilter(django_filters.ChoiceFilter):
         return serializers.ChoiceField(self.words, **options)
 
 
-class TimeFilter(django_filters.IsoDateTimeFilter):
-    documented_as = serializers.DateTimeField
+class DateField(forms.Field):
+    def to_python(self, value: Any) -> datetime.date | None:
+        if value in self.empty_values:
+            return None
+        date = parse_date(value)
+        if date is None:
+            raise forms.ValidationError("A date, as YYYY-MM-DD.")
+        return date
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(error_messages={"invalid": "A time in ISO 8601, such as 2026-03-14T09:26:53Z."}, **options)
+
+class DateFilter(django_filters.Filter):
+    field_class = DateField
+    documented_as = serializers.DateField
+
+
+class TimeField(django_filters.fields.IsoDateTimeField):
+    default_error_messages = {"invalid": "A time in ISO 8601, such as 2026-03-14T09:26:53Z."}
+
+    #: An offset whose + has become a space, as it does in a query string.
+    _UNESCAPED = re.compile(r":\d\d\S* \d\d:?(\d\d)?$", re.ASCII)
+
+    def to_python(self, value: Any) -> datetime.datetime | None:
+        if isinstance(value, str) and self._UNESCAPED.search(value):
+            message = "A + in a URL is a space. Send it as %2B, such as 2026-03-14T17:26:53%2B08:00, or send UTC."
+            raise forms.ValidationError(message)
+        return super().to_python(value)
+
+
+class TimeFilter(django_filters.IsoDateTimeFilter):
+    field_class = TimeField
+    documented_as = serializers.DateTimeField
 
     def filter(self, qs: QuerySet[Any], value: datetime.datetime | None) -> QuerySet[Any]:
         return super().filter(qs, value and _in_utc(value))

@@ -50,6 +50,20 @@ _ETAG = OpenApiParameter(
     response=[200, 201],
     description="The version, for `If-Match` when changing it.",
 )
+_CONTENT_ETAG = OpenApiParameter(
+    "ETag",
+    {"type": "string", "pattern": '^"[^"]+"$'},
+    OpenApiParameter.HEADER,
+    response=[200, 304],
+    description="Changes with whatever is shown; for `If-None-Match`.",
+)
+_IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match",
+    {"type": "string"},
+    OpenApiParameter.HEADER,
+    description="ETags of earlier answers: where one of them is current, the answer is 304, without a body.",
+)
+_NOT_MODIFIED = OpenApiResponse(description="`If-None-Match` names what is there: nothing has changed.")
 
 
 def documented(  # noqa: PLR0913 - what there is to say of one
@@ -59,6 +73,7 @@ def documented(  # noqa: PLR0913 - what there is to say of one
     request: Any = empty,
     problems: Iterable[int] = READING,
     etag: bool = False,
+    conditional: bool = False,
     responses: Mapping[Any, Any] | None = None,
     operation_id: str | None = None,
 ) -> Callable[[Any], Any]:
@@ -66,7 +81,8 @@ def documented(  # noqa: PLR0913 - what there is to say of one
 
     `response` is the serializer of the body that it sends with `status`; `responses` replaces both where there are
     others, by status or by status and content type. `request` is needed where the view's `input_serializers` don't
-    name the serializer of the body. `problems` are the statuses of errors, `etag` says that the response has one.
+    name the serializer of the body. `problems` are the statuses of errors. `etag` says that the response has its version as
+    ETag, `conditional` that it is read conditionally, and has an ETag too.
     `Idempotency-Key` is documented by itself where the method is `@idempotent`.
     """
 
@@ -74,7 +90,13 @@ def documented(  # noqa: PLR0913 - what there is to say of one
         described: dict[Any, Any] = dict(responses or {status: response})
         for code in problems:
             described[(code, CONTENT_TYPE)] = OpenApiResponse(ProblemOutputSerializer, description=_PROBLEMS[code])
-        headers = [*([_ETAG] if etag else []), *([_IDEMPOTENCY_KEY] if is_idempotent(handler) else [])]
+        headers = [
+            *([_ETAG] if etag else [_CONTENT_ETAG] if conditional else []),
+            *([_IF_NONE_MATCH] if conditional else []),
+            *([_IDEMPOTENCY_KEY] if is_idempotent(handler) else []),
+        ]
+        if conditional:
+            described[304] = _NOT_MODIFIED
         extend = extend_schema(operation_id=operation_id, request=request, responses=described, parameters=headers)
         return extend(handler)
 
@@ -144,6 +166,7 @@ class FilterBackendSchema(DjangoFilterExtension):
             required=filter_field.extra["required"],
             description=schema.pop("description", None),
             allow_blank=getattr(field, "allow_blank", True),
+            deprecated=getattr(filter_field, "is_former_name", False),
         )
         return [parameter]
 

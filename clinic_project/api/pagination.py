@@ -1,94 +1,238 @@
-"""Pagination: `{count, next, previous, results}`, the rows and their number in one query."""
+"""Pages of a list: `{count, count_estimate, next, previous, results}`, read with their count in one query.
 
+`next` and `previous` are cursors: they name the last row that was shown and where to go from it. So no page costs more
+than the first, and none repeats or leaves out a row when others are added. `page` is for the first rows only.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Func, IntegerField, Model, QuerySet, Subquery
+from django.core.signing import BadSignature, Signer
+from django.db.models import BooleanField, F, Func, QuerySet, TextField, Value
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from . import counting
+from .etags import RowVersion, hashed_etag, is_conditional, is_known
+from .problems import Problem
+from .serializers import Row
+
 #: Rows a page has, where `page_size` doesn't say.
 PAGE_SIZE = 50
 #: A larger `page_size` counts as this.
 MAX_PAGE_SIZE = 200
-#: Pages beyond are empty in any database; the limit keeps the offset within PostgreSQL's bigint.
-MAX_PAGE = 2**31 - 1
 
-_TOTAL = "total_rows"
+_TOTAL, _VERSION = "page_total", "page_row_version"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The row that a page begins after, by its values in the list's ordering; `backwards`: the page ends before it."""
+
+    values: Sequence[Any]
+    backwards: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is paged: the rows of `parts` together, ordered by the columns in `ordering`, all of them up or all down.
+
+    The last column makes the order complete. `row_versions` has a column of each table whose rows are shown.
+    """
+
+    parts: Sequence[QuerySet[Any, Any]]
+    ordering: Sequence[str]
+    row_versions: Sequence[str] = ("pk",)
+
+    @property
+    def columns(self) -> list[str]:
+        return [name.removeprefix("-") for name in self.ordering]
+
+    @property
+    def order_columns(self) -> dict[str, F]:
+        """The columns of the ordering, under names that no serializer has."""
+        return {f"page_order_{number}": F(name) for number, name in enumerate(self.columns)}
+
+    def window(
+        self, edge: Edge | None, columns: Callable[[QuerySet[Any]], QuerySet[Any, Row]]
+    ) -> QuerySet[Any, dict[str, Any]]:
+        """Return all rows beyond `edge` in their order, with the `columns` that are wanted, and what a page needs."""
+        backwards = edge is not None and edge.backwards
+        descends = self.ordering[0].startswith("-") is not backwards
+        beyond = [] if edge is None else [_beyond(self.columns, edge.values, descends=descends)]
+        extra = {_TOTAL: self._total(), _VERSION: RowVersion(*map(F, self.row_versions)), **self.order_columns}
+        first, *others = [columns(part.filter(*beyond)).annotate(**extra) for part in self.parts]
+        rows = first.union(*others, all=True) if others else first
+        return rows.order_by(*(f"-{name}" if descends else name for name in self.order_columns))
+
+    def _total(self) -> Any:
+        first, *others = map(counting.BoundedCount, self.parts)
+        return sum(others, start=first)
+
+
+def _beyond(columns: Sequence[str], values: Sequence[Any], *, descends: bool) -> Func:
+    """Compare rows as a whole, `(a, b) < (1, 2)`: one range of an index on both columns."""
+    row, edge = (
+        Func(*items, template="ROW(%(expressions)s)", output_field=TextField())
+        for items in (map(F, columns), map(Value, values))
+    )
+    return Func(
+        row, edge, template="%(expressions)s", arg_joiner=" < " if descends else " > ", output_field=BooleanField()
+    )
 
 
 class RowPagination(BasePagination):
-    """Pages of an ordered `.values()` queryset, by `page` and `page_size`.
+    """One page of a Listing: `open` it, see whether the client `has_it_already`, or `read` its rows.
 
-    Not DRF's PageNumberPagination, which asks for the number of rows in a query of its own.
+    Not DRF's CursorPagination, which knows no count, and compares one column only.
     """
 
-    def paginate_queryset(  # type: ignore[override]  # of rows as dictionaries, not of models
-        self, queryset: QuerySet[Any, dict[str, Any]], request: Request, view: APIView | None = None
-    ) -> list[dict[str, Any]]:
-        """Return the rows of the page that `request` asks for.
+    #: The names of the query parameters that choose the page.
+    PARAMETERS = ("cursor", "page", "page_size")
 
-        Raises ValidationError for a page or size that is no positive number, NotFound beyond the last page.
+    def open(self, request: Request, listing: Listing) -> None:
+        """Find out which page `request` asks for, reading nothing yet.
+
+        Raises ValidationError for a page, size or cursor that isn't one, Problem (400) for a page too deep.
         """
-        self.request = request
+        self.request, self.listing = request, listing
+        self.size = min(_positive(request, "page_size", PAGE_SIZE), MAX_PAGE_SIZE)
         self.number = _positive(request, "page", 1)
-        size = min(_positive(request, "page_size", PAGE_SIZE), MAX_PAGE_SIZE)
-        if self.number > MAX_PAGE:
-            raise NotFound
-        start = (self.number - 1) * size
-        found = list(queryset.annotate(**{_TOTAL: _count(queryset)})[start : start + size])
+        self.edge = self._edge()
+        if self._start >= counting.EXACT_COUNT_LIMIT:
+            raise Problem(
+                400,
+                "page-too-deep",
+                "The page is too deep",
+                f"`page` leads to the first {counting.EXACT_COUNT_LIMIT:,} rows only. Follow `next`, or filter.",
+                errors={"page": [f"Beyond row {counting.EXACT_COUNT_LIMIT:,}."]},
+            )
+
+    def has_it_already(self) -> bool:
+        """Whether `If-None-Match` names the page as it is now. Reads the versions of its rows, if it is asked at all."""
+        if not is_conditional(self.request):
+            return False
+        self.read(lambda rows: rows.values("pk"))
+        return is_known(self.request, self.etag)
+
+    def read(self, columns: Callable[[QuerySet[Any]], QuerySet[Any, Row]]) -> list[Row]:
+        """Return the page's rows with the `columns` that this selects; raises NotFound beyond the last page.
+
+        Sets `etag`, which changes with any row, with the count, and with what is before and after.
+        """
+        found: list[Row] = list(self._window(columns))
         if not found and self.number > 1:
             raise NotFound
-        self.total = found[0][_TOTAL] if found else 0
-        self.has_next = start + size < self.total
-        for row in found:
-            del row[_TOTAL]
-        return found
+        self._count(found)
+        has_more = len(found) > self.size
+        # One row more is read than is shown, and it counts: if it goes, `next` does.
+        self.etag = hashed_etag(self.counted, self.estimate, self.edge is None, [row[_VERSION] for row in found])
+        rows = found[: self.size]
+        if self._goes_back:
+            rows.reverse()
+        self._find_neighbours(rows, has_more=has_more)
+        for row in rows:
+            for name in (_TOTAL, _VERSION, *self.listing.order_columns):
+                del row[name]
+        return rows
 
     def get_paginated_response(self, data: Any) -> Response:
         page = {
-            "count": self.total,
-            "next": self._link(self.number + 1) if self.has_next else None,
-            "previous": self._link(self.number - 1) if self.number > 1 else None,
+            "count": None if self.estimate else self.counted,
+            "count_estimate": self.estimate,
+            "next": self.next,
+            "previous": self.previous,
             "results": data,
         }
-        return Response(page)
+        return Response(page, headers={"ETag": self.etag})
 
-    def _link(self, page: int) -> str:
+    @property
+    def _start(self) -> int:
+        return (self.number - 1) * self.size
+
+    @property
+    def _goes_back(self) -> bool:
+        return self.edge is not None and self.edge.backwards
+
+    def _window(self, columns: Callable[[QuerySet[Any]], QuerySet[Any, Row]]) -> QuerySet[Any, Row]:
+        return self.listing.window(self.edge, columns)[self._start : self._start + self.size + 1]
+
+    def _count(self, found: list[Row]) -> None:
+        """Set `counted`, exact up to EXACT_COUNT_LIMIT, and beyond it `estimate`, which is None otherwise."""
+        parts = self.listing.parts
+        self.counted = found[0][_TOTAL] if found else sum(map(counting.bounded_count, parts)) if self.edge else 0
+        self.estimate: int | None = None
+        if self.counted > counting.EXACT_COUNT_LIMIT:
+            self.estimate = max(self.counted, sum(map(counting.estimated_rows, parts)))
+
+    def _find_neighbours(self, rows: list[Row], *, has_more: bool) -> None:
+        """Set `next` and `previous`: links, or None."""
+        goes_back, starts_anywhere = self._goes_back, self.edge is not None or self.number > 1
+        has_next, has_previous = (True, has_more) if goes_back else (has_more, starts_anywhere)
+        self.next = self._link(rows[-1], backwards=False) if rows and has_next else None
+        self.previous = self._link(rows[0], backwards=True) if rows and has_previous else None
+
+    def _link(self, row: Row, *, backwards: bool) -> str:
+        values = [value if isinstance(value := row[name], int) else str(value) for name in self.listing.order_columns]
         query = self.request.query_params.copy()
-        query["page"] = str(page)
+        query.pop("page", None)
+        query["cursor"] = self._signer.sign_object([backwards, *values])
         return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
+
+    def _edge(self) -> Edge | None:
+        cursor = self.request.query_params.get("cursor")
+        if cursor is None:
+            return None
+        if "page" in self.request.query_params:
+            raise ValidationError({"cursor": ["Either `cursor` or `page`."]})
+        try:
+            backwards, *values = self._signer.unsign_object(cursor)
+        except (BadSignature, ValueError) as error:
+            raise ValidationError(
+                {"cursor": ["Not a cursor of this list. Take it from `next` or `previous`."]}
+            ) from error
+        return Edge(values, backwards)
+
+    @property
+    def _signer(self) -> Signer:
+        """Signed, so that PostgreSQL is only given what it gave; for this ordering of these tables alone."""
+        tables = [part.model._meta.db_table for part in self.listing.parts]
+        return Signer(salt=" ".join(["cursor", *tables, *self.listing.ordering]))
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         link = {"type": ["string", "null"], "format": "uri"}
+        number = {"type": ["integer", "null"], "minimum": 0}
+        limit = f"{counting.EXACT_COUNT_LIMIT:,}"
         members = {
-            "count": {"type": "integer", "description": "Rows on all pages."},
-            "next": link,
-            "previous": dict(link),
+            "count": {**number, "description": f"Rows on all pages; null where they are more than {limit}."},
+            "count_estimate": {**number, "description": f"About how many rows there are, where more than {limit}."},
+            "next": {**link, "description": "The next page."},
+            "previous": {**link, "description": "The page before."},
             "results": schema,
         }
         return {"type": "object", "properties": members, "required": list(members)}
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         number = {"type": "integer", "minimum": 1}
+        described = {
+            "cursor": (
+                {"type": "string", "pattern": "^[A-Za-z0-9_-]+:[A-Za-z0-9_-]+$"},
+                "Where the page begins: from `next` or `previous`, and never made up.",
+            ),
+            "page": (number, f"One of the first pages, up to row {counting.EXACT_COUNT_LIMIT:,}."),
+            "page_size": (
+                {**number, "default": PAGE_SIZE},
+                f"Rows on a page; more than {MAX_PAGE_SIZE} count as {MAX_PAGE_SIZE}.",
+            ),
+        }
         return [
-            {"in": "query", "name": "page", "schema": number},
-            {
-                "in": "query",
-                "name": "page_size",
-                "schema": {**number, "default": PAGE_SIZE},
-                "description": f"Rows on a page; more than {MAX_PAGE_SIZE} count as {MAX_PAGE_SIZE}.",
-            },
+            {"in": "query", "name": name, "schema": schema, "description": description}
+            for name, (schema, description) in described.items()
         ]
-
-
-def _count(rows: QuerySet[Model, Any]) -> Subquery:
-    """Count `rows` beside reading some of them: PostgreSQL runs an uncorrelated subquery once."""
-    # Not Count(), for which Django would group by each row's columns.
-    total = Func("pk", function="COUNT", output_field=IntegerField())
-    return Subquery(rows.order_by().values(**{_TOTAL: total}))
 
 
 def _positive(request: Request, name: str, default: int) -> int:

@@ -74,3 +74,10 @@ class NotFound(Problem):
 
     def __init__(self) -> None:
         super().__init__(404, "not-found", "Not found", "There is no such thing here, or not in this clinic.")
+
+
+class Unavailable(Problem):
+    """503: it can't be done now, through no fault of the client's, who may try again in `seconds`."""
+
+    def __init__(self, kind: str, title: str, detail: str, seconds: int) -> None:
+        super().__init__(503, kind, title, detail, headers={"Retry-After": str(seconds)})

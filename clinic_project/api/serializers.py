@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from django.db.models import JSONField, Model, QuerySet, TextField
+from django.db.models import F, JSONField, Model, QuerySet, TextField
 from django.db.models.functions import Cast
 from rest_framework import serializers
 
@@ -32,7 +32,8 @@ def text_of(json_column: str) -> str:
 
 # Serializes rows of `Meta.model` that `read` has read as dictionaries. Its fields aren't called: they describe the
 # response in the OpenAPI document, and name the columns to read. A jsonb column is read as PostgreSQL's text, which is
-# JSON already, and goes into the response without being parsed. (A docstring would be in the document, for each subclass.)
+# JSON already, and goes into the response without being parsed. A field with a `source` is a column of another table.
+# (A docstring would be in the document, for each subclass.)
 class RowSerializer(serializers.Serializer):
     class Meta:
         model: type[Model]
@@ -41,7 +42,8 @@ class RowSerializer(serializers.Serializer):
     def read(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
         """Return `rows` as the dictionaries that this serializer takes."""
         plain, json = cls._columns()
-        return rows.values(*plain, **{text_of(name): Cast(name, TextField()) for name in json})
+        elsewhere = {name: F(str(field.source)) for name, field in cls._declared_fields.items() if field.source}
+        return rows.values(*plain, **elsewhere, **{text_of(name): Cast(name, TextField()) for name in json})
 
     def to_representation(self, row: Row) -> Row:
         _, json = self._columns()

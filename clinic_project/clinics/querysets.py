@@ -4,6 +4,9 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from django.db import models
+from django.db.models import Q
+
+from clinic_project.api.searching import Digits, digits_of, text_contains
 
 if TYPE_CHECKING:
     from .models import Appointment, Clinic, Patient  # noqa: F401 - some are named in strings below
@@ -45,7 +48,12 @@ class TrashQuerySet(ClinicQuerySet[Row_co]):
 
 
 class PatientQuerySet(TrashQuerySet["Patient"]):
-    pass
+    def search(self, text: str) -> Self:
+        """Only patients whose name has `text` in it, or whose phone number has its digits, spaced in any way."""
+        found, digits = text_contains("full_name", text), digits_of(text)
+        if digits is None:
+            return self.filter(found)
+        return self.alias(phone_digits=Digits("phone_number")).filter(found | Q(phone_digits__contains=digits))
 
 
 class AppointmentQuerySet(ClinicQuerySet["Appointment"]):

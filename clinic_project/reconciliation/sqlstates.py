@@ -47,11 +47,17 @@ def connection_lost(error: Error) -> bool:
     return error.__cause__ is not None and (not code or code.startswith(("08", "57P")))
 
 
+def diagnostics(error: Error, field: str) -> str:
+    """Return a field of the server's report, such as `constraint_name`; empty where it has none.
+
+    https://www.psycopg.org/docs/extensions.html#psycopg2.extensions.Diagnostics
+    """
+    return getattr(getattr(_cause(error), "diag", None), field, None) or ""
+
+
 def failed_at(error: Error) -> tuple[str, str, str]:
     """Return the schema, the table and the column that the error is about; empty where the server doesn't say."""
-    diagnostics = getattr(_cause(error), "diag", None)
-    names = (getattr(diagnostics, f"{kind}_name", None) or "" for kind in ("schema", "table", "column"))
-    schema, table, column = names
+    schema, table, column = (diagnostics(error, f"{kind}_name") for kind in ("schema", "table", "column"))
     return schema, table, column
 
 
@@ -60,8 +66,7 @@ def raised_by_triggers(error: Error) -> bool:
 
     A function has a call stack; a constraint that was violated in one isn't its own failure.
     """
-    diagnostics = getattr(_cause(error), "diag", None)
-    in_function = bool(getattr(diagnostics, "context", None)) and not getattr(diagnostics, "constraint_name", None)
+    in_function = bool(diagnostics(error, "context")) and not diagnostics(error, "constraint_name")
     return in_function or sqlstate(error) == FEATURE_NOT_SUPPORTED
 
 
@@ -72,9 +77,8 @@ def message_with_sqlstate(error: Error) -> str:
 
 def message(error: Error) -> str:
     """Return PostgreSQL's message on one line; with its details, unless these quote rows, which may be a patient's."""
-    diagnostics = getattr(_cause(error), "diag", None)
-    text = getattr(diagnostics, "message_primary", None) or str(error)
-    detail = getattr(diagnostics, "message_detail", None)
+    text = diagnostics(error, "message_primary") or str(error)
+    detail = diagnostics(error, "message_detail")
     if detail and not sqlstate(error).startswith(_QUOTING_ROWS):
         text += f" ({detail})"
     return " ".join(text.split()).removesuffix(".")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
@@ -16,6 +16,7 @@ from clinic_project.clinics.administration.scope import scope_of
 from .. import services
 from ..models import PatientPhoto
 from ..photos.responses import FileMissing, photo_response
+from ..photos.storage import StorageUnavailable
 from .base import ClinicalAdmin, when_and_who
 from .filters import PlaceFilter
 
@@ -41,13 +42,13 @@ class PhotoAdmin(ClinicalAdmin):
     readonly_fields = ["image", "patient", "place", *fieldsets[1][1]["fields"]]
 
     def trash_one(self, request: HttpRequest, obj: PatientPhoto) -> None:
-        PatientPhoto.objects.move_to_trash(obj.pk, scope_of(request).user)
+        services.move_photo_to_trash(PatientPhoto.objects.all(), obj.pk, scope_of(request).user)
 
     def restore_one(self, request: HttpRequest, obj: PatientPhoto) -> None:
         services.restore_photo(PatientPhoto.objects.all(), obj.pk, scope_of(request).user)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        PatientPhoto.objects.change(obj.pk, scope_of(request).user, description=obj.description)
+        services.change_photo(PatientPhoto.objects.all(), obj.pk, scope_of(request).user, description=obj.description)
 
     def get_urls(self) -> list[URLPattern]:
         own = [
@@ -68,6 +69,10 @@ class PhotoAdmin(ClinicalAdmin):
             response = photo_response(request, photo, thumbnail=thumbnail)
         except FileMissing as error:
             raise Http404("The file of this photo is missing from the storage.") from error
+        except StorageUnavailable:
+            return HttpResponse(
+                "The storage of the photos fails. Try again later.", status=503, content_type="text/plain"
+            )
         response["Content-Security-Policy"] = IMAGE_POLICY
         return response
 

@@ -1,10 +1,9 @@
 """The base viewsets of templates, records and photos."""
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import Error
-from django.urls import reverse
+from django.db import Error, transaction
 from rest_framework.response import Response
 
 from clinic_project.api.problems import Problem
@@ -23,19 +22,21 @@ VersionedRows = TypeVar("VersionedRows", bound=VersionedQuerySet[Any])
 class TrashViewSet(ClinicViewSet[Rows]):
     """Rows of a TrashQuerySet: every change responds with the row as it is then, or is refused with a problem."""
 
-    #: The name of the route of one row.
-    detail_route: ClassVar[str]
+    #: Set by `expected_versions`; says with which status a stale change is refused.
+    _expected: ExpectedVersions | None = None
 
-    def row(self, pk: int) -> Row:
-        """Return a row of the clinic, serialized; raises DoesNotExist."""
-        serializer = self.get_serializer_class()
-        row = serializer.read(self.get_queryset()).get(pk=pk)
-        return self.get_serializer(row).data
+    def expected_versions(self) -> frozenset[int]:
+        """Return the versions that this request may replace; raises Problem (428) where it names none."""
+        self._expected = expected_versions(self.request)
+        return self._expected.versions
 
-    def row_response(self, pk: int, status: int = 200) -> Response:
-        """Respond with a row as it is now; with 201, its `Location` too. Raises DoesNotExist."""
-        headers = {"Location": reverse(self.detail_route, args=[pk])} if status == 201 else {}
-        return Response(self.row(pk), status=status, headers=headers)
+    def validated_change(self) -> tuple[frozenset[int], dict[str, Any]]:
+        """Return the versions that this request may replace, and its body, validated for the action."""
+        versions = self.expected_versions()
+        # The serializers require `version`, and the header may have named it instead: any will do from here on.
+        given = self.validated({**self.request.data, "version": 1})
+        del given["version"]
+        return versions, given
 
     def as_api_error(self, exc: Exception) -> Exception:
         match exc:
@@ -46,48 +47,22 @@ class TrashViewSet(ClinicViewSet[Rows]):
             case UnusableReference():
                 errors = {exc.field: [str(exc)]}
                 return Problem(409, "unusable-reference", "Can't be used for this", str(exc), errors=errors)
+            case StaleVersion() if self._expected:
+                return self._stale_error(exc, self._expected.stale_status)
         return super().as_api_error(exc)
 
+    def current_row(self, stale: StaleVersion) -> Row:
+        """Return what is there instead of the version that a change was made from; raises DoesNotExist."""
+        return self.row(stale.current.pk)
 
-class VersionedViewSet(TrashViewSet[VersionedRows]):
-    """Templates and records: a change names the versions that it may replace, and every row has its version as ETag."""
-
-    #: Set by `expected_versions`; says with which status a stale change is refused.
-    _expected: ExpectedVersions | None = None
-
-    def expected_versions(self) -> frozenset[int]:
-        """Return the versions that this request may replace; raises Problem (428) where it names none."""
-        self._expected = expected_versions(self.request)
-        return self._expected.versions
-
-    def change(self, pk: int) -> Response:
-        """Change a row as the body says, and respond with the row as it is then."""
-        versions = self.expected_versions()
-        # The serializers require `version`, and the header may have named it instead: any will do from here on.
-        columns = self.validated({**self.request.data, "version": 1})
-        del columns["version"]
-        self.perform_update(pk, versions, columns)
-        return self.row_response(pk)
-
-    def perform_update(self, pk: int, versions: frozenset[int], columns: dict[str, Any]) -> None:
-        """Change the row that has one of `versions`; raises ChangeRefused."""
-        raise NotImplementedError
-
-    def row_response(self, pk: int, status: int = 200) -> Response:
-        response = super().row_response(pk, status)
-        response.headers["ETag"] = etag(response.data["version"])
-        return response
-
-    def as_api_error(self, exc: Exception) -> Exception:
-        if not (isinstance(exc, StaleVersion) and self._expected):
-            return super().as_api_error(exc)
+    def _stale_error(self, stale: StaleVersion, status: int) -> Exception:
         try:
-            return self._stale_version(exc, self._expected.stale_status)
+            return self._stale_version(stale, status)
         except (ObjectDoesNotExist, Error) as meanwhile:  # the row has gone, or the database
             return super().as_api_error(meanwhile)
 
     def _stale_version(self, stale: StaleVersion, status: int) -> Problem:
-        current = self.row(stale.current.pk)
+        current = self.current_row(stale)
         return Problem(
             status,
             "stale-version",
@@ -98,6 +73,27 @@ class VersionedViewSet(TrashViewSet[VersionedRows]):
             changed_at=current["updated_at"] or current["created_at"],
             changed_by=_member(self.clinic, current["updated_by_user_id"] or current["created_by_user_id"]),
         )
+
+
+class VersionedViewSet(TrashViewSet[VersionedRows]):
+    """Templates and records: a change names the versions that it may replace, and every row has its version as ETag."""
+
+    @transaction.atomic
+    def change(self, pk: int) -> Response:
+        """Change a row as the body says, and respond with the row as it is then."""
+        versions, columns = self.validated_change()
+        self.perform_update(pk, versions, columns)
+        return self.row_response(pk)
+
+    def perform_update(self, pk: int, versions: frozenset[int], columns: dict[str, Any]) -> None:
+        """Change the row that has one of `versions`; raises ChangeRefused."""
+        raise NotImplementedError
+
+    def current_etag(self, pk: int) -> str | None:
+        return etag(self.get_queryset().filter(pk=pk).values_list("version", flat=True).get())
+
+    def etag_of(self, row: Row, row_version: str) -> str:
+        return etag(row["version"])
 
 
 def _member(clinic: Clinic, user_id: int | None) -> Row | None:

@@ -4,20 +4,12 @@ from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
+from rest_framework.exceptions import ValidationError
 
 from clinic_project.api.filters import ChoiceFilter, IdFilter, SearchFilter, TimeFilter
-from clinic_project.clinics.querysets import TrashQuerySet
+from clinic_project.clinics.api.filters import StatusFilter
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import PhotoQuerySet
-
-
-class StatusFilter(ChoiceFilter):
-    def __init__(self, **options: Any) -> None:
-        help_text = "`active` (unless said otherwise), `deleted` for what is in the trash, or `all`."
-        super().__init__("active", "deleted", "all", help_text=help_text, **options)
-
-    def filter(self, qs: TrashQuerySet[Any], value: Any) -> QuerySet[Any]:
-        return qs.with_status(value or "active")
 
 
 class TemplateFilterSet(django_filters.FilterSet):
@@ -32,8 +24,10 @@ class TemplateFilterSet(django_filters.FilterSet):
 class PatientRecordFilterSet(django_filters.FilterSet):
     """`updated_since` is for clients that keep a copy: it shows deletions as well, unless `status` is given."""
 
-    template = IdFilter(field_name="template_id")
-    appointment = IdFilter(field_name="appointment_id")
+    template_id = IdFilter(field_name="template_id")
+    appointment_id = IdFilter(field_name="appointment_id")
+    template = IdFilter(field_name="template_id", of="template_id")
+    appointment = IdFilter(field_name="appointment_id", of="appointment_id")
     status = StatusFilter()
     created_after = TimeFilter(field_name="created_at", lookup_expr="gte", help_text="At this time or later.")
     created_before = TimeFilter(field_name="created_at", lookup_expr="lt", help_text="Before this time.")
@@ -55,14 +49,17 @@ class PatientRecordFilterSet(django_filters.FilterSet):
 
 
 class RecordFilterSet(PatientRecordFilterSet):
-    patient = IdFilter(field_name="patient_id")
+    patient_id = IdFilter(field_name="patient_id")
+    patient = IdFilter(field_name="patient_id", of="patient_id")
 
 
 class PhotoFilterSet(django_filters.FilterSet):
-    """Pending photos are shown only where `record` names the one that they were uploaded for."""
+    """Pending photos are shown only where `medical_record_id` names the one that they were uploaded for."""
 
-    patient = IdFilter(field_name="patient_id", required=True)
-    record = IdFilter(field_name="medical_record_id", help_text="Shows what is pending for it, too.")
+    patient_id = IdFilter(field_name="patient_id", help_text="Whose photos: required, by this name or the former one.")
+    medical_record_id = IdFilter(field_name="medical_record_id", help_text="Shows what is pending for it, too.")
+    patient = IdFilter(field_name="patient_id", of="patient_id")
+    record = IdFilter(field_name="medical_record_id", of="medical_record_id")
     unlinked = ChoiceFilter("true", "false", method="filter_unlinked", help_text="Whether to be on no record.")
     status = StatusFilter()
 
@@ -74,5 +71,8 @@ class PhotoFilterSet(django_filters.FilterSet):
         return photos.filter(medical_record__isnull=value == "true")
 
     def filter_queryset(self, queryset: PhotoQuerySet) -> QuerySet[Any]:
-        shown = queryset if self.form.cleaned_data["record"] else queryset.without_pending()
-        return super().filter_queryset(shown)
+        given = self.form.cleaned_data
+        if not (given["patient_id"] or given["patient"]):
+            raise ValidationError({"patient_id": ["Name the patient whose photos to list."]})
+        of_record = given["medical_record_id"] or given["record"]
+        return super().filter_queryset(queryset if of_record else queryset.without_pending())

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
-from django.utils.cache import patch_vary_headers
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiRequest, OpenApiResponse
 from rest_framework.decorators import action
@@ -12,15 +12,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic_project.api.idempotency import idempotent
-from clinic_project.api.openapi import CREATING, READING, documented
-from clinic_project.api.problems import InvalidInput, Problem
-from clinic_project.clinics.api.viewsets import CLINIC_HEADER
+from clinic_project.api.openapi import CHANGING, CREATING, READING, documented
+from clinic_project.api.problems import InvalidInput, Problem, Unavailable
+from clinic_project.api.serializers import Row
+from clinic_project.api.versions import etag
 from clinic_project.clinics.models import Patient
 from medical_records import services
+from medical_records.exceptions import StaleVersion
 from medical_records.models import MedicalRecord, PatientPhoto
 from medical_records.photos.decoding import ImageError, TooManyBytes
 from medical_records.photos.processing import CONTENT_TYPE
-from medical_records.photos.responses import FileMissing, photo_response
+from medical_records.photos.responses import AnotherFile, FileMissing, photo_response
+from medical_records.photos.storage import StorageUnavailable
 from medical_records.photos.uploads import upload_photo
 from medical_records.querysets import PhotoQuerySet
 
@@ -31,6 +34,7 @@ from .serializers import (
     PhotoChangeSerializer,
     PhotoOutputSerializer,
     PhotoUploadSerializer,
+    RecordDetailOutputSerializer,
     RecordPhotosOutputSerializer,
 )
 from .upload_handlers import ImageUploadHandler
@@ -76,12 +80,18 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
                 return Problem(413, "upload-too-large", "The picture is too large", str(exc), errors=errors)
             case ImageError():
                 return InvalidInput({"file": [str(exc)]})
+            case AnotherFile():
+                detail = "The file isn't the one that `If-Match` names."
+                return Problem(412, "another-file", "Another file", detail)
+            case StorageUnavailable():
+                detail = "The storage of the photos is full, broken or away. Tell whoever runs the server."
+                return Unavailable("storage-unavailable", "The storage fails", detail, seconds=60)
             case FileMissing():
                 detail = "The photo is known, but its file is missing from the storage. Tell whoever runs the server."
                 return Problem(404, "file-missing", "The file is missing", detail)
         return super().as_api_error(exc)
 
-    @documented(PhotoOutputSerializer)
+    @documented(PhotoOutputSerializer, conditional=True)
     def list(self, request: Request) -> Response:
         """List a patient's photos, the newest first."""
         return super().list(request)
@@ -101,27 +111,31 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
             record=record,
             uploaded_by=self.access.user,
         )
-        return self.row_response(photo.pk, status=201)
+        row = self.get_serializer(PhotoOutputSerializer.row_of(photo)).data
+        version = photo.row_version  # type: ignore[attr-defined]  # annotated
+        return self.respond(row, self.etag_of(row, version), status=201)
 
-    @documented(PhotoOutputSerializer)
+    @documented(PhotoOutputSerializer, conditional=True)
     def retrieve(self, request: Request, pk: int) -> Response:
         """Show what is known of a photo, in the trash or not."""
-        return self.row_response(pk)
+        return self.show(pk)
 
     @documented(PhotoOutputSerializer, problems=CREATING)
+    @transaction.atomic
     def partial_update(self, request: Request, pk: int) -> Response:
         """Change the description of a photo."""
-        self.get_queryset().change(pk, self.access.user, **self.valid_input())
+        services.change_photo(self.get_queryset(), pk, self.access.user, **self.valid_input())
         return self.row_response(pk)
 
     @documented(None, status=204, problems=(*READING, 409))
     def destroy(self, request: Request, pk: int) -> Response:
         """Put a photo into the trash."""
-        self.get_queryset().move_to_trash(pk, self.access.user)
+        services.move_photo_to_trash(self.get_queryset(), pk, self.access.user)
         return Response(status=204)
 
     @documented(PhotoOutputSerializer, problems=(*READING, 409))
     @action(detail=True, methods=["post"])
+    @transaction.atomic
     def restore(self, request: Request, pk: int) -> Response:
         """Take a photo out of the trash, unless its record is there too."""
         services.restore_photo(self.get_queryset(), pk, self.access.user)
@@ -139,22 +153,29 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
         """Send the picture."""
         return self._image(pk, thumbnail=True)
 
-    @documented(RecordPhotosOutputSerializer, problems=CREATING)
+    @documented(RecordPhotosOutputSerializer, problems=CHANGING, etag=True)
     @action(detail=False, methods=["post"])
+    @transaction.atomic
     def attach(self, request: Request) -> Response:
         """Put photos on a record beside those that it has, as saving it with them would; none is pending then."""
-        given = self.valid_input()
+        versions, given = self.validated_change()
         record_id = given["record_id"]
         records = MedicalRecord.objects.for_clinic(self.clinic)
-        services.attach_photos(records, record_id, given["photo_ids"], self.access.user)
-        photos = self.get_queryset().in_use_on(record_id)
-        return Response({"record_id": record_id, "photos": PhotoOutputSerializer.serialized(photos)})
+        services.attach_photos(records, record_id, versions, given["photo_ids"], self.access.user)
+        version = records.values_list("version", flat=True).get(pk=record_id)
+        photos = PhotoOutputSerializer.serialized(self.get_queryset().in_use_on(record_id))
+        shown = {"record_id": record_id, "version": version, "photos": photos}
+        return Response(shown, headers={"ETag": etag(version)})
+
+    def current_row(self, stale: StaleVersion) -> Row:
+        """Return the record that photos were to be put on."""
+        records = MedicalRecord.objects.for_clinic(self.clinic)
+        row = RecordDetailOutputSerializer.read(records).get(pk=stale.current.pk)
+        return RecordDetailOutputSerializer(row, context=self.get_serializer_context()).data
 
     def _record(self, pk: int | None) -> MedicalRecord | None:
         return None if pk is None else MedicalRecord.objects.for_clinic(self.clinic).get(pk=pk)
 
     def _image(self, pk: int, *, thumbnail: bool) -> HttpResponseBase:
         photo = self.get_queryset().get(pk=pk)
-        response = photo_response(self.request, photo, thumbnail=thumbnail)
-        patch_vary_headers(response, ["Authorization", "Cookie", CLINIC_HEADER])
-        return response
+        return photo_response(self.request, photo, thumbnail=thumbnail)

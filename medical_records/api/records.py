@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -11,10 +12,11 @@ from rest_framework.response import Response
 from clinic_project.api.idempotency import idempotent
 from clinic_project.api.models import IdempotencyKey
 from clinic_project.api.openapi import CHANGING, CREATING, documented
+from clinic_project.api.versions import etag
 from clinic_project.clinics.access import ADMIN_ROLES
 from clinic_project.clinics.models import Patient
 from medical_records import services
-from medical_records.models import MedicalRecord, MedicalRecordTemplate
+from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import RecordQuerySet
 
 from .base import VersionedViewSet
@@ -51,15 +53,22 @@ class RecordViewSet(BaseRecordViewSet):
         "permanently": VersionInputSerializer,
     }
 
-    @documented(RecordOutputSerializer)
+    @documented(RecordOutputSerializer, conditional=True)
     def list(self, request: Request) -> Response:
         """List the clinic's records, the newest first, without their snapshots."""
         return super().list(request)
 
-    @documented(RecordDetailOutputSerializer, etag=True)
+    @documented(RecordDetailOutputSerializer, etag=True, conditional=True)
     def retrieve(self, request: Request, pk: int) -> Response:
         """Show a record, in the trash or not, with its snapshot and photos."""
-        return self.row_response(pk)
+        return self.show(pk)
+
+    def current_etag(self, pk: int) -> str | None:
+        """Return None as well where a photo that is shown has changed since the record did, which keeps its version."""
+        since = Q(created_at__gt=OuterRef("updated_at")) | Q(updated_at__gt=OuterRef("updated_at"))
+        others = Exists(PatientPhoto.objects.filter(since, medical_record=OuterRef("pk")))
+        version, is_told = self.get_queryset().filter(pk=pk).values_list("version", ~others).get()
+        return etag(version) if is_told else None
 
     @documented(RecordDetailOutputSerializer, problems=CHANGING, etag=True)
     def update(self, request: Request, pk: int) -> Response:
@@ -82,6 +91,7 @@ class RecordViewSet(BaseRecordViewSet):
 
     @documented(RecordDetailOutputSerializer, problems=CHANGING, etag=True)
     @action(detail=True, methods=["post"])
+    @transaction.atomic
     def restore(self, request: Request, pk: int) -> Response:
         """Take a record out of the trash, with the photos that went there with it."""
         services.restore_record(self.get_queryset(), pk, self.expected_versions(), self.access.user)
@@ -103,7 +113,7 @@ class PatientRecordViewSet(BaseRecordViewSet):
     filterset_class = PatientRecordFilterSet
     input_serializers = {"create": RecordInputSerializer}
 
-    @documented(RecordOutputSerializer)
+    @documented(RecordOutputSerializer, conditional=True)
     def list(self, request: Request, patient_id: int) -> Response:
         """List a patient's records, the newest first, without their snapshots."""
         self.patient()
@@ -111,6 +121,7 @@ class PatientRecordViewSet(BaseRecordViewSet):
 
     @documented(RecordDetailOutputSerializer, status=201, problems=CREATING, etag=True)
     @idempotent
+    @transaction.atomic
     def create(self, request: Request, patient_id: int) -> Response:
         """Fill in a template for a patient."""
         patient = self.patient()

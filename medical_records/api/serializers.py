@@ -242,7 +242,7 @@ class PhotoChangeSerializer(serializers.Serializer):
     description = StrictCharField(max_length=MAX_PHOTO_DESCRIPTION, allow_blank=True, allow_null=True, required=False)
 
 
-class PhotoAttachmentSerializer(serializers.Serializer):
+class PhotoAttachmentSerializer(VersionInputSerializer):
     record_id = RowIdField()
     photo_ids = serializers.ListField(child=RowIdField(), min_length=1, max_length=MAX_PHOTOS)
 
@@ -271,6 +271,11 @@ class PhotoOutputSerializer(RowSerializer):
     def to_representation(self, row: Row) -> Row:
         base = f"{reverse('medical_records:photo-list')}/{row['id']}"
         return {**super().to_representation(row), "file": f"{base}/file", "thumbnail": f"{base}/thumbnail"}
+
+    @classmethod
+    def row_of(cls, photo: PatientPhoto) -> Row:
+        """Return `photo`, which has been read, as `read` would have."""
+        return {name: getattr(photo, name) for name in cls._columns()[0]}
 
     @classmethod
     def serialized(cls, photos: PhotoQuerySet) -> list[Row]:
@@ -305,4 +310,14 @@ class RecordDetailOutputSerializer(RecordOutputSerializer):
 
 class RecordPhotosOutputSerializer(serializers.Serializer):
     record_id = serializers.IntegerField()
+    version = serializers.IntegerField(help_text="That of the record.")
     photos = PhotoOutputSerializer(many=True)
+
+
+class TimelineEntryOutputSerializer(serializers.Serializer):
+    """A record or a photo: the one that `type` names, as its own list shows it; the other is null."""
+
+    type = serializers.ChoiceField(["record", "photo"])
+    at = serializers.DateTimeField(help_text="When it was created.")
+    record = RecordOutputSerializer(allow_null=True)
+    photo = PhotoOutputSerializer(allow_null=True)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -40,22 +41,23 @@ class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
     detail_route = "medical_records:template-detail"
     documented_tag = "medical-record-templates"
 
-    @documented(TemplateOutputSerializer)
+    @documented(TemplateOutputSerializer, conditional=True)
     def list(self, request: Request) -> Response:
         """List the clinic's templates, by name."""
         return super().list(request)
 
     @documented(TemplateOutputSerializer, status=201, problems=CREATING, etag=True)
     @idempotent
+    @transaction.atomic
     def create(self, request: Request) -> Response:
         """Make a template."""
         template = services.create_template(self.clinic, self.access.user, **self.valid_input())
         return self.row_response(template.pk, status=201)
 
-    @documented(TemplateOutputSerializer, etag=True)
+    @documented(TemplateOutputSerializer, etag=True, conditional=True)
     def retrieve(self, request: Request, pk: int) -> Response:
         """Show a template, in the trash or not."""
-        return self.row_response(pk)
+        return self.show(pk)
 
     @documented(TemplateOutputSerializer, problems=CHANGING, etag=True)
     def update(self, request: Request, pk: int) -> Response:
@@ -78,6 +80,7 @@ class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
 
     @documented(TemplateOutputSerializer, problems=CHANGING, etag=True)
     @action(detail=True, methods=["post"])
+    @transaction.atomic
     def restore(self, request: Request, pk: int) -> Response:
         """Take a template out of the trash."""
         self.get_queryset().restore(pk, self.expected_versions(), self.access.user)

@@ -5,12 +5,14 @@ from rest_framework.routers import SimpleRouter
 from .photos import PhotoViewSet
 from .records import PatientRecordViewSet, RecordViewSet
 from .templates import TemplateViewSet
+from .timeline import TimelineViewSet
 
 app_name = "medical_records"
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("clinic/medical-record-templates", TemplateViewSet, "template")
 router.register("clinic/patients/<row_id:patient_id>/medical-records", PatientRecordViewSet, "patient-record")
+router.register("clinic/patients/<row_id:patient_id>/timeline", TimelineViewSet, "patient-timeline")
 router.register("clinic/medical-records", RecordViewSet, "record")
 router.register("clinic/patient-photos", PhotoViewSet, "photo")
 

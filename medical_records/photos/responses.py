@@ -3,9 +3,11 @@
 Who may see the photo has been decided before: `photo_response` doesn't check it.
 """
 
+import errno
 import logging
 
 from django.core.exceptions import SuspiciousFileOperation
+from django.core.files import File
 from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpRequest, HttpResponseBase
 from django.utils.cache import get_conditional_response
@@ -14,6 +16,7 @@ from django.utils.http import content_disposition_header, quote_etag
 from ..models import PatientPhoto
 from .file_names import clean_file_name, jpeg_name
 from .processing import CONTENT_TYPE
+from .storage import as_storage_unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -26,15 +29,21 @@ class FileMissing(Exception):
     """The photo's row is there, and its file isn't."""
 
 
-def photo_response(request: HttpRequest, photo: PatientPhoto, *, thumbnail: bool = False) -> HttpResponseBase:
-    """Respond with the image of `photo` or its thumbnail, or with 304 where the browser has it already.
+class AnotherFile(Exception):
+    """The file isn't the one that the request is about."""
 
-    Raises FileMissing.
+
+def photo_response(request: HttpRequest, photo: PatientPhoto, *, thumbnail: bool = False) -> HttpResponseBase:
+    """Respond with the image of `photo` or its thumbnail; with 304 where the browser has it already.
+
+    Raises FileMissing, StorageUnavailable, and AnotherFile where `If-Match` names another than this.
     """
     # A photo of another system may have no thumbnail.
     key = (thumbnail and photo.thumbnail_key) or photo.storage_key
     etag = quote_etag(f"{photo.content_hash or photo.pk}{'-thumbnail' if thumbnail else ''}")
     response = get_conditional_response(request, etag=etag) or _file_response(photo, key)
+    if response.status_code == 412:
+        raise AnotherFile
     response["ETag"] = etag
     # Kept by the browser alone, which asks each time whether it may still show it: people share computers.
     response["Cache-Control"] = "private, no-cache"
@@ -46,12 +55,24 @@ def photo_response(request: HttpRequest, photo: PatientPhoto, *, thumbnail: bool
 def _file_response(photo: PatientPhoto, key: str) -> FileResponse:
     is_image = photo.content_type in IMAGE_TYPES
     name = clean_file_name(photo.filename)
-    try:
-        file = default_storage.open(key)
-    except (FileNotFoundError, IsADirectoryError, SuspiciousFileOperation) as error:
-        logger.exception("Photo %s has no file in the storage.", photo.pk)
-        raise FileMissing from error
+    with as_storage_unavailable():
+        file = _opened(key)
+    if file is None:
+        logger.error("Photo %s has no file in the storage.", photo.pk)
+        raise FileMissing
     response = FileResponse(file, content_type=photo.content_type if is_image else _ANY_BYTES)
     shown_name = jpeg_name(name) if photo.content_type == CONTENT_TYPE else name
     response["Content-Disposition"] = content_disposition_header(not is_image, shown_name) or "inline"
     return response
+
+
+def _opened(key: str) -> File | None:
+    """Return the file that `key` names; None where there is none, or none can have that name."""
+    try:
+        return default_storage.open(key)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, SuspiciousFileOperation):
+        return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        raise

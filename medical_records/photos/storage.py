@@ -14,6 +14,7 @@ This requires READ COMMITTED, PostgreSQL's default: under REPEATABLE READ the ch
 import logging
 import re
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -35,6 +36,20 @@ LOCKED_AT_ONCE = 100
 _THUMBNAIL = ".thumbnail"
 _NAME = re.compile(rf"(?P<sha256>[0-9a-f]{{64}})(?:{re.escape(_THUMBNAIL)})?\.jpg")
 _KEY = re.compile(rf"{FOLDER}/(?P<clinic>\d{{1,10}})/[0-9a-f]{{2}}/{_NAME.pattern}")
+
+
+class StorageUnavailable(OSError):
+    """The storage is full, broken or away."""
+
+
+@contextmanager
+def as_storage_unavailable() -> Iterator[None]:
+    """Raise StorageUnavailable for whatever is raised in the block: each storage has errors of its own."""
+    try:
+        yield
+    except Exception as error:
+        logger.exception("The storage of the photos fails.")
+        raise StorageUnavailable(str(error)) from error
 
 
 @dataclass(frozen=True, order=True)
@@ -68,9 +83,10 @@ class PhotoFile:
         _lock([self])
 
     def save(self, image: ProcessedImage) -> None:
-        """Write the two files, unless they are there already. The caller holds the lock."""
-        _write(self.thumbnail_key, image.thumbnail)
-        _write(self.key, image.jpeg)
+        """Write the two files, unless they are there already; raises StorageUnavailable. The caller holds the lock."""
+        with as_storage_unavailable():
+            _write(self.thumbnail_key, image.thumbnail)
+            _write(self.key, image.jpeg)
 
     def modified_at(self) -> datetime:
         """When the younger of the two files was written; the year 1 if neither is there."""

@@ -10,10 +10,11 @@ import logging
 from django.db import transaction
 from django.utils import timezone
 
+from clinic_project.api.etags import RowVersion
 from clinic_project.clinics.models import Patient, User
 
 from ..exceptions import UnusableReference
-from ..models import MedicalRecord, PatientPhoto
+from ..models import MedicalRecord, PatientPhoto, check_in_use
 from .file_names import clean_file_name
 from .processing import CONTENT_TYPE, ProcessedImage, process_image
 from .storage import PhotoFile, delete_unreferenced
@@ -30,7 +31,7 @@ def upload_photo(
     record: MedicalRecord | None,
     uploaded_by: User,
 ) -> PatientPhoto:
-    """Keep the image in the uploaded `data`, and return its new row. Raises ImageError, and as `add_photo`."""
+    """Keep the image in the uploaded `data`, and return its new row, as `add_photo`. Raises ImageError, too."""
     check_usable(patient, record)
     image = process_image(data)
     return add_photo(image, patient, filename=filename, description=description, record=record, uploaded_by=uploaded_by)
@@ -45,9 +46,9 @@ def add_photo(
     record: MedicalRecord | None = None,
     uploaded_by: User | None = None,
 ) -> PatientPhoto:
-    """Keep `image`, and return its new row: in the patient's gallery, or pending for `record`.
+    """Keep `image`, and return its new row as it was committed: in the patient's gallery, or pending for `record`.
 
-    Raises UnusableReference for a patient who is deleted, a record in the trash, or another patient's.
+    Raises UnusableReference for a patient who is deleted, a record in the trash, or another patient's; StorageUnavailable.
     """
     file = PhotoFile(patient.clinic_id, image.sha256)
     photo = PatientPhoto(
@@ -66,21 +67,19 @@ def add_photo(
         created_at=timezone.now(),
         uploaded_by_user=uploaded_by,
     )
-    _save(photo, file, image)
-    return photo
+    return _saved(photo, file, image)
 
 
 def check_usable(patient: Patient, record: MedicalRecord | None) -> None:
     """Raise UnusableReference unless photos may be added to `patient`, and for `record`."""
-    if patient.is_deleted:
-        raise UnusableReference("patient_id", "This patient has been deleted.")
+    check_in_use(patient)
     if record is not None and record.patient_id != patient.pk:
         raise UnusableReference("medical_record_id", "This is another patient's record.")
     if record is not None and record.is_deleted:
         raise UnusableReference("medical_record_id", "This record is in the trash.")
 
 
-def _save(photo: PatientPhoto, file: PhotoFile, image: ProcessedImage) -> None:
+def _saved(photo: PatientPhoto, file: PhotoFile, image: ProcessedImage) -> PatientPhoto:
     try:
         with transaction.atomic():
             file.lock()
@@ -88,6 +87,8 @@ def _save(photo: PatientPhoto, file: PhotoFile, image: ProcessedImage) -> None:
             # The record's lock is the last taken: who saves or deletes the record waits for one INSERT, not for the storage.
             check_usable(photo.patient, _locked_record(photo))
             photo.save(force_insert=True)
+            # Read before others can change it, and after a trigger may have.
+            return PatientPhoto.objects.annotate(row_version=RowVersion("pk")).get(pk=photo.pk)
     except BaseException:  # a worker that is told to stop must clean up as well
         _delete_quietly(file)
         raise

@@ -9,12 +9,11 @@ from typing import Any
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
 from django.core.paginator import Paginator
-from django.db import connections, models
+from django.db import models
 from django.http import HttpRequest
 from django.utils import timezone
 
-#: Rows are counted one by one up to here; beyond, the planner's estimate is shown.
-EXACT_COUNT_LIMIT = 10_000
+from clinic_project.api import counting
 
 #: The years of a date hierarchy: a row of the year 1 doesn't make it two thousand.
 MAX_YEARS = 100
@@ -32,15 +31,15 @@ class EstimatingPaginator(Paginator):
     @cached_property
     def counted(self) -> int:
         """The number of rows, or EXACT_COUNT_LIMIT + 1 if there are more than EXACT_COUNT_LIMIT."""
-        return self.object_list.order_by().values("pk")[: EXACT_COUNT_LIMIT + 1].count()
+        return counting.bounded_count(self.object_list)
 
     @property
     def is_estimate(self) -> bool:
-        return self.counted > EXACT_COUNT_LIMIT
+        return self.counted > counting.EXACT_COUNT_LIMIT
 
     @cached_property
     def count(self) -> int:
-        return max(self.counted, estimated_rows(self.object_list)) if self.is_estimate else self.counted
+        return max(self.counted, counting.estimated_rows(self.object_list)) if self.is_estimate else self.counted
 
     @property
     def count_text(self) -> str:
@@ -51,16 +50,7 @@ class EstimatingPaginator(Paginator):
 
     @cached_property
     def num_pages(self) -> int:
-        return max(1, -(-min(self.counted, EXACT_COUNT_LIMIT) // self.per_page))
-
-
-def estimated_rows(queryset: models.QuerySet[Any]) -> int:
-    """Return how many rows PostgreSQL's planner expects `queryset` to have."""
-    sql, params = queryset.order_by().values("pk").query.sql_with_params()
-    with connections[queryset.db].cursor() as cursor:
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
-        (plan,) = cursor.fetchone()
-    return int(plan[0]["Plan"]["Plan Rows"])
+        return max(1, -(-min(self.counted, counting.EXACT_COUNT_LIMIT) // self.per_page))
 
 
 class LeanChangeList(ChangeList):

@@ -1,4 +1,4 @@
-"""The request and response bodies of the endpoints of credentials.
+"""The request and response bodies of the endpoints of credentials, patients and appointments.
 
 The OpenAPI document names them without the suffix Serializer, and shows their docstrings.
 """
@@ -6,8 +6,9 @@ The OpenAPI document names them without the suffix Serializer, and shows their d
 from rest_framework import serializers
 
 from clinic_project.api.fields import StrictCharField
+from clinic_project.api.serializers import RowSerializer
 
-from ..models import Membership
+from ..models import Appointment, Membership, Patient
 
 
 class LoginInputSerializer(serializers.Serializer):
@@ -46,3 +47,39 @@ class LoginOutputSerializer(SelfOutputSerializer):
 
     token = serializers.CharField()
     expires_at = serializers.DateTimeField()
+
+
+class PatientOutputSerializer(RowSerializer):
+    """A patient as lists show them."""
+
+    id = serializers.IntegerField()
+    full_name = serializers.CharField()
+    phone_number = serializers.CharField(allow_null=True)
+    birthday = serializers.DateField(allow_null=True)
+    gender = serializers.CharField(allow_null=True)
+    is_deleted = serializers.BooleanField()
+    deleted_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+    class Meta:
+        model = Patient
+
+
+class PatientDetailOutputSerializer(PatientOutputSerializer):
+    notes = serializers.CharField(allow_null=True)
+
+
+class AppointmentOutputSerializer(RowSerializer):
+    """A patient's visit. Its times are the clinic's own, without a time zone."""
+
+    id = serializers.IntegerField(source="calendar_event_id")
+    patient_id = serializers.IntegerField()
+    user_id = serializers.IntegerField(source="calendar_event__user_id", help_text="Whom the patient visits.")
+    date = serializers.DateField(source="calendar_event__date")
+    start_time = serializers.TimeField(source="calendar_event__start_time", allow_null=True)
+    end_time = serializers.TimeField(source="calendar_event__end_time", allow_null=True)
+    status = serializers.CharField()
+    notes = serializers.CharField(allow_null=True)
+
+    class Meta:
+        model = Appointment

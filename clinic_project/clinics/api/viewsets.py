@@ -3,6 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
+from django.db.models import F
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django_filters import FilterSet
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS
@@ -11,10 +15,11 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
-from clinic_project.api.filters import FilterBackend
-from clinic_project.api.pagination import RowPagination
+from clinic_project.api.etags import RowVersion, hashed_etag, is_conditional, is_known, not_modified
+from clinic_project.api.filters import FilterBackend, reject_unknown_parameters
+from clinic_project.api.pagination import Listing, RowPagination
 from clinic_project.api.problems import Problem
-from clinic_project.api.serializers import RowSerializer
+from clinic_project.api.serializers import Row, RowSerializer
 from clinic_project.api.views import PrivateView
 
 from ..access import (
@@ -44,12 +49,18 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
     serializer_class: type[RowSerializer]
     #: Serializers of request bodies by the action's name; `serializer_class` is that of responses.
     input_serializers: ClassVar[Mapping[str, type[Serializer[Any]]]] = {}
+    #: All up or all down, a unique column last: what the cursors of a list are made of.
     ordering: ClassVar[Sequence[str]]
+    #: A column of each table whose rows are shown: their versions make the ETag.
+    row_versions: ClassVar[Sequence[str]] = ("pk",)
+    #: The name of the route of one row.
+    detail_route: ClassVar[str]
     write_roles: ClassVar[frozenset[Role]] = CLINICAL_ROLES
 
     lookup_value_converter = "row_id"
     filter_backends = [FilterBackend]
-    pagination_class = RowPagination
+    filterset_class: ClassVar[type[FilterSet] | None] = None
+    pagination_class: type[RowPagination] = RowPagination
     documented_parameters = (
         OpenApiParameter(
             CLINIC_HEADER,
@@ -67,6 +78,21 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
         self.access = _requested_access(request)
         if request.method not in SAFE_METHODS:
             self.access.require(self.write_roles)
+        reject_unknown_parameters(request, self.query_parameters)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        # Kept by the client alone, which asks each time whether it is still so: people share computers.
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+        patch_vary_headers(response, ["Authorization", "Cookie", CLINIC_HEADER])
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    @property
+    def query_parameters(self) -> list[str]:
+        """The names of the query parameters that the action knows."""
+        if self.action != "list":
+            return []
+        filters = self.filterset_class.base_filters if self.filterset_class else ()
+        return [*filters, *RowPagination.PARAMETERS]
 
     def as_api_error(self, exc: Exception) -> Exception:
         match exc:
@@ -98,10 +124,57 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
         return dict(given.validated_data)
 
     def list(self, request: Request) -> Response:
-        """Respond with a page of the rows that the query string asks for."""
-        rows = self.filter_queryset(self.get_queryset()).order_by(*self.ordering)
-        page = self.paginate_queryset(self.get_serializer_class().read(rows))
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+        """Respond with a page of the rows that the query string asks for, or with 304."""
+        page = self.pagination_class()
+        page.open(request, Listing([self.filter_queryset(self.get_queryset())], self.ordering, self.row_versions))
+        if page.has_it_already():
+            return not_modified(page.etag)
+        rows = page.read(self.get_serializer_class().read)
+        return page.get_paginated_response(self.get_serializer(rows, many=True).data)
+
+    def show(self, pk: int) -> Response:
+        """Respond with a row, or with 304. Raises DoesNotExist."""
+        if is_conditional(self.request):
+            etag = self.current_etag(pk)
+            if etag is not None and is_known(self.request, etag):
+                return not_modified(etag)
+        return self.row_response(pk)
+
+    def current_etag(self, pk: int) -> str | None:
+        """Return the ETag of a row, read by itself; None where it doesn't tell all. Raises DoesNotExist."""
+        rows = self.get_queryset().filter(pk=pk)
+        return hashed_etag(rows.values_list(self._row_version, flat=True).get())
+
+    def row(self, pk: int) -> Row:
+        """Return a row of the clinic, serialized; raises DoesNotExist."""
+        return self._read(pk)[0]
+
+    def row_response(self, pk: int, status: int = 200) -> Response:
+        """Respond with a row as it is now; with 201, its `Location` too. Raises DoesNotExist.
+
+        After a change, to be called in its transaction: the response is what this change made, whatever others do next.
+        """
+        row, etag = self._read(pk)
+        return self.respond(row, etag, status)
+
+    def respond(self, row: Row, etag: str, status: int = 200) -> Response:
+        """Respond with a serialized row."""
+        headers = {"Location": reverse(self.detail_route, args=[row["id"]])} if status == 201 else {}
+        return Response(row, status=status, headers={**headers, "ETag": etag})
+
+    def etag_of(self, row: Row, row_version: str) -> str:
+        """Return the ETag of a row as it was read."""
+        return hashed_etag(row_version)
+
+    def _read(self, pk: int) -> tuple[Row, str]:
+        rows = self.get_serializer_class().read(self.get_queryset())
+        row = rows.annotate(row_version=self._row_version).get(pk=pk)
+        etag = self.etag_of(row, row.pop("row_version"))
+        return self.get_serializer(row).data, etag
+
+    @property
+    def _row_version(self) -> RowVersion:
+        return RowVersion(*map(F, self.row_versions))
 
 
 def _requested_access(request: Request) -> ClinicAccess:

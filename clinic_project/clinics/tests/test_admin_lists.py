@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-from clinic_project.clinics.administration import lists
+from clinic_project.api import counting
 from clinic_project.clinics.administration.lists import EstimatingPaginator, IndexedDates
 from clinic_project.clinics.factories import ClinicFactory, PatientFactory, UserFactory
 from clinic_project.clinics.models import Patient
@@ -21,7 +21,7 @@ def paginator() -> EstimatingPaginator:
 
 @pytest.fixture
 def _count_up_to_five(monkeypatch):
-    monkeypatch.setattr(lists, "EXACT_COUNT_LIMIT", 5)
+    monkeypatch.setattr(counting, "EXACT_COUNT_LIMIT", 5)
 
 
 @pytest.mark.usefixtures("_count_up_to_five")

@@ -23,7 +23,9 @@ from medical_records.tests.photos.image_files import plain
 TEMPLATES = "clinic/medical-record-templates"
 RECORDS = "clinic/medical-records"
 PHOTOS = "clinic/patient-photos"
-OF_PATIENT = "clinic/patients/{patient_id}/medical-records"
+PATIENTS = "clinic/patients"
+APPOINTMENTS = "clinic/appointments"
+OF_PATIENT = f"{PATIENTS}/{{patient_id}}/medical-records"
 
 NEW_TEMPLATE = {"name": "Mine now", "fields": []}
 
@@ -45,6 +47,12 @@ class Step:
 EMPTY = "an empty list"
 
 WALK = [
+    Step("GET", PATIENTS, query={"status": "all"}, finds=EMPTY),
+    Step("GET", PATIENTS, query={"search": "Theirs"}, finds=EMPTY),
+    Step("GET", f"{PATIENTS}/{{patient_id}}"),
+    Step("GET", f"{PATIENTS}/{{patient_id}}/timeline"),
+    Step("GET", APPOINTMENTS, finds=EMPTY),
+    Step("GET", APPOINTMENTS, query={"patient_id": "{patient_id}"}, finds=EMPTY),
     Step("GET", TEMPLATES, finds=EMPTY),
     Step("GET", TEMPLATES, query={"status": "all", "search": "Theirs"}, finds=EMPTY),
     Step("GET", f"{TEMPLATES}/{{template}}"),
@@ -54,8 +62,8 @@ WALK = [
     Step("DELETE", f"{TEMPLATES}/{{template}}", {"version": 1}),
     Step("POST", f"{TEMPLATES}/{{trashed_template}}/restore", {"version": 1}),
     Step("GET", OF_PATIENT),
-    Step("GET", OF_PATIENT.replace("patient_id", "my_patient"), query={"template": "{template}"}, finds=EMPTY),
-    Step("GET", OF_PATIENT.replace("patient_id", "my_patient"), query={"appointment": "{appointment}"}, finds=EMPTY),
+    Step("GET", OF_PATIENT.replace("patient_id", "my_patient"), query={"template_id": "{template}"}, finds=EMPTY),
+    Step("GET", OF_PATIENT.replace("patient_id", "my_patient"), query={"appointment_id": "{appointment}"}, finds=EMPTY),
     Step("POST", OF_PATIENT, {"template_id": "{my_template}", "values": {}}),
     Step("POST", OF_PATIENT.replace("patient_id", "my_patient"), {"template_id": "{template}", "values": {}}),
     Step(
@@ -69,9 +77,9 @@ WALK = [
         {"template_id": "{my_template}", "values": {}, "photo_ids": ["{photo}"]},
     ),
     Step("GET", RECORDS, query={"status": "all"}, finds=EMPTY),
-    Step("GET", RECORDS, query={"patient": "{patient_id}"}, finds=EMPTY),
-    Step("GET", RECORDS, query={"template": "{template}"}, finds=EMPTY),
-    Step("GET", RECORDS, query={"appointment": "{appointment}"}, finds=EMPTY),
+    Step("GET", RECORDS, query={"patient_id": "{patient_id}"}, finds=EMPTY),
+    Step("GET", RECORDS, query={"template_id": "{template}"}, finds=EMPTY),
+    Step("GET", RECORDS, query={"appointment_id": "{appointment}"}, finds=EMPTY),
     Step("GET", RECORDS, query={"updated_since": "2000-01-01T00:00:00Z"}, finds=EMPTY),
     Step("GET", f"{RECORDS}/{{record}}"),
     Step("GET", f"{RECORDS}/{{trashed_record}}"),
@@ -82,9 +90,9 @@ WALK = [
     Step("DELETE", f"{RECORDS}/{{record}}", {"version": 1}),
     Step("POST", f"{RECORDS}/{{trashed_record}}/restore", {"version": 1}),
     Step("DELETE", f"{RECORDS}/{{trashed_record}}/permanently", {"version": 1}),
-    Step("GET", PHOTOS, query={"patient": "{patient_id}", "status": "all"}, finds=EMPTY),
-    Step("GET", PHOTOS, query={"patient": "{patient_id}", "record": "{record}"}, finds=EMPTY),
-    Step("GET", PHOTOS, query={"patient": "{my_patient}", "record": "{record}"}, finds=EMPTY),
+    Step("GET", PHOTOS, query={"patient_id": "{patient_id}", "status": "all"}, finds=EMPTY),
+    Step("GET", PHOTOS, query={"patient_id": "{patient_id}", "medical_record_id": "{record}"}, finds=EMPTY),
+    Step("GET", PHOTOS, query={"patient_id": "{my_patient}", "medical_record_id": "{record}"}, finds=EMPTY),
     Step("POST", PHOTOS, {"patient_id": "{patient_id}", "file": plain()}),
     Step("POST", PHOTOS, {"patient_id": "{patient_id}", "medical_record_id": "{record}", "file": plain()}),
     Step("POST", PHOTOS, {"patient_id": "{my_patient}", "medical_record_id": "{record}", "file": plain()}),
@@ -95,16 +103,18 @@ WALK = [
     Step("POST", f"{PHOTOS}/{{trashed_photo}}/restore"),
     Step("GET", f"{PHOTOS}/{{photo}}/file"),
     Step("GET", f"{PHOTOS}/{{photo}}/thumbnail"),
-    Step("POST", f"{PHOTOS}/attach", {"record_id": "{record}", "photo_ids": ["{my_photo}"]}),
-    Step("POST", f"{PHOTOS}/attach", {"record_id": "{my_record}", "photo_ids": ["{photo}"]}),
-    Step("POST", f"{PHOTOS}/attach", {"record_id": "{my_record}", "photo_ids": ["{my_photo}", "{photo}"]}),
+    Step("POST", f"{PHOTOS}/attach", {"record_id": "{record}", "photo_ids": ["{my_photo}"], "version": 1}),
+    Step("POST", f"{PHOTOS}/attach", {"record_id": "{my_record}", "photo_ids": ["{photo}"], "version": 1}),
+    Step(
+        "POST", f"{PHOTOS}/attach", {"record_id": "{my_record}", "photo_ids": ["{my_photo}", "{photo}"], "version": 1}
+    ),
 ]
 
 
 @pytest.fixture
 def ids(clinic):
     """The ids of everything that another clinic has, and of what one has oneself."""
-    patient = PatientFactory()
+    patient = PatientFactory(full_name="Theirs")
     mine = MedicalRecordFactory(patient__clinic=clinic)
     record = MedicalRecordFactory(patient=patient, appointment=AppointmentFactory(patient=patient))
     return {
@@ -153,7 +163,8 @@ def test_another_clinics_things_arent_there_and_stay_as_they_are(api, ids, step,
     assert not media.exists()
     if step.finds == EMPTY:
         assert response.status_code == 200, response.content
-        assert {row["id"] for row in response.json()["results"]} <= {ids["my_template"], ids["my_record"]}
+        mine = {ids["my_template"], ids["my_record"], ids["my_patient"]}
+        assert {row["id"] for row in response.json()["results"]} <= mine
     else:
         assert response.status_code == 404, response.content
 

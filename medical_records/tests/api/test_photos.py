@@ -254,10 +254,12 @@ class TestHostileUploads:
 
 class TestListing:
     def test_a_patient_has_to_be_named(self, api, clinic):
-        for query in ({}, {"patient": ""}, {"patient": "x"}, {"patient": "9" * 30}):
-            response = api.get(URL, query)
-            assert response.status_code == 400
-            assert list(response.json()["errors"]) == ["patient"]
+        for name in ("patient_id", "patient"):
+            for query in ({name: ""}, {name: "x"}, {name: "9" * 30}):
+                response = api.get(URL, query)
+                assert response.status_code == 400
+                assert list(response.json()["errors"]) == [name]
+        assert list(api.get(URL).json()["errors"]) == ["patient_id"]
 
     def test_another_clinics_patient_has_no_photos(self, api):
         other = PatientPhotoFactory()
@@ -425,7 +427,7 @@ class TestChanging:
 
 class TestAttaching:
     def attach(self, api, record, *photos):
-        body = {"record_id": record.pk, "photo_ids": [photo.pk for photo in photos]}
+        body = {"record_id": record.pk, "photo_ids": [photo.pk for photo in photos], "version": record.version}
         return api.post(f"{URL}/attach", body)
 
     def test_photos_come_onto_the_record_beside_those_it_has(self, api, patient, record):
@@ -437,6 +439,7 @@ class TestAttaching:
         photos = response.json()["photos"]
         assert [photo["id"] for photo in photos] == [there.pk, pending.pk, gallery.pk]
         assert not any(photo["is_pending"] for photo in photos)
+        assert (response.json()["version"], response["ETag"]) == (2, '"2"')
 
     def test_where_one_photo_cant_be_attached_none_is(self, api, patient, record, clinic):
         good = PatientPhotoFactory(patient=patient)
@@ -462,9 +465,7 @@ class TestAttaching:
     @pytest.mark.parametrize(
         "body",
         [
-            {},
             [],
-            None,
             {"record_id": 1},
             {"record_id": 1, "photo_ids": []},
             {"record_id": 1, "photo_ids": 1},
@@ -477,7 +478,7 @@ class TestAttaching:
         ids=repr,
     )
     def test_an_invalid_body_is_400(self, api, clinic, body):
-        assert api.post(f"{URL}/attach", body).status_code == 400
+        assert api.post(f"{URL}/attach", body, headers={"If-Match": '"1"'}).status_code == 400
 
     @pytest.mark.django_db(transaction=True)
     def test_of_ten_records_that_want_a_photo_at_once_one_gets_it(self, api, patient):

@@ -386,7 +386,9 @@ def test_what_an_older_system_left_in_a_record_is_shown_as_it_is(api, record, sn
 
 def test_another_patients_url_shows_nothing_of_this_one(api, record, clinic):
     other = PatientFactory(clinic=clinic)
-    assert listed(api.get(f"/api/clinic/patients/{other.pk}/medical-records", {"patient": record.patient_id})) == []
+    url = f"/api/clinic/patients/{other.pk}/medical-records"
+    assert listed(api.get(url)) == []
+    assert api.get(url, {"patient_id": record.patient_id}).status_code == 400
 
 
 def test_updated_at_tells_every_change(api, record):

@@ -1,0 +1,61 @@
+"""What a patient has, by date: `/clinic/patients/{patient_id}/timeline`."""
+
+from typing import Any
+
+from django.db.models import F, QuerySet, TextField, Value
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from clinic_project.api.etags import not_modified
+from clinic_project.api.openapi import documented
+from clinic_project.api.pagination import Listing
+from clinic_project.api.serializers import Row, RowSerializer
+from clinic_project.clinics.api.viewsets import ClinicViewSet
+from clinic_project.clinics.models import Patient
+from clinic_project.clinics.querysets import PatientQuerySet, TrashQuerySet
+from medical_records.models import MedicalRecord, PatientPhoto
+
+from .serializers import PhotoOutputSerializer, RecordOutputSerializer, TimelineEntryOutputSerializer
+
+
+class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
+    """Records and photos are read as their own lists show them, once it is known which are on the page."""
+
+    queryset = Patient.objects.all()
+    ordering = ("-at", "-type", "-id")
+    documented_tag = "patients"
+
+    @documented(TimelineEntryOutputSerializer, conditional=True)
+    def list(self, request: Request, patient_id: int) -> Response:
+        """List a patient's records and photos together, the newest first. Pending photos and the trash are left out."""
+        patient = self.get_queryset().get(pk=patient_id)
+        records = MedicalRecord.objects.for_clinic(self.clinic).filter(patient=patient).active()
+        photos = PatientPhoto.objects.for_clinic(self.clinic).filter(patient=patient).active().without_pending()
+        page = self.pagination_class()
+        page.open(request, Listing([_dated("record", records), _dated("photo", photos)], self.ordering))
+        if page.has_it_already():
+            return not_modified(page.etag)
+        dated = page.read(lambda rows: rows.values("at", "type", "id"))
+        shown = {
+            "record": _by_id(RecordOutputSerializer, records, [row["id"] for row in dated if row["type"] == "record"]),
+            "photo": _by_id(PhotoOutputSerializer, photos, [row["id"] for row in dated if row["type"] == "photo"]),
+        }
+        entries = (_entry(row, shown[row["type"]].get(row["id"])) for row in dated)
+        return page.get_paginated_response([entry for entry in entries if entry])
+
+
+def _dated(kind: str, rows: TrashQuerySet[Any]) -> QuerySet[Any]:
+    return rows.annotate(at=F("created_at"), type=Value(kind, TextField()))
+
+
+def _by_id(serializer: type[RowSerializer], rows: TrashQuerySet[Any], ids: list[int]) -> dict[int, Row]:
+    """Return those of `rows` that have one of `ids`, serialized."""
+    found = serializer(serializer.read(rows.filter(pk__in=ids)), many=True).data
+    return {row["id"]: row for row in found}
+
+
+def _entry(dated: Row, shown: Row | None) -> Row | None:
+    """Return what a timeline shows of a row; None where it has gone since it was dated."""
+    if shown is None:
+        return None
+    return {"type": dated["type"], "at": dated["at"], "record": None, "photo": None, dated["type"]: shown}
