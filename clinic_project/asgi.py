@@ -4,6 +4,9 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from clinic_project.api.content_types import AnyContentTypeASGIRequest
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic_project.settings")
 
 application = get_asgi_application()
+application.request_class = AnyContentTypeASGIRequest

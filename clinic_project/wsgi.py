@@ -4,6 +4,9 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from clinic_project.api.content_types import AnyContentTypeWSGIRequest
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic_project.settings")
 
 application = get_wsgi_application()
+application.request_class = AnyContentTypeWSGIRequest

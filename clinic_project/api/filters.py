@@ -118,8 +118,8 @@ class TimeField(django_filters.fields.IsoDateTimeField):
 
     def to_python(self, value: Any) -> datetime.datetime | None:
         if isinstance(value, str) and self._UNESCAPED.search(value):
-            message = "A + in a URL is a space. Send it as %2B, such as 2026-03-14T17:26:53%2B08:00, or send UTC."
-            raise forms.ValidationError(message)
+            message = "A + in a URL is a space. Send it as %(plus)s, such as 2026-03-14T17:26:53%(plus)s08:00."
+            raise forms.ValidationError(message, params={"plus": "%2B"})
         return super().to_python(value)
 
 

@@ -25,7 +25,7 @@ _PROBLEMS = {
     404: "There is no such thing here, or not in this clinic.",
     409: "It can't be done as things are now; with `current` where `version` in the body is stale.",
     411: "The body comes without a Content-Length.",
-    412: "None of the versions in `If-Match` is current; with `current`.",
+    412: "None of the ETags in `If-Match` is current; of a change, with `current`.",
     413: "The body is too large.",
     415: "The body's content type isn't one that this takes.",
     428: "The request names no version.",

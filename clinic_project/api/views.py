@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpRequest
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import cache_control
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
@@ -17,6 +18,11 @@ class PrivateView(APIView):
 
     # Without OPTIONS, to which DRF would respond with metadata: that is in /api/schema, and CORS is the middleware's.
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        # Whatever charset the content type names: query strings are UTF-8, JSON too, and some charsets can't be decoded.
+        request.encoding = "utf-8"
+        return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

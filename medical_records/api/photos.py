@@ -42,7 +42,6 @@ from .upload_handlers import ImageUploadHandler
 _UPLOAD = OpenApiRequest(PhotoUploadSerializer, encoding={"file": {"contentType": "image/jpeg, image/png, image/webp"}})
 _IMAGE = {
     (200, CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="The picture."),
-    304: OpenApiResponse(description="`If-None-Match` names the picture that is there."),
 }
 
 
@@ -64,6 +63,12 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
             # Set before anything reads the body, as the check of a session's CSRF token does.
             request.upload_handlers = [ImageUploadHandler(request)]
         return super().initialize_request(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        charset = (request._request.content_params or {}).get("charset", "utf-8")
+        if self.takes_upload and charset.lower() not in {"utf-8", "utf8", "us-ascii"}:
+            raise Problem(400, "unreadable-body", "The body can't be read", "Send the form in UTF-8.")
 
     def get_parsers(self) -> list[BaseParser]:
         return [MultiPartParser()] if self.takes_upload else super().get_parsers()
@@ -141,13 +146,15 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
         services.restore_photo(self.get_queryset(), pk, self.access.user)
         return self.row_response(pk)
 
-    @documented(None, responses=_IMAGE, operation_id="photo_file_view_get")
+    @documented(None, responses=_IMAGE, problems=(*READING, 412), conditional=True, operation_id="photo_file_view_get")
     @action(detail=True)
     def file(self, request: Request, pk: int) -> HttpResponseBase:
         """Send the picture."""
         return self._image(pk, thumbnail=False)
 
-    @documented(None, responses=_IMAGE, operation_id="photo_thumbnail_view_get")
+    @documented(
+        None, responses=_IMAGE, problems=(*READING, 412), conditional=True, operation_id="photo_thumbnail_view_get"
+    )
     @action(detail=True)
     def thumbnail(self, request: Request, pk: int) -> HttpResponseBase:
         """Send the picture."""

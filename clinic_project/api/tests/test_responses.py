@@ -1,8 +1,18 @@
 """What every response of the API has: problems, request ids, allowed origins; and the documentation page."""
 
+import contextlib
+import logging
+
 import pytest
+from django.test import RequestFactory
+from rest_framework.test import APIClient
+
+from clinic_project.wsgi import application
 
 pytestmark = pytest.mark.django_db
+
+PHOTOS = "/api/clinic/patient-photos"
+TEMPLATES = "/api/clinic/medical-record-templates"
 
 
 def test_the_docs_page_has_no_inline_scripts_or_styles_and_nothing_from_elsewhere(client):
@@ -66,3 +76,54 @@ def test_another_origin_may_use_the_api_where_settings_allow_it(client, settings
     assert "ETag" in client.get("/api/auth/me", headers=ask)["Access-Control-Expose-Headers"]
     other = client.get("/api/auth/me", headers={"Origin": "https://evil.example"})
     assert "Access-Control-Allow-Origin" not in other
+
+
+class CutShort:
+    """A body whose connection ends before it does."""
+
+    def read(self, *args):
+        raise ConnectionResetError
+
+    readline = read
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x"])
+def test_a_body_that_is_cut_short_is_the_clients_and_no_error_of_ours(api, member, caplog, content_type):
+    session = APIClient()
+    session.force_login(member.user)
+    url = PHOTOS if "multipart" in content_type else TEMPLATES
+    for client in (api, session):
+        extra = {"wsgi.input": CutShort(), "CONTENT_LENGTH": "1000"}
+        response = client.generic("POST", url, b"", content_type=content_type, **extra)
+        assert (response.status_code, response["Content-Type"]) == (400, "application/problem+json")
+    assert [record.levelname for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+CHARSETS = ("utf-8", "latin-1", "utf-16", "idna", "punycode", "undefined", "rot13", "zlib", "mbcs", "nonsense")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x"])
+def test_any_charset_is_an_answer_without_an_error_of_ours(api, member, content_type):
+    session = APIClient()
+    session.force_login(member.user)
+    part = b'--x\r\nContent-Disposition: form-data; name="patient_id"\r\n\r\n\xff1\r\n--x--\r\n'
+    for charset in CHARSETS:
+        for client in (api, session):
+            url = PHOTOS if "multipart" in content_type else TEMPLATES
+            body = part if "multipart" in content_type else b"{}"
+            response = client.generic("POST", url, body, content_type=f"{content_type}; charset={charset}")
+            assert response.status_code == 400, charset
+        url = f"{TEMPLATES}?search=%ff%C3%A4"
+        assert api.generic("GET", url, b"", CONTENT_TYPE=f"text/plain; charset={charset}").status_code == 200
+
+
+@pytest.mark.parametrize("content_type", ["text/plain; charset*=nonsense''%41", "text/plain; a*=b"])
+def test_a_content_type_that_cant_be_read_is_none(content_type, api):
+    """Sent to the server's own entrance: the test client doesn't come that way."""
+    answered = {}
+    environ = {
+        **RequestFactory().get("/livez", SERVER_NAME="testserver").environ,
+        "CONTENT_TYPE": content_type,
+    }
+    with contextlib.closing(application(environ, lambda status, headers: answered.update(status=status))):
+        assert answered["status"] == "200 OK"

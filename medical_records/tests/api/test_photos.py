@@ -136,6 +136,21 @@ class TestUploading:
         assert not PatientPhoto.objects.exists()
         assert not files_in(media)
 
+    @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("S3 is away")])
+    def test_a_storage_that_is_full_or_broken_is_503_and_nothing_is_kept(self, api, patient, media, monkeypatch, error):
+        def fail(*args):
+            raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr(default_storage, "save", fail)
+            response = upload(api, patient, headers={"Idempotency-Key": "k"})
+        assert (response.status_code, response.json()["title"]) == (503, "The storage fails")
+        assert int(response["Retry-After"]) > 0
+        assert not PatientPhoto.objects.exists()
+        assert not files_in(media)
+        # Sent again with its key, it is kept.
+        assert upload(api, patient, headers={"Idempotency-Key": "k"}).status_code == 201
+
 
 class TestHostileUploads:
     @pytest.mark.parametrize(
@@ -324,6 +339,13 @@ class TestServing:
             assert not again.content
         assert api.get(photo["thumbnail"])["ETag"] != api.get(photo["file"])["ETag"]
 
+    def test_a_file_that_isnt_the_one_the_request_names_is_412_that_says_so(self, api, patient):
+        photo = uploaded(api, patient)
+        for url in (photo["file"], photo["thumbnail"]):
+            response = api.get(url, headers={"If-Match": '"another"'})
+            assert (response.status_code, response["Content-Type"]) == (412, "application/problem+json")
+            assert api.get(url, headers={"If-Match": api.get(url)["ETag"]}).status_code == 200
+
     def test_whether_the_browser_has_it_is_asked_after_whether_it_may(self, api, patient):
         photo = uploaded(api, patient)
         etag = api.get(photo["file"])["ETag"]
@@ -348,6 +370,24 @@ class TestServing:
         response = api.get(f"{URL}/{photo.pk}/file")
         assert response.status_code == 404
         assert response.json()["type"] == "/problems/file-missing"
+
+    @pytest.mark.parametrize("key", ["x" * 300 + ".jpg", "file.jpg/inside.jpg"])
+    def test_a_name_that_no_file_can_have_is_404_too(self, api, patient, key):
+        default_storage.save("file.jpg", SimpleUploadedFile("a", b"x"))
+        photo = PatientPhotoFactory(patient=patient, storage_key=key, thumbnail_key=None)
+        assert api.get(f"{URL}/{photo.pk}/file").json()["type"] == "/problems/file-missing"
+
+    @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "I/O"), RuntimeError("S3")])
+    def test_a_storage_that_cant_be_read_is_503_that_says_so(self, api, patient, monkeypatch, error):
+        photo = uploaded(api, patient)
+
+        def fail(*args):
+            raise error
+
+        monkeypatch.setattr(default_storage, "open", fail)
+        response = api.get(photo["file"])
+        assert (response.status_code, response.json()["title"]) == (503, "The storage fails")
+        assert int(response["Retry-After"]) > 0
 
     def test_what_another_system_kept_under_an_images_name_is_never_shown_as_a_page(self, api, patient):
         key = default_storage.save("old.html", SimpleUploadedFile("a", b"<script>alert(1)</script>"))
@@ -411,6 +451,17 @@ class TestChanging:
         assert response.json()["medical_record_id"] == record.pk
         assert api.post(f"{URL}/{photo.pk}/restore").status_code == 409
 
+    def test_a_photo_that_goes_from_its_record_or_comes_back_raises_its_version(self, api, patient, record):
+        photo = PatientPhotoFactory(patient=patient, medical_record=record)
+        pending = PatientPhotoFactory(patient=patient, medical_record=record, pending=True)
+        gallery = PatientPhotoFactory(patient=patient)
+        versions = []
+        for url in (f"{URL}/{photo.pk}", f"{URL}/{pending.pk}", f"{URL}/{gallery.pk}"):
+            for send, path in ((api.delete, url), (api.post, f"{url}/restore")):
+                assert send(path).status_code in {200, 204}
+                versions.append(api.get(f"/api/clinic/medical-records/{record.pk}").json()["version"])
+        assert versions == [2, 3, 3, 3, 3, 3]
+
     def test_a_photo_of_a_record_in_the_trash_comes_back_with_it_only(self, api, patient):
         record = MedicalRecordFactory(patient=patient, in_trash=True)
         photo = PatientPhotoFactory(patient=patient, medical_record=record, in_trash=True)
@@ -440,6 +491,27 @@ class TestAttaching:
         assert [photo["id"] for photo in photos] == [there.pk, pending.pk, gallery.pk]
         assert not any(photo["is_pending"] for photo in photos)
         assert (response.json()["version"], response["ETag"]) == (2, '"2"')
+
+    @pytest.mark.parametrize(
+        ("named", "status"), [({}, 428), ({"version": 9}, 409), ({"headers": {"If-Match": '"9"'}}, 412)]
+    )
+    def test_a_version_that_isnt_the_records_attaches_nothing(self, api, patient, record, named, status):
+        photo = PatientPhotoFactory(patient=patient)
+        body = {"record_id": record.pk, "photo_ids": [photo.pk], **{k: v for k, v in named.items() if k != "headers"}}
+        response = api.post(f"{URL}/attach", body, headers=named.get("headers"))
+        assert response.status_code == status
+        if status != 428:
+            assert response["ETag"] == '"1"'
+            assert response.json()["current"]["id"] == record.pk
+        photo.refresh_from_db()
+        assert photo.medical_record_id is None
+
+    def test_what_was_attached_isnt_undone_by_who_hasnt_seen_it(self, api, patient, record):
+        photo = PatientPhotoFactory(patient=patient)
+        assert self.attach(api, record, photo).status_code == 200
+        stale = api.patch(f"/api/clinic/medical-records/{record.pk}", {"photo_ids": []}, headers={"If-Match": '"1"'})
+        assert stale.status_code == 412
+        assert [shown["id"] for shown in stale.json()["current"]["photos"]] == [photo.pk]
 
     def test_where_one_photo_cant_be_attached_none_is(self, api, patient, record, clinic):
         good = PatientPhotoFactory(patient=patient)

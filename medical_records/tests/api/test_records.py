@@ -71,6 +71,26 @@ def test_a_record_carries_a_copy_of_its_template(api, url, template, member, pat
     assert api.get(response["Location"]).json() == record
 
 
+@pytest.mark.parametrize(("of_field", "of_answer"), [(str.upper, str.lower), (str.lower, str.upper), (str.upper, str)])
+def test_ids_of_fields_are_compared_as_uuids(api, url, clinic, of_field, of_answer):
+    """And kept as the template writes them."""
+    field = make_field("a", required=True)
+    template = MedicalRecordTemplateFactory(clinic=clinic, fields=[{**field, "id": of_field(field["id"])}])
+    made = api.post(url, {"template_id": template.pk, "values": {of_answer(field["id"]): "x"}})
+    assert made.status_code == 201, made.content
+    assert made.json()["values"] == {of_field(field["id"]): "x"}
+    assert made.json()["missing_required"] == []
+    changed = api.patch(made["Location"], {"values": {of_answer(field["id"]): "y"}, "version": 1})
+    assert changed.json()["values"] == {of_field(field["id"]): "y"}
+
+
+def test_a_field_has_one_answer_however_its_id_is_written(api, url, template):
+    field = ids(template)["text"]
+    response = api.post(url, {"template_id": template.pk, "values": {field.lower(): "x", field.upper(): "y"}})
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == [f"values.{field.upper()}"]
+
+
 def test_missing_required_answers_are_listed_and_no_error(api, url, clinic):
     template = MedicalRecordTemplateFactory(
         clinic=clinic,
@@ -105,6 +125,8 @@ def test_missing_required_answers_are_listed_and_no_error(api, url, clinic):
         ("date", "2026-02-30"),
         ("date", "20260228"),
         ("date", "2026-02-28T00:00"),
+        ("date", "2026-W10-1"),
+        ("date", "\uff12026-02-28"),
         ("date", 20260228),
         ("dropdown", "Terrible"),
         ("dropdown", ["Mild"]),
@@ -197,6 +219,30 @@ def test_the_template_of_a_record_cant_be_changed(api, record, template):
     url = f"{RECORDS}/{record.pk}"
     assert api.patch(url, {"template_id": template.pk, "version": 1}).status_code == 409
     assert api.patch(url, {"template_id": record.template_id, "version": 1}).status_code == 200
+
+
+def test_what_a_deleted_patient_has_can_go_to_the_trash_and_nothing_else(api, record, patient):
+    url, photos = f"{RECORDS}/{record.pk}", "/api/clinic/patient-photos"
+    photo = PatientPhotoFactory(patient=patient, medical_record=record)
+    trashed = MedicalRecordFactory(patient=patient, in_trash=True)
+    trashed_photo = PatientPhotoFactory(patient=patient, in_trash=True)
+    patient.is_deleted = True
+    patient.save()
+    for response in (
+        api.put(url, {"values": {}, "version": 1}),
+        api.patch(url, {"version": 1}),
+        api.post(f"{RECORDS}/{trashed.pk}/restore", {"version": 1}),
+        api.patch(f"{photos}/{photo.pk}", {"description": "x"}),
+        api.post(f"{photos}/{trashed_photo.pk}/restore"),
+        api.post(f"{photos}/attach", {"record_id": record.pk, "photo_ids": [photo.pk], "version": 1}),
+    ):
+        assert response.status_code == 409, response.content
+        assert list(response.json()["errors"]) == ["patient_id"]
+    record.refresh_from_db()
+    assert record.version == 1
+    assert api.get(url).status_code == 200
+    assert api.delete(url, {"version": 1}).status_code == 204
+    assert api.delete(f"{photos}/{PatientPhotoFactory(patient=patient).pk}").status_code == 204
 
 
 def test_saving_links_exactly_the_photos_that_are_named(api, record, patient):

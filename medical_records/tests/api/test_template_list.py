@@ -1,5 +1,7 @@
 """The list of templates: who may see it, of which clinic, and what they are told otherwise."""
 
+import unicodedata
+
 import pytest
 from django.db import connection
 from rest_framework.test import APIClient
@@ -106,6 +108,15 @@ def test_the_list_can_be_searched_and_shows_the_trash_when_asked(api, clinic):
     assert names(api.get(URL, {"search": "%"})) == ["Intake 100%"]
     assert names(api.get(URL, {"status": "deleted"})) == ["Old intake"]
     assert len(names(api.get(URL, {"status": "all"}))) == 3
+
+
+@pytest.mark.parametrize("kept", ["NFC", "NFD"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_an_accent_is_found_however_it_is_written(api, clinic, kept, typed):
+    """A Mac writes é as two characters."""
+    TemplateFactory(clinic=clinic, name=unicodedata.normalize(kept, "Café visit"))
+    assert len(names(api.get(URL, {"search": unicodedata.normalize(typed, "CAFÉ")}))) == 1
+    assert len(names(api.get(URL, {"search": "cafe v"}))) == 0
 
 
 @pytest.mark.parametrize(

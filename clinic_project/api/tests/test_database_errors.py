@@ -1,0 +1,166 @@
+"""What the database lacks or refuses: 503 that says which, when to come again, and nothing of the row."""
+
+import pytest
+from django.db import connection
+
+from clinic_project.api.models import IdempotencyKey
+from clinic_project.clinics.factories import PatientFactory
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
+from medical_records.models import MedicalRecord
+
+TEMPLATES = "/api/clinic/medical-record-templates"
+RECORDS = "/api/clinic/medical-records"
+
+
+def run(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+@pytest.fixture
+def record(clinic):
+    return MedicalRecordFactory(patient__clinic=clinic)
+
+
+@pytest.fixture
+def change(api, record):
+    """Send a change of the record; return the problem that it meets with."""
+
+    def send(status=503):
+        response = api.patch(f"{RECORDS}/{record.pk}", {"values": {}, "version": record.version})
+        assert response.status_code == status, response.content
+        assert status != 503 or int(response["Retry-After"]) > 0
+        return response.json()
+
+    return send
+
+
+def test_a_read_only_database_is_read_and_not_written(api, record, change):
+    run("SET CONSTRAINTS ALL IMMEDIATE", "SET TRANSACTION READ ONLY")
+    assert change()["title"] == "The database is read-only"
+    assert api.get(f"{RECORDS}/{record.pk}").status_code == 200
+
+
+def test_what_takes_too_long_is_told_as_that(change):
+    run("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(5); RETURN NEW; END'")
+    run("CREATE TRIGGER slow BEFORE UPDATE ON medical_records FOR EACH ROW EXECUTE FUNCTION slow()")
+    run("SET LOCAL statement_timeout = '100ms'")
+    assert change()["title"] == "The database is too slow"
+
+
+def test_a_lock_that_isnt_given_in_time_is_told_as_that(change):
+    run("CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE lock_not_available; END $$")
+    run("CREATE TRIGGER held BEFORE UPDATE ON medical_records FOR EACH ROW EXECUTE FUNCTION held()")
+    assert change()["title"] == "The database is too slow"
+
+
+def test_a_missing_privilege_is_told_as_that(change):
+    run("CREATE ROLE narrow", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO narrow", "SET LOCAL ROLE narrow")
+    assert change()["title"] == "The database doesn't permit it"
+
+
+IN_THE_WAY = "Another system's object is in the way"
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("ALTER TABLE {table} ADD theirs int NOT NULL", "column theirs of table {table}"),
+        ("ALTER TABLE {table} ADD CONSTRAINT theirs CHECK (id < 0) NOT VALID", "constraint theirs of table {table}"),
+        ("CREATE UNIQUE INDEX theirs ON {table} ((clinic_id > 0))", "constraint theirs of table {table}"),
+        ("ALTER TABLE {table} ADD CONSTRAINT theirs EXCLUDE (clinic_id WITH =)", "constraint theirs of table {table}"),
+        ("ALTER TABLE {table} ALTER deleted_at SET NOT NULL", "column deleted_at of table {table}"),
+    ],
+)
+def test_what_another_system_requires_is_named_and_what_was_sent_isnt(api, clinic, statement, named):
+    table = "medical_record_templates"
+    if "UNIQUE" in statement or "EXCLUDE" in statement:
+        MedicalRecordTemplateFactory(clinic=clinic)
+    run("SET CONSTRAINTS ALL IMMEDIATE", statement.format(table=table))
+    response = api.post(TEMPLATES, {"name": "Jane Doe", "fields": []})
+    assert response.status_code == 503, response.content
+    assert response.json()["title"] == IN_THE_WAY
+    assert named.format(table=table) in response.json()["detail"]
+    assert b"Jane" not in response.content
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "RAISE 'no'",
+        "RAISE 'no' USING ERRCODE = 'check_violation'",
+        "RAISE 'no' USING ERRCODE = 'ZZ123'",
+        "PERFORM 1 / 0",
+        "PERFORM 1 FROM their_lost_table",
+        "PERFORM their_lost_function()",
+        "ASSERT false",
+    ],
+)
+def test_whatever_another_systems_trigger_raises_is_its_own(change, body):
+    run(f"CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NEW; END $$")
+    run("CREATE TRIGGER theirs BEFORE UPDATE ON medical_records FOR EACH ROW EXECUTE FUNCTION theirs()")
+    assert change()["title"] == IN_THE_WAY
+
+
+def test_another_systems_table_that_refers_to_a_record_keeps_it(api, record):
+    run(
+        "CREATE TABLE invoices (record int REFERENCES medical_records)",
+        f"INSERT INTO invoices VALUES ({record.pk})",
+    )
+    url = f"{RECORDS}/{record.pk}"
+    assert api.delete(url, {"version": 1}).status_code == 204
+    response = api.delete(f"{url}/permanently", {"version": 2})
+    assert (response.status_code, response.json()["title"]) == (503, IN_THE_WAY)
+    assert "invoices_record_fkey" in response.json()["detail"]
+    assert MedicalRecord.objects.filter(pk=record.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reference_of_ours_that_breaks_is_a_conflict(api, clinic, monkeypatch):
+    """The template is removed for good between its check and the commit."""
+    from medical_records import services
+
+    template = MedicalRecordTemplateFactory(clinic=clinic)
+    url = f"/api/clinic/patients/{PatientFactory(clinic=clinic).pk}/medical-records"
+    checked_values = services.checked_values
+
+    def removed_meanwhile(*args):
+        type(template).objects.all().delete()
+        return checked_values(*args)
+
+    monkeypatch.setattr(services, "checked_values", removed_meanwhile)
+    response = api.post(url, {"template_id": template.pk, "values": {}})
+    assert (response.status_code, response.json()["type"]) == (409, "/problems/conflict")
+
+
+# Ids and versions
+
+
+def test_a_version_that_is_used_up_isnt_the_clients_mistake(record, change):
+    record.version = 2**31 - 1
+    record.save()
+    assert change()["title"] == "The numbers are used up"
+
+
+def test_ids_that_are_used_up_arent_the_clients_mistake(api):
+    run("ALTER TABLE medical_record_templates ALTER id RESTART WITH 2147483647")
+    assert api.post(TEMPLATES, {"name": "The last", "fields": []}).status_code == 201
+    response = api.post(TEMPLATES, {"name": "x", "fields": []})
+    assert (response.status_code, response.json()["title"]) == (503, "The numbers are used up")
+
+
+def test_a_sequence_that_is_behind_isnt_the_clients_mistake(api, clinic):
+    template = MedicalRecordTemplateFactory(clinic=clinic)
+    run("SET CONSTRAINTS ALL IMMEDIATE", f"ALTER TABLE medical_record_templates ALTER id RESTART WITH {template.pk}")
+    response = api.post(TEMPLATES, {"name": "x", "fields": []})
+    assert response.status_code == 503
+    assert "medical_record_templates_pkey" in response.json()["detail"]
+
+
+def test_a_refusal_leaves_no_idempotency_key_behind(api):
+    run("ALTER TABLE medical_record_templates ADD CONSTRAINT theirs CHECK (id < 0) NOT VALID")
+    for _ in range(2):
+        response = api.post(TEMPLATES, {"name": "x", "fields": []}, headers={"Idempotency-Key": "one"})
+        assert response.status_code == 503
+    assert not IdempotencyKey.objects.exists()

@@ -1,0 +1,187 @@
+"""Pages of lists: cursors that neither repeat nor leave out a row, counts that cost no more than they are worth."""
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from clinic_project.api import counting
+from clinic_project.clinics.factories import PatientFactory
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
+from medical_records.models import MedicalRecord
+
+RECORDS = "/api/clinic/medical-records"
+TEMPLATES = "/api/clinic/medical-record-templates"
+START = timezone.now()
+
+
+@pytest.fixture
+def template(clinic):
+    return MedicalRecordTemplateFactory(clinic=clinic)
+
+
+@pytest.fixture
+def patient(clinic):
+    return PatientFactory(clinic=clinic)
+
+
+@pytest.fixture
+def make(template, patient):
+    """Make records, the oldest first, a minute apart; return their ids, the newest first."""
+
+    def make(count, start=START):
+        made = [
+            MedicalRecordFactory(patient=patient, template=template, created_at=start + dt.timedelta(minutes=number))
+            for number in range(count)
+        ]
+        return [record.pk for record in reversed(made)]
+
+    return make
+
+
+def ids(page):
+    return [row["id"] for row in page["results"]]
+
+
+def walk(api, url, direction="next"):
+    """Yield each page from `url` on, following its links."""
+    while url:
+        response = api.get(url)
+        assert response.status_code == 200, response.content
+        yield response.json()
+        url = response.json()[direction]
+
+
+def test_following_next_shows_every_row_once_and_previous_leads_back(api, make):
+    made = make(7)
+    there = list(walk(api, f"{RECORDS}?page_size=3"))
+    assert [ids(page) for page in there] == [made[:3], made[3:6], made[6:]]
+    assert {page["count"] for page in there} == {7}
+    # Back again, the pages are the same.
+    assert list(walk(api, there[1]["next"], "previous")) == there[::-1]
+
+
+def test_rows_that_are_added_meanwhile_are_neither_repeated_nor_pushed_out(api, make):
+    made = make(4)
+    first = api.get(RECORDS, {"page_size": 2}).json()
+    newer = make(3, START + dt.timedelta(days=1))
+    second = api.get(first["next"]).json()
+    assert ids(second) == made[2:]
+    assert second["count"] == 7
+    # What was added is found on the way back.
+    before = [pk for page in walk(api, second["previous"], "previous") for pk in reversed(ids(page))]
+    assert before == [*reversed(made[:2]), *reversed(newer)]
+
+
+def test_rows_of_one_instant_are_told_apart_by_their_ids(api, patient, template):
+    now = timezone.now()
+    made = MedicalRecordFactory.create_batch(7, patient=patient, template=template, created_at=now)
+    pages = [ids(page) for page in walk(api, f"{RECORDS}?page_size=2")]
+    assert [pk for page in pages for pk in page] == sorted((record.pk for record in made), reverse=True)
+
+
+def test_a_list_by_name_is_paged_in_the_order_of_the_database(api, clinic):
+    for name in ("Ärztin", "arm", "Arm", "zeh", "Arm", "éclair", "it's", 'q"uote', "%", "back\\slash"):
+        MedicalRecordTemplateFactory(clinic=clinic, name=name)
+    whole = ids(api.get(TEMPLATES).json())
+    assert [pk for page in walk(api, f"{TEMPLATES}?page_size=3") for pk in ids(page)] == whole
+
+
+def test_a_cursor_keeps_the_filters(api, make, clinic):
+    made = make(3)
+    MedicalRecordFactory(patient__clinic=clinic)
+    template = MedicalRecord.objects.get(pk=made[0]).template_id
+    pages = walk(api, f"{RECORDS}?page_size=2&template_id={template}")
+    assert [ids(page) for page in pages] == [made[:2], made[2:]]
+
+
+def test_a_page_whose_rows_have_gone_is_empty_and_counts_the_others(api, make):
+    made = make(4)
+    first = api.get(RECORDS, {"page_size": 2}).json()
+    MedicalRecord.objects.filter(pk__in=made[2:]).update(is_deleted=True)
+    second = api.get(first["next"]).json()
+    assert (second["results"], second["count"], second["next"]) == ([], 2, None)
+
+
+def test_the_first_pages_are_found_by_number_too_and_lead_on_by_cursors(api, make):
+    made = make(6)
+    second = api.get(RECORDS, {"page": 2, "page_size": 2}).json()
+    assert ids(second) == made[2:4]
+    assert ids(api.get(second["next"]).json()) == made[4:]
+    assert ids(api.get(second["previous"]).json()) == made[:2]
+    assert "page=" not in second["next"]
+    assert api.get(RECORDS, {"page": 4, "page_size": 2}).status_code == 404
+
+
+@pytest.mark.parametrize(("page", "status"), [(200, 404), (201, 400), (10**18, 400)])
+def test_a_number_leads_to_the_first_ten_thousand_rows_only(api, page, status):
+    response = api.get(RECORDS, {"page": page})
+    assert response.status_code == status
+    if status == 400:
+        assert response.json()["type"] == "/problems/page-too-deep"
+        assert list(response.json()["errors"]) == ["page"]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "a:b", "WzFd:x", "é", "\0", "." * 5000])
+def test_a_cursor_that_nobody_gave_is_400(api, cursor):
+    response = api.get(RECORDS, {"cursor": cursor})
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == ["cursor"]
+
+
+def test_a_cursor_is_for_its_own_list_and_for_no_number(api, make, clinic):
+    make(2)
+    MedicalRecordTemplateFactory.create_batch(2, clinic=clinic)
+    of_templates = api.get(TEMPLATES, {"page_size": 1}).json()["next"].split("?")[1]
+    assert api.get(f"{RECORDS}?{of_templates}").status_code == 400
+    of_records = api.get(RECORDS, {"page_size": 1}).json()["next"]
+    assert list(api.get(f"{of_records}&page=2").json()["errors"]) == ["cursor"]
+
+
+def test_a_cursor_shows_nothing_of_another_clinic(api, make):
+    make(2)
+    mine = api.get(RECORDS, {"page_size": 1}).json()["next"]
+    other = MedicalRecordFactory(created_at=START - dt.timedelta(days=1))
+    assert other.pk not in [pk for page in walk(api, mine) for pk in ids(page)]
+
+
+# How many
+
+
+def test_up_to_the_limit_rows_are_counted_and_beyond_it_estimated(api, make, monkeypatch):
+    monkeypatch.setattr(counting, "EXACT_COUNT_LIMIT", 5)
+    make(5)
+    page = api.get(RECORDS, {"page_size": 2}).json()
+    assert (page["count"], page["count_estimate"]) == (5, None)
+    make(20)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE medical_records")
+    for page in walk(api, f"{RECORDS}?page_size=2"):
+        assert page["count"] is None
+        assert 6 <= page["count_estimate"] <= 30
+
+
+def test_every_page_takes_the_same_queries_and_beyond_the_limit_one_more(api, make, monkeypatch):
+    make(12)
+    url = f"{RECORDS}?page_size=3"
+    for expected in (3, 4):  # the token, the memberships, the rows with their number; the estimate
+        page = url
+        while page:
+            with CaptureQueriesContext(
+                connection,
+            ) as queries:
+                page = api.get(page).json()["next"]
+            assert len(queries) == expected
+        monkeypatch.setattr(counting, "EXACT_COUNT_LIMIT", 5)
+
+
+def test_a_page_starts_from_its_cursor_and_skips_no_rows(api, make):
+    make(6)
+    page = api.get(RECORDS, {"page_size": 2}).json()["next"]
+    with CaptureQueriesContext(connection) as queries:
+        api.get(page)
+    sql = queries[-1]["sql"]
+    assert "OFFSET" not in sql
+    assert 'ROW("medical_records"."created_at", "medical_records"."id") < ROW(' in sql
