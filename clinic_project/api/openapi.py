@@ -19,7 +19,7 @@ from .problems import CONTENT_TYPE
 from .serializers import ProblemOutputSerializer
 
 _PROBLEMS = {
-    400: "The input isn't valid: `errors` says where. Or several clinics, and none named.",
+    400: "The input isn't valid: `errors` says where. Or several clinics, and none named; or a page too deep.",
     401: "No credentials, or bad ones.",
     403: "Not a member of the clinic, or without the role that this wants.",
     404: "There is no such thing here, or not in this clinic.",
@@ -30,7 +30,7 @@ _PROBLEMS = {
     415: "The body's content type isn't one that this takes.",
     428: "The request names no version.",
     429: "Too often; `Retry-After` says when to come again.",
-    503: "The database can't answer now, or lacks what this needs.",
+    503: "The database or the storage is away, out of date, read-only, too slow or refuses it: the title says which.",
 }
 
 READING = (400, 401, 403, 404, 503)

@@ -29,6 +29,10 @@ MAX_PAGE_SIZE = 200
 _TOTAL, _VERSION = "page_total", "page_row_version"
 
 
+#: Selects columns of a queryset.
+Columns = Callable[[QuerySet[Any]], QuerySet[Any, Row]]
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """The row that a page begins after, by its values in the list's ordering; `backwards`: the page ends before it."""
@@ -57,17 +61,18 @@ class Listing:
         """The columns of the ordering, under names that no serializer has."""
         return {f"page_order_{number}": F(name) for number, name in enumerate(self.columns)}
 
-    def window(
-        self, edge: Edge | None, columns: Callable[[QuerySet[Any]], QuerySet[Any, Row]]
-    ) -> QuerySet[Any, dict[str, Any]]:
-        """Return all rows beyond `edge` in their order, with the `columns` that are wanted, and what a page needs."""
+    def read(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> list[Row]:
+        """Return the rows `start` to `stop` beyond `edge`, with the `columns` that are wanted and what a page needs."""
         backwards = edge is not None and edge.backwards
         descends = self.ordering[0].startswith("-") is not backwards
         beyond = [] if edge is None else [_beyond(self.columns, edge.values, descends=descends)]
+        order = [f"-{name}" if descends else name for name in self.order_columns]
         extra = {_TOTAL: self._total(), _VERSION: RowVersion(*map(F, self.row_versions)), **self.order_columns}
-        first, *others = [columns(part.filter(*beyond)).annotate(**extra) for part in self.parts]
-        rows = first.union(*others, all=True) if others else first
-        return rows.order_by(*(f"-{name}" if descends else name for name in self.order_columns))
+        first, *others = [columns(part.filter(*beyond)).annotate(**extra).order_by(*order) for part in self.parts]
+        if not others:
+            return list(first[start:stop])
+        # No part has more on the page than its own first rows, which an index gives in this order.
+        return list(first[:stop].union(*(part[:stop] for part in others), all=True).order_by(*order)[start:stop])
 
     def _total(self) -> Any:
         first, *others = map(counting.BoundedCount, self.parts)
@@ -119,17 +124,17 @@ class RowPagination(BasePagination):
         self.read(lambda rows: rows.values("pk"))
         return is_known(self.request, self.etag)
 
-    def read(self, columns: Callable[[QuerySet[Any]], QuerySet[Any, Row]]) -> list[Row]:
+    def read(self, columns: Columns) -> list[Row]:
         """Return the page's rows with the `columns` that this selects; raises NotFound beyond the last page.
 
         Sets `etag`, which changes with any row, with the count, and with what is before and after.
         """
-        found: list[Row] = list(self._window(columns))
+        # One row more than is shown, which tells whether there is a next page.
+        found = self.listing.read(self.edge, columns, self._start, self._start + self.size + 1)
         if not found and self.number > 1:
             raise NotFound
         self._count(found)
         has_more = len(found) > self.size
-        # One row more is read than is shown, and it counts: if it goes, `next` does.
         self.etag = hashed_etag(self.counted, self.estimate, self.edge is None, [row[_VERSION] for row in found])
         rows = found[: self.size]
         if self._goes_back:
@@ -157,9 +162,6 @@ class RowPagination(BasePagination):
     @property
     def _goes_back(self) -> bool:
         return self.edge is not None and self.edge.backwards
-
-    def _window(self, columns: Callable[[QuerySet[Any]], QuerySet[Any, Row]]) -> QuerySet[Any, Row]:
-        return self.listing.window(self.edge, columns)[self._start : self._start + self.size + 1]
 
     def _count(self, found: list[Row]) -> None:
         """Set `counted`, exact up to EXACT_COUNT_LIMIT, and beyond it `estimate`, which is None otherwise."""

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from clinic_project.api.models import IdempotencyKey
-from clinic_project.clinics.factories import PatientFactory
+from clinic_project.clinics.factories import PASSWORD, PatientFactory
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
 from medical_records.models import MedicalRecord
 
@@ -40,6 +40,13 @@ def test_a_read_only_database_is_read_and_not_written(api, record, change):
     run("SET CONSTRAINTS ALL IMMEDIATE", "SET TRANSACTION READ ONLY")
     assert change()["title"] == "The database is read-only"
     assert api.get(f"{RECORDS}/{record.pk}").status_code == 200
+
+
+def test_nobody_logs_in_where_nothing_can_be_written(client, member):
+    run("SET CONSTRAINTS ALL IMMEDIATE", "SET TRANSACTION READ ONLY")
+    body = {"email": member.user.email, "password": PASSWORD}
+    response = client.post("/api/auth/login", body, content_type="application/json")
+    assert (response.status_code, response.json()["title"]) == (503, "The database is read-only")
 
 
 def test_what_takes_too_long_is_told_as_that(change):

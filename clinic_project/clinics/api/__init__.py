@@ -1,1 +1,1 @@
-"""The REST API of credentials, and the base viewset of everything that belongs to a clinic."""
+"""The REST API of credentials, patients and appointments, and the base viewset of everything that belongs to a clinic."""

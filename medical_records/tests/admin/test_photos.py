@@ -65,6 +65,15 @@ def test_a_file_that_is_not_in_the_storage_is_not_found(key, client, photo):
     assert client.get(file_url(photo)).status_code == 404
 
 
+def test_a_storage_that_fails_is_503(client, photo, monkeypatch):
+    def fail(*args):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(default_storage, "open", fail)
+    response = client.get(file_url(photo))
+    assert (response.status_code, response["Content-Type"]) == (503, "text/plain")
+
+
 def test_a_photo_does_not_come_back_without_its_record(client, staff_member):
     record = MedicalRecordFactory(patient__clinic=staff_member.clinic, in_trash=True)
     photo = PatientPhotoFactory(patient=record.patient, medical_record=record, in_trash=True)
