@@ -4,7 +4,8 @@ ChangeRefused
 ├── StaleVersion         somebody changed it since it was read
 ├── InTrash              only what is in use can be changed
 ├── NotInTrash           only what is in the trash can be restored or removed for good
-└── UnusableReference    it refers to something that is there but can't be used for this
+├── UnusableReference    it refers to something that is there but can't be used for this
+└── Suppressed           the database leaves the row as it is and raises nothing, as another system's trigger may
 
 What isn't there, or not in the clinic, is the model's own DoesNotExist; input that breaks a rule is a ValidationError
 whose keys are paths such as ``fields.0.label``.
@@ -41,3 +42,10 @@ class UnusableReference(ChangeRefused):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class Suppressed(ChangeRefused):
+    def __init__(self) -> None:
+        super().__init__(
+            "The database left it as it is. A trigger or rule of another system does that. Tell whoever runs the server."
+        )

@@ -5,17 +5,17 @@ check and the write are one UPDATE, so that of several changes sent with the sam
 done to several rows together is in `services`.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import F
 from django.utils import timezone
 
 from clinic_project.clinics.querysets import TrashQuerySet
 
-from .exceptions import ChangeRefused, InTrash, NotInTrash, StaleVersion
+from .exceptions import ChangeRefused, InTrash, NotInTrash, StaleVersion, Suppressed
 
 if TYPE_CHECKING:
     from clinic_project.clinics.models import User
@@ -25,10 +25,35 @@ if TYPE_CHECKING:
 Row_co = TypeVar("Row_co", bound=models.Model, covariant=True)
 
 
-class VersionedQuerySet(TrashQuerySet[Row_co]):
+class ChangingQuerySet(TrashQuerySet[Row_co]):
+    """Rows that are made and changed one by one, each known to be there afterwards."""
+
+    def insert(self, row: models.Model) -> None:
+        """Insert `row`. Raises Suppressed where the database leaves it out."""
+        with connection.execute_wrapper(_raise_if_suppressed):
+            row.save(force_insert=True)
+
+    def refusal(self, *, from_trash: bool) -> ChangeRefused:
+        """Return why the only row of this queryset can't be changed; raises DoesNotExist if it has none."""
+        in_trash = self.get().is_deleted  # type: ignore[attr-defined]  # what these rows have
+        if in_trash is from_trash:
+            return Suppressed()
+        return NotInTrash() if from_trash else InTrash()
+
+
+def _raise_if_suppressed(
+    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    result = execute(sql, params, many, context)
+    if not context["cursor"].rowcount:
+        raise Suppressed
+    return result
+
+
+class VersionedQuerySet(ChangingQuerySet[Row_co]):
     """Rows with a `version`, which every change raises by one.
 
-    The changes below raise the model's DoesNotExist, StaleVersion, InTrash or NotInTrash, having changed nothing.
+    The changes below raise the model's DoesNotExist, or what ChangeRefused stands for, having changed nothing.
     """
 
     def change(self, pk: int, versions: Collection[int], by: "User", **columns: Any) -> datetime:
@@ -61,15 +86,15 @@ class VersionedQuerySet(TrashQuerySet[Row_co]):
             version=F("version") + 1, updated_at=now, updated_by_user=by, **columns
         )
         if not changed:
-            raise rows.refusal(versions, from_trash=from_trash)
+            raise rows.stale_or_refused(versions, from_trash=from_trash)
         return now
 
-    def refusal(self, versions: Collection[int], *, from_trash: bool) -> ChangeRefused:
+    def stale_or_refused(self, versions: Collection[int], *, from_trash: bool) -> ChangeRefused:
         """Return why the only row of this queryset can't be changed; raises DoesNotExist if it has none."""
         current = self.get()
         if current.version not in versions:  # type: ignore[attr-defined]  # what these rows have
             return StaleVersion(current)
-        return NotInTrash() if from_trash else InTrash()
+        return self.refusal(from_trash=from_trash)
 
 
 class TemplateQuerySet(VersionedQuerySet["MedicalRecordTemplate"]):
@@ -84,10 +109,10 @@ class RecordQuerySet(VersionedQuerySet["MedicalRecord"]):
         self.filter(pk=pk).update(version=F("version") + 1, updated_at=now, updated_by_user=by)
 
 
-class PhotoQuerySet(TrashQuerySet["PatientPhoto"]):
+class PhotoQuerySet(ChangingQuerySet["PatientPhoto"]):
     """Photos: in the gallery (of no record), on a record, or pending until that record is saved with them.
 
-    The changes below raise DoesNotExist, InTrash or NotInTrash, having changed nothing.
+    The changes below raise DoesNotExist, InTrash, NotInTrash or Suppressed, having changed nothing.
     """
 
     def trashed_with(self, record_id: int, deleted_at: datetime | None) -> Self:
@@ -122,5 +147,4 @@ class PhotoQuerySet(TrashQuerySet["PatientPhoto"]):
     def _replace(self, pk: int, by: "User", now: datetime, *, from_trash: bool, **columns: Any) -> None:
         rows = self.filter(pk=pk)
         if not rows.filter(is_deleted=from_trash).update(updated_at=now, updated_by_user=by, **columns):
-            rows.get()
-            raise NotInTrash if from_trash else InTrash
+            raise rows.refusal(from_trash=from_trash)

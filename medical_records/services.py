@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from clinic_project.clinics.models import Appointment, Clinic, Patient, User
 
-from .exceptions import UnusableReference
+from .exceptions import Suppressed, UnusableReference
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto, check_in_use
 from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
 from .template_fields import checked_values, prepared_fields
@@ -24,7 +24,9 @@ from .template_fields import checked_values, prepared_fields
 def create_template(clinic: Clinic, by: User, **columns: Any) -> MedicalRecordTemplate:
     """Create a template of `clinic`. Raises ValidationError for fields against the rules."""
     columns["fields"] = prepared_fields(columns["fields"])
-    return MedicalRecordTemplate.objects.create(clinic=clinic, created_by_user=by, **columns)
+    template = MedicalRecordTemplate(clinic=clinic, created_by_user=by, **columns)
+    MedicalRecordTemplate.objects.insert(template)
+    return template
 
 
 def change_template(templates: TemplateQuerySet, pk: int, versions: Collection[int], by: User, **columns: Any) -> None:
@@ -54,7 +56,7 @@ def create_record(
     check_in_use(patient)
     snapshot = {"name": template.name, "description": template.description, "fields": template.fields}
     now = timezone.now()
-    record = MedicalRecord.objects.create(
+    record = MedicalRecord(
         clinic_id=patient.clinic_id,
         patient=patient,
         template=template,
@@ -67,6 +69,7 @@ def create_record(
         created_by_user=by,
         updated_by_user=by,
     )
+    MedicalRecord.objects.insert(record)
     _replace_photos(record, photo_ids, by, now)
     return record
 
@@ -117,8 +120,10 @@ def remove_record(records: RecordQuerySet, pk: int, versions: Collection[int]) -
     rows = records.filter(pk=pk)
     record = rows.in_trash().filter(version__in=versions).select_for_update().first()
     if record is None:
-        raise rows.refusal(versions, from_trash=True)
-    record.delete()
+        raise rows.stale_or_refused(versions, from_trash=True)
+    _, removed = record.delete()
+    if not removed.get(record._meta.label):
+        raise Suppressed
 
 
 @transaction.atomic
@@ -216,4 +221,5 @@ def _attach(record: MedicalRecord, photo_ids: set[int], by: User, now: datetime)
         raise PatientPhoto.DoesNotExist
     for photo in found:
         photo.check_attachable(record)
-    photos.update(medical_record=record, is_pending=False, updated_at=now, updated_by_user=by)
+    if photos.update(medical_record=record, is_pending=False, updated_at=now, updated_by_user=by) < len(found):
+        raise Suppressed

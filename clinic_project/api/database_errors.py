@@ -156,7 +156,10 @@ def _in_the_way(error: Error, state: str) -> Problem:
     kinds = ("constraint", "column", "table")
     named = [f"{kind} {name}" for kind in kinds if (name := diagnostics(error, f"{kind}_name"))]
     what = f"The {' of '.join(named)}" if named else "A trigger"
-    detail = f"{what} refuses it, and is none of this system's. Tell whoever runs the server."
+    return refused_by_database(f"{what} refuses it, and is none of this system's. Tell whoever runs the server.", state)
+
+
+def refused_by_database(detail: str, state: str = "") -> Problem:
     return _unavailable(state, "refused-by-database", "Another system's object is in the way", detail, LATER)
 
 

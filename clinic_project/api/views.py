@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from .filters import reject_unknown_parameters
 from .problems import Problem
 
 
@@ -30,6 +31,12 @@ class PrivateView(APIView):
         if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
             detail = "Send the body with a Content-Length, not in chunks of unknown number."
             raise Problem(411, "length-required", "Length required", detail)
+        reject_unknown_parameters(request, self.query_parameters)
+
+    @property
+    def query_parameters(self) -> list[str]:
+        """The names of the query parameters that the action knows."""
+        return []
 
     def handle_exception(self, exc: Exception) -> Response:
         return super().handle_exception(self.as_api_error(exc))

@@ -6,13 +6,14 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error, transaction
 from rest_framework.response import Response
 
+from clinic_project.api.database_errors import refused_by_database
 from clinic_project.api.problems import Problem
 from clinic_project.api.serializers import Row
 from clinic_project.api.versions import ExpectedVersions, etag, expected_versions
 from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.models import Clinic, Membership
 from clinic_project.clinics.querysets import TrashQuerySet
-from medical_records.exceptions import InTrash, NotInTrash, StaleVersion, UnusableReference
+from medical_records.exceptions import InTrash, NotInTrash, StaleVersion, Suppressed, UnusableReference
 from medical_records.querysets import VersionedQuerySet
 
 Rows = TypeVar("Rows", bound=TrashQuerySet[Any])
@@ -47,6 +48,8 @@ class TrashViewSet(ClinicViewSet[Rows]):
             case UnusableReference():
                 errors = {exc.field: [str(exc)]}
                 return Problem(409, "unusable-reference", "Can't be used for this", str(exc), errors=errors)
+            case Suppressed():
+                return refused_by_database(str(exc))
             case StaleVersion() if self._expected:
                 return self._stale_error(exc, self._expected.stale_status)
         return super().as_api_error(exc)

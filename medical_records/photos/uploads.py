@@ -86,7 +86,7 @@ def _saved(photo: PatientPhoto, file: PhotoFile, image: ProcessedImage) -> Patie
             file.save(image)
             # The record's lock is the last taken: who saves or deletes the record waits for one INSERT, not for the storage.
             check_usable(photo.patient, _locked_record(photo))
-            photo.save(force_insert=True)
+            PatientPhoto.objects.insert(photo)
             # Read before others can change it, and after a trigger may have.
             return PatientPhoto.objects.annotate(row_version=RowVersion("pk")).get(pk=photo.pk)
     except BaseException:  # a worker that is told to stop must clean up as well

@@ -1,15 +1,18 @@
 """What the database lacks or refuses: 503 that says which, when to come again, and nothing of the row."""
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 
 from clinic_project.api.models import IdempotencyKey
 from clinic_project.clinics.factories import PASSWORD, PatientFactory
-from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
-from medical_records.models import MedicalRecord
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
+from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+from medical_records.tests.photos.image_files import plain
 
 TEMPLATES = "/api/clinic/medical-record-templates"
 RECORDS = "/api/clinic/medical-records"
+PHOTOS = "/api/clinic/patient-photos"
 
 
 def run(*statements: str) -> None:
@@ -108,6 +111,48 @@ def test_whatever_another_systems_trigger_raises_is_its_own(change, body):
     run(f"CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NEW; END $$")
     run("CREATE TRIGGER theirs BEFORE UPDATE ON medical_records FOR EACH ROW EXECUTE FUNCTION theirs()")
     assert change()["title"] == IN_THE_WAY
+
+
+@pytest.mark.parametrize("event", ["INSERT", "UPDATE", "DELETE"])
+@pytest.mark.parametrize("table", ["medical_record_templates", "medical_records", "patient_photos"])
+def test_what_another_systems_trigger_leaves_out_in_silence_is_told(api, clinic, event, table):
+    patient = PatientFactory(clinic=clinic)
+    record = MedicalRecordFactory(patient=patient)
+    trashed = MedicalRecordFactory(patient=patient, in_trash=True)
+    photo = PatientPhotoFactory(patient=patient)
+    run("CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+    run(f"CREATE TRIGGER theirs BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION theirs()")
+    before = everything()
+    records = f"/api/clinic/patients/{patient.pk}/medical-records"
+    upload = {"patient_id": patient.pk, "file": SimpleUploadedFile("a.jpg", plain())}
+    requests = {
+        ("INSERT", "medical_record_templates"): [lambda: api.post(TEMPLATES, {"name": "x", "fields": []})],
+        ("INSERT", "medical_records"): [lambda: api.post(records, {"template_id": record.template_id, "values": {}})],
+        ("INSERT", "patient_photos"): [lambda: api.post(PHOTOS, upload, format="multipart")],
+        ("UPDATE", "medical_record_templates"): [
+            lambda: api.patch(f"{TEMPLATES}/{record.template_id}", {"version": 1}),
+            lambda: api.delete(f"{TEMPLATES}/{record.template_id}", {"version": 1}),
+        ],
+        ("UPDATE", "medical_records"): [
+            lambda: api.patch(f"{RECORDS}/{record.pk}", {"version": 1}),
+            lambda: api.post(f"{RECORDS}/{trashed.pk}/restore", {"version": 1}),
+        ],
+        ("UPDATE", "patient_photos"): [
+            lambda: api.patch(f"{PHOTOS}/{photo.pk}", {"description": "x"}),
+            lambda: api.delete(f"{PHOTOS}/{photo.pk}"),
+            lambda: api.patch(f"{RECORDS}/{record.pk}", {"photo_ids": [photo.pk], "version": 1}),
+        ],
+        ("DELETE", "medical_records"): [lambda: api.delete(f"{RECORDS}/{trashed.pk}/permanently", {"version": 1})],
+    }
+    for send in requests.get((event, table), []):
+        response = send()
+        assert (response.status_code, response.json()["title"]) == (503, IN_THE_WAY), response.content
+    assert everything() == before
+
+
+def everything():
+    models = (MedicalRecordTemplate, MedicalRecord, PatientPhoto)
+    return [list(model.objects.order_by("pk").values()) for model in models]
 
 
 def test_another_systems_table_that_refers_to_a_record_keeps_it(api, record):

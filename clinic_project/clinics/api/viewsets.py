@@ -16,7 +16,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from clinic_project.api.etags import RowVersion, hashed_etag, is_conditional, is_known, not_modified
-from clinic_project.api.filters import FilterBackend, reject_unknown_parameters
+from clinic_project.api.filters import FilterBackend
 from clinic_project.api.pagination import Listing, RowPagination
 from clinic_project.api.problems import Problem
 from clinic_project.api.serializers import Row, RowSerializer
@@ -78,7 +78,6 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
         self.access = _requested_access(request)
         if request.method not in SAFE_METHODS:
             self.access.require(self.write_roles)
-        reject_unknown_parameters(request, self.query_parameters)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         # Kept by the client alone, which asks each time whether it is still so: people share computers.
@@ -88,7 +87,6 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     @property
     def query_parameters(self) -> list[str]:
-        """The names of the query parameters that the action knows."""
         if self.action != "list":
             return []
         filters = self.filterset_class.base_filters if self.filterset_class else ()
