@@ -16,6 +16,8 @@ class _AnyContentType:
         try:
             super()._set_content_type_params(meta)  # type: ignore[misc]  # Django's, of the other base
         except ValueError:
+            # Parsers of bodies read the header again.
+            meta["CONTENT_TYPE"] = ""
             self.content_type, self.content_params = "", {}
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 import schemathesis
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, settings
 
@@ -38,16 +36,6 @@ def token(member):
     MedicalRecordFactory(patient__clinic=member.clinic)
     token, _ = AccessToken.objects.issue(member.user)
     return token
-
-
-@pytest.fixture
-def _keep_the_connection():
-    """The test's transaction must outlive the requests in it, as with Django's own test client."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 config = schemathesis.Config.from_path(COMMITTED.with_name("schemathesis.toml"))
