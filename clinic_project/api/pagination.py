@@ -121,27 +121,19 @@ class RowPagination(BasePagination):
         """Whether `If-None-Match` names the page as it is now. Reads the versions of its rows, if it is asked at all."""
         if not is_conditional(self.request):
             return False
-        self.read(lambda rows: rows.values("pk"))
+        self._fetch(lambda rows: rows.values("pk"))
         return is_known(self.request, self.etag)
 
     def read(self, columns: Columns) -> list[Row]:
-        """Return the page's rows with the `columns` that this selects; raises NotFound beyond the last page.
-
-        Sets `etag`, which changes with any row, with the count, and with what is before and after.
-        """
-        # One row more than is shown, which tells whether there is a next page.
-        found = self.listing.read(self.edge, columns, self._start, self._start + self.size + 1)
-        if not found and self.number > 1:
-            raise NotFound
-        self._count(found)
-        has_more = len(found) > self.size
-        self.etag = hashed_etag(self.counted, self.estimate, self.edge is None, [row[_VERSION] for row in found])
+        """Return the page's rows with the `columns` that this selects; raises NotFound beyond the last page."""
+        found = self._fetch(columns)
         rows = found[: self.size]
         if self._goes_back:
             rows.reverse()
-        self._find_neighbours(rows, has_more=has_more)
+        self._find_neighbours(rows, has_more=len(found) > self.size)
+        ours = (_TOTAL, _VERSION, *self.listing.order_columns)
         for row in rows:
-            for name in (_TOTAL, _VERSION, *self.listing.order_columns):
+            for name in ours:
                 del row[name]
         return rows
 
@@ -162,6 +154,15 @@ class RowPagination(BasePagination):
     @property
     def _goes_back(self) -> bool:
         return self.edge is not None and self.edge.backwards
+
+    def _fetch(self, columns: Columns) -> list[Row]:
+        """Return the page's rows and the one after them. Sets `etag`, which changes with any of them and with the count."""
+        found = self.listing.read(self.edge, columns, self._start, self._start + self.size + 1)
+        if not found and self.number > 1:
+            raise NotFound
+        self._count(found)
+        self.etag = hashed_etag(self.counted, self.estimate, [row[_VERSION] for row in found])
+        return found
 
     def _count(self, found: list[Row]) -> None:
         """Set `counted`, exact up to EXACT_COUNT_LIMIT, and beyond it `estimate`, which is None otherwise."""
