@@ -31,7 +31,8 @@ class PrivateView(APIView):
         if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
             detail = "Send the body with a Content-Length, not in chunks of unknown number."
             raise Problem(411, "length-required", "Length required", detail)
-        reject_unknown_parameters(request, self.query_parameters)
+        if request.method in self.allowed_methods:
+            reject_unknown_parameters(request, self.query_parameters)
 
     @property
     def query_parameters(self) -> list[str]:

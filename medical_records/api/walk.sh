@@ -11,8 +11,6 @@ set -euo pipefail
 API=${1:-http://127.0.0.1:8000}/api
 EMAIL=${DEMO_EMAIL:-amara@harbour.example}
 PASSWORD=${DEMO_PASSWORD:-correct-horse-battery}
-# How the lists name the patient whose rows are asked for.
-PATIENT_FILTER=patient
 # How many lines of an answer are shown.
 SHOWN=24
 
@@ -126,7 +124,7 @@ call 201 POST /clinic/patient-photos -F "patient_id=$patient" -F "medical_record
     -F "file=@$folder/knee.png"
 photo=$(answer id)
 call 200 PATCH "$record" "${JSON[@]}" -H "If-Match: $current" -d "{\"photo_ids\": [$photo]}"
-call 200 GET "/clinic/patient-photos?$PATIENT_FILTER=$patient&page_size=1"
+call 200 GET "/clinic/patient-photos?patient_id=$patient&page_size=1"
 call 200 GET "/clinic/patient-photos/$photo/file"
 
 step 'Put the record into the trash, with its photo, and take it out again'

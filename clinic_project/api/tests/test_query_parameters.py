@@ -31,6 +31,10 @@ def test_what_shows_one_row_or_changes_it_takes_none(api, clinic):
     assert record.version == 1
 
 
+def test_a_method_that_isnt_there_is_refused_whatever_comes_with_it(api):
+    assert api.put(f"{RECORDS}?page=1").status_code == 405
+
+
 def test_what_is_about_ones_own_credentials_takes_none_either(api):
     assert api.get("/api/auth/me", {"user": 1}).status_code == 400
 
