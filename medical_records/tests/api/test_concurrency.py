@@ -1,6 +1,7 @@
 """What is sent at once, on connections of their own: of equal versions one wins, equal keys are done once."""
 
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -127,3 +128,29 @@ def test_records_that_want_each_others_photos_neither_deadlock_nor_share_one(mem
     assert set(PatientPhoto.objects.exclude(medical_record=None).values_list("medical_record", flat=True)) == {
         winner.pk
     }
+
+
+def test_photos_that_are_linked_trashed_and_restored_at_once_neither_deadlock_nor_change_unseen(member, clinic):
+    patient = PatientFactory(clinic=clinic)
+    record = MedicalRecordFactory(patient=patient)
+    linked = PatientPhotoFactory.create_batch(3, patient=patient, medical_record=record)
+    trashed = PatientPhotoFactory.create_batch(3, patient=patient, medical_record=record, in_trash=True)
+    gallery = [photo.pk for photo in PatientPhotoFactory.create_batch(3, patient=patient)]
+    api, photos = client_of(member), "/api/clinic/patient-photos"
+    requests = [
+        *[partial(api.delete, f"{photos}/{photo.pk}") for photo in linked],
+        *[partial(api.post, f"{photos}/{photo.pk}/restore") for photo in trashed],
+    ]
+    for pk in gallery:
+        requests += [
+            partial(api.post, f"{photos}/attach", {"record_id": record.pk, "photo_ids": [pk], "version": 1}),
+            partial(api.patch, f"{RECORDS}/{record.pk}", {"photo_ids": [pk], "version": 1}),
+        ]
+    responses = at_once(*requests)
+    # A photo that a save has sent to the gallery meanwhile goes to the trash from there.
+    assert statuses(responses[:6]) == {204: 3, 200: 3}
+    won = statuses(responses[6:])[200]
+    assert won <= 1
+    assert statuses(responses[6:])[409] == 6 - won
+    record.refresh_from_db()
+    assert record.version >= 1 + won
