@@ -23,6 +23,7 @@ from clinic_project.reconciliation.sqlstates import (
     UNIQUE_VIOLATION,
     connection_lost,
     diagnostics,
+    raised_by_triggers,
     sqlstate,
 )
 
@@ -129,11 +130,10 @@ def _by_class(error: Error, state: str) -> tuple[str, str, str, int] | None:
 
 
 def _is_refusal(error: Error, state: str) -> bool:
-    """Whether an object in the database refuses a row: a trigger, an index that is too narrow, a publication."""
+    """Whether an object in the database refuses a row: a trigger, a rule, an index that is too narrow, a publication."""
     if state in _UNSTORABLE:
         return False
-    # Errors with a context come from within a function: none of ours is called, so that it is a trigger's.
-    return state.startswith(_REFUSING) or bool(diagnostics(error, "context"))
+    return state.startswith(_REFUSING) or raised_by_triggers(error)
 
 
 def _violation_problem(error: Error, state: str) -> Problem | None:

@@ -176,7 +176,7 @@ def _lock(files: list[PhotoFile]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) "
-            "FROM (SELECT key FROM unnest(%s) AS key ORDER BY key) AS ordered",
+            "FROM (SELECT key FROM unnest(%s::text[]) AS key ORDER BY key) AS ordered",
             [[file.key for file in files]],
         )
 

@@ -113,6 +113,12 @@ def test_whatever_another_systems_trigger_raises_is_its_own(change, body):
     assert change()["title"] == IN_THE_WAY
 
 
+def test_another_systems_rule_is_told_as_well(api):
+    run("CREATE RULE theirs AS ON INSERT TO medical_record_templates DO INSTEAD NOTHING")
+    response = api.post(TEMPLATES, {"name": "x", "fields": []})
+    assert (response.status_code, response.json()["title"]) == (503, IN_THE_WAY)
+
+
 @pytest.mark.parametrize("event", ["INSERT", "UPDATE", "DELETE"])
 @pytest.mark.parametrize("table", ["medical_record_templates", "medical_records", "patient_photos"])
 def test_what_another_systems_trigger_leaves_out_in_silence_is_told(api, clinic, event, table):
