@@ -15,7 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from .conf import Budgets
 from .execution.reporter import Reporter
 from .pipeline import Inspection, ReconciliationResult, inspect, read_declared, reconcile
-from .planning.plan import Note
+from .planning.plan import Note, NoteCode
 from .schema.model import Schema, Server
 
 
@@ -35,6 +35,12 @@ class CommandContext:
     def reconcile(self, connection: BaseDatabaseWrapper, apps: Apps, labels: Sequence[str]) -> ReconciliationResult:
         """Reconcile the tables of the apps `labels` with their models in `apps`, and keep the notes."""
         return self.reconcile_with(connection, read_declared(connection, apps, labels))
+
+    def migrate_to(self, connection: BaseDatabaseWrapper, apps: Apps, labels: Sequence[str]) -> ReconciliationResult:
+        """Do the same for a migration that may create tables: those are expected to be missing."""
+        result = self.reconcile(connection, apps, labels)
+        self.notes[:] = [note for note in self.notes if note.code is not NoteCode.APPEND_ONLY_CREATED_AGAIN]
+        return result
 
     def reconcile_with(self, connection: BaseDatabaseWrapper, declared: tuple[Server, Schema]) -> ReconciliationResult:
         """Reconcile the tables of a declared schema, given with its server, and keep the notes."""

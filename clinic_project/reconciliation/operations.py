@@ -108,7 +108,7 @@ def _require_no_transaction(schema_editor: Any) -> None:
 
 
 def _reconcile(label: str, apps: Apps, schema_editor: Any) -> None:
-    result = current_context().reconcile(schema_editor.connection, apps, [label])
+    result = current_context().migrate_to(schema_editor.connection, apps, [label])
     if result.refusals:
         raise Refused(result.refusals)
 

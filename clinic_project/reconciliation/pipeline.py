@@ -118,7 +118,8 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, declared: Schema, b
     """
     tables = {*declared.tables, *declared.rejected, *declared.parents()}
     index_names = [index.name for table in declared.tables.values() for index in table.indexes]
-    actual = read_schema(connection, declared.name, tables, index_names, lock_timeout=budgets.lock_timeout)
+    functions = {function.name for function in declared.functions.values()}
+    actual = read_schema(connection, declared.name, tables, index_names, functions, lock_timeout=budgets.lock_timeout)
     differences = _compare(connection, declared, actual).ignoring(ignored_labels())
     # Only these may have to be altered by a person, together with what depends on them.
     altered = {item.table for item in differences.items if item.kind in (Kind.COLUMN_TYPE, Kind.CONSTRAINT_DEFINITION)}

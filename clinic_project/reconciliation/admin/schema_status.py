@@ -9,11 +9,13 @@ from ..comparison.differences import (
     ColumnDifference,
     ConstraintDifference,
     Difference,
+    FunctionDifference,
     IndexDifference,
     Kind,
     Leftover,
     MatchedIndex,
     MissingColumn,
+    TriggerDifference,
     Undeclared,
     UndeclaredKind,
 )
@@ -76,12 +78,20 @@ _Types = type[Difference] | tuple[type[Difference], ...]
 _OF_COLUMNS = (MissingColumn, ColumnDifference)
 
 #: Differences of parts of a table, not of the table itself.
-_OF_PARTS = (*_OF_COLUMNS, IndexDifference, ConstraintDifference, Leftover)
+_OF_PARTS = (*_OF_COLUMNS, IndexDifference, ConstraintDifference, TriggerDifference, Leftover)
 
-_MISSING = (Kind.TABLE_MISSING, Kind.COLUMN_MISSING, Kind.INDEX_MISSING, Kind.CONSTRAINT_MISSING)
+_MISSING = frozenset(
+    {
+        Kind.TABLE_MISSING,
+        Kind.COLUMN_MISSING,
+        Kind.INDEX_MISSING,
+        Kind.CONSTRAINT_MISSING,
+        Kind.TRIGGER_MISSING,
+        Kind.FUNCTION_MISSING,
+    }
+)
 
 _DEPENDENTS = {
-    UndeclaredKind.TRIGGER: "Triggers",
     UndeclaredKind.RULE: "Rules",
     UndeclaredKind.CHILD: "Tables that inherit",
 }
@@ -106,7 +116,8 @@ class _TableInspection:
         self.blocked = {reference.name for reference in blocked if reference.table == declared.name}
 
     def status(self) -> TableStatus:
-        parts = (self._table(), self._columns(), self._indexes(), self._constraints(), *self._dependents())
+        own = (self._table(), self._columns(), self._indexes(), self._constraints(), self._triggers())
+        parts = (*own, *self._dependents())
         return TableStatus(self.declared.name, self._own_status(), tuple(part for part in parts if part.objects))
 
     def _own_status(self) -> Status:
@@ -139,6 +150,10 @@ class _TableInspection:
         return Part(
             "Constraints", (*declared, *self._leftovers(Constraint), *self._undeclared(UndeclaredKind.CONSTRAINT))
         )
+
+    def _triggers(self) -> Part:
+        declared = [self._declared(trigger.name, TriggerDifference, trigger.sql) for trigger in self.declared.triggers]
+        return Part("Triggers", (*declared, *self._undeclared(UndeclaredKind.TRIGGER)))
 
     def _dependents(self) -> Iterator[Part]:
         for kind, title in _DEPENDENTS.items():
@@ -189,6 +204,25 @@ class _TableInspection:
         if column is None or column.identity or column.sequence is None:
             return ""
         return f"as the equivalent serial, with values from {column.sequence.name}"
+
+
+def functions_status(inspection: Inspection) -> Part:
+    """Return the status of the declared functions, which belong to no table."""
+    different = {
+        item.name: ObjectStatus(
+            item.name,
+            _status_of(item),
+            ((item.declared_text, item.actual_text),),
+            refused=any(refusal.name == item.name for refusal in inspection.plan.refusals),
+        )
+        for item in inspection.differences.items
+        if isinstance(item, FunctionDifference)
+    }
+    objects = (
+        different.get(key, ObjectStatus(key, Status.AS_DECLARED, ((function.digest, function.digest),)))
+        for key, function in inspection.declared.functions.items()
+    )
+    return Part("Definitions", tuple(objects))
 
 
 def _status_of(item: Difference) -> Status:

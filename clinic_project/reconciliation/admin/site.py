@@ -19,7 +19,7 @@ from ..exceptions import ReconciliationError, Refused
 from ..migration_history import forecast_migrate
 from ..pipeline import Forecast, Inspection, find_serving_problems, unmatched_ignores
 from ..sqlstates import LOCK_NOT_AVAILABLE, message, sqlstate
-from .schema_status import Status, schema_status
+from .schema_status import Status, functions_status, schema_status
 
 #: Seconds for one query of the rows that would make a step fail.
 LOOKING_AT_ROWS = 1.0
@@ -90,6 +90,7 @@ def _shown(inspection: Inspection, expected: Forecast) -> dict[str, Any]:
     return {
         "inspection": inspection,
         "tables": tables,
+        "functions": functions_status(inspection),
         "differing": [table for table in tables if table.status is not Status.AS_DECLARED],
         "problems": find_serving_problems(connections[DEFAULT_DB_ALIAS], inspection),
         "steps": list(inspection.plan.steps),

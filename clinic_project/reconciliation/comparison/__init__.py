@@ -24,6 +24,7 @@ from .differences import (
 )
 from .indexes import index_differences
 from .matching import Matches
+from .triggers import function_differences, trigger_differences
 from .undeclared import Unclaimed, leftovers, undeclared_objects
 
 
@@ -44,6 +45,7 @@ def compare(
         items += [*of_table, *leftovers(unclaimed)]
         undeclared += undeclared_objects(unclaimed)
     items += (_rejected(name, error, exists=name in actual.tables) for name, error in declared.rejected.items())
+    items += function_differences(declared, actual)
     return Differences(declared, actual, tuple(items), tuple(undeclared))
 
 
@@ -70,3 +72,4 @@ def _table_differences(
     yield from column_differences(declared, actual, migrated)
     for differences in (index_differences, key_differences, foreign_key_differences, check_differences):
         yield from differences(declared, actual, matches)
+    yield from trigger_differences(declared, actual)

@@ -12,6 +12,7 @@ Difference
 │   ├── MissingConstraint
 │   ├── WrongConstraint    a wrong constraint has its name, is the table's primary key, or contradicts it
 │   └── MatchedConstraint  it exists, under another name, not validated, …
+├── TriggerDifference, FunctionDifference
 └── Leftover               what an interrupted repair left
 """
 
@@ -19,7 +20,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ..schema.model import Column, Constraint, Index, ObjectReference, Relation, Schema, Table
+from ..schema.model import Column, Constraint, Function, Index, ObjectReference, Relation, Schema, Table, Trigger
 
 
 class Kind(StrEnum):
@@ -57,6 +58,13 @@ class Kind(StrEnum):
     CONSTRAINT_DEFINITION = "constraint-definition"
     CONSTRAINT_UNVALIDATED = "constraint-unvalidated"
     CONSTRAINT_DEFERRABILITY = "constraint-deferrability"
+    TRIGGER_MISSING = "trigger-missing"
+    TRIGGER_DEFINITION = "trigger-definition"
+    TRIGGER_NAME = "trigger-name"
+    TRIGGER_MODE = "trigger-mode"
+    FUNCTION_MISSING = "function-missing"
+    FUNCTION_DEFINITION = "function-definition"
+    FUNCTION_OWNER = "function-owner"
     LEFTOVER = "leftover"
 
 
@@ -195,6 +203,23 @@ class WrongConstraint(ConstraintDifference):
 @dataclass(frozen=True, slots=True)
 class MatchedConstraint(ConstraintDifference):
     actual: Constraint
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerDifference(Difference):
+    """`actual` has the declared name, or the declared signature; None if there is none."""
+
+    declared: Trigger
+    actual: Trigger | None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionDifference(Difference):
+    """`table` is the function's key, as `name` is. `owner` is the declared owner; None if any may own it."""
+
+    declared: Function
+    actual: Function | None
+    owner: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from ..schema.model import Constraint, ConstraintKind, Index, Table, is_helper_name
+from ..schema.model import Constraint, ConstraintKind, Index, Table, Trigger, is_helper_name
 
 KEY_KINDS = frozenset(kind for kind in ConstraintKind if kind.is_key)
 
-_Named = TypeVar("_Named", Index, Constraint)
+_Named = TypeVar("_Named", Index, Constraint, Trigger)
 
 
 def match(declared: Iterable[_Named], actual: Iterable[_Named]) -> dict[str, _Named]:

@@ -17,6 +17,7 @@ from .differences import (
     WrongConstraint,
 )
 from .matching import Matches, match
+from .triggers import matching_triggers
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def undeclared_objects(unclaimed: Unclaimed) -> Iterator[Undeclared]:
     for constraint in unclaimed.constraints:
         if constraint.name not in names and not is_helper_name(constraint.name):
             yield Undeclared(actual.name, UndeclaredKind.CONSTRAINT, constraint.name)
-    yield from _dependents(actual)
+    yield from _dependents(declared, actual)
 
 
 _RULE_WARNING = "it rewrites statements, those of repairs too, and may redirect their rows"
@@ -107,8 +108,11 @@ _CHILD_WARNING = (
 )
 
 
-def _dependents(table: Table) -> Iterator[Undeclared]:
-    yield from (Undeclared(table.name, UndeclaredKind.TRIGGER, name) for name in table.triggers)
+def _dependents(declared: Table, table: Table) -> Iterator[Undeclared]:
+    claimed = {trigger.name for trigger in matching_triggers(declared, table).values()}
+    for trigger in table.triggers:
+        if trigger.name not in claimed:
+            yield Undeclared(table.name, UndeclaredKind.TRIGGER, trigger.name)
     yield from (Undeclared(table.name, UndeclaredKind.RULE, name, _RULE_WARNING) for name in table.rules)
     yield from (Undeclared(table.name, UndeclaredKind.CHILD, name, _CHILD_WARNING) for name in table.children)
 

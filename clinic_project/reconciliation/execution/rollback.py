@@ -47,7 +47,9 @@ class Rollback:
                 refusals.statement_failed(drop.step, drop.name, message(error), sqlstate(error))
             ) from error
         if not dropped:
-            return _kept(drop, f"it holds {drop.data} (--allow-data-loss would drop it)")
+            why = "it is append-only and holds" if drop.always_kept else "it holds"
+            how = "" if drop.always_kept else " (--allow-data-loss would drop it)"
+            return _kept(drop, f"{why} {drop.data}{how}")
         self.reporter.finished(drop.step, time.monotonic() - began, None)
         return None
 
@@ -56,7 +58,7 @@ class Rollback:
         lock, statement = drop.step.statements
         with self.locks.transaction(*drop.step.relations) as cursor:
             cursor.execute(lock)
-            if drop.holds_data and not self.allow_data_loss:
+            if drop.holds_data and (drop.always_kept or not self.allow_data_loss):
                 # Without row security, PostgreSQL raises an error where policies would hide rows from this role.
                 cursor.execute("SELECT set_config('row_security', 'off', true)")
                 cursor.execute(drop.holds_data)

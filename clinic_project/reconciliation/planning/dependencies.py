@@ -11,6 +11,7 @@ from ..comparison.differences import (
     MatchedConstraint,
     MatchedIndex,
     RejectedTable,
+    TriggerDifference,
 )
 from ..schema.model import Constraint, ConstraintKind, Index, Schema, Table, unquoted
 from .plan import Condition, ConditionKind
@@ -38,6 +39,8 @@ def provided_by(item: Difference) -> frozenset[Condition]:
         return frozenset({Condition(_TABLE_CONDITIONS[item.kind], item.table)})
     if item.kind in _COLUMN_CONDITIONS:
         return frozenset(Condition(kind, item.table, (item.name,)) for kind in _COLUMN_CONDITIONS[item.kind])
+    if item.kind in (Kind.FUNCTION_MISSING, Kind.FUNCTION_DEFINITION):
+        return frozenset({function_exists(item.name)})
     return frozenset(_provided_by_constraint(item) if isinstance(item, ConstraintDifference) else _freed_by(item))
 
 
@@ -73,6 +76,8 @@ def required_by(item: Difference, actual: Schema) -> frozenset[Condition]:
         return _required_by_index(item)
     if isinstance(item, ConstraintDifference) and item.kind is not Kind.CONSTRAINT_DEFERRABILITY:
         return _required_by_constraint(item, actual)
+    if isinstance(item, TriggerDifference) and item.kind in (Kind.TRIGGER_MISSING, Kind.TRIGGER_DEFINITION):
+        return frozenset({function_exists(item.declared.function), *columns_exist(item.table, item.declared.columns)})
     return frozenset()
 
 
@@ -151,6 +156,10 @@ def rows_are_visible(table: str) -> Condition:
 
 def table_exists(table: str) -> Condition:
     return Condition(ConditionKind.TABLE_EXISTS, table)
+
+
+def function_exists(key: str) -> Condition:
+    return Condition(ConditionKind.FUNCTION_EXISTS, "", (key,))
 
 
 def columns_exist(table: str, columns: tuple[str, ...]) -> Iterator[Condition]:

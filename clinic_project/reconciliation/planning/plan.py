@@ -2,7 +2,8 @@
 
 A repair settles one difference, or a few that can only be settled together. Its steps are in the order in which they must
 run, and a run can be interrupted at each of them: the next plan starts from the schema that it finds. Repairs are sorted by
-phases, so that a table exists before its columns, and a key before the foreign keys that point to it.
+phases, so that a table exists before its columns, a key before the foreign keys that point to it, and a trigger before
+any backfill, which it may have to record.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,15 +16,18 @@ from ..schema.model import ObjectReference, UpdateTrigger, literal, unquoted
 class Phase(IntEnum):
     LEFTOVERS = 0
     NAMES = 1
-    TABLES = 2
-    COLUMNS = 3
-    NOT_NULL = 4
-    INDEXES = 5
-    DEFERRABILITY = 6
-    VALIDATION = 7
-    KEYS = 8
-    KEY_GENERATION = 9
-    FOREIGN_KEYS_AND_CHECKS = 10
+    FUNCTIONS = 2
+    TABLES = 3
+    TRIGGERS = 4
+    COLUMNS = 5
+    TRIGGERS_OF_NEW_COLUMNS = 6
+    NOT_NULL = 7
+    INDEXES = 8
+    DEFERRABILITY = 9
+    VALIDATION = 10
+    KEYS = 11
+    KEY_GENERATION = 12
+    FOREIGN_KEYS_AND_CHECKS = 13
 
 
 class Lock(StrEnum):
@@ -40,6 +44,7 @@ class Lock(StrEnum):
 class RefusalCode(StrEnum):
     """Why a person has to decide. The values are stable: programs rely on them, and README.md explains them."""
 
+    APPEND_ONLY = "append-only"
     CHECK_VIOLATIONS = "check-violations"
     COLUMN_NEEDS_REWRITE = "column-needs-rewrite"
     COLUMN_TYPE = "column-type"
@@ -88,6 +93,7 @@ class RefusalCode(StrEnum):
 class NoteCode(StrEnum):
     """What a person should know. The values are stable, as those of the refusals are."""
 
+    APPEND_ONLY_CREATED_AGAIN = "append-only-created-again"
     ANOTHER_SCHEMA = "another-schema"
     ANOTHER_TABLESPACE = "another-tablespace"
     CLUSTER_MARK_LOST = "cluster-mark-lost"
@@ -210,6 +216,7 @@ class ConditionKind(StrEnum):
     COLUMN_IS_OUTSIDE_PRIMARY_KEY = "column is outside of the primary key"
     COLUMNS_ARE_UNIQUE = "columns are a key"
     CONSTRAINT_IS_VALIDATED = "constraint is validated"
+    FUNCTION_EXISTS = "function exists"
     NAME_IS_FREE = "name is free"
     ROWS_ARE_VISIBLE = "row-level security hides none of the table's rows from the role"
 

@@ -17,6 +17,7 @@ from ..comparison.differences import (
     ColumnDifference,
     Difference,
     Differences,
+    FunctionDifference,
     Kind,
     Leftover,
     MatchedConstraint,
@@ -28,6 +29,7 @@ from ..comparison.differences import (
     NotATable,
     RejectedTable,
     TableComment,
+    TriggerDifference,
     UnloggedTable,
     WrongConstraint,
     WrongIndex,
@@ -39,7 +41,7 @@ from .dependencies import provided_by, required_by, rows_are_visible
 from .environment_notes import environment_notes, ignored_note, standby_note
 from .plan import Plan, Refusal, RefusalCode, plan_of
 from .privileges import missing_privileges
-from .repairs import columns, constraints, indexes, key_generation
+from .repairs import columns, constraints, indexes, key_generation, triggers
 from .repairs.column_types import Target, change_type
 from .repairs.constraint_names import refused_names, rename_constraints, rename_temporarily
 from .repairs.index_names import settle_index_names
@@ -48,6 +50,7 @@ from .repairs.renamed_tables import refusal_if_renamed
 from .repairs.replica_identity import replica_identity_losses
 from .repairs.tables import change_table_comment, create_missing_tables
 from .repairs.unlogged import in_order
+from .repairs.violations import fill_value
 
 
 def make_plan(differences: Differences, server: Server) -> Plan:
@@ -55,16 +58,17 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     for cause, condition in unmet_parent_conditions(differences):
         builder.add_potential_cause(cause, frozenset({condition}))
     _block_on_ignored(builder, differences)
+    _plan_functions(builder, differences.items, server.role)
     items = _refuse_unrepairable(builder, differences, server.role)
     _block_on_hidden_rows(builder, server.role)
     names = settle_index_names(items, builder.actual, builder.blockers)
     builder.merge_with_blockers(names.plan, names.blockers)
     new_tables = create_missing_tables(names.items, builder.actual, builder.blockers)
     builder.merge_with_blockers(new_tables.plan, new_tables.blockers)
+    target = Target(differences.declared, server.version_number)
     for name, of_table in _by_table(names.items).items():
-        _plan_table(
-            builder, differences.actual.tables[name], of_table, Target(differences.declared, server.version_number)
-        )
+        declared = differences.declared.tables[name]
+        _plan_table(builder, replace(builder.actual.tables[name], append_only=declared.append_only), of_table, target)
     builder.remove_blocked()
     builder.notes += environment_notes(differences)
     builder.refusals += missing_privileges(builder.repairs, differences, server)
@@ -83,6 +87,12 @@ def _block_on_ignored(builder: PlanBuilder, differences: Differences) -> None:
         builder.notes.append(note)
         if isinstance(item, Difference) and item.kind is not Kind.COLUMN_TYPE:
             builder.blockers = builder.blockers.block(note, provided_by(item))
+
+
+def _plan_functions(builder: PlanBuilder, items: Sequence[Difference], role: str) -> None:
+    for item in items:
+        if isinstance(item, FunctionDifference):
+            builder.merge(triggers.repair_function(builder.actual.name, item, role), [item])
 
 
 def _refuse_unrepairable(builder: PlanBuilder, differences: Differences, role: str) -> list[Difference]:
@@ -124,7 +134,7 @@ def _by_table(items: Iterable[Difference]) -> dict[str, list[Difference]]:
     """Return the differences of the tables that exist, by table."""
     result = defaultdict(list)
     for item in items:
-        if not isinstance(item, MissingTable | NotATable | RejectedTable):
+        if not isinstance(item, MissingTable | NotATable | RejectedTable | FunctionDifference):
             result[item.table].append(item)
     return result
 
@@ -174,7 +184,7 @@ def _plan_repairs(builder: PlanBuilder, table: Table, items: Sequence[Difference
     types = [item for item in items if isinstance(item, ColumnDifference) and item.kind is Kind.COLUMN_TYPE]
     for of_type in types:
         builder.merge(change_type(table, of_type, target), [of_type])
-    backfills = _backfills(builder, items)
+    backfills = _backfills(builder, table, items)
     # Objects are renamed together, since names may have to be swapped.
     misnamed_indexes = [item for item in items if isinstance(item, MatchedIndex) and item.kind is Kind.INDEX_NAME]
     if misnamed_indexes:
@@ -186,13 +196,13 @@ def _plan_repairs(builder: PlanBuilder, table: Table, items: Sequence[Difference
         builder.merge(_plan_difference(table, item, backfills), [item])
 
 
-def _backfills(builder: PlanBuilder, items: Sequence[Difference]) -> dict[str, str]:
+def _backfills(builder: PlanBuilder, table: Table, items: Sequence[Difference]) -> dict[str, str]:
     """Return the values for NULLs, by column, of the columns whose backfill isn't blocked."""
     nullable = (Kind.COLUMN_NULLABLE, Kind.COLUMN_NOT_NULL_UNVALIDATED)
     values = {}
     for item in items:
         if isinstance(item, ColumnDifference) and item.kind in nullable:
-            value = item.declared.backfill_value
+            value = fill_value(table, item.declared)
             if value is not None and not builder.blockers.blocked_by(required_by(item, builder.actual)):
                 values[item.name] = value
     return values
@@ -207,9 +217,18 @@ def _plan_difference(table: Table, item: Difference, backfills: columns.Backfill
             return _plan_index(table, item)
         case MissingConstraint() | WrongConstraint() | MatchedConstraint():
             return _plan_constraint(table, item)
-        case UnloggedTable() | TableComment():
-            unlogged = isinstance(item, UnloggedTable)
-            return plan_of(refusals.unlogged(table) if unlogged else change_table_comment(table, item))
+        case _:
+            return _plan_other(table, item)
+
+
+def _plan_other(table: Table, item: Difference) -> Plan:
+    match item:
+        case TriggerDifference():
+            return triggers.repair_trigger(table, item)
+        case UnloggedTable():
+            return plan_of(refusals.unlogged(table))
+        case TableComment():
+            return plan_of(change_table_comment(table, item))
         case Leftover():
             drop = constraints.drop_leftover if isinstance(item.actual, Constraint) else indexes.drop_leftover
             return drop(table, item)

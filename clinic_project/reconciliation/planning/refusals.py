@@ -10,6 +10,7 @@ from ..comparison.differences import (
     ColumnDifference,
     ConstraintDifference,
     Difference,
+    FunctionDifference,
     IndexDifference,
     MissingColumn,
     RejectedTable,
@@ -17,6 +18,7 @@ from ..comparison.differences import (
 from ..schema.model import (
     Column,
     Constraint,
+    Function,
     Relation,
     RelationKind,
     Server,
@@ -403,6 +405,35 @@ def sequence_of_another_owner(item: ColumnDifference, sequence: KeySequence, rol
     )
 
 
+# Functions
+
+
+def function_name_taken(schema: str, item: FunctionDifference, found: Function) -> Refusal:
+    new_name = identifier(free_name(found.name))
+    statement = f"ALTER ROUTINE {identifier(schema, found.name)}({found.arguments}) RENAME TO {new_name}"
+    return Refusal(
+        RefusalCode.NAME_TAKEN,
+        item.table,
+        item.name,
+        f"expected a function that returns {item.declared.result}, found one that returns {found.result}.",
+        f"Rename or drop that one ({statement}), {_AGAIN}",
+        (statement,),
+    )
+
+
+def function_of_another_owner(schema: str, item: FunctionDifference, found: Function, role: str) -> Refusal:
+    statement = f"ALTER FUNCTION {identifier(schema, found.name)}({found.arguments}) OWNER TO {identifier(role)}"
+    return Refusal(
+        RefusalCode.NOT_OWNER,
+        item.table,
+        item.name,
+        f"expected {item.declared_text}, found {item.actual_text}: the function must be changed, only its owner may do that,"
+        f" and {found.owner} is its owner.",
+        f"Run migrate as {found.owner}, or as a superuser run {statement}, {_AGAIN}",
+        (statement,),
+    )
+
+
 # Columns
 
 
@@ -557,6 +588,18 @@ def trigger_changes_rows(
         f" {_named(changing)} {changed}. The batch was rolled back.",
         f"{_set_while_disabled(disabled, statements)}{kept}",
         statements,
+    )
+
+
+def append_only(table: Table, column: Column, found: str) -> Refusal:
+    """Refuse to change rows that are never changed; `found` says which, with {rows} for their number."""
+    return Refusal(
+        RefusalCode.APPEND_ONLY,
+        table.name,
+        column.name,
+        f"expected {column.definition}, {found}, and the table is append-only: its rows are never changed.",
+        "Let the column be NULL in the model, with a migration, then run migrate again. These rows can't be changed while"
+        " the table's triggers stand.",
     )
 
 

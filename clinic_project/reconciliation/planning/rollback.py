@@ -11,13 +11,15 @@ from .plan import Lock, Step
 class Drop:
     """A step that drops `name`, unless the query `holds_data` returns true once the step has its lock.
 
-    The step's statements are the lock and the drop. `data` is what would be lost: "values" or "rows".
+    The step's statements are the lock and the drop. `data` is what would be lost: "values" or "rows". With `always_kept`, it
+    isn't dropped with data even where that is allowed.
     """
 
     name: str
     step: Step
     holds_data: str | None = None
     data: str = ""
+    always_kept: bool = False
 
     @property
     def statements(self) -> tuple[str, ...]:
@@ -37,13 +39,19 @@ def _dollar_quote(text: str) -> str:
 
 
 def plan_rollback(actual: Schema, declared: Schema, remaining: Schema) -> list[Drop]:
-    """Plan to drop what `declared` has and `remaining` doesn't: constraints and indexes, columns, tables."""
+    """Plan to drop what `declared` has and `remaining` doesn't: constraints, triggers, indexes, columns, tables.
+
+    Functions stay: they do nothing by themselves, and other triggers may call them.
+    """
     drops: list[Drop] = []
     for table in actual.tables.values():
         if table.name in remaining.tables and table.name in declared.tables:
             drops += _drop_parts(table, declared.tables[table.name], remaining.tables[table.name])
     tables = set(declared.tables) - set(remaining.tables)
-    return drops + [_drop_table(actual.tables[name]) for name in _before_their_parents(tables, actual)]
+    return drops + [
+        _drop_table(actual.tables[name], always_kept=declared.tables[name].append_only)
+        for name in _before_their_parents(tables, actual)
+    ]
 
 
 def _before_their_parents(names: set[str], actual: Schema) -> Iterator[str]:
@@ -65,6 +73,7 @@ def _drop_parts(table: Table, declared: Table, remaining: Table) -> Iterator[Dro
         if constraint.name in constraints:
             clause = f"ALTER TABLE {table.sql_name} DROP CONSTRAINT {identifier(constraint.name)}"
             yield Drop(constraint.name, _step(table, constraint.name, clause, [constraint]))
+    yield from _drop_triggers(table, declared, remaining)
     indexes = {i.name for i in declared.indexes} - {i.name for i in remaining.indexes}
     for index in table.indexes:
         if index.name in indexes and index.constraint is None:
@@ -72,6 +81,14 @@ def _drop_parts(table: Table, declared: Table, remaining: Table) -> Iterator[Dro
     for column in declared.columns.values():
         if column.name not in remaining.columns and column.name in table.columns:
             yield _drop_column(table, column)
+
+
+def _drop_triggers(table: Table, declared: Table, remaining: Table) -> Iterator[Drop]:
+    triggers = {t.name for t in declared.triggers} - {t.name for t in remaining.triggers}
+    for trigger in table.triggers:
+        if trigger.name in triggers:
+            statement = f"DROP TRIGGER {identifier(trigger.name)} ON {table.sql_name}"
+            yield Drop(trigger.name, _step(table, trigger.name, statement))
 
 
 def _drop_column(table: Table, column: Column) -> Drop:
@@ -89,9 +106,9 @@ def _drop_column(table: Table, column: Column) -> Drop:
     )
 
 
-def _drop_table(table: Table) -> Drop:
+def _drop_table(table: Table, *, always_kept: bool) -> Drop:
     step = _step(table, table.name, f"DROP TABLE {table.sql_name}", table.constraints)
-    return Drop(table.name, step, f"SELECT EXISTS (SELECT FROM {table.sql_name})", "rows")
+    return Drop(table.name, step, f"SELECT EXISTS (SELECT FROM {table.sql_name})", "rows", always_kept)
 
 
 def _step(table: Table, name: str, statement: str, constraints: Iterable[Constraint] = ()) -> Step:

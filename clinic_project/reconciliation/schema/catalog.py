@@ -91,8 +91,6 @@ RELATIONS = """
            c.relnamespace = {namespace} AS here,
            c.relpersistence <> 'u' AS logged, c.reltuples::bigint AS rows,
            c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'REFERENCES') AS may_reference,
-           (SELECT array_agg(tgname::text ORDER BY tgname) FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal)
-               AS triggers,
            (SELECT array_agg(rulename::text ORDER BY rulename) FROM pg_rewrite
             WHERE ev_class = c.oid AND c.relkind = 'r') AS rules,
            (SELECT array_agg(inhrelid::regclass::text ORDER BY inhrelid) FROM pg_inherits
@@ -105,6 +103,34 @@ RELATIONS = """
       AND (c.relnamespace = {namespace} OR n.nspname !~ '^pg_')
     ORDER BY c.relname, n.nspname
 """.replace("{access}", _ACCESS)
+
+# A temporary table's trigger calls a function of the temporary schema: the declared ones are created there.
+TRIGGERS = """
+    SELECT g.tgrelid AS table_oid, g.tgname AS name, pg_get_triggerdef(g.oid) AS definition, g.tgenabled::text AS mode,
+           g.tgconstraint <> 0 AS is_constraint, p.proname AS function_name,
+           CASE WHEN p.pronamespace = pg_my_temp_schema() THEN {schema} ELSE n.nspname END AS function_schema,
+           pg_get_function_identity_arguments(p.oid) AS function_arguments,
+           ARRAY(SELECT DISTINCT a.attname::text FROM pg_depend d
+                 JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+                 WHERE d.classid = 'pg_trigger'::regclass AND d.objid = g.oid
+                   AND d.refclassid = 'pg_class'::regclass AND d.refobjid = g.tgrelid AND d.refobjsubid > 0) AS columns
+    FROM pg_trigger g
+    JOIN pg_proc p ON p.oid = g.tgfoid
+    JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE g.tgrelid = ANY (%s) AND NOT g.tgisinternal
+    ORDER BY g.tgrelid, g.tgname
+"""
+
+# pg_get_functiondef() fails for aggregates, which can have a function's name.
+FUNCTIONS = """
+    SELECT p.proname AS name, pg_get_function_identity_arguments(p.oid) AS arguments,
+           coalesce(pg_get_function_result(p.oid), p.prokind::text) AS result,
+           CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END AS definition,
+           pg_get_userbyid(p.proowner)::text AS owner, pg_has_role(p.proowner, 'USAGE') AS owned
+    FROM pg_proc p
+    WHERE p.pronamespace = {namespace} AND p.proname = ANY (%s)
+    ORDER BY p.proname, 2
+"""
 
 # What an UPDATE of the tables fires, or is rewritten by; and the tables that inherit from them, whose rows it changes, too.
 # The numbers are bits of tgtype: BEFORE, and UPDATE. The rules of an inheriting table don't apply to its parent's UPDATE.

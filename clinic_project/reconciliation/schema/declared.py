@@ -15,9 +15,10 @@ from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..migration_files import labels_with_own_sql
+from .declared_triggers import functions_of
 from .model import HELPER_PREFIX, Constraint, Identity, RelationKind, Schema, Table, TablePlace, truncated
 from .table_definitions import DefinitionBuilder
-from .temporary_tables import create_and_read
+from .temporary_tables import create_and_read, create_and_read_functions
 
 #: How many models' tables are created in one transaction: it holds a lock on each table and index to its end, and a server
 #: with default settings has some 7,000 locks for all sessions (max_locks_per_transaction for each of max_connections).
@@ -42,7 +43,8 @@ def declared_schema(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterabl
     declared = [
         model for model in apps.get_models() if model._meta.app_label in declaring and _is_managed(connection, model)
     ]
-    result = Schema(schema, {})
+    functions = [function for label in sorted(declaring) for function in functions_of(label)]
+    result = Schema(schema, {}, functions=create_and_read_functions(connection, functions, schema))
     for batch in _batches(_with_through(declared), schema):
         result = result.merged_with(_read_batch(connection, batch, schema))
     return replace(result, tables=dict(sorted(result.tables.items())))
@@ -140,7 +142,8 @@ def _completed(table: Table, model: type[models.Model], builder: DefinitionBuild
             columns[name] = replace(columns[name], identity=Identity.BY_DEFAULT)
     if model._meta.app_label in labels_with_own_sql():
         columns = {name: replace(column, may_be_stricter=True) for name, column in columns.items()}
-    return replace(table, kind=RelationKind.TABLE, columns=columns)
+    append_only = any(getattr(constraint, "append_only", False) for constraint in model._meta.constraints)
+    return replace(table, kind=RelationKind.TABLE, columns=columns, append_only=append_only)
 
 
 class _Moves:

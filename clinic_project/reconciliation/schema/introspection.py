@@ -20,6 +20,7 @@ from .model import (
     Constraint,
     ConstraintKind,
     Dependent,
+    Function,
     GeneratedAs,
     Identity,
     Index,
@@ -30,6 +31,8 @@ from .model import (
     Table,
     TableElsewhere,
     TablePlace,
+    Trigger,
+    TriggerMode,
     UpdateTrigger,
     identifier,
     literal,
@@ -99,16 +102,19 @@ def read_schema(
     schema: str,
     tables: Iterable[str],
     declared_names: Iterable[str],
+    functions: Iterable[str] = (),
     *,
     lock_timeout: float,
 ) -> Schema:
-    """Read those of `tables` that are in `schema`, and the owners of the `declared_names` there.
+    """Read those of `tables` and `functions` that are in `schema`, and the owners of the `declared_names` there.
 
     Raises django.db.Error of SQLSTATE 55P03 if a table is locked against readers for longer than `lock_timeout` seconds.
     """
     with rolled_back(connection) as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds(lock_timeout)])
-        return _Reader(cursor, _namespace(schema), schema).read(sorted(tables), sorted(declared_names))
+        return _Reader(cursor, _namespace(schema), schema).read(
+            sorted(tables), sorted(declared_names), sorted(functions)
+        )
 
 
 def read_access(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[Table]:
@@ -138,9 +144,9 @@ def _namespace(schema: str) -> str:
     return f"(SELECT oid FROM pg_namespace WHERE nspname = {_query_literal(schema)})"
 
 
-def read_temporary_schema(cursor: Any, schema: str, tables: Iterable[str]) -> Schema:
-    """Read this session's temporary `tables` as if they were in `schema`."""
-    return _Reader(cursor, "pg_my_temp_schema()", schema).read(sorted(tables), [])
+def read_temporary_schema(cursor: Any, schema: str, tables: Iterable[str], functions: Iterable[str]) -> Schema:
+    """Read this session's temporary `tables` and `functions` as if they were in `schema`."""
+    return _Reader(cursor, "pg_my_temp_schema()", schema).read(sorted(tables), [], sorted(functions))
 
 
 def _query_literal(text: str) -> str:
@@ -156,8 +162,8 @@ class _Reader:
         self.namespace = namespace
         self.schema = schema
 
-    def read(self, tables: Sequence[str], declared_names: Sequence[str]) -> Schema:
-        """Read `tables`, and the owners of the `declared_names`. There are no such names where the tables are temporary."""
+    def read(self, tables: Sequence[str], declared_names: Sequence[str], functions: Sequence[str]) -> Schema:
+        """Read `tables`, `functions`, and the owners of the `declared_names`: none where the tables are temporary."""
         # Before the search path is emptied.
         elsewhere = self._rows(catalog.ON_SEARCH_PATH, tables) if declared_names else []
         shadowing = {row["name"]: row["schema"] for row in reversed(elsewhere) if row["shadows"]}
@@ -172,13 +178,15 @@ class _Reader:
         columns = self._grouped(catalog.COLUMNS, list(found))
         indexes = self._grouped(catalog.INDEXES, list(found))
         constraints = self._grouped(catalog.CONSTRAINTS, list(found))
-        triggers = self._grouped(catalog.UPDATE_TRIGGERS, list(found)) if declared_names else {}
+        triggers = self._grouped(catalog.TRIGGERS, list(found))
+        fired = self._grouped(catalog.UPDATE_TRIGGERS, list(found)) if declared_names else {}
         by_name = {
             row["name"]: replace(
                 _table(self.schema, row, columns[oid], indexes[oid], constraints[oid], shadowing),
-                descendants=tuple(dict.fromkeys(_member(each) for each in triggers.get(oid, ()) if each["inherits"])),
-                others_descendants=_others_descendants(triggers.get(oid, ())),
-                update_triggers=tuple(_update_trigger(each) for each in triggers.get(oid, ()) if each["name"]),
+                triggers=tuple(map(_trigger, triggers.get(oid, ()))),
+                descendants=tuple(dict.fromkeys(_member(each) for each in fired.get(oid, ()) if each["inherits"])),
+                others_descendants=_others_descendants(fired.get(oid, ())),
+                update_triggers=tuple(_update_trigger(each) for each in fired.get(oid, ()) if each["name"]),
             )
             for oid, row in found.items()
         }
@@ -196,6 +204,7 @@ class _Reader:
                 for row in elsewhere
                 if row["filled"] and row["key"]
             ),
+            {function.key: function for function in self._functions(functions)},
         )
 
     def _relations(self, tables: Sequence[str]) -> list[dict[str, Any]]:
@@ -208,6 +217,9 @@ class _Reader:
             if row["asked"]:
                 row["name"] = key
         return rows
+
+    def _functions(self, names: Sequence[str]) -> list[Function]:
+        return [_function(row) for row in self._rows(catalog.FUNCTIONS, names)] if names else []
 
     def _rows(self, sql: str, *lists: Sequence[Any]) -> list[dict[str, Any]]:
         sql = sql.replace("{namespace}", self.namespace).replace("{schema}", _query_literal(self.schema))
@@ -335,7 +347,6 @@ def _table(
         rows_hidden=row["rows_hidden"],
         shadowed_by=shadowing.get(row["name"]),
         rows=max(row["rows"], 0),
-        triggers=tuple(row["triggers"] or ()),
         rules=tuple(row["rules"] or ()),
         children=tuple(row["children"] or ()),
         comment=row["comment"] or "",
@@ -405,6 +416,38 @@ _NAME = r'(?:"(?:[^"]|"")+"|[^\s".]+)'
 
 #: What pg_get_indexdef prints first. A temporary table's schema is pg_temp, and up to PostgreSQL 14 pg_temp_ and a number.
 _UP_TO_THE_TABLE = re.compile(rf"CREATE (?:UNIQUE )?INDEX {_NAME} ON (?:ONLY )?{_NAME}\.{_NAME} ")
+
+
+#: What pg_get_triggerdef prints. A function of pg_catalog has no schema there.
+_TRIGGER = re.compile(
+    rf"CREATE (?:CONSTRAINT )?TRIGGER {_NAME} (?P<fires>.+?) ON {_NAME}\.{_NAME} (?P<options>.*)"
+    rf"EXECUTE FUNCTION (?:{_NAME}\.)?{_NAME}(?P<arguments>\(.*\))",
+    re.DOTALL,
+)
+
+
+def _trigger(row: Mapping[str, Any]) -> Trigger:
+    parts = _TRIGGER.fullmatch(row["definition"])
+    assert parts is not None, row["definition"]  # all of PostgreSQL's versions print it so  # noqa: S101
+    return Trigger(
+        name=row["name"],
+        fires=parts["fires"],
+        options=parts["options"].strip(),
+        call=identifier(row["function_schema"], row["function_name"]) + parts["arguments"],
+        function=f"{row['function_name']}({row['function_arguments']})",
+        mode=TriggerMode(row["mode"]),
+        is_constraint=row["is_constraint"],
+        columns=tuple(row["columns"]),
+    )
+
+
+#: What pg_get_functiondef prints first, as _UP_TO_THE_TABLE.
+_UP_TO_THE_ARGUMENTS = re.compile(rf"CREATE OR REPLACE (?:FUNCTION|PROCEDURE) {_NAME}\.{_NAME}\(")
+
+
+def _function(row: Mapping[str, Any]) -> Function:
+    definition = _UP_TO_THE_ARGUMENTS.sub("", row["definition"] or "", count=1).rstrip()
+    return Function(row["name"], row["arguments"], row["result"], definition, row["owner"], row["owned"])
 
 
 def _index(row: Mapping[str, Any]) -> Index:

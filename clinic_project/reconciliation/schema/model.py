@@ -402,6 +402,72 @@ class RelationKind(StrEnum):
         )
 
 
+class TriggerMode(StrEnum):
+    """pg_trigger.tgenabled: for which of its sessions the server executes a trigger (session_replication_role)."""
+
+    ORIGIN = "O"
+    DISABLED = "D"
+    REPLICA = "R"
+    ALWAYS = "A"
+
+    @property
+    def clause(self) -> str:
+        """The clause of ALTER TABLE, before the trigger's name."""
+        words = {TriggerMode.ORIGIN: "ENABLE", TriggerMode.DISABLED: "DISABLE"}
+        return f"{words.get(self, f'ENABLE {self.name}')} TRIGGER"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger. `fires` is on which events, `options` is what follows the table's name, `call` what is executed.
+
+    `function` is the key of the called function in `Schema.functions`. `columns` are those that it names.
+    """
+
+    name: str
+    fires: str
+    options: str
+    call: str
+    function: str
+    mode: TriggerMode = TriggerMode.ORIGIN
+    is_constraint: bool = False
+    columns: tuple[str, ...] = ()
+
+    @property
+    def signature(self) -> tuple[bool, str, str, str]:
+        """What two triggers have in common that differ in no more than their names and modes."""
+        return self.is_constraint, self.fires, self.options, self.call
+
+    @property
+    def sql(self) -> str:
+        return f"{self.fires} {self.options} EXECUTE FUNCTION {self.call}"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function. `definition` is all of CREATE FUNCTION after the name and the opening parenthesis of its arguments.
+
+    `arguments` are the types of its arguments, which with the name identify it, `result` is what it returns. `owned` is
+    whether this role has the privileges of its `owner`.
+    """
+
+    name: str
+    arguments: str
+    result: str
+    definition: str
+    owner: str = ""
+    owned: bool = True
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}({self.arguments})"
+
+    @property
+    def digest(self) -> str:
+        """A short text that differs where the definition does."""
+        return hashlib.sha256(self.definition.encode()).hexdigest()[:12]
+
+
 @dataclass(frozen=True, slots=True)
 class UpdateTrigger:
     """A trigger that an UPDATE of the rows of `table` (a quoted name) fires, or a rule that rewrites it.
@@ -460,7 +526,8 @@ class Table:
     the table and of its descendants. `shadowed_by` is the schema of another table of its name that is earlier on the search
     path. `rows_hidden` is whether row-level security hides rows from this role. `next_keys` is the highest value in the rows
     plus one, for a primary key whose values a sequence generates. `dependents` are read only where a person may have to
-    alter the table. `tablespace` is empty for the database's own.
+    alter the table. `tablespace` is empty for the database's own. The rows of a declared table that is `append_only` are
+    never changed.
     """
 
     schema: str
@@ -477,7 +544,7 @@ class Table:
     rows_hidden: bool = False
     shadowed_by: str | None = None
     rows: int = 0
-    triggers: tuple[str, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
     rules: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
     descendants: tuple[str, ...] = ()
@@ -487,6 +554,7 @@ class Table:
     dependents: tuple[Dependent, ...] = ()
     comment: str = ""
     tablespace: str = ""
+    append_only: bool = False
 
     @cached_property
     def sql_name(self) -> str:
@@ -495,6 +563,9 @@ class Table:
     @property
     def primary_key(self) -> Constraint | None:
         return next((c for c in self.constraints if c.kind is ConstraintKind.PRIMARY_KEY), None)
+
+    def trigger(self, name: str) -> Trigger | None:
+        return next((t for t in self.triggers if t.name == name), None)
 
     def index(self, name: str) -> Index | None:
         return next((i for i in self.indexes if i.name == name), None)
@@ -545,7 +616,7 @@ class Schema:
 
     `name_owners` are the relations and types of that schema that have the name of a declared table or index, by name.
     `same_named` are the relations of other schemas that have the name of a table; `elsewhere` are those of them that may be
-    the table itself.
+    the table itself. `functions` are by their keys.
 
     Of a declared schema, `models` are the models that declare the tables, by name, and `rejected` are PostgreSQL's errors
     for the tables that it refused to create: these aren't among `tables`.
@@ -556,14 +627,16 @@ class Schema:
     name_owners: Mapping[str, Relation] = field(default_factory=dict)
     same_named: tuple[Relation, ...] = ()
     elsewhere: tuple[TableElsewhere, ...] = ()
+    functions: Mapping[str, Function] = field(default_factory=dict)
     rejected: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def merged_with(self, other: "Schema") -> "Schema":
-        """Return this declared schema with the tables of another declared one."""
+        """Return this declared schema with the tables and functions of another declared one."""
         return replace(
             self,
             tables=dict(sorted({**self.tables, **other.tables}.items())),
+            functions={**self.functions, **other.functions},
             rejected={**self.rejected, **other.rejected},
             models={**self.models, **other.models},
         )

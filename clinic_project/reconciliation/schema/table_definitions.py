@@ -9,6 +9,7 @@ from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.ddl_references import Statement
 
+from .declared_triggers import Trigger, TriggerSQL, declared_function
 from .temporary_tables import TableDefinition
 
 #: What Django's backend appends to the type of a key that the database generates.
@@ -37,8 +38,10 @@ class DefinitionBuilder:
         self.editor.deferred_sql = []
         sql, parameters = self.editor.table_sql(model)
         indexes = self.editor._model_indexes_sql(model)
+        triggers = [each for each in self.editor.deferred_sql if isinstance(each, TriggerSQL)]
+        others = [*(each for each in self.editor.deferred_sql if each not in triggers), *indexes]
         # A state may have an index twice: rewritten migrations add one of the name that a later one gives to another.
-        statements = {str(statement): statement for statement in (*self.editor.deferred_sql, *indexes)}.values()
+        statements = {str(statement): statement for statement in others}.values()
         return TableDefinition(
             self._name(model),
             # As Django does: without any parameters, per cent signs aren't doubled.
@@ -47,6 +50,10 @@ class DefinitionBuilder:
             keys_and_indexes=(*(str(s) for s in statements if not _may_reference(s)), *self._comments(model)),
             references=tuple(str(statement) for statement in statements if _may_reference(statement)),
             stand_in=self.stand_in(model, targets).create_table,
+            triggers=tuple(statement for each in triggers for statement in each.statements("pg_temp")),
+            functions=tuple(
+                declared_function(each.trigger.function).create_sql("pg_temp", "pg_temp") for each in triggers
+            ),
         )
 
     def stand_in(self, model: type[models.Model], targets: Iterable[Any]) -> TableDefinition:
@@ -97,7 +104,7 @@ class DefinitionBuilder:
             options.db_tablespace
             or options.unique_together
             or any((f.unique and not f.primary_key) or f.db_type_suffix(self.editor.connection) for f in fields)
-            or not all(isinstance(constraint, models.CheckConstraint) for constraint in options.constraints)
+            or not all(map(_can_be_partitioned, options.constraints))
         )
 
     def is_identity(self, field: Any) -> bool:
@@ -132,3 +139,9 @@ def _without_identities(connection: Any) -> Any:
 def _may_reference(statement: object) -> bool:
     """Whether a statement refers to another table, as a foreign key does, or is plain text, which may."""
     return not isinstance(statement, Statement) or "to_table" in statement.parts
+
+
+def _can_be_partitioned(constraint: models.BaseConstraint) -> bool:
+    return isinstance(constraint, models.CheckConstraint) or (
+        isinstance(constraint, Trigger) and not (constraint.referencing and constraint.level == "ROW")
+    )

@@ -9,9 +9,10 @@ from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..sqlstates import connection_lost, message_with_sqlstate, sqlstate
+from .declared_triggers import Function as DeclaredFunction
 from .event_triggers import disable_event_triggers, raise_if_event_trigger
 from .introspection import read_temporary_schema, rolled_back
-from .model import Table
+from .model import Function, Table, identifier, truncated
 
 #: Makes CREATE TABLE create temporary tables, after the session's own ones are dropped (until the transaction's end), and in
 #: the database's tablespace where it names none.
@@ -32,7 +33,8 @@ class TableDefinition:
 
     `keys_and_indexes` require only the table, `references` may require other tables and their keys. `partitioning`,
     appended to `create_table`, creates the table without storage; it is empty where the table needs storage. `stand_in`
-    creates what foreign keys may point to, and no more, in place of a table that can't be created.
+    creates what foreign keys may point to, and no more, in place of a table that can't be created. `triggers` call
+    `functions`, which are created before.
     """
 
     name: str
@@ -41,6 +43,8 @@ class TableDefinition:
     keys_and_indexes: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     stand_in: str = ""
+    triggers: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +81,36 @@ def create_and_read(
     with _without_event_triggers(connection) as cursor:
         cursor.execute(_TEMPORARY_ONLY)
         rejected = _create_each(connection, cursor, definitions)
-        tables = read_temporary_schema(cursor, schema, [name for name in wanted if name not in rejected]).tables
+        tables = read_temporary_schema(cursor, schema, [name for name in wanted if name not in rejected], ()).tables
     return TemporaryTables(dict(tables), rejected)
 
 
+def create_and_read_functions(
+    connection: BaseDatabaseWrapper, functions: Sequence[DeclaredFunction], schema: str
+) -> dict[str, Function]:
+    """Create the functions beside temporary tables, since others use the actual ones, and return them by their keys."""
+    if not functions:
+        return {}
+    names = {truncated(function.name) for function in functions}
+    with _without_event_triggers(connection) as cursor:
+        for function in functions:
+            # The body of a function in SQL is checked against the tables, which may have yet to be created.
+            checked = "off" if function.language == "sql" else "on"
+            cursor.execute("SELECT set_config('check_function_bodies', %s, true)", [checked])
+            cursor.execute(function.create_sql("pg_temp", identifier(schema)))
+        return dict(read_temporary_schema(cursor, schema, (), names).functions)
+
+
 def _statements(definitions: Sequence[TableDefinition], *, partitioned: bool) -> Iterator[str]:
+    yield from dict.fromkeys(function for definition in definitions for function in definition.functions)
     for definition in definitions:
         yield definition.create_table + (definition.partitioning if partitioned else "")
     for definition in definitions:
         yield from definition.keys_and_indexes
     for definition in definitions:
         yield from definition.references
+    for definition in definitions:
+        yield from definition.triggers
 
 
 @contextmanager
@@ -102,7 +125,7 @@ def _run_and_read(
 ) -> TemporaryTables:
     with _without_event_triggers(connection) as cursor:
         cursor.execute(";\n".join([_TEMPORARY_ONLY, *statements]))
-        return TemporaryTables(dict(read_temporary_schema(cursor, schema, names).tables), {})
+        return TemporaryTables(dict(read_temporary_schema(cursor, schema, names, ()).tables), {})
 
 
 def _create_each(
@@ -111,7 +134,8 @@ def _create_each(
     """Create each table in a savepoint, and in place of a refused one what others refer to. Return the errors, by name."""
     errors: dict[str, str] = {}
     for definition in definitions:
-        error = _error_of(connection, cursor, [definition.create_table, *definition.keys_and_indexes])
+        own = [*definition.functions, definition.create_table, *definition.keys_and_indexes, *definition.triggers]
+        error = _error_of(connection, cursor, own)
         if error is not None:
             errors[definition.name] = error
             _error_of(connection, cursor, [definition.stand_in])

@@ -10,6 +10,7 @@ from clinic_project.reconciliation.tests.support.ways import EXAMPLES
 MODULES = (
     "clinic_project.reconciliation.tests.integration.test_any_models",
     "clinic_project.reconciliation.tests.integration.test_remedies",
+    "clinic_project.reconciliation.tests.integration.test_triggers",
     "medical_records.tests.states.test_remedies",
     "medical_records.tests.states.test_remedies_of_roles",
     "medical_records.tests.states.test_renamed_columns",

@@ -63,6 +63,11 @@ def _added(table: Table, column: Column, backfills: Backfills) -> tuple[Step, ..
     if column.not_null and column.default is None:
         any_rows = violations.any_rows(table, refusals.column_without_value(table, column))
         return (alter_table(table, reason, clause, violations=any_rows, check_first=True),)
+    if column.default_volatile and table.append_only:
+        any_rows = violations.any_rows(
+            table, refusals.append_only(table, column, "the column is missing, there are {rows}")
+        )
+        return (alter_table(table, reason, clause, violations=any_rows, check_first=True),)
     if column.default_volatile:
         return _add_and_backfill(table, column, reason, backfills)
     return (alter_table(table, reason, clause),)
@@ -199,7 +204,7 @@ def _backfill(table: Table, column: Column, value: str, backfills: Backfills) ->
 
 def _backfill_and_nulls(table: Table, column: Column, backfills: Backfills) -> tuple[list[Step], ViolationQuery]:
     """Return the backfill, if there is a value for it, and the query for the NULLs that are left then."""
-    value = column.backfill_value
+    value = violations.fill_value(table, column)
     if value is None:
         return [], violations.nulls(table, column, None)
     step = _backfill(table, column, value, backfills)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from ...comparison.differences import Difference, MissingTable
 from ...schema.model import Constraint, ConstraintKind, ObjectReference, Schema, Table, identifier
 from ..blockers import Blockers
-from ..dependencies import name_is_free, table_exists
-from ..plan import Condition, Lock, Phase, Plan, Repair, Step, plan_of
+from ..dependencies import function_exists, name_is_free, table_exists
+from ..plan import Condition, Lock, Note, NoteCode, Phase, Plan, Repair, Step, plan_of
 from .constraints import add_foreign_key_to_new_table
 from .steps import comment_on_column, comment_on_table, create_index
+from .triggers import trigger_statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,16 @@ def create_missing_tables(items: Iterable[Difference], actual: Schema, blockers:
         for key in table.constraints_of([ConstraintKind.FOREIGN_KEY])
         if _parent(key) not in group
     ]
-    return NewTables(plan_of(*repairs), blockers)
+    lost = [_created_again(table) for table in tables.values() if table.append_only]
+    return NewTables(plan_of(*repairs, *lost), blockers)
+
+
+def _created_again(table: Table) -> Note:
+    text = (
+        "the table was missing, and is created empty. Its rows are never changed or removed: if it had any, somebody dropped"
+        " it. Restore them from a backup."
+    )
+    return Note(NoteCode.APPEND_ONLY_CREATED_AGAIN, table.name, table.name, text)
 
 
 def _schemas(tables: Iterable[Table]) -> list[str]:
@@ -59,7 +69,10 @@ def _creation(tables: Mapping[str, Table]) -> Repair:
         names,
         tuple(tables),
         (Step(tuple(statements), names, Lock.ACCESS_EXCLUSIVE, reason),),
-        requires=frozenset(name_is_free(index.name) for table in tables.values() for index in table.indexes),
+        requires=frozenset(
+            {name_is_free(index.name) for table in tables.values() for index in table.indexes}
+            | {function_exists(trigger.function) for table in tables.values() for trigger in table.triggers}
+        ),
         provides=frozenset(table_exists(name) for name in tables),
     )
 
@@ -100,6 +113,7 @@ def _statements(table: Table) -> list[str]:
         f"CREATE TABLE {table.sql_name} (\n    {lines}\n){where}",
         *(create_index(index, table) for index in indexes),
         *_comments(table),
+        *(statement for trigger in table.triggers for statement in trigger_statements(table, trigger)),
     ]
 
 

@@ -17,10 +17,17 @@ def any_rows(table: Table, refusal: Refusal) -> ViolationQuery:
     return ViolationQuery(sql, refusal, CountPhrase("row", "rows"), (NOT_NULL_VIOLATION,))
 
 
+def fill_value(table: Table, column: Column) -> str | None:
+    """Return the SQL value that a backfill sets where the column is NULL; None if there is none, or rows never change."""
+    return None if table.append_only else column.backfill_value
+
+
 def nulls(table: Table, column: Column, backfill: Backfill | None) -> ViolationQuery:
     """Query for the NULLs that make a step fail: where there is a `backfill`, those that are there after it."""
     rows = f"SELECT {_key(table)} AS key FROM {table.sql_name} WHERE {identifier(column.name)} IS NULL"
-    if backfill is None:
+    if table.append_only:
+        refusal = refusals.append_only(table, column, "{rows} NULL")
+    elif backfill is None:
         refusal = refusals.nulls_without_default(table, column)
     else:
         refusal = refusals.nulls_kept(table, column, backfill)

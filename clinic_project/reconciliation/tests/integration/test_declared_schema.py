@@ -315,7 +315,7 @@ class _TriggerAsIndex(models.Index):
 def test_a_trigger_for_which_a_table_needs_storage():
     trigger = _TriggerAsIndex(fields=["size"], name="noted")
     columns = [("size", models.IntegerField())]
-    assert _declared(_state(("hats", columns, {"indexes": [trigger]})), "shop")["hats"].triggers == ("noted",)
+    assert _declared(_state(("hats", columns, {"indexes": [trigger]})), "shop")["hats"].triggers[0].name == "noted"
 
 
 def test_temporary_tables_that_the_session_has_already():

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from ...comparison.differences import (
     ColumnDifference,
+    FunctionDifference,
     Kind,
     MissingColumn,
     MissingIndex,
@@ -25,7 +26,7 @@ from ...planning.refusals import KeyRemedy, TypeRemedy
 from ...planning.repairs.renames import rename_index
 from ...planning.repairs.violations import misfits
 from ...schema import model
-from ...schema.model import Column, ConstraintKind, Relation, RelationKind, TableElsewhere, UpdateTrigger
+from ...schema.model import Column, ConstraintKind, Function, Relation, RelationKind, TableElsewhere, UpdateTrigger
 from ..unit.schemas import BY_STATUS, DECLARED, HAS_STATUS, ID, PRIMARY_KEY, SERVER, STATUS, TO_PATIENT, key
 
 _TEXTS = ("visit", "name", "expected", "found")
@@ -43,6 +44,11 @@ _BEFORE, _AFTER = UpdateTrigger("stamp", '"visit"', before=True), UpdateTrigger(
 _RULE = UpdateTrigger("kept", '"visit"', before=True, rule=True)
 _BACKFILL = Backfill('"visit"', '"status"', "'open'", triggers=(_BEFORE, _AFTER, _RULE))
 _STEP = Step((), "visit", Lock.ROW_EXCLUSIVE, "set status to 'open' where it is NULL", backfill=_BACKFILL)
+
+_RECORD = Function("record", "", "trigger", ") RETURNS trigger …", "other", owned=False)
+_FUNCTION = FunctionDifference(
+    "record()", Kind.FUNCTION_DEFINITION, "record()", "the declared definition", "another one", _RECORD, _RECORD, None
+)
 
 _SEQUENCE = model.Sequence("public.numbers", True, True, 1, 9, readable=False, schema="public")
 _ELSEWHERE = replace(SERVER, schema="oracle", holds_project=False)
@@ -140,6 +146,9 @@ EXAMPLES = {
     "a trigger changes rows": refusals.trigger_changes_rows(_STEP, [], _BACKFILL.triggers, _BACKFILL),
     "a trigger changes rows, another doesn't": refusals.trigger_changes_rows(_STEP, ["version"], [_BEFORE], _BACKFILL),
     "a trigger changes other rows": refusals.trigger_changes_other_rows(_STEP, ["patient"]),
+    "rows that never change": refusals.append_only(DECLARED, STATUS, "1 row is NULL"),
+    "a function of another kind": refusals.function_name_taken("public", _FUNCTION, replace(_RECORD, result="integer")),
+    "a function of another owner": refusals.function_of_another_owner("public", _FUNCTION, _RECORD, "clinic"),
     "a constraint that needs a lock": refusals.constraint_needs_lock(DECLARED, PRIMARY_KEY, "ADD CONSTRAINT x"),
     "another key": _key(ALTER),
     "another key, in several steps": _key(BLOCK),

@@ -19,6 +19,8 @@ from ...schema.model import (
     Sequence,
     Server,
     Table,
+    Trigger,
+    TriggerMode,
 )
 
 SERVER = Server("clinic", "18.0", 180000, "clinic", "public", "public", False, False, True, True)
@@ -36,6 +38,12 @@ def unique_index(name: str, key: str, **options: object) -> Index:
 def key(name: str, kind: ConstraintKind, column: str) -> Constraint:
     words = "PRIMARY KEY" if kind is ConstraintKind.PRIMARY_KEY else "UNIQUE"
     return Constraint(name, kind, f"{words} ({column})", (column,), index=unique_index(name, column, constraint=name))
+
+
+def trigger(name: str, **options: object) -> Trigger:
+    """Return a trigger that records updates."""
+    made = Trigger(name, "AFTER UPDATE", "FOR EACH ROW", '"public"."record"()', "record()", TriggerMode.ALWAYS)
+    return replace(made, **options)  # type: ignore[arg-type]
 
 
 ID = Column("id", "integer", not_null=True, not_null_name="visit_id_not_null", identity=Identity.BY_DEFAULT)

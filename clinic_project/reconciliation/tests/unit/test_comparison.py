@@ -32,8 +32,10 @@ from .schemas import (
     only_difference,
     serial,
     table,
+    trigger,
     unique_index,
 )
+from .test_triggers import KINDS as TRIGGER_KINDS
 
 INVALID_KEY = replace(PRIMARY_KEY, index=unique_index("visit_pkey", "id", constraint="visit_pkey", valid=False))
 
@@ -229,6 +231,7 @@ def test_every_kind_is_tested_here():
         Kind.TABLE_REJECTED,
         Kind.INDEX_PARAMETERS,
         Kind.KEY_NOT_ALWAYS_GENERATED,
+        *TRIGGER_KINDS,
     }
     assert tested | tested_by_themselves == set(Kind)
 
@@ -300,7 +303,7 @@ def test_what_no_model_declares_is_no_difference():
         table(
             columns=(ID, STATUS, PATIENT, NOTE, mandatory),
             constraints=(PRIMARY_KEY, HAS_STATUS, TO_PATIENT, check),
-            triggers=("audit",),
+            triggers=(trigger("audit"),),
         )
     )
     assert found.items == ()
@@ -312,7 +315,9 @@ def test_what_no_model_declares_is_no_difference():
 
 
 def test_what_is_meant_is_kept_apart_by_its_label():
-    actual = table(columns=(ID, replace(STATUS, not_null=False), PATIENT, NOTE), indexes=(), triggers=("audit",))
+    actual = table(
+        columns=(ID, replace(STATUS, not_null=False), PATIENT, NOTE), indexes=(), triggers=(trigger("audit"),)
+    )
     found = differences(actual).ignoring({"visit.status", "visit.audit", "visit.visit_stat", "visit"})
     assert [item.subject.label for item in found.items] == ["visit.visit_status"]
     assert found.undeclared == ()

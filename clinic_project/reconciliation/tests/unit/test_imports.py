@@ -41,7 +41,7 @@ STAGES = (
 PURE = ("comparison", "planning")
 
 #: What Django loads as an app, and what models import: no stage imports them.
-STANDING_APART = ("apps", "indexes")
+STANDING_APART = ("apps", "indexes", "triggers")
 
 #: On top of all parts, and imported by none.
 SETTINGS_AND_URLS = ("clinic_project.settings", "clinic_project.urls", "clinic_project.wsgi", "clinic_project.asgi")

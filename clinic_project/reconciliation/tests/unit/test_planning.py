@@ -26,6 +26,7 @@ from .schemas import (
     plan,
     serial,
     table,
+    trigger,
 )
 from .test_comparison import DIFFERENCES
 
@@ -381,7 +382,9 @@ def test_a_standby_is_noted_only_where_its_readers_wait():
 
 
 def test_what_is_ignored_is_noted_and_not_planned():
-    found = differences(table(columns=(ID, replace(STATUS, not_null=False), PATIENT, NOTE), triggers=("audit",)))
+    found = differences(
+        table(columns=(ID, replace(STATUS, not_null=False), PATIENT, NOTE), triggers=(trigger("audit"),))
+    )
     planned = make_plan(found.ignoring({"visit.status", "visit.audit"}), SERVER)
     assert list(planned.steps) == []
     assert [(note.code, str(note)) for note in planned.notes] == [

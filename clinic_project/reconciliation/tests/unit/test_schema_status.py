@@ -3,7 +3,13 @@
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from clinic_project.reconciliation.admin.schema_status import ObjectStatus, Status, TableStatus, schema_status
+from clinic_project.reconciliation.admin.schema_status import (
+    ObjectStatus,
+    Status,
+    TableStatus,
+    functions_status,
+    schema_status,
+)
 from clinic_project.reconciliation.comparison import compare
 from clinic_project.reconciliation.pipeline import Inspection
 from clinic_project.reconciliation.planning.planner import make_plan
@@ -11,6 +17,7 @@ from clinic_project.reconciliation.schema.model import (
     Column,
     Constraint,
     ConstraintKind,
+    Function,
     Identity,
     Index,
     Relation,
@@ -20,6 +27,8 @@ from clinic_project.reconciliation.schema.model import (
     Server,
     Table,
 )
+
+from .schemas import trigger
 
 SERVER = Server("farm", "18.0", 180000, "farmer", "public", "public", False, False, True, True)
 
@@ -135,7 +144,9 @@ def test_what_no_model_declares_is_shown_but_is_no_difference():
     short = Constraint("short", ConstraintKind.CHECK, "CHECK ((length(name) < 9))", ("name",))
     columns = {**COW.columns, "horns": horns}
     table = inspected(
-        replace(COW, columns=columns, indexes=(BY_NAME, by_id), constraints=(POSITIVE, short), triggers=("milk",))
+        replace(
+            COW, columns=columns, indexes=(BY_NAME, by_id), constraints=(POSITIVE, short), triggers=(trigger("milk"),)
+        )
     )
     assert table.status is Status.AS_DECLARED
     last = {part.title: part.objects[-1] for part in table.parts}
@@ -149,7 +160,7 @@ def test_what_no_model_declares_is_shown_but_is_no_difference():
 
 def test_what_is_ignored_is_shown_as_such_and_the_table_is_as_declared():
     short = replace(NAME, not_null=False)
-    actual = replace(COW, columns={"id": ID, "name": short}, indexes=(), triggers=("milk",))
+    actual = replace(COW, columns={"id": ID, "name": short}, indexes=(), triggers=(trigger("milk"),))
     table = inspected(actual, ignored={"cow.name", "cow.cow_by_name", "cow.milk"})
     assert table.status is Status.AS_DECLARED
     assert table.counts == {Status.AS_DECLARED: 2, Status.IGNORED: 3}
@@ -162,3 +173,16 @@ def test_a_missing_table_that_is_ignored():
     table = inspected(ignored={"cow"})
     assert table.status is Status.IGNORED
     assert table.counts == {Status.IGNORED: 5}
+
+
+def test_a_declared_trigger_and_its_function():
+    recorded = replace(COW, triggers=(trigger("history"),))
+    functions = {"record()": Function("record", "", "trigger", ") RETURNS trigger")}
+    declared, actual = Schema("public", {"cow": recorded}, functions=functions), Schema("public", {"cow": COW})
+    differences = compare(declared, actual)
+    inspection = Inspection(SERVER, declared, differences, make_plan(differences, SERVER))
+    (shown,) = schema_status(inspection)
+    assert {part.title: [(o.name, o.status) for o in part.objects] for part in shown.parts}["Triggers"] == [
+        ("history", Status.MISSING)
+    ]
+    assert [(o.name, o.status) for o in functions_status(inspection).objects] == [("record()", Status.MISSING)]

@@ -1,0 +1,62 @@
+"""Triggers and functions: created, replaced, enabled, renamed."""
+
+from ...comparison.differences import FunctionDifference, Kind, TriggerDifference
+from ...schema.model import Table, Trigger, TriggerMode, identifier
+from .. import refusals
+from ..plan import Lock, Phase, Plan, Repair, Step, plan_of
+
+
+def trigger_statements(table: Table, trigger: Trigger) -> tuple[str, ...]:
+    """Return the statements that create the trigger, and let it fire as declared."""
+    kind = "CONSTRAINT TRIGGER" if trigger.is_constraint else "TRIGGER"
+    create = (
+        f"CREATE {kind} {identifier(trigger.name)} {trigger.fires} ON {table.sql_name} {trigger.options}"
+        f" EXECUTE FUNCTION {trigger.call}"
+    )
+    return (create,) if trigger.mode is TriggerMode.ORIGIN else (create, _set_mode(table, trigger))
+
+
+def _set_mode(table: Table, trigger: Trigger) -> str:
+    return f"ALTER TABLE {table.sql_name} {trigger.mode.clause} {identifier(trigger.name)}"
+
+
+def repair_trigger(table: Table, item: TriggerDifference) -> Plan:
+    """Create, replace, enable or rename a trigger: before any backfill, unless it names a column that is missing."""
+    trigger, name = item.declared, identifier(item.name)
+    new_columns = not set(trigger.columns) <= table.columns.keys()
+    statements: tuple[str, ...]
+    match item.kind:
+        case Kind.TRIGGER_MISSING:
+            statements, verb = trigger_statements(table, trigger), "create"
+        case Kind.TRIGGER_DEFINITION:
+            drop = f"DROP TRIGGER {name} ON {table.sql_name}"
+            statements, verb = (drop, *trigger_statements(table, trigger)), "replace"
+        case Kind.TRIGGER_MODE:
+            statements, verb = (_set_mode(table, trigger),), "enable"
+        case _:
+            found = identifier(item.actual_text)
+            statements, verb = (f"ALTER TRIGGER {found} ON {table.sql_name} RENAME TO {name}",), "rename"
+    phase = Phase.TRIGGERS_OF_NEW_COLUMNS if new_columns else Phase.TRIGGERS
+    lock = Lock.ACCESS_EXCLUSIVE if verb in ("replace", "rename") else Lock.SHARE_ROW_EXCLUSIVE
+    step = Step(statements, table.name, lock, f"{verb} the trigger {item.name}", relations=(table.sql_name,))
+    return plan_of(Repair(phase, table.name, (item.name,), (step,)))
+
+
+def repair_function(schema: str, item: FunctionDifference, role: str) -> Plan:
+    """Create or replace a function, or give it the owner of its tables. Whoever calls it waits for nothing."""
+    function, found = item.declared, item.actual
+    if found is not None and (found.result != function.result or not found.definition):
+        return plan_of(refusals.function_name_taken(schema, item, found))
+    if found is not None and not found.owned:
+        return plan_of(refusals.function_of_another_owner(schema, item, found, role))
+    if item.owner is not None:
+        name = f"{identifier(schema, function.name)}({function.arguments})"
+        statements: tuple[str, ...] = (f"ALTER FUNCTION {name} OWNER TO {identifier(item.owner)}",)
+        reason = f"give the function the owner {item.owner}"
+    else:
+        create = f"CREATE OR REPLACE FUNCTION {identifier(schema, function.name)}({function.definition}"
+        # A body in SQL is checked against the tables, which are created after it.
+        statements = ("SET LOCAL check_function_bodies = off", create)
+        reason = "create the function" if found is None else "replace the function"
+    step = Step(statements, item.table, Lock.ROW_EXCLUSIVE, reason)
+    return plan_of(Repair(Phase.FUNCTIONS, item.table, (item.name,), (step,)))

@@ -1,0 +1,283 @@
+"""Declared triggers and functions are created, put back where they are lost or altered, and record what they should."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+import psycopg2
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection, models
+from django.test import modify_settings, override_settings
+
+from ..support.catalog import Catalog, differences, nothing, read_catalog
+from ..support.databases import Database, create_database, default_connection_to, drop_database
+from ..support.fingerprints import fingerprints, lost_or_changed
+from ..support.idempotence import assert_changes_nothing
+from ..support.models import create, found, project, reconciled
+from ..support.remedies import has_met, refusals_of, run_remedies, tries
+
+TABLES = ("journal_entry", "journal_ward")
+
+FUNCTIONS = """
+    SELECT proname, pg_get_functiondef(oid), pg_get_userbyid(proowner) FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace AND proname IN ('keep_old_row', 'refuse_change', 'journal_size') ORDER BY 1
+"""
+
+ROWS = """
+    INSERT INTO journal_ward (name, beds) SELECT 'Ward ' || n, n FROM generate_series(1, 20) AS n;
+    UPDATE journal_ward SET beds = beds - 1 WHERE id = 1
+"""
+
+HISTORY = """\"ward's history\""""
+
+
+@pytest.fixture(scope="module")
+def journal(unblocked: None) -> Iterator[None]:
+    with (
+        modify_settings(INSTALLED_APPS={"append": "clinic_project.reconciliation.tests.journal"}),
+        override_settings(RECONCILIATION={"apps": ["journal"], "lock_budget": 5}),
+    ):
+        yield
+
+
+@pytest.fixture(scope="module")
+def template(journal: None) -> Iterator[Database]:
+    template = create_database()
+    try:
+        outcome = template.migrate("journal")
+        assert outcome.status == 0, outcome.printed
+        template.execute(ROWS)
+        yield template
+    finally:
+        drop_database(template)
+
+
+@pytest.fixture
+def database(copy_of: Callable[[Database], Database], template: Database) -> Database:
+    return copy_of(template)
+
+
+@pytest.fixture(scope="module")
+def declared(journal: None) -> Iterator[Catalog]:
+    """The catalog of what plain Django makes of the models."""
+    reference = create_database()
+    try:
+        with default_connection_to(reference), connection.schema_editor() as editor:
+            for model in apps.get_app_config("journal").get_models():
+                editor.create_model(model)
+        yield read_catalog(reference, TABLES)
+    finally:
+        drop_database(reference)
+
+
+def is_declared(database: Database, declared: Catalog, template: Database) -> None:
+    left = differences(declared, read_catalog(database, TABLES), nothing)
+    assert left == [], "\n".join(left)
+    assert database.rows(FUNCTIONS) == template.rows(FUNCTIONS)
+
+
+def test_an_empty_database_gets_what_plain_django_makes(database: Database, declared: Catalog, template: Database):
+    is_declared(database, declared, template)
+    assert len(database.rows(FUNCTIONS)) == 3
+    assert_changes_nothing(database, "journal")
+
+
+def test_makemigrations_finds_nothing_to_do(journal: None):
+    call_command("makemigrations", "journal", check=True, dry_run=True)
+
+
+def test_a_change_is_recorded_whoever_makes_it(database: Database):
+    database.execute(
+        "SET session_replication_role = replica; UPDATE journal_ward SET beds = 0 WHERE id = 5",
+        "DELETE FROM journal_ward WHERE id = 6",
+    )
+    found = database.rows("SELECT old ->> 'id', action FROM journal_entry ORDER BY id OFFSET 2")
+    assert found == [("5", "it's over"), ("6", "it's over")]
+
+
+DAMAGES = {
+    "a trigger is missing": f"DROP TRIGGER {HISTORY} ON journal_ward",
+    "a trigger is disabled": f"ALTER TABLE journal_ward DISABLE TRIGGER {HISTORY}",
+    "a trigger isn't for all sessions": f"ALTER TABLE journal_ward ENABLE TRIGGER {HISTORY}",
+    "a trigger has another name": f"ALTER TRIGGER {HISTORY} ON journal_ward RENAME TO history",
+    "a trigger has other events": (
+        f"CREATE OR REPLACE TRIGGER {HISTORY} AFTER DELETE ON journal_ward"
+        " FOR EACH ROW EXECUTE FUNCTION keep_old_row('it''s over')"
+    ),
+    "a trigger calls another function": (
+        "CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        f"CREATE OR REPLACE TRIGGER {HISTORY} AFTER UPDATE OR DELETE ON journal_ward FOR EACH ROW EXECUTE FUNCTION other()"
+    ),
+    "a trigger has another condition": (
+        "CREATE OR REPLACE TRIGGER ward_beds AFTER UPDATE OF beds ON journal_ward"
+        " FOR EACH ROW WHEN (OLD.beds < NEW.beds) EXECUTE FUNCTION keep_old_row('fewer beds')"
+    ),
+    "a function does nothing": (
+        "CREATE OR REPLACE FUNCTION keep_old_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+    ),
+    "a function runs as its caller": "ALTER FUNCTION keep_old_row() SECURITY INVOKER",
+    "a function has another search path": "ALTER FUNCTION keep_old_row() SET search_path = public",
+    "a function has another owner": "ALTER FUNCTION keep_old_row() OWNER TO pg_monitor",
+    "a function is missing": "DROP FUNCTION refuse_change() CASCADE",
+    "all functions are missing": "DROP FUNCTION journal_size, refuse_change, keep_old_row CASCADE",
+    "PL/pgSQL is dropped": "DROP EXTENSION plpgsql CASCADE",
+    "a table is missing": "DROP TABLE journal_ward",
+    "a column that a trigger names is missing": "ALTER TABLE journal_ward DROP beds CASCADE",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_what_is_damaged_is_put_back(damage: str, database: Database, declared: Catalog, template: Database):
+    database.execute(damage)
+    database.execute("DROP FUNCTION IF EXISTS other CASCADE") if "other()" not in damage else None
+    before = fingerprints(database)
+    outcome = database.migrate("journal")
+    assert outcome.status == 0, outcome.printed
+    database.execute("DROP FUNCTION IF EXISTS other")
+    is_declared(database, declared, template)
+    assert lost_or_changed(database, before, {}) == []
+    assert_changes_nothing(database, "journal")
+
+
+@pytest.mark.slow  # it runs psql
+def test_the_plan_runs_as_a_script(database: Database, declared: Catalog, template: Database):
+    psql = shutil.which("psql")
+    if psql is None:
+        pytest.skip("psql isn't installed")
+    database.execute("DROP FUNCTION refuse_change, journal_size CASCADE", f"DROP TRIGGER {HISTORY} ON journal_ward")
+    script = database.manage("reconcile", "--sql").output
+    ran = subprocess.run([psql, database.url], input=script, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    is_declared(database, declared, template)
+
+
+def test_a_backfill_is_recorded(database: Database):
+    """The trigger is there before the rows are changed."""
+    database.execute(
+        f"DROP TRIGGER {HISTORY} ON journal_ward",
+        "ALTER TABLE journal_ward ALTER is_open DROP NOT NULL",
+        "UPDATE journal_ward SET is_open = NULL WHERE id > 15",
+        "DELETE FROM journal_ward WHERE id = 20",
+    )
+    assert database.migrate("journal").status == 0
+    assert database.value("SELECT count(*) FROM journal_ward WHERE is_open IS NULL") == 0
+    found = "SELECT count(*) FROM journal_entry WHERE (old ->> 'is_open') IS NULL AND action = 'it''s over'"
+    assert database.value(found) == 4
+
+
+class TestAppendOnly:
+    def test_rows_are_never_filled(self, database: Database):
+        database.execute(
+            "ALTER TABLE journal_entry ALTER remark DROP NOT NULL",
+            "INSERT INTO journal_entry (source, action, old, remark) VALUES ('x', 'y', '{}', NULL)",
+        )
+        outcome = database.migrate("journal")
+        assert outcome.status == 1
+        assert "[append-only]" in outcome.errors
+        assert "1 row is NULL, and the table is append-only" in outcome.errors, outcome.errors
+        assert database.value("SELECT count(*) FROM journal_entry WHERE remark IS NULL") == 1
+
+    def test_where_no_row_is_null_a_column_is_made_not_null(
+        self, database: Database, declared: Catalog, template: Database
+    ):
+        database.execute("ALTER TABLE journal_entry ALTER remark DROP NOT NULL")
+        assert database.migrate("journal").status == 0
+        is_declared(database, declared, template)
+
+    def test_a_table_that_was_dropped_is_told(self, database: Database, declared: Catalog, template: Database):
+        database.execute("DROP TABLE journal_entry")
+        outcome = database.migrate("journal")
+        assert outcome.status == 0
+        assert "journal_entry: the table was missing, and is created empty." in outcome.printed
+        is_declared(database, declared, template)
+
+    def test_a_first_migrate_tells_nothing_of_it(self, journal: None, empty_database: Database):
+        outcome = empty_database.migrate("journal")
+        assert (outcome.status, "created empty" in outcome.printed) == (0, False)
+
+    def test_it_isnt_dropped_with_rows(self, database: Database):
+        outcome = database.migrate("journal", "0001", "--allow-data-loss")
+        assert outcome.status == 0, outcome.printed
+        assert "journal_entry: kept, since it is append-only and holds rows." in outcome.printed
+        assert database.value("SELECT count(*) FROM journal_entry") == 2
+        assert database.rows("SELECT tgname FROM pg_trigger WHERE tgrelid = 'journal_ward'::regclass") == []
+
+    def test_changes_are_refused(self, database: Database):
+        for change in ("UPDATE journal_entry SET action = ''", "DELETE FROM journal_entry", "TRUNCATE journal_entry"):
+            with pytest.raises(psycopg2.Error, match="append-only"):
+                database.execute(change)
+
+
+class TestRefusals:
+    @tries("a function of another kind")
+    def test_a_function_of_the_name_returns_something_else(
+        self, database: Database, declared: Catalog, template: Database
+    ):
+        database.execute(
+            "DROP FUNCTION refuse_change CASCADE",
+            "CREATE FUNCTION refuse_change() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        )
+        outcome = database.migrate("journal")
+        assert outcome.status == 1
+        assert "expected a function that returns trigger, found one that returns integer." in outcome.errors
+        has_met("a function of another kind", refusals_of(database))
+        run_remedies(database, database)
+        assert database.migrate("journal").status == 0
+        is_declared(database, declared, template)
+
+    @tries("a function of another owner")
+    def test_a_function_is_another_roles(self, database: Database, declared: Catalog):
+        with owner_of(database) as owner:
+            database.execute(
+                "ALTER FUNCTION keep_old_row() SECURITY INVOKER", "ALTER FUNCTION keep_old_row() OWNER TO CURRENT_USER"
+            )
+            outcome = owner.migrate("journal")
+            assert outcome.status == 1
+            assert "journal_entry" not in outcome.errors
+            has_met("a function of another owner", refusals_of(owner))
+            run_remedies(database, owner)
+            assert owner.migrate("journal").status == 0
+            assert differences(declared, read_catalog(database, TABLES), nothing) == []
+
+    @tries("rows that never change")
+    def test_a_column_of_an_append_only_table_is_let_be_null(self, journal: None, empty_database: Database):
+        """The person changes the model."""
+        guard = apps.get_model("journal", "entry")._meta.constraints[0]
+        strict, lenient = (
+            project(entry=([("remark", models.TextField(db_default="", null=null))], {"constraints": [guard]}))
+            for null in (False, True)
+        )
+        create(empty_database, strict)
+        empty_database.execute(
+            "ALTER TABLE shop_entry ALTER remark DROP NOT NULL", "INSERT INTO shop_entry (remark) VALUES (NULL)"
+        )
+        has_met("rows that never change", map(asdict, reconciled(empty_database, strict).refusals))
+        assert reconciled(empty_database, lenient).refusals == ()
+        assert found(empty_database, lenient) == []
+        assert empty_database.rows("SELECT remark FROM shop_entry") == [(None,)]
+
+
+@contextmanager
+def owner_of(database: Database) -> Iterator[Database]:
+    """Give the database and all that is in it to a role that is no superuser."""
+    name = f"owner_of_{database.name}"
+    database.execute(
+        f"CREATE ROLE {name} LOGIN PASSWORD 'only for tests' NOSUPERUSER",
+        f'ALTER DATABASE "{database.name}" OWNER TO {name}',
+        f"ALTER SCHEMA public OWNER TO {name}",
+        f"""DO $$ DECLARE each text; BEGIN
+            FOR each IN SELECT oid::regclass FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
+                EXECUTE format('ALTER TABLE %s OWNER TO {name}', each);
+            END LOOP;
+            FOR each IN SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'public'::regnamespace LOOP
+                EXECUTE format('ALTER FUNCTION %s OWNER TO {name}', each);
+            END LOOP; END $$""",
+    )
+    try:
+        yield Database(database.name, {"user": name, "password": "only for tests"})
+    finally:
+        database.execute(f"REASSIGN OWNED BY {name} TO CURRENT_USER", f"DROP OWNED BY {name}", f"DROP ROLE {name}")
