@@ -85,6 +85,14 @@ class MedicalRecord(models.Model):
             LongNameIndex(fields=["clinic", "patient", "is_deleted"], name="idx_medical_records_deleted"),
             LongNameIndex(fields=["clinic", "updated_at"], name="idx_medical_records_updated"),
             LongNameIndex(fields=["created_at"], name="idx_medical_records_created"),
+            # For lists, the newest first: of a clinic, of a template, of a clinic's trash.
+            LongNameIndex(fields=["clinic", "-created_at", "-id"], name="idx_medical_records_clinic_created"),
+            LongNameIndex(fields=["template", "-created_at", "-id"], name="idx_medical_records_template_created"),
+            LongNameIndex(
+                fields=["clinic", "-created_at", "-id"],
+                condition=models.Q(is_deleted=True),
+                name="idx_medical_records_trash",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -133,6 +141,7 @@ class PatientPhoto(models.Model):
             LongNameIndex(fields=["clinic", "is_deleted"], name="idx_patient_photos_deleted"),
             LongNameIndex(fields=["clinic", "content_hash"], name="idx_patient_photos_dedup"),
             LongNameIndex(fields=["created_at"], name="idx_patient_photos_created"),
+            LongNameIndex(fields=["clinic", "-created_at", "-id"], name="idx_patient_photos_clinic_created"),
         ]
 
     def __str__(self) -> str:

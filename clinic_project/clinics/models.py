@@ -141,7 +141,12 @@ class Patient(models.Model):
 
     class Meta:
         db_table = "patients"
-        indexes = [LongNameIndex(fields=["clinic", "phone_number"], name="idx_patients_clinic_phone")]
+        indexes = [
+            LongNameIndex(fields=["clinic", "phone_number"], name="idx_patients_clinic_phone"),
+            # For lists by name: of a clinic, and of all clinics.
+            LongNameIndex(fields=["clinic", "full_name", "id"], name="idx_patients_clinic_name"),
+            LongNameIndex(fields=["full_name", "id"], name="idx_patients_name"),
+        ]
 
     def __str__(self) -> str:
         return self.full_name

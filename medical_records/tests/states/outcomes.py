@@ -18,7 +18,12 @@ from clinic_project.reconciliation.tests.support.idempotence import assert_chang
 
 from .tables import TABLES
 
-MIGRATIONS = {("clinics", "0001_initial"), ("medical_records", "0001_add_medical_record_system")}
+MIGRATIONS = {
+    ("clinics", "0001_initial"),
+    ("clinics", "0002_indexes_of_lists"),
+    ("medical_records", "0001_add_medical_record_system"),
+    ("medical_records", "0002_indexes_of_lists"),
+}
 
 
 @dataclass(frozen=True)
