@@ -226,6 +226,16 @@ SPECTACULAR_SETTINGS = {
         "name one in `X-Clinic-ID`. A change names the version it saw, by `version` in the body, or by the `If-Match` "
         'header with the ETag of the answer that was read (`"3"`), which replaces it. Errors are RFC 9457 problems.'
     ),
+    "LICENSE": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
+    "SERVERS": [{"url": "/", "description": "The server that this document comes from."}],
+    "TAGS": [
+        {"name": "auth", "description": "Logging in and out."},
+        {"name": "patients", "description": "The clinic's patients. They are only read."},
+        {"name": "appointments", "description": "Patients' visits. They are only read."},
+        {"name": "templates", "description": "What is asked: named lists of fields, made by administrators."},
+        {"name": "records", "description": "Templates as they were filled in for a patient."},
+        {"name": "photos", "description": "Patients' pictures, on a record or in the patient's gallery."},
+    ],
     "OAS_VERSION": "3.1.0",
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

@@ -2,21 +2,27 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from drf_spectacular.contrib.django_filters import DjangoFilterExtension
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import build_parameter_type
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.plumbing import ResolvedComponent, build_parameter_type
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_serializer,
+)
+from rest_framework import serializers
 from rest_framework.fields import empty
-from rest_framework.viewsets import ViewSetMixin
 
 from .converters import MAX_ID
 from .idempotency import HEADER as IDEMPOTENCY_HEADER
 from .idempotency import MAX_KEY, is_idempotent
 from .problems import CONTENT_TYPE
-from .serializers import ProblemOutputSerializer
+from .serializers import BadRequestOutputSerializer, ProblemOutputSerializer
 
 _PROBLEMS = {
     400: "The input isn't valid: `errors` says where. Or several clinics, and none named; or a page too deep.",
@@ -33,81 +39,140 @@ _PROBLEMS = {
     503: "The database or the storage is away, out of date, read-only, too slow or refuses it: the title says which.",
 }
 
+Input = TypeVar("Input", bound=type[serializers.Serializer])
+
 READING = (400, 401, 403, 404, 503)
 CREATING = (*READING, 409, 411, 413, 415)
 CHANGING = (*CREATING, 412, 428)
+
+
+def _response_header(name: str, schema: dict[str, Any], description: str, *statuses: int) -> OpenApiParameter:
+    return OpenApiParameter(name, schema, OpenApiParameter.HEADER, response=list(statuses), description=description)
+
+
+#: Statuses of the responses that have an ETag.
+_WITH_ETAG = [200, 201, 304, 409, 412]
+#: The ETags of what has a `version`, and of everything else.
+VERSION_ETAG = _response_header(
+    "ETag", {"type": "string", "pattern": '^"[0-9]+"$'}, "The version, for `If-Match` and `If-None-Match`.", *_WITH_ETAG
+)
+CONTENT_ETAG = _response_header(
+    "ETag",
+    {"type": "string", "pattern": '^"[^"]+"$'},
+    "Changes with whatever is shown; for `If-None-Match`.",
+    *_WITH_ETAG,
+)
+_RESPONSE_HEADERS = [
+    _response_header("Location", {"type": "string", "format": "uri-reference"}, "Where it is now.", 201),
+    _response_header("WWW-Authenticate", {"type": "string"}, "How to send credentials: `Bearer`.", 401),
+    _response_header(
+        "Retry-After", {"type": "integer", "minimum": 1}, "Seconds until it is worth trying again.", 429, 503
+    ),
+]
+_REPLAYED = _response_header(
+    "Idempotent-Replayed", {"type": "string", "const": "true"}, "There where this is the first response again.", 201
+)
 
 _IDEMPOTENCY_KEY = OpenApiParameter(
     IDEMPOTENCY_HEADER,
     {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
     OpenApiParameter.HEADER,
-    description="Names this request, so that it can be sent again and is done once: the first answer comes again.",
+    description="Names this request, so that it can be sent again and is done once: the first response comes again.",
+    examples=[OpenApiExample("A UUID made for this request", "8f3c1d52-0b7e-4c6a-9a57-2f0f6f1f3a11")],
 )
-_ETAG = OpenApiParameter(
-    "ETag",
-    {"type": "string", "pattern": '^"[0-9]+"$'},
+_IF_MATCH = OpenApiParameter(
+    "If-Match",
+    {"type": "string"},
     OpenApiParameter.HEADER,
-    response=[200, 201],
-    description="The version, for `If-Match` when changing it.",
-)
-_CONTENT_ETAG = OpenApiParameter(
-    "ETag",
-    {"type": "string", "pattern": '^"[^"]+"$'},
-    OpenApiParameter.HEADER,
-    response=[200, 304],
-    description="Changes with whatever is shown; for `If-None-Match`.",
+    description="ETags of earlier responses: where none of them is current, the response is 412, and nothing is done.",
+    examples=[OpenApiExample("The version that was read", '"3"')],
 )
 _IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
     {"type": "string"},
     OpenApiParameter.HEADER,
-    description="ETags of earlier answers: where one of them is current, the answer is 304, without a body.",
+    description="ETags of earlier responses: where one of them is current, the response is 304, without a body.",
+    examples=[OpenApiExample("The ETag of the response that one has", '"3"')],
 )
 _NOT_MODIFIED = OpenApiResponse(description="`If-None-Match` names what is there: nothing has changed.")
 
 
 def documented(  # noqa: PLR0913 - what there is to say of one
+    operation_id: str,
     response: Any,
     *,
     status: int = 200,
     request: Any = empty,
     problems: Iterable[int] = READING,
-    etag: bool = False,
+    etag: OpenApiParameter | None = None,
     conditional: bool = False,
+    stale: type[serializers.Serializer] | None = None,
     responses: Mapping[Any, Any] | None = None,
-    operation_id: str | None = None,
 ) -> Callable[[Any], Any]:
     """Document a view's method, and change nothing of it: `extend_schema` with the problems and headers of this API.
 
+    `operation_id` is the name of the method in generated clients. The first sentence of the docstring is the summary.
     `response` is the serializer of the body that it sends with `status`; `responses` replaces both where there are
     others, by status or by status and content type. `request` is needed where the view's `input_serializers` don't
-    name the serializer of the body. `problems` are the statuses of errors. `etag` says that the response has its version as
-    ETag, `conditional` that it is read conditionally, and has an ETag too.
-    `Idempotency-Key` is documented by itself where the method is `@idempotent`.
+    name the serializer of the body. `problems` are the statuses of errors, `stale` the serializer of those about a
+    version that isn't current. `etag` is VERSION_ETAG or CONTENT_ETAG; `conditional` says that `If-None-Match` is read.
+    `If-Match` is documented by itself where 412 is a problem, and `Idempotency-Key` where the method is `@idempotent`.
     """
 
     def document(handler: Any) -> Any:
         described: dict[Any, Any] = dict(responses or {status: response})
         for code in problems:
-            described[(code, CONTENT_TYPE)] = OpenApiResponse(ProblemOutputSerializer, description=_PROBLEMS[code])
-        headers = [
-            *([_ETAG] if etag else [_CONTENT_ETAG] if conditional else []),
-            *([_IF_NONE_MATCH] if conditional else []),
-            *([_IDEMPOTENCY_KEY] if is_idempotent(handler) else []),
-        ]
+            described[(code, CONTENT_TYPE)] = OpenApiResponse(_problem(code, stale), description=_PROBLEMS[code])
+        headers = [*_RESPONSE_HEADERS, *([etag] if etag else [])]
+        if 412 in problems:
+            headers.append(_IF_MATCH)
         if conditional:
+            headers.append(_IF_NONE_MATCH)
             described[304] = _NOT_MODIFIED
+        if is_idempotent(handler):
+            headers += [_IDEMPOTENCY_KEY, _REPLAYED]
         extend = extend_schema(operation_id=operation_id, request=request, responses=described, parameters=headers)
         return extend(handler)
 
     return document
 
 
-class ApiSchema(AutoSchema):
-    """Reads two attributes of views that DRF doesn't have, and names operations by their routes.
+def _problem(status: int, stale: type[serializers.Serializer] | None) -> Any:
+    """Return what describes the body of a problem: a serializer or a schema."""
+    if status == 400:
+        return BadRequestOutputSerializer
+    if stale is None or status not in {409, 412}:
+        return ProblemOutputSerializer
+    if status == 412:
+        return stale
+    # `If-Match` names a version or nothing else does; a 409 may have other reasons.
+    names = (component_name(serializer) for serializer in (stale, ProblemOutputSerializer))
+    return {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
 
-    `documented_parameters` are those that every action of the view reads. `input_serializers` are the bodies by the
-    action's name, that of DELETE too: it names the version to delete.
+
+def component_name(serializer: type[serializers.Serializer]) -> str:
+    """Return what the document calls a serializer: `Record` for RecordOutputSerializer."""
+    return serializer.__name__.removesuffix("Serializer").removesuffix("Output")
+
+
+def component(auto_schema: AutoSchema, name: str, schema: dict[str, Any]) -> dict[str, str]:
+    """Add a schema to the document's components, if it isn't there, and return the reference to it."""
+    added = ResolvedComponent(name, ResolvedComponent.SCHEMA, schema, object=name)
+    auto_schema.registry.register_on_missing(added)
+    reference: dict[str, str] = added.ref
+    return reference
+
+
+def request_example(body: dict[str, Any]) -> Callable[[Input], Input]:
+    """Document what the body of a request may be. A subclass of the serializer has the same one, or one of its own."""
+    return extend_schema_serializer(examples=[OpenApiExample("Example", body, request_only=True)])
+
+
+class ApiSchema(AutoSchema):
+    """Reads attributes of views that DRF doesn't have.
+
+    `documented_tag` is the tag of the view's operations. `documented_parameters` are those that every action of the view
+    reads. `input_serializers` are the bodies by the action's name, that of DELETE too: it names the version to delete.
     """
 
     def get_override_parameters(self) -> list[Any]:
@@ -126,22 +191,24 @@ class ApiSchema(AutoSchema):
         finally:
             self.method = "DELETE"
 
+    def get_operation(self, *args: Any) -> Any:
+        # What wants no credentials says so: nothing is taken for "nobody thought of it".
+        operation = super().get_operation(*args)
+        return operation and {"security": [], **operation}
+
+    def get_summary(self) -> str:
+        """Return the first sentence of the docstring."""
+        return re.split(r"\.(?:\s|$)", self.get_description(), maxsplit=1)[0]
+
+    def get_serializer_name(self, serializer: Any, direction: Any) -> str:
+        return component_name(type(serializer))
+
     def get_paginated_name(self, serializer_name: str) -> str:
-        return f"{serializer_name.removesuffix('Output')}Page"
-
-    def get_operation_id(self) -> str:
-        """`template_detail_put` for PUT on the route `template-detail`, `logout_all_post` for `LogoutAllView.post`."""
-        return f"{self._route_name()}_{self.method}".replace("-", "_").lower()
-
-    def _route_name(self) -> str:
-        if not isinstance(self.view, ViewSetMixin):
-            return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self.view).__name__.removesuffix("View"))
-        handler = getattr(self.view, self.view.action)
-        return f"{self.view.basename}_{getattr(handler, 'url_name', 'detail' if self.view.detail else 'list')}"
+        return f"{serializer_name}Page"
 
     def get_tags(self) -> list[str]:
-        """Return the view's `documented_tag`, or the first part of the path: `auth` of `/api/auth/login`."""
-        return [getattr(self.view, "documented_tag", self.path.split("/")[2])]
+        view: Any = self.view
+        return [view.documented_tag]
 
 
 def _row_id_parameter(name: str) -> OpenApiParameter:

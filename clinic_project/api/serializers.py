@@ -10,15 +10,28 @@ from rest_framework import serializers
 
 
 class ProblemOutputSerializer(serializers.Serializer):
-    """RFC 9457 problem details; `instance` is the request's id, as in `X-Request-ID`."""
+    """RFC 9457 problem details: why a request wasn't done."""
 
-    type = serializers.CharField()
-    title = serializers.CharField()
+    type = serializers.CharField(help_text="What kind of problem it is, such as `/problems/in-trash`: for programs.")
+    title = serializers.CharField(help_text="The same for people. It may change; `type` doesn't.")
     status = serializers.IntegerField()
-    detail = serializers.CharField()
-    instance = serializers.CharField()
+    detail = serializers.CharField(help_text="What can be done about it.")
+    instance = serializers.CharField(help_text="The request's id, as in `X-Request-ID`.")
     errors = serializers.DictField(  # type: ignore[assignment]  # the name is RFC 9457's, not DRF's
         child=serializers.ListField(child=serializers.CharField()), required=False, help_text="Messages by field path."
+    )
+
+
+class ClinicOutputSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class BadRequestOutputSerializer(ProblemOutputSerializer):
+    """A problem with what was sent."""
+
+    clinics = ClinicOutputSerializer(
+        many=True, required=False, help_text="Which ones `X-Clinic-ID` may name, where it has to name one."
     )
 
 

@@ -34,10 +34,7 @@ class TrashViewSet(ClinicViewSet[Rows]):
     def validated_change(self) -> tuple[frozenset[int], dict[str, Any]]:
         """Return the versions that this request may replace, and its body, validated for the action."""
         versions = self.expected_versions()
-        # The serializers require `version`, and the header may have named it instead: any will do from here on.
-        given = self.validated({**self.request.data, "version": 1})
-        del given["version"]
-        return versions, given
+        return versions, self.validated({name: value for name, value in self.request.data.items() if name != "version"})
 
     def as_api_error(self, exc: Exception) -> Exception:
         match exc:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic_project.api.idempotency import idempotent
-from clinic_project.api.openapi import CHANGING, CREATING, READING, documented
+from clinic_project.api.openapi import CHANGING, CONTENT_ETAG, CREATING, READING, VERSION_ETAG, documented
 from clinic_project.api.problems import InvalidInput, Problem, Unavailable
 from clinic_project.api.serializers import Row
 from clinic_project.api.versions import etag
@@ -36,6 +36,7 @@ from .serializers import (
     PhotoUploadSerializer,
     RecordDetailOutputSerializer,
     RecordPhotosOutputSerializer,
+    StaleRecordSerializer,
 )
 from .upload_handlers import ImageUploadHandler
 
@@ -43,6 +44,9 @@ _UPLOAD = OpenApiRequest(PhotoUploadSerializer, encoding={"file": {"contentType"
 _IMAGE = {
     (200, CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="The picture."),
 }
+
+
+_READING_FILE = (*READING, 412)
 
 
 class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
@@ -56,7 +60,7 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
         "attach": PhotoAttachmentSerializer,
     }
     detail_route = "medical_records:photo-detail"
-    documented_tag = "patient-photos"
+    documented_tag = "photos"
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         if self.takes_upload:
@@ -96,12 +100,19 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
                 return Problem(404, "file-missing", "The file is missing", detail)
         return super().as_api_error(exc)
 
-    @documented(PhotoOutputSerializer, conditional=True)
+    @documented("listPhotos", PhotoOutputSerializer, etag=CONTENT_ETAG, conditional=True)
     def list(self, request: Request) -> Response:
         """List a patient's photos, the newest first."""
         return super().list(request)
 
-    @documented(PhotoOutputSerializer, status=201, request={"multipart/form-data": _UPLOAD}, problems=CREATING)
+    @documented(
+        "uploadPhoto",
+        PhotoOutputSerializer,
+        status=201,
+        request={"multipart/form-data": _UPLOAD},
+        problems=CREATING,
+        etag=CONTENT_ETAG,
+    )
     @idempotent
     def create(self, request: Request) -> Response:
         """Upload a picture to a patient's gallery, or for a record."""
@@ -120,25 +131,25 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
         version = photo.row_version  # type: ignore[attr-defined]  # annotated
         return self.respond(row, self.etag_of(row, version), status=201)
 
-    @documented(PhotoOutputSerializer, conditional=True)
+    @documented("getPhoto", PhotoOutputSerializer, etag=CONTENT_ETAG, conditional=True)
     def retrieve(self, request: Request, pk: int) -> Response:
         """Show what is known of a photo, in the trash or not."""
         return self.show(pk)
 
-    @documented(PhotoOutputSerializer, problems=CREATING)
+    @documented("updatePhoto", PhotoOutputSerializer, problems=CREATING, etag=CONTENT_ETAG)
     @transaction.atomic
     def partial_update(self, request: Request, pk: int) -> Response:
         """Change the description of a photo."""
         services.change_photo(self.get_queryset(), pk, self.access.user, **self.valid_input())
         return self.row_response(pk)
 
-    @documented(None, status=204, problems=(*READING, 409))
+    @documented("deletePhoto", None, status=204, problems=(*READING, 409))
     def destroy(self, request: Request, pk: int) -> Response:
         """Put a photo into the trash."""
         services.move_photo_to_trash(self.get_queryset(), pk, self.access.user)
         return Response(status=204)
 
-    @documented(PhotoOutputSerializer, problems=(*READING, 409))
+    @documented("restorePhoto", PhotoOutputSerializer, problems=(*READING, 409), etag=CONTENT_ETAG)
     @action(detail=True, methods=["post"])
     @transaction.atomic
     def restore(self, request: Request, pk: int) -> Response:
@@ -146,21 +157,23 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
         services.restore_photo(self.get_queryset(), pk, self.access.user)
         return self.row_response(pk)
 
-    @documented(None, responses=_IMAGE, problems=(*READING, 412), conditional=True, operation_id="photo_file_view_get")
+    @documented("getPhotoFile", None, responses=_IMAGE, problems=_READING_FILE, etag=CONTENT_ETAG, conditional=True)
     @action(detail=True)
     def file(self, request: Request, pk: int) -> HttpResponseBase:
         """Send the picture."""
         return self._image(pk, thumbnail=False)
 
     @documented(
-        None, responses=_IMAGE, problems=(*READING, 412), conditional=True, operation_id="photo_thumbnail_view_get"
+        "getPhotoThumbnail", None, responses=_IMAGE, problems=_READING_FILE, etag=CONTENT_ETAG, conditional=True
     )
     @action(detail=True)
     def thumbnail(self, request: Request, pk: int) -> HttpResponseBase:
         """Send the picture."""
         return self._image(pk, thumbnail=True)
 
-    @documented(RecordPhotosOutputSerializer, problems=CHANGING, etag=True)
+    @documented(
+        "attachPhotos", RecordPhotosOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer, etag=VERSION_ETAG
+    )
     @action(detail=False, methods=["post"])
     @transaction.atomic
     def attach(self, request: Request) -> Response:

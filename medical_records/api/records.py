@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from clinic_project.api.idempotency import idempotent
 from clinic_project.api.models import IdempotencyKey
-from clinic_project.api.openapi import CHANGING, CREATING, documented
+from clinic_project.api.openapi import CHANGING, CONTENT_ETAG, CREATING, VERSION_ETAG, documented
 from clinic_project.api.versions import etag
 from clinic_project.clinics.access import ADMIN_ROLES
 from clinic_project.clinics.models import Patient
@@ -27,6 +27,7 @@ from .serializers import (
     RecordInputSerializer,
     RecordOutputSerializer,
     RecordPatchSerializer,
+    StaleRecordSerializer,
     VersionInputSerializer,
 )
 
@@ -37,7 +38,7 @@ class BaseRecordViewSet(VersionedViewSet[RecordQuerySet]):
     queryset = MedicalRecord.objects.all()
     ordering = ("-created_at", "-id")
     detail_route = "medical_records:record-detail"
-    documented_tag = "medical-records"
+    documented_tag = "records"
 
     def get_serializer_class(self) -> type[RecordOutputSerializer]:
         return RecordOutputSerializer if self.action == "list" else RecordDetailOutputSerializer
@@ -53,12 +54,12 @@ class RecordViewSet(BaseRecordViewSet):
         "permanently": VersionInputSerializer,
     }
 
-    @documented(RecordOutputSerializer, conditional=True)
+    @documented("listRecords", RecordOutputSerializer, etag=CONTENT_ETAG, conditional=True)
     def list(self, request: Request) -> Response:
         """List the clinic's records, the newest first, without their snapshots."""
         return super().list(request)
 
-    @documented(RecordDetailOutputSerializer, etag=True, conditional=True)
+    @documented("getRecord", RecordDetailOutputSerializer, etag=VERSION_ETAG, conditional=True)
     def retrieve(self, request: Request, pk: int) -> Response:
         """Show a record, in the trash or not, with its snapshot and photos."""
         return self.show(pk)
@@ -70,12 +71,16 @@ class RecordViewSet(BaseRecordViewSet):
         version, is_told = self.get_queryset().filter(pk=pk).values_list("version", ~others).get()
         return etag(version) if is_told else None
 
-    @documented(RecordDetailOutputSerializer, problems=CHANGING, etag=True)
+    @documented(
+        "replaceRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer, etag=VERSION_ETAG
+    )
     def update(self, request: Request, pk: int) -> Response:
         """Replace the answers of a record."""
         return self.change(pk)
 
-    @documented(RecordDetailOutputSerializer, problems=CHANGING, etag=True)
+    @documented(
+        "updateRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer, etag=VERSION_ETAG
+    )
     def partial_update(self, request: Request, pk: int) -> Response:
         """Change the answers, the appointment or the photos of a record."""
         return self.change(pk)
@@ -83,13 +88,15 @@ class RecordViewSet(BaseRecordViewSet):
     def perform_update(self, pk: int, versions: frozenset[int], columns: dict[str, Any]) -> None:
         services.change_record(self.get_queryset(), pk, versions, self.access.user, **columns)
 
-    @documented(None, status=204, problems=CHANGING)
+    @documented("deleteRecord", None, status=204, problems=CHANGING, stale=StaleRecordSerializer)
     def destroy(self, request: Request, pk: int) -> Response:
         """Put a record into the trash, and its photos with it."""
         services.move_record_to_trash(self.get_queryset(), pk, self.expected_versions(), self.access.user)
         return Response(status=204)
 
-    @documented(RecordDetailOutputSerializer, problems=CHANGING, etag=True)
+    @documented(
+        "restoreRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer, etag=VERSION_ETAG
+    )
     @action(detail=True, methods=["post"])
     @transaction.atomic
     def restore(self, request: Request, pk: int) -> Response:
@@ -97,7 +104,7 @@ class RecordViewSet(BaseRecordViewSet):
         services.restore_record(self.get_queryset(), pk, self.expected_versions(), self.access.user)
         return self.row_response(pk)
 
-    @documented(None, status=204, problems=CHANGING)
+    @documented("deleteRecordPermanently", None, status=204, problems=CHANGING, stale=StaleRecordSerializer)
     @action(detail=True, methods=["delete"], write_roles=ADMIN_ROLES)
     def permanently(self, request: Request, pk: int) -> Response:
         """Remove a record that is in the trash for good, and its photos with it."""
@@ -113,13 +120,13 @@ class PatientRecordViewSet(BaseRecordViewSet):
     filterset_class = PatientRecordFilterSet
     input_serializers = {"create": RecordInputSerializer}
 
-    @documented(RecordOutputSerializer, conditional=True)
+    @documented("listPatientRecords", RecordOutputSerializer, etag=CONTENT_ETAG, conditional=True)
     def list(self, request: Request, patient_id: int) -> Response:
         """List a patient's records, the newest first, without their snapshots."""
         self.patient()
         return super().list(request)
 
-    @documented(RecordDetailOutputSerializer, status=201, problems=CREATING, etag=True)
+    @documented("createRecord", RecordDetailOutputSerializer, status=201, problems=CREATING, etag=VERSION_ETAG)
     @idempotent
     @transaction.atomic
     def create(self, request: Request, patient_id: int) -> Response:

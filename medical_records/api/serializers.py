@@ -1,13 +1,13 @@
 """The request and response bodies of templates, records and photos. The rules are in the services and models.
 
-The OpenAPI document names them without the suffix Serializer, and shows their docstrings.
+The OpenAPI document names them without the suffixes Serializer and Output, and shows their docstrings and examples.
 """
 
 import json
 from typing import Any
 
 from django.urls import reverse
-from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -22,8 +22,8 @@ from clinic_project.api.fields import (
     StrictIntegerField,
     StrictUUIDField,
 )
-from clinic_project.api.openapi import STORABLE
-from clinic_project.api.serializers import Row, RowSerializer, text_of
+from clinic_project.api.openapi import STORABLE, component, request_example
+from clinic_project.api.serializers import ProblemOutputSerializer, Row, RowSerializer, text_of
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import PhotoQuerySet
 from medical_records.template_fields import (
@@ -46,10 +46,13 @@ MAX_PHOTOS = 200
 MAX_PHOTO_DESCRIPTION = 2000
 
 
+@request_example({"version": 3})
 class VersionInputSerializer(serializers.Serializer):
-    """What every change names, unless the `If-Match` header does."""
+    """The version that is to be changed: named here, or by the `If-Match` header."""
 
-    version = RowIdField(help_text="The version that was read. Can be left out where the `If-Match` header names it.")
+    version = RowIdField(
+        required=False, help_text="The version that was read. Needed unless the `If-Match` header names it."
+    )
 
 
 class FieldInputSerializer(serializers.Serializer):
@@ -68,45 +71,63 @@ class FieldInputSerializer(serializers.Serializer):
 
 
 class FieldInputSchema(OpenApiSerializerExtension):
-    """Documents which types have options."""
+    """Documents which types have options, as two components."""
 
     target_class = FieldInputSerializer
 
     def get_name(self, auto_schema: AutoSchema, direction: str) -> str:
-        return "QuestionInput"  # what clients generated from earlier documents call it
+        return "TemplateFieldInput"
 
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         field = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        del field["description"]
-        choice = {**field["properties"]["options"], "type": "array", "minItems": 1, "uniqueItems": True}
-        none = {"type": ["array", "null"], "maxItems": 0}
+        options = field["properties"]["options"]
+        chosen = {**options, "type": "array", "minItems": 1, "uniqueItems": True}
+        choice = _variant(field, sorted(CHOICE_TYPES), chosen, "A question with `options` to choose from.")
+        choice["required"] = [*choice["required"], "options"]
+        none = {**options, "maxItems": 0}
+        open_ended = _variant(field, sorted(set(FieldType) - CHOICE_TYPES), none, "A question without `options`.")
         return {
-            "description": (
-                "A question of a template. dropdown, radio and checkbox have options to choose from, the others none."
-            ),
+            "description": "A question of a template.",
             "oneOf": [
-                _variant(field, sorted(CHOICE_TYPES), choice, ["options"]),
-                _variant(field, sorted(set(FieldType) - CHOICE_TYPES), none, []),
+                component(auto_schema, "ChoiceFieldInput", choice),
+                component(auto_schema, "OpenFieldInput", open_ended),
             ],
         }
 
 
-def _variant(field: dict[str, Any], types: list[FieldType], options: Any, required: list[str]) -> dict[str, Any]:
+def _variant(field: dict[str, Any], types: list[FieldType], options: Any, description: str) -> dict[str, Any]:
     field_type = {"type": "string", "enum": [str(name) for name in types]}
     properties = {**field["properties"], "type": field_type, "options": options}
-    return {**field, "properties": properties, "required": [*field["required"], *required]}
+    return {**field, "description": description, "properties": properties}
 
 
+_FIELDS: list[dict[str, Any]] = [
+    {"id": "0b3c2f3e-9d6a-4f0e-8a53-1c2d3e4f5a6b", "label": "Complaint", "type": "text", "required": True},
+    {"id": "5d1f7c8a-2b64-4e9d-9c30-7a8b9c0d1e2f", "label": "Temperature (°C)", "type": "number"},
+    {
+        "id": "c4a9e6b2-71d3-4a58-b0f7-3e4d5c6b7a89",
+        "label": "Severity",
+        "type": "dropdown",
+        "options": ["mild", "moderate", "severe"],
+    },
+]
+_VALUES = {_FIELDS[0]["id"]: "Headache since Monday", _FIELDS[1]["id"]: 37.5, _FIELDS[2]["id"]: "mild"}
+_TEMPLATE = {"name": "First visit", "description": "What a new patient is asked.", "fields": _FIELDS}
+
+
+@request_example(_TEMPLATE)
 class TemplateInputSerializer(serializers.Serializer):
     name = StrictCharField(max_length=255)
     description = StrictCharField(max_length=MAX_DESCRIPTION, allow_null=True, allow_blank=True, default=None)
     fields = FieldInputSerializer(many=True, max_length=MAX_FIELDS)  # type: ignore[assignment,call-arg]
 
 
+@request_example({**_TEMPLATE, "version": 3})
 class TemplateChangeSerializer(TemplateInputSerializer, VersionInputSerializer):
     pass
 
 
+@request_example({"name": "First visit of an adult", "version": 3})
 class TemplatePatchSerializer(VersionInputSerializer):
     """Replaces what is given."""
 
@@ -115,20 +136,6 @@ class TemplatePatchSerializer(VersionInputSerializer):
     fields = FieldInputSerializer(many=True, max_length=MAX_FIELDS, required=False)  # type: ignore[assignment,call-arg]
 
 
-@extend_schema_field(
-    {
-        "type": "object",
-        "description": "Answers by field id: a text, a number, a date as YYYY-MM-DD, an option, or a list of options.",
-        "propertyNames": {"format": "uuid"},
-        "additionalProperties": {
-            "anyOf": [
-                {**STORABLE, "maxLength": MAX_ANSWER},
-                {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER},
-                {"type": "array", "items": STORABLE, "uniqueItems": True},
-            ]
-        },
-    }
-)
 class ValuesField(serializers.Field):
     """A record's `values`: an object. The service checks its members against the snapshot's fields."""
 
@@ -143,6 +150,28 @@ class ValuesField(serializers.Field):
         return value
 
 
+class ValuesSchema(OpenApiSerializerFieldExtension):
+    target_class = ValuesField
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        answers = [
+            {**STORABLE, "maxLength": MAX_ANSWER},
+            {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER},
+            {"type": "array", "items": STORABLE, "uniqueItems": True},
+        ]
+        schema = {
+            "type": "object",
+            "description": (
+                "Answers by field id: a text, a number, a date as YYYY-MM-DD, an option, or a list of options. "
+                "What other systems wrote into the database is shown as it is there."
+            ),
+            "propertyNames": {"format": "uuid"},
+            "additionalProperties": {"anyOf": answers},
+        }
+        return component(auto_schema, "Values", schema)
+
+
+@request_example({"template_id": 5, "values": _VALUES, "appointment_id": 21, "photo_ids": [31]})
 class RecordInputSerializer(serializers.Serializer):
     template_id = RowIdField()
     values = ValuesField()
@@ -155,6 +184,7 @@ class RecordInputSerializer(serializers.Serializer):
     )
 
 
+@request_example({"values": _VALUES, "photo_ids": [31], "version": 3})
 class RecordPatchSerializer(VersionInputSerializer):
     """`values` replaces all answers, `photo_ids` all photos. What is left out stays."""
 
@@ -169,10 +199,27 @@ class RecordPatchSerializer(VersionInputSerializer):
     )
 
 
+@request_example({"values": _VALUES, "version": 3})
 class RecordChangeSerializer(RecordPatchSerializer):
     """As for PATCH, but that `values` has to be given."""
 
     values = ValuesField()
+
+
+class FieldOutputSerializer(serializers.Serializer):
+    """A question of a template. What other systems wrote into the database is shown as it is there."""
+
+    id = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # the field's, not DRF's
+    type = serializers.ChoiceField(FieldType.values)
+    required = serializers.BooleanField()  # type: ignore[assignment]
+    placeholder = serializers.CharField(required=False, allow_null=True)
+    description = serializers.CharField(required=False, allow_null=True)
+    options = serializers.ListField(child=serializers.CharField(), required=False, allow_null=True)
+    order = serializers.IntegerField()
+
+    class Meta:
+        ref_name = "TemplateField"
 
 
 class TemplateOutputSerializer(RowSerializer):
@@ -186,7 +233,7 @@ class TemplateOutputSerializer(RowSerializer):
     created_by_user_id = serializers.IntegerField(allow_null=True)
     updated_at = serializers.DateTimeField(allow_null=True)
     updated_by_user_id = serializers.IntegerField(allow_null=True)
-    fields = serializers.ListField(child=serializers.DictField())  # type: ignore[assignment]
+    fields = FieldOutputSerializer(many=True)  # type: ignore[assignment]
 
     class Meta:
         model = MedicalRecordTemplate
@@ -207,7 +254,7 @@ class RecordOutputSerializer(RowSerializer):
     created_by_user_id = serializers.IntegerField(allow_null=True)
     updated_at = serializers.DateTimeField()
     updated_by_user_id = serializers.IntegerField(allow_null=True)
-    values = serializers.DictField()
+    values = ValuesField()
 
     class Meta:
         model = MedicalRecord
@@ -227,6 +274,7 @@ class FormDescriptionField(StrictCharField):
         super().__init__(max_length=MAX_PHOTO_DESCRIPTION, allow_blank=True, **options)
 
 
+@request_example({"patient_id": 7, "file": "(the bytes of the picture)", "description": "Left knee"})
 class PhotoUploadSerializer(serializers.Serializer):
     """A picture: JPEG, PNG or WebP, HEIC where the server can, at most 10 MB and 50 megapixels."""
 
@@ -238,10 +286,12 @@ class PhotoUploadSerializer(serializers.Serializer):
     )
 
 
+@request_example({"description": "Left knee, two days after the fall"})
 class PhotoChangeSerializer(serializers.Serializer):
     description = StrictCharField(max_length=MAX_PHOTO_DESCRIPTION, allow_blank=True, allow_null=True, required=False)
 
 
+@request_example({"record_id": 12, "photo_ids": [31], "version": 3})
 class PhotoAttachmentSerializer(VersionInputSerializer):
     record_id = RowIdField()
     photo_ids = serializers.ListField(child=RowIdField(), min_length=1, max_length=MAX_PHOTOS)
@@ -283,8 +333,16 @@ class PhotoOutputSerializer(RowSerializer):
         return list(cls(cls.read(photos.order_by("created_at", "id")), many=True).data)
 
 
+class TemplateSnapshotOutputSerializer(serializers.Serializer):
+    """The template as it was when the record was created."""
+
+    name = serializers.CharField()
+    description = serializers.CharField(allow_null=True)
+    fields = FieldOutputSerializer(many=True)  # type: ignore[assignment]
+
+
 class RecordDetailOutputSerializer(RecordOutputSerializer):
-    template_snapshot = serializers.DictField(help_text="The template as it was: name, description and fields.")
+    template_snapshot = TemplateSnapshotOutputSerializer()
     missing_required = serializers.ListField(
         child=serializers.CharField(), help_text="Ids of the required fields that have no answer."
     )
@@ -321,3 +379,25 @@ class TimelineEntryOutputSerializer(serializers.Serializer):
     at = serializers.DateTimeField(help_text="When it was created.")
     record = RecordOutputSerializer(allow_null=True)
     photo = PhotoOutputSerializer(allow_null=True)
+
+
+class ChangedByOutputSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    full_name = serializers.CharField(allow_null=True, help_text="Null for who is no member of the clinic any more.")
+
+
+class StaleVersionSerializer(ProblemOutputSerializer):
+    changed_at = serializers.DateTimeField()
+    changed_by = ChangedByOutputSerializer(allow_null=True)
+
+
+class StaleTemplateSerializer(StaleVersionSerializer):
+    """The template has changed since it was read."""
+
+    current = TemplateOutputSerializer(help_text="The template as it is now.")
+
+
+class StaleRecordSerializer(StaleVersionSerializer):
+    """The record has changed since it was read."""
+
+    current = RecordDetailOutputSerializer(help_text="The record as it is now.")

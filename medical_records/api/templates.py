@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic_project.api.idempotency import idempotent
-from clinic_project.api.openapi import CHANGING, CREATING, documented
+from clinic_project.api.openapi import CHANGING, CONTENT_ETAG, CREATING, VERSION_ETAG, documented
 from clinic_project.clinics.access import ADMIN_ROLES
 from medical_records import services
 from medical_records.models import MedicalRecordTemplate
@@ -17,6 +17,7 @@ from medical_records.querysets import TemplateQuerySet
 from .base import VersionedViewSet
 from .filters import TemplateFilterSet
 from .serializers import (
+    StaleTemplateSerializer,
     TemplateChangeSerializer,
     TemplateInputSerializer,
     TemplateOutputSerializer,
@@ -39,14 +40,14 @@ class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
         "restore": VersionInputSerializer,
     }
     detail_route = "medical_records:template-detail"
-    documented_tag = "medical-record-templates"
+    documented_tag = "templates"
 
-    @documented(TemplateOutputSerializer, conditional=True)
+    @documented("listTemplates", TemplateOutputSerializer, etag=CONTENT_ETAG, conditional=True)
     def list(self, request: Request) -> Response:
         """List the clinic's templates, by name."""
         return super().list(request)
 
-    @documented(TemplateOutputSerializer, status=201, problems=CREATING, etag=True)
+    @documented("createTemplate", TemplateOutputSerializer, status=201, problems=CREATING, etag=VERSION_ETAG)
     @idempotent
     @transaction.atomic
     def create(self, request: Request) -> Response:
@@ -54,17 +55,21 @@ class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
         template = services.create_template(self.clinic, self.access.user, **self.valid_input())
         return self.row_response(template.pk, status=201)
 
-    @documented(TemplateOutputSerializer, etag=True, conditional=True)
+    @documented("getTemplate", TemplateOutputSerializer, etag=VERSION_ETAG, conditional=True)
     def retrieve(self, request: Request, pk: int) -> Response:
         """Show a template, in the trash or not."""
         return self.show(pk)
 
-    @documented(TemplateOutputSerializer, problems=CHANGING, etag=True)
+    @documented(
+        "replaceTemplate", TemplateOutputSerializer, problems=CHANGING, stale=StaleTemplateSerializer, etag=VERSION_ETAG
+    )
     def update(self, request: Request, pk: int) -> Response:
         """Replace a template. Records made from it stay as they are."""
         return self.change(pk)
 
-    @documented(TemplateOutputSerializer, problems=CHANGING, etag=True)
+    @documented(
+        "updateTemplate", TemplateOutputSerializer, problems=CHANGING, stale=StaleTemplateSerializer, etag=VERSION_ETAG
+    )
     def partial_update(self, request: Request, pk: int) -> Response:
         """Change parts of a template. Records made from it stay as they are."""
         return self.change(pk)
@@ -72,13 +77,15 @@ class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
     def perform_update(self, pk: int, versions: frozenset[int], columns: dict[str, Any]) -> None:
         services.change_template(self.get_queryset(), pk, versions, self.access.user, **columns)
 
-    @documented(None, status=204, problems=CHANGING)
+    @documented("deleteTemplate", None, status=204, problems=CHANGING, stale=StaleTemplateSerializer)
     def destroy(self, request: Request, pk: int) -> Response:
         """Put a template into the trash. Records made from it stay as they are."""
         self.get_queryset().move_to_trash(pk, self.expected_versions(), self.access.user)
         return Response(status=204)
 
-    @documented(TemplateOutputSerializer, problems=CHANGING, etag=True)
+    @documented(
+        "restoreTemplate", TemplateOutputSerializer, problems=CHANGING, stale=StaleTemplateSerializer, etag=VERSION_ETAG
+    )
     @action(detail=True, methods=["post"])
     @transaction.atomic
     def restore(self, request: Request, pk: int) -> Response:

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic_project.api.etags import not_modified
-from clinic_project.api.openapi import documented
+from clinic_project.api.openapi import CONTENT_ETAG, documented
 from clinic_project.api.pagination import Listing
 from clinic_project.api.serializers import Row, RowSerializer
 from clinic_project.clinics.api.viewsets import ClinicViewSet
@@ -25,7 +25,7 @@ class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
     ordering = ("-at", "-type", "-id")
     documented_tag = "patients"
 
-    @documented(TimelineEntryOutputSerializer, conditional=True)
+    @documented("getPatientTimeline", TimelineEntryOutputSerializer, etag=CONTENT_ETAG, conditional=True)
     def list(self, request: Request, patient_id: int) -> Response:
         """List a patient's records and photos together, the newest first. Pending photos and the trash are left out."""
         patient = self.get_queryset().get(pk=patient_id)

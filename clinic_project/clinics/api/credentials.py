@@ -16,13 +16,14 @@ from clinic_project.api.views import PrivateView
 
 from ..access import active_memberships
 from ..models import User
-from .serializers import LoginInputSerializer, LoginOutputSerializer, SelfOutputSerializer
+from .serializers import CurrentUserOutputSerializer, LoginInputSerializer, LoginOutputSerializer
 
 #: The problems of requests about one's own credentials; 403 is a session's request without its CSRF token.
 _OWN = (401, 403, 411, 503)
 
 
 class LoginView(PrivateView):
+    documented_tag = "auth"
     authentication_classes = ()
     permission_classes = ()
 
@@ -31,7 +32,9 @@ class LoginView(PrivateView):
         self.throttles = [throttle() for throttle in FAILED_LOGIN_THROTTLES]
         return list(self.throttles)
 
-    @documented(LoginOutputSerializer, request=LoginInputSerializer, problems=(400, 401, 411, 413, 415, 429, 503))
+    @documented(
+        "logIn", LoginOutputSerializer, request=LoginInputSerializer, problems=(400, 401, 411, 413, 415, 429, 503)
+    )
     def post(self, request: Request) -> Response:
         """Exchange an email and a password for an access token."""
         given = LoginInputSerializer(data=request.data)
@@ -48,7 +51,9 @@ class LoginView(PrivateView):
 
 
 class LogoutView(PrivateView):
-    @documented(None, status=204, problems=_OWN)
+    documented_tag = "auth"
+
+    @documented("logOut", None, status=204, problems=_OWN)
     def post(self, request: Request) -> Response:
         """Revoke the token, or end the session, that this request is sent with."""
         if isinstance(request.auth, AccessToken):
@@ -59,7 +64,9 @@ class LogoutView(PrivateView):
 
 
 class LogoutAllView(PrivateView):
-    @documented(None, status=204, problems=_OWN)
+    documented_tag = "auth"
+
+    @documented("logOutEverywhere", None, status=204, problems=_OWN)
     def post(self, request: Request) -> Response:
         """Revoke all of one's tokens, and end the session where there is one."""
         if isinstance(request.user, User):
@@ -69,10 +76,12 @@ class LogoutAllView(PrivateView):
 
 
 class MeView(PrivateView):
-    @documented(SelfOutputSerializer, problems=_OWN)
+    documented_tag = "auth"
+
+    @documented("getCurrentUser", CurrentUserOutputSerializer, problems=_OWN)
     def get(self, request: Request) -> Response:
         """Tell who one is, and in which clinics one may work."""
-        return Response(SelfOutputSerializer(_self(request.user)).data)
+        return Response(CurrentUserOutputSerializer(_self(request.user)).data)
 
 
 def _invalid_credentials() -> Problem:

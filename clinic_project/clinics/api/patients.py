@@ -6,7 +6,7 @@ from django.db.models.functions import Coalesce
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clinic_project.api.openapi import documented
+from clinic_project.api.openapi import CONTENT_ETAG, documented
 
 from ..models import Appointment, Patient
 from ..querysets import AppointmentQuerySet, PatientQuerySet
@@ -24,12 +24,12 @@ class PatientViewSet(ClinicViewSet[PatientQuerySet]):
     def get_serializer_class(self) -> type[PatientOutputSerializer]:
         return PatientOutputSerializer if self.action == "list" else PatientDetailOutputSerializer
 
-    @documented(PatientOutputSerializer, conditional=True)
+    @documented("listPatients", PatientOutputSerializer, etag=CONTENT_ETAG, conditional=True)
     def list(self, request: Request) -> Response:
         """List the clinic's patients, by name."""
         return super().list(request)
 
-    @documented(PatientDetailOutputSerializer, conditional=True)
+    @documented("getPatient", PatientDetailOutputSerializer, etag=CONTENT_ETAG, conditional=True)
     def retrieve(self, request: Request, pk: int) -> Response:
         """Show a patient, deleted or not."""
         return self.show(pk)
@@ -44,7 +44,7 @@ class AppointmentViewSet(ClinicViewSet[AppointmentQuerySet]):
     row_versions = ("pk", "calendar_event__date")
     documented_tag = "appointments"
 
-    @documented(AppointmentOutputSerializer, conditional=True)
+    @documented("listAppointments", AppointmentOutputSerializer, etag=CONTENT_ETAG, conditional=True)
     def list(self, request: Request) -> Response:
         """List the clinic's appointments, the latest first."""
         return super().list(request)

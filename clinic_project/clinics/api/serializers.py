@@ -1,16 +1,18 @@
 """The request and response bodies of the endpoints of credentials, patients and appointments.
 
-The OpenAPI document names them without the suffix Serializer, and shows their docstrings.
+The OpenAPI document names them without the suffixes Serializer and Output, and shows their docstrings and examples.
 """
 
 from rest_framework import serializers
 
 from clinic_project.api.fields import StrictCharField
-from clinic_project.api.serializers import RowSerializer
+from clinic_project.api.openapi import request_example
+from clinic_project.api.serializers import ClinicOutputSerializer, RowSerializer
 
 from ..models import Appointment, Membership, Patient
 
 
+@request_example({"email": "ada@clinic.example", "password": "correct horse battery staple"})
 class LoginInputSerializer(serializers.Serializer):
     email = StrictCharField(max_length=255)
     password = StrictCharField(max_length=1024)
@@ -19,11 +21,6 @@ class LoginInputSerializer(serializers.Serializer):
 class UserOutputSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     email = serializers.CharField()
-
-
-class ClinicOutputSerializer(serializers.Serializer):
-    id = serializers.IntegerField()
-    name = serializers.CharField()
 
 
 class MembershipOutputSerializer(serializers.ModelSerializer):
@@ -35,14 +32,14 @@ class MembershipOutputSerializer(serializers.ModelSerializer):
         fields = ["clinic", "full_name", "title", "roles"]
 
 
-class SelfOutputSerializer(serializers.Serializer):
+class CurrentUserOutputSerializer(serializers.Serializer):
     """Who one is, and in which clinics one may work."""
 
     user = UserOutputSerializer()
     memberships = MembershipOutputSerializer(many=True)
 
 
-class LoginOutputSerializer(SelfOutputSerializer):
+class LoginOutputSerializer(CurrentUserOutputSerializer):
     """The token is sent this once; `Authorization: Bearer <token>` from then on."""
 
     token = serializers.CharField()
