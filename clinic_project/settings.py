@@ -242,8 +242,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "AUTHENTICATION_WHITELIST": ["clinic_project.api.authentication.BearerAuthentication"],
     "COMPONENT_SPLIT_PATCH": False,
-    # None: the usual one gives enumerations names of their own, and two of ours share one.
-    "POSTPROCESSING_HOOKS": [],
+    # Without the usual one, which gives enumerations names of their own, and two of ours share one.
+    "POSTPROCESSING_HOOKS": ["clinic_project.api.openapi_components.share_components"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"persistAuthorization": False},
