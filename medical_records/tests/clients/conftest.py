@@ -1,0 +1,69 @@
+"""The tools of other people that read the API's document, and a clinic in which a day can be worked."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clinic_project.clinics.factories import PASSWORD, MembershipFactory, PatientFactory
+from medical_records.demo.paintings import paint
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
+
+HERE = Path(__file__).parent
+DOCUMENT = HERE.parents[2] / "clinic_project/api/openapi.json"
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    """Run a program in the test's folder, and return what it prints; fails if the program does."""
+
+    def run(*command: str | Path) -> str:
+        environment = {**os.environ, "REDOCLY_TELEMETRY": "off"}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """What `package.json` names, installed beside it."""
+    if not shutil.which("npm"):
+        pytest.skip("npm isn't installed")
+    folder = os.open(HERE, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)  # pytest's other worker wants them too
+    try:
+        install = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
+        installed = subprocess.run(install, cwd=HERE, capture_output=True, text=True, check=False)
+    finally:
+        os.close(folder)
+    if installed.returncode and subprocess.run(["npm", "ping"], capture_output=True, check=False).returncode:
+        pytest.skip("npm's registry can't be reached")
+    assert installed.returncode == 0, installed.stderr
+    return HERE / "node_modules"
+
+
+@pytest.fixture
+def picture(tmp_path) -> Path:
+    file = tmp_path / "knee.jpg"
+    file.write_bytes(paint("skin", 1))
+    return file
+
+
+@pytest.fixture
+def arguments(transactional_db, live_server, picture) -> list[str]:
+    """What `day` is called with: a server, the login of an administrator, and a picture."""
+    administrator = MembershipFactory(admin=True, user__email="ada@clinic.example")
+    MedicalRecordTemplateFactory(clinic=administrator.clinic)
+    patient = PatientFactory(clinic=administrator.clinic, full_name="Grace Hopper")
+    MedicalRecordFactory(patient=patient)
+    return [live_server.url, administrator.user.email, PASSWORD, str(picture)]

@@ -1,0 +1,154 @@
+"""A day at the clinic, through the client that openapi-python-client generates from the API's document.
+
+    openapi-python-client generate --url http://127.0.0.1:8000/api/schema --config openapi-python-client.yaml \
+        --meta none --output-path clinic_client
+    python day.py http://127.0.0.1:8000 <email> <password> <picture>
+
+The caller is an administrator of one clinic; Grace Hopper has a record already, and the first template begins with a text.
+"""
+
+import sys
+import uuid
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+from clinic_client import AuthenticatedClient, Client
+from clinic_client.api.auth import get_current_user, log_in, log_out
+from clinic_client.api.patients import get_patient_timeline, list_patients
+from clinic_client.api.photos import attach_photos, get_photo_file, upload_photo
+from clinic_client.api.records import (
+    create_record,
+    delete_record,
+    get_record,
+    list_patient_records,
+    restore_record,
+    update_record,
+)
+from clinic_client.api.templates import list_templates
+from clinic_client.models import (
+    Login,
+    LoginInput,
+    PatientPage,
+    Photo,
+    PhotoAttachment,
+    PhotoUpload,
+    RecordDetail,
+    RecordInput,
+    RecordPage,
+    RecordPatch,
+    RecordPhotos,
+    StaleRecord,
+    TemplatePage,
+    TimelineEntryPage,
+    Values,
+)
+from clinic_client.types import File, Response
+
+Body = TypeVar("Body")
+
+
+def body(response: Response[Any], expected: type[Body]) -> Body:
+    """Return the body of `response`; raise AssertionError with the problem if it isn't the one that was expected."""
+    assert isinstance(response.parsed, expected), response.content.decode()
+    return response.parsed
+
+
+def answers(field_id: str, text: str) -> Values:
+    values = Values()
+    values[field_id] = text
+    return values
+
+
+def logged_in(server: str, email: str, password: str) -> AuthenticatedClient:
+    login = body(log_in.sync_detailed(client=Client(server), body=LoginInput(email, password)), Login)
+    return AuthenticatedClient(server, token=login.token)
+
+
+def fill_in(api: AuthenticatedClient, patient_id: int) -> RecordDetail:
+    """Create a record, and send the request again, as after a timeout: the record is there once."""
+    template = body(list_templates.sync_detailed(client=api), TemplatePage).results[0]
+    given = RecordInput(template_id=template.id, values=answers(template.fields[0].id, "Headache"))
+    key = str(uuid.uuid4())
+    record, again = (
+        body(create_record.sync_detailed(patient_id, client=api, body=given, idempotency_key=key), RecordDetail)
+        for _ in range(2)
+    )
+    assert again.id == record.id
+    return record
+
+
+def change(api: AuthenticatedClient, seen: RecordDetail) -> RecordDetail:
+    """Change the record; then again from the version that was seen before, which is refused with the record as it is now."""
+    field = seen.template_snapshot.fields[0]
+    better, worse = (RecordPatch(values=answers(field.id, text)) for text in ("Better", "Worse"))
+    seen_tag = f'"{seen.version}"'
+    changed = body(update_record.sync_detailed(seen.id, client=api, body=better, if_match=seen_tag), RecordDetail)
+
+    refused = update_record.sync_detailed(seen.id, client=api, body=worse, if_match=seen_tag)
+    assert refused.status_code == 412
+    assert body(refused, StaleRecord).current.values[field.id] == "Better"
+
+    worse.version = seen.version  # in the body instead of the header
+    refused = update_record.sync_detailed(seen.id, client=api, body=worse)
+    assert refused.status_code == 409
+    assert body(refused, StaleRecord).current.version == changed.version
+    return changed
+
+
+def add_photo(api: AuthenticatedClient, record: RecordDetail, picture: Path) -> RecordPhotos:
+    with picture.open("rb") as payload:
+        upload = PhotoUpload(record.patient_id, File(payload, picture.name), description="Left knee")
+        photo = body(upload_photo.sync_detailed(client=api, body=upload), Photo)
+    attachment = PhotoAttachment(record_id=record.id, photo_ids=[photo.id], version=record.version)
+    attached = body(attach_photos.sync_detailed(client=api, body=attachment), RecordPhotos)
+    file = body(get_photo_file.sync_detailed(photo.id, client=api), File)
+    assert file.payload.read(2) == b"\xff\xd8"  # a JPEG
+    return attached
+
+
+def read_again(api: AuthenticatedClient, record_id: int) -> RecordDetail:
+    """Read the record twice; the second time, the server says that nothing has changed."""
+    first = get_record.sync_detailed(record_id, client=api)
+    second = get_record.sync_detailed(record_id, client=api, if_none_match=first.headers["ETag"])
+    assert second.status_code == 304
+    return body(first, RecordDetail)
+
+
+def read_all(api: AuthenticatedClient, patient_id: int) -> list[int]:
+    """Return the ids of all of a patient's records, read in pages of one."""
+    page = body(list_patient_records.sync_detailed(patient_id, client=api, page_size=1), RecordPage)
+    ids = [record.id for record in page.results]
+    while page.next_:
+        cursor = parse_qs(urlsplit(page.next_).query)["cursor"][0]
+        page = body(list_patient_records.sync_detailed(patient_id, client=api, page_size=1, cursor=cursor), RecordPage)
+        ids += [record.id for record in page.results]
+    return ids
+
+
+def delete_and_restore(api: AuthenticatedClient, record: RecordDetail) -> RecordDetail:
+    """Put the record into the trash and take it out again: two changes, each of which raises the version."""
+    deleted = delete_record.sync_detailed(record.id, client=api, if_match=f'"{record.version}"')
+    assert deleted.status_code == 204
+    restored = restore_record.sync_detailed(record.id, client=api, if_match=f'"{record.version + 1}"')
+    return body(restored, RecordDetail)
+
+
+def work(server: str, email: str, password: str, picture: Path) -> None:
+    api = logged_in(server, email, password)
+    patient = body(list_patients.sync_detailed(client=api, search="hopper"), PatientPage).results[0]
+    record = change(api, fill_in(api, patient.id))
+    attached = add_photo(api, record, picture)
+    record = read_again(api, record.id)
+    assert record.version == attached.version
+    assert read_all(api, patient.id)[0] == record.id
+    timeline = body(get_patient_timeline.sync_detailed(patient.id, client=api), TimelineEntryPage)
+    assert [entry.type_ for entry in timeline.results[:2]] == ["photo", "record"]
+    restored = delete_and_restore(api, record)
+    assert [photo.description for photo in restored.photos] == ["Left knee"]
+    log_out.sync_detailed(client=api)
+    assert get_current_user.sync_detailed(client=api).status_code == 401
+
+
+if __name__ == "__main__":
+    work(sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4]))
