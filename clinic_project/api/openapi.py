@@ -115,7 +115,8 @@ def documented(  # noqa: PLR0913 - what there is to say of one
     `response` is the serializer of the body that it sends with `status`; `responses` replaces both where there are
     others, by status or by status and content type. `request` is needed where the view's `input_serializers` don't
     name the serializer of the body. `problems` are the statuses of errors, `stale` the serializer of those about a
-    version that isn't current. `etag` is VERSION_ETAG or CONTENT_ETAG; `conditional` says that `If-None-Match` is read.
+    version that isn't current. `etag` is VERSION_ETAG, which goes without saying where there is `stale`, or CONTENT_ETAG;
+    `conditional` says that `If-None-Match` is read.
     `If-Match` is documented by itself where 412 is a problem, and `Idempotency-Key` where the method is `@idempotent`.
     """
 
@@ -123,7 +124,8 @@ def documented(  # noqa: PLR0913 - what there is to say of one
         described: dict[Any, Any] = dict(responses or {status: response})
         for code in problems:
             described[(code, CONTENT_TYPE)] = OpenApiResponse(_problem(code, stale), description=_PROBLEMS[code])
-        headers = [*_RESPONSE_HEADERS, *([etag] if etag else [])]
+        shown_etag = etag or (VERSION_ETAG if stale else None)
+        headers = [*_RESPONSE_HEADERS, *([shown_etag] if shown_etag else [])]
         if 412 in problems:
             headers.append(_IF_MATCH)
         if conditional:
@@ -163,9 +165,11 @@ def component(auto_schema: AutoSchema, name: str, schema: dict[str, Any]) -> dic
     return reference
 
 
-def request_example(body: dict[str, Any]) -> Callable[[Input], Input]:
+def request_example(body: dict[str, Any], content_type: str = "application/json") -> Callable[[Input], Input]:
     """Document what the body of a request may be. A subclass of the serializer has the same one, or one of its own."""
-    return extend_schema_serializer(examples=[OpenApiExample("Example", body, request_only=True)])
+    return extend_schema_serializer(
+        examples=[OpenApiExample("Example", body, request_only=True, media_type=content_type)]
+    )
 
 
 class ApiSchema(AutoSchema):

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic_project.api.idempotency import idempotent
-from clinic_project.api.openapi import CHANGING, CONTENT_ETAG, CREATING, READING, VERSION_ETAG, documented
+from clinic_project.api.openapi import CHANGING, CONTENT_ETAG, CREATING, READING, documented
 from clinic_project.api.problems import InvalidInput, Problem, Unavailable
 from clinic_project.api.serializers import Row
 from clinic_project.api.versions import etag
@@ -171,9 +171,7 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
         """Send the picture."""
         return self._image(pk, thumbnail=True)
 
-    @documented(
-        "attachPhotos", RecordPhotosOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer, etag=VERSION_ETAG
-    )
+    @documented("attachPhotos", RecordPhotosOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer)
     @action(detail=False, methods=["post"])
     @transaction.atomic
     def attach(self, request: Request) -> Response:

@@ -71,16 +71,12 @@ class RecordViewSet(BaseRecordViewSet):
         version, is_told = self.get_queryset().filter(pk=pk).values_list("version", ~others).get()
         return etag(version) if is_told else None
 
-    @documented(
-        "replaceRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer, etag=VERSION_ETAG
-    )
+    @documented("replaceRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer)
     def update(self, request: Request, pk: int) -> Response:
         """Replace the answers of a record."""
         return self.change(pk)
 
-    @documented(
-        "updateRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer, etag=VERSION_ETAG
-    )
+    @documented("updateRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer)
     def partial_update(self, request: Request, pk: int) -> Response:
         """Change the answers, the appointment or the photos of a record."""
         return self.change(pk)
@@ -94,9 +90,7 @@ class RecordViewSet(BaseRecordViewSet):
         services.move_record_to_trash(self.get_queryset(), pk, self.expected_versions(), self.access.user)
         return Response(status=204)
 
-    @documented(
-        "restoreRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer, etag=VERSION_ETAG
-    )
+    @documented("restoreRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer)
     @action(detail=True, methods=["post"])
     @transaction.atomic
     def restore(self, request: Request, pk: int) -> Response:

@@ -274,7 +274,9 @@ class FormDescriptionField(StrictCharField):
         super().__init__(max_length=MAX_PHOTO_DESCRIPTION, allow_blank=True, **options)
 
 
-@request_example({"patient_id": 7, "file": "(the bytes of the picture)", "description": "Left knee"})
+@request_example(
+    {"patient_id": 7, "file": "(the bytes of the picture)", "description": "Left knee"}, "multipart/form-data"
+)
 class PhotoUploadSerializer(serializers.Serializer):
     """A picture: JPEG, PNG or WebP, HEIC where the server can, at most 10 MB and 50 megapixels."""
 
@@ -392,12 +394,12 @@ class StaleVersionSerializer(ProblemOutputSerializer):
 
 
 class StaleTemplateSerializer(StaleVersionSerializer):
-    """The template has changed since it was read."""
+    """The template has changed since it was read; `current` is what it is now."""
 
-    current = TemplateOutputSerializer(help_text="The template as it is now.")
+    current = TemplateOutputSerializer()
 
 
 class StaleRecordSerializer(StaleVersionSerializer):
-    """The record has changed since it was read."""
+    """The record has changed since it was read; `current` is what it is now."""
 
-    current = RecordDetailOutputSerializer(help_text="The record as it is now.")
+    current = RecordDetailOutputSerializer()

@@ -60,16 +60,12 @@ class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
         """Show a template, in the trash or not."""
         return self.show(pk)
 
-    @documented(
-        "replaceTemplate", TemplateOutputSerializer, problems=CHANGING, stale=StaleTemplateSerializer, etag=VERSION_ETAG
-    )
+    @documented("replaceTemplate", TemplateOutputSerializer, problems=CHANGING, stale=StaleTemplateSerializer)
     def update(self, request: Request, pk: int) -> Response:
         """Replace a template. Records made from it stay as they are."""
         return self.change(pk)
 
-    @documented(
-        "updateTemplate", TemplateOutputSerializer, problems=CHANGING, stale=StaleTemplateSerializer, etag=VERSION_ETAG
-    )
+    @documented("updateTemplate", TemplateOutputSerializer, problems=CHANGING, stale=StaleTemplateSerializer)
     def partial_update(self, request: Request, pk: int) -> Response:
         """Change parts of a template. Records made from it stay as they are."""
         return self.change(pk)
@@ -83,9 +79,7 @@ class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
         self.get_queryset().move_to_trash(pk, self.expected_versions(), self.access.user)
         return Response(status=204)
 
-    @documented(
-        "restoreTemplate", TemplateOutputSerializer, problems=CHANGING, stale=StaleTemplateSerializer, etag=VERSION_ETAG
-    )
+    @documented("restoreTemplate", TemplateOutputSerializer, problems=CHANGING, stale=StaleTemplateSerializer)
     @action(detail=True, methods=["post"])
     @transaction.atomic
     def restore(self, request: Request, pk: int) -> Response:
