@@ -221,10 +221,20 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Clinic records",
     "VERSION": "1",
     "DESCRIPTION": (
-        "A clinic's templates, medical records and photos.\n\n"
-        "Log in at `/api/auth/login` and send the token as `Authorization: Bearer <token>`. Members of several clinics "
-        "name one in `X-Clinic-ID`. A change names the version it saw, by `version` in the body, or by the `If-Match` "
-        'header with the ETag of the answer that was read (`"3"`), which replaces it. Errors are RFC 9457 problems.'
+        "A clinic's patients, templates, medical records and photos.\n\n"
+        "**Logging in**: `logIn` exchanges an email and a password for a token; send it as `Authorization: Bearer <token>`. "
+        "Members of several clinics name one in `X-Clinic-ID`.\n\n"
+        "**Versions**: a change of a template or record names the version that it was made from, by `If-Match` with the "
+        'ETag of the response that was read (`"3"`), or by `version` in the body. If somebody else has changed it since, '
+        "the response is 412, or 409 where the body named the version, with what is there now as `current`.\n\n"
+        "**Lists** are read in pages: `next` and `previous` are URLs with a `cursor`, and null at the ends. Query "
+        "parameters that an operation doesn't have are 400.\n\n"
+        "**Twice**: with the same `Idempotency-Key`, a request that is sent again is done once, and gets the first "
+        "response.\n\n"
+        "**Unchanged**: with the ETag of an earlier response in `If-None-Match`, a read is answered with 304 if nothing "
+        "has changed.\n\n"
+        "**Errors** are RFC 9457 problems: `type` is for programs, `detail` says what can be done, and `errors` has "
+        "messages by field path."
     ),
     "LICENSE": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
     "SERVERS": [{"url": "/", "description": "The server that this document comes from."}],
@@ -242,6 +252,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "AUTHENTICATION_WHITELIST": ["clinic_project.api.authentication.BearerAuthentication"],
     "COMPONENT_SPLIT_PATCH": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     # Without the usual one, which gives enumerations names of their own, and two of ours share one.
     "POSTPROCESSING_HOOKS": ["clinic_project.api.openapi_components.share_components"],
     "SWAGGER_UI_DIST": "SIDECAR",

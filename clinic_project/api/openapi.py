@@ -24,6 +24,7 @@ from .idempotency import MAX_KEY, is_idempotent
 from .problems import CONTENT_TYPE
 from .serializers import BadRequestOutputSerializer, ProblemOutputSerializer
 
+_SUCCESSES = {200: "As it is now.", 201: "Created.", 204: "Done."}
 _PROBLEMS = {
     400: "The input isn't valid: `errors` says where. Or several clinics, and none named; or a page too deep.",
     401: "No credentials, or bad ones.",
@@ -121,7 +122,9 @@ def documented(  # noqa: PLR0913 - what there is to say of one
     """
 
     def document(handler: Any) -> Any:
-        described: dict[Any, Any] = dict(responses or {status: response})
+        described: dict[Any, Any] = dict(
+            responses or {status: OpenApiResponse(response, description=_SUCCESSES[status])}
+        )
         for code in problems:
             described[(code, CONTENT_TYPE)] = OpenApiResponse(_problem(code, stale), description=_PROBLEMS[code])
         shown_etag = etag or (VERSION_ETAG if stale else None)

@@ -168,14 +168,14 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
     )
     @action(detail=True)
     def thumbnail(self, request: Request, pk: int) -> HttpResponseBase:
-        """Send the picture."""
+        """Send a small picture, at most 300 pixels wide and high."""
         return self._image(pk, thumbnail=True)
 
     @documented("attachPhotos", RecordPhotosOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer)
     @action(detail=False, methods=["post"])
     @transaction.atomic
     def attach(self, request: Request) -> Response:
-        """Put photos on a record beside those that it has, as saving it with them would; none is pending then."""
+        """Put photos on a record, beside those that it has. As if the record were saved with them, none is pending then."""
         versions, given = self.validated_change()
         record_id = given["record_id"]
         records = MedicalRecord.objects.for_clinic(self.clinic)

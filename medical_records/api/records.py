@@ -124,7 +124,10 @@ class PatientRecordViewSet(BaseRecordViewSet):
     @idempotent
     @transaction.atomic
     def create(self, request: Request, patient_id: int) -> Response:
-        """Fill in a template for a patient."""
+        """Create a record: fill in a template for a patient.
+
+        The template is copied into the record, which stays as it is when the template changes.
+        """
         patient = self.patient()
         given = self.valid_input()
         template = MedicalRecordTemplate.objects.for_clinic(self.clinic).get(pk=given.pop("template_id"))

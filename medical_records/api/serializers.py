@@ -22,7 +22,7 @@ from clinic_project.api.fields import (
     StrictIntegerField,
     StrictUUIDField,
 )
-from clinic_project.api.openapi import STORABLE, component, request_example
+from clinic_project.api.openapi import STORABLE, component, component_name, request_example
 from clinic_project.api.serializers import ProblemOutputSerializer, Row, RowSerializer, text_of
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import PhotoQuerySet
@@ -55,13 +55,17 @@ class VersionInputSerializer(serializers.Serializer):
     )
 
 
-class FieldInputSerializer(serializers.Serializer):
-    """One of a template's `fields`."""
+class FieldSerializer(serializers.Serializer):
+    pass
+
+
+class TemplateFieldInputSerializer(FieldSerializer):
+    """A question of a template."""
 
     id = StrictUUIDField(required=False, help_text="Made by the server where it is left out.")
     label = StrictCharField(max_length=MAX_LABEL)  # type: ignore[assignment]  # the field's, not DRF's
     type = StrictChoiceField(FieldType)
-    required = StrictBooleanField(default=False)  # type: ignore[assignment]
+    required = StrictBooleanField(default=False, help_text="false where it is left out.")  # type: ignore[assignment]
     placeholder = StrictCharField(max_length=MAX_HINT, required=False, allow_null=True, allow_blank=True)
     description = StrictCharField(max_length=MAX_HINT, required=False, allow_null=True, allow_blank=True)
     options = serializers.ListField(
@@ -70,16 +74,16 @@ class FieldInputSerializer(serializers.Serializer):
     order = StrictIntegerField(required=False, help_text="The position in the list where it is left out.")
 
 
-class FieldInputSchema(OpenApiSerializerExtension):
-    """Documents which types have options, as two components."""
+class FieldSchema(OpenApiSerializerExtension):
+    """Documents which types have options, as two components: what is read can be sent back without a type error."""
 
-    target_class = FieldInputSerializer
-
-    def get_name(self, auto_schema: AutoSchema, direction: str) -> str:
-        return "TemplateFieldInput"
+    target_class = FieldSerializer
+    match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         field = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        field["properties"]["required"].pop("default", None)  # openapi-typescript has what has a default be given
+        name = component_name(type(self.target)).removeprefix("Template")
         options = field["properties"]["options"]
         chosen = {**options, "type": "array", "minItems": 1, "uniqueItems": True}
         choice = _variant(field, sorted(CHOICE_TYPES), chosen, "A question with `options` to choose from.")
@@ -87,10 +91,10 @@ class FieldInputSchema(OpenApiSerializerExtension):
         none = {**options, "maxItems": 0}
         open_ended = _variant(field, sorted(set(FieldType) - CHOICE_TYPES), none, "A question without `options`.")
         return {
-            "description": "A question of a template.",
+            "description": field["description"],
             "oneOf": [
-                component(auto_schema, "ChoiceFieldInput", choice),
-                component(auto_schema, "OpenFieldInput", open_ended),
+                component(auto_schema, f"Choice{name}", choice),
+                component(auto_schema, f"Open{name}", open_ended),
             ],
         }
 
@@ -119,21 +123,21 @@ _TEMPLATE = {"name": "First visit", "description": "What a new patient is asked.
 class TemplateInputSerializer(serializers.Serializer):
     name = StrictCharField(max_length=255)
     description = StrictCharField(max_length=MAX_DESCRIPTION, allow_null=True, allow_blank=True, default=None)
-    fields = FieldInputSerializer(many=True, max_length=MAX_FIELDS)  # type: ignore[assignment,call-arg]
+    fields = TemplateFieldInputSerializer(many=True, max_length=MAX_FIELDS)  # type: ignore[assignment,call-arg]
 
 
 @request_example({**_TEMPLATE, "version": 3})
 class TemplateChangeSerializer(TemplateInputSerializer, VersionInputSerializer):
-    pass
+    """The whole template as it is to be. Fields that keep their `id` stay the same fields."""
 
 
 @request_example({"name": "First visit of an adult", "version": 3})
 class TemplatePatchSerializer(VersionInputSerializer):
-    """Replaces what is given."""
+    """Replaces what is given: `name`, `description`, all `fields`. What is left out stays."""
 
     name = StrictCharField(max_length=255, required=False)
     description = StrictCharField(max_length=MAX_DESCRIPTION, allow_null=True, allow_blank=True, required=False)
-    fields = FieldInputSerializer(many=True, max_length=MAX_FIELDS, required=False)  # type: ignore[assignment,call-arg]
+    fields = TemplateFieldInputSerializer(many=True, max_length=MAX_FIELDS, required=False)  # type: ignore[assignment,call-arg]
 
 
 class ValuesField(serializers.Field):
@@ -206,20 +210,17 @@ class RecordChangeSerializer(RecordPatchSerializer):
     values = ValuesField()
 
 
-class FieldOutputSerializer(serializers.Serializer):
+class TemplateFieldOutputSerializer(FieldSerializer):
     """A question of a template. What other systems wrote into the database is shown as it is there."""
 
     id = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # the field's, not DRF's
-    type = serializers.ChoiceField(FieldType.values)
+    type = serializers.CharField()
     required = serializers.BooleanField()  # type: ignore[assignment]
     placeholder = serializers.CharField(required=False, allow_null=True)
     description = serializers.CharField(required=False, allow_null=True)
     options = serializers.ListField(child=serializers.CharField(), required=False, allow_null=True)
     order = serializers.IntegerField()
-
-    class Meta:
-        ref_name = "TemplateField"
 
 
 class TemplateOutputSerializer(RowSerializer):
@@ -233,7 +234,7 @@ class TemplateOutputSerializer(RowSerializer):
     created_by_user_id = serializers.IntegerField(allow_null=True)
     updated_at = serializers.DateTimeField(allow_null=True)
     updated_by_user_id = serializers.IntegerField(allow_null=True)
-    fields = FieldOutputSerializer(many=True)  # type: ignore[assignment]
+    fields = TemplateFieldOutputSerializer(many=True)  # type: ignore[assignment]
 
     class Meta:
         model = MedicalRecordTemplate
@@ -295,6 +296,8 @@ class PhotoChangeSerializer(serializers.Serializer):
 
 @request_example({"record_id": 12, "photo_ids": [31], "version": 3})
 class PhotoAttachmentSerializer(VersionInputSerializer):
+    """Photos to put on a record, whose version this is."""
+
     record_id = RowIdField()
     photo_ids = serializers.ListField(child=RowIdField(), min_length=1, max_length=MAX_PHOTOS)
 
@@ -340,10 +343,12 @@ class TemplateSnapshotOutputSerializer(serializers.Serializer):
 
     name = serializers.CharField()
     description = serializers.CharField(allow_null=True)
-    fields = FieldOutputSerializer(many=True)  # type: ignore[assignment]
+    fields = TemplateFieldOutputSerializer(many=True)  # type: ignore[assignment]
 
 
 class RecordDetailOutputSerializer(RecordOutputSerializer):
+    """A record with everything that belongs to it."""
+
     template_snapshot = TemplateSnapshotOutputSerializer()
     missing_required = serializers.ListField(
         child=serializers.CharField(), help_text="Ids of the required fields that have no answer."

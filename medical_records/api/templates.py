@@ -51,7 +51,7 @@ class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
     @idempotent
     @transaction.atomic
     def create(self, request: Request) -> Response:
-        """Make a template."""
+        """Create a template."""
         template = services.create_template(self.clinic, self.access.user, **self.valid_input())
         return self.row_response(template.pk, status=201)
 

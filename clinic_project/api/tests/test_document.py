@@ -98,6 +98,11 @@ def test_a_list_says_what_is_in_it():
     assert [schema for schema in lists if "items" not in schema] == []
 
 
+def test_nothing_that_may_be_left_out_of_a_body_has_a_default():
+    """openapi-typescript types it as if it had to be given."""
+    assert [schema for schema in schemas(DOCUMENT["components"]["schemas"]) if schema.get("default") is not None] == []
+
+
 def test_an_object_says_what_is_in_it():
     shapes = {"properties", "additionalProperties"}
     objects = [schema for schema in schemas(DOCUMENT["components"]) if schema.get("type") == "object"]

@@ -63,6 +63,8 @@ class PatientOutputSerializer(RowSerializer):
 
 
 class PatientDetailOutputSerializer(PatientOutputSerializer):
+    """A patient with the notes about them."""
+
     notes = serializers.CharField(allow_null=True)
 
 

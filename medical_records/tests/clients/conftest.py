@@ -16,6 +16,8 @@ from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplat
 HERE = Path(__file__).parent
 DOCUMENT = HERE.parents[2] / "clinic_project/api/openapi.json"
 
+EMAIL = "ada@clinic.example"
+
 Run = Callable[..., str]
 
 
@@ -62,8 +64,8 @@ def picture(tmp_path) -> Path:
 @pytest.fixture
 def arguments(transactional_db, live_server, picture) -> list[str]:
     """What `day` is called with: a server, the login of an administrator, and a picture."""
-    administrator = MembershipFactory(admin=True, user__email="ada@clinic.example")
+    administrator = MembershipFactory(admin=True, user__email=EMAIL)
     MedicalRecordTemplateFactory(clinic=administrator.clinic)
     patient = PatientFactory(clinic=administrator.clinic, full_name="Grace Hopper")
     MedicalRecordFactory(patient=patient)
-    return [live_server.url, administrator.user.email, PASSWORD, str(picture)]
+    return [live_server.url, EMAIL, PASSWORD, str(picture)]

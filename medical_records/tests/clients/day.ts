@@ -29,6 +29,15 @@ async function loggedIn(server: string, email: string, password: string): Promis
   return createClient<paths>({ baseUrl: server, headers: { Authorization: `Bearer ${login.token}` } });
 }
 
+/** Adds a question to the first template; the others are sent as they were read. */
+async function addQuestion(api: Api): Promise<void> {
+  const { results } = await body(api.GET("/api/clinic/medical-record-templates"));
+  const { id, version, name, fields } = results[0]!;
+  const asked = [...fields, { label: "Anything else?", type: "textarea" as const }];
+  const params = { path: { id }, header: { "If-Match": `"${version}"` } };
+  await body(api.PUT("/api/clinic/medical-record-templates/{id}", { params, body: { name, fields: asked } }));
+}
+
 /** Creates a record, and sends the request again, as after a timeout: the record is there once. */
 async function fillIn(api: Api, patientId: number): Promise<RecordDetail> {
   const templates = await body(api.GET("/api/clinic/medical-record-templates"));
@@ -128,6 +137,7 @@ async function work(server: string, email: string, password: string, picture: st
   const api = await loggedIn(server, email, password);
   const found = await body(api.GET("/api/clinic/patients", { params: { query: { search: "hopper" } } }));
   const patientId = found.results[0]!.id;
+  await addQuestion(api);
   const changed = await change(api, await fillIn(api, patientId));
   const version = await addPhoto(api, changed, picture);
   const record = await readAgain(api, changed.id);
