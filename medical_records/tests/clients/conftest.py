@@ -55,6 +55,11 @@ def node_modules() -> Path:
 
 
 @pytest.fixture
+def schema_url(live_server) -> str:
+    return f"{live_server.url}/api/schema"
+
+
+@pytest.fixture
 def picture(tmp_path) -> Path:
     file = tmp_path / "knee.jpg"
     file.write_bytes(paint("skin", 1))

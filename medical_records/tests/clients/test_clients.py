@@ -15,21 +15,21 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def python_client(run, tmp_path):
+def python_client(run, tmp_path, schema_url):
     """The folder of what openapi-python-client generates; it says if it leaves anything out, and fails then."""
     config = HERE / "openapi-python-client.yaml"
-    given = ["--path", DOCUMENT, "--config", config, "--meta", "none", "--output-path", "clinic_client"]
+    given = ["--url", schema_url, "--config", config, "--meta", "none", "--output-path", "clinic_client"]
     run(sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", *given)
     return tmp_path / "clinic_client"
 
 
 @pytest.fixture
-def typescript_types(node_modules, run, tmp_path):
+def typescript_types(node_modules, run, tmp_path, schema_url):
     """The file of what openapi-typescript generates, beside the program that uses it."""
     for name in ("day.ts", "package.json", "tsconfig.json"):
         shutil.copy(HERE / name, tmp_path)
     (tmp_path / "node_modules").symlink_to(node_modules)
-    run(node_modules / ".bin/openapi-typescript", DOCUMENT, "--output", "schema.d.ts")
+    run(node_modules / ".bin/openapi-typescript", schema_url, "--output", "schema.d.ts")
     return tmp_path / "schema.d.ts"
 
 
