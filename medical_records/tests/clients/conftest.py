@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,9 +25,11 @@ Run = Callable[..., str]
 @pytest.fixture
 def run(tmp_path) -> Run:
     """Run a program in the test's folder, and return what it prints; fails if the program does."""
+    environment = {**os.environ, "REDOCLY_TELEMETRY": "off"}
+    # For openapi-python-client, which runs ruff.
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
 
     def run(*command: str | Path) -> str:
-        environment = {**os.environ, "REDOCLY_TELEMETRY": "off"}
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
         )

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import sys
 
 import pytest
 
@@ -19,7 +18,7 @@ def python_client(run, tmp_path, schema_url):
     """The folder of what openapi-python-client generates; it says if it leaves anything out, and fails then."""
     config = HERE / "openapi-python-client.yaml"
     given = ["--url", schema_url, "--config", config, "--meta", "none", "--output-path", "clinic_client"]
-    run(sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", *given)
+    run("openapi-python-client", "generate", "--fail-on-warning", *given)
     return tmp_path / "clinic_client"
 
 
@@ -50,8 +49,8 @@ def test_the_typescript_client_has_every_operation(typescript_types):
 
 def test_a_day_in_python(python_client, run, tmp_path, arguments):
     shutil.copy(HERE / "day.py", tmp_path)
-    run(sys.executable, "-m", "mypy", "--config-file", HERE / "mypy.ini", "day.py", "clinic_client")
-    run(sys.executable, "day.py", *arguments)
+    run("mypy", "--config-file", HERE / "mypy.ini", "day.py", "clinic_client")
+    run("python", "day.py", *arguments)
     assert_the_day_is_worked()
 
 
