@@ -85,14 +85,9 @@ class MedicalRecord(models.Model):
             LongNameIndex(fields=["clinic", "patient", "is_deleted"], name="idx_medical_records_deleted"),
             LongNameIndex(fields=["clinic", "updated_at"], name="idx_medical_records_updated"),
             LongNameIndex(fields=["created_at"], name="idx_medical_records_created"),
-            # For lists, the newest first: of a clinic, of a template, of a clinic's trash.
+            # For lists, the newest first: of a clinic, of a template.
             LongNameIndex(fields=["clinic", "-created_at", "-id"], name="idx_medical_records_clinic_created"),
             LongNameIndex(fields=["template", "-created_at", "-id"], name="idx_medical_records_template_created"),
-            LongNameIndex(
-                fields=["clinic", "-created_at", "-id"],
-                condition=models.Q(is_deleted=True),
-                name="idx_medical_records_trash",
-            ),
         ]
 
     def __str__(self) -> str:

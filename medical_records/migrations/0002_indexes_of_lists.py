@@ -3,7 +3,7 @@
 Each is built concurrently. Of 10,000,000 records, the first is 390 MB.
 """
 
-from django.db import migrations, models
+from django.db import migrations
 
 from clinic_project.reconciliation.indexes import LongNameIndex
 from clinic_project.reconciliation.operations import ReconcileSchema
@@ -26,14 +26,6 @@ class Migration(migrations.Migration):
                 migrations.AddIndex(
                     "medicalrecord",
                     LongNameIndex(fields=["template", *NEWEST_FIRST], name="idx_medical_records_template_created"),
-                ),
-                migrations.AddIndex(
-                    "medicalrecord",
-                    LongNameIndex(
-                        fields=["clinic", *NEWEST_FIRST],
-                        condition=models.Q(is_deleted=True),
-                        name="idx_medical_records_trash",
-                    ),
                 ),
                 migrations.AddIndex(
                     "patientphoto",

@@ -81,7 +81,7 @@ def test_any_mix_of_damages(damages: list[Damage], template_with_rows: Database,
 @pytest.mark.parametrize(
     "names",
     [
-        ["idx_patient_photos_clinic takes idx_patient_photos_created"],
+        ["idx_patient_photos_clinic takes idx_patient_photos_clinic_created"],
         ["medical_records.patient_id key renamed", "medical_records.patient_id key not deferrable"],
         ["patient_photos.patient_id key switched off", "patient_photos.patient_id key orphaned"],
     ],
