@@ -128,10 +128,13 @@ def _end_in_order() -> None:
 
 
 def _forget_ended_processes(server: Any) -> None:
-    """Remove the processes that have ended from the list of those that use the server: a killed one remains on it."""
+    """Remove the processes that have ended from the list of those that use the server: a killed one remains on it.
+
+    This one is on it: one that was killed while it wrote the list has left it empty, and nobody would stop the server.
+    """
     processes = server.global_process_id_list
     with server._lock:
-        for pid in processes.get_and_remove(0):
+        for pid in processes.get_and_add(os.getpid()):
             if not _is_running(pid):
                 processes.get_and_remove(pid)
 

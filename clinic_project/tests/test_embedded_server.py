@@ -17,6 +17,8 @@ from django.conf import settings
 
 from clinic_project.database import database_config
 
+pytestmark = pytest.mark.slow  # each starts a server or two
+
 #: manage.py, with the embedded server's data elsewhere. In the background, it inherits a terminal's signals as ignored ones.
 MANAGE = """
 import os, signal, sys
@@ -133,6 +135,16 @@ def test_the_server_stays_for_who_still_uses_it(folder, environment):
         assert server_pid(folder) is not None
         first.terminate()
         first.wait(PATIENCE)
+        assert wait_until_stopped(folder)
+
+
+def test_a_list_of_users_that_was_lost_keeps_no_server(folder, environment):
+    """A process that is killed while it writes the list leaves it empty."""
+    with runserver(folder, environment, "--noreload") as process:
+        (listed,) = (folder / "state").glob("*/.handle_pids.json")
+        listed.write_text("")
+        process.terminate()
+        process.wait(PATIENCE)
         assert wait_until_stopped(folder)
 
 

@@ -44,6 +44,7 @@ schema = schemathesis.openapi.from_path(COMMITTED, config=config)
 schema.app = application
 
 
+@pytest.mark.slow  # hundreds of requests
 @pytest.mark.usefixtures("_keep_the_connection")
 @schema.parametrize()
 @settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))

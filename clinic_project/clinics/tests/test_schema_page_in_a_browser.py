@@ -10,7 +10,7 @@ from clinic_project.reconciliation.cached_declaration import inspect_database
 
 from .browser import needs_chromium
 
-pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium]
+pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium, pytest.mark.slow]
 
 
 @pytest.fixture

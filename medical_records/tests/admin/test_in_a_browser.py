@@ -12,7 +12,7 @@ from medical_records.models import MedicalRecord
 from medical_records.photos.processing import process_image
 from medical_records.photos.storage import PhotoFile
 
-pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium]
+pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium, pytest.mark.slow]
 
 
 @pytest.fixture

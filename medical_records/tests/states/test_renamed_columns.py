@@ -8,6 +8,8 @@ from clinic_project.reconciliation.tests.support.remedies import has_met, refusa
 
 from .outcomes import Expectations
 
+pytestmark = pytest.mark.slow  # each migrates several times
+
 
 class TestState33RenamedColumns:
     @pytest.mark.parametrize(

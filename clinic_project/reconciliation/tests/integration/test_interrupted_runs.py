@@ -23,6 +23,8 @@ from ..support.profiles import NIGHTLY
 from .conftest import TESTAPP_TABLES
 from .test_repairs import is_declared
 
+pytestmark = pytest.mark.slow  # each kills a run at many places
+
 #: One of every kind of difference that can be repaired with rows in the table.
 DAMAGE = (
     "DROP TABLE testapp_visit",

@@ -2,11 +2,15 @@
 
 import json
 
+import pytest
+
 from ..support.catalog import Catalog
 from ..support.databases import Database
 from ..support.idempotence import assert_changes_nothing
 from ..support.remedies import Remedy, each_remedy, try_remedy
 from .test_repairs import is_declared
+
+pytestmark = pytest.mark.slow  # each migrates several times
 
 GENERATED = "ALTER TABLE testapp_animal DROP search, ADD search varchar(120)"
 
