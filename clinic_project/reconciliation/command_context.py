@@ -38,8 +38,9 @@ class CommandContext:
 
     def migrate_to(self, connection: BaseDatabaseWrapper, apps: Apps, labels: Sequence[str]) -> ReconciliationResult:
         """Do the same for a migration that may create tables: those are expected to be missing."""
+        before = len(self.notes)
         result = self.reconcile(connection, apps, labels)
-        self.notes[:] = [note for note in self.notes if note.code is not NoteCode.APPEND_ONLY_CREATED_AGAIN]
+        self.notes[before:] = [n for n in self.notes[before:] if n.code is not NoteCode.APPEND_ONLY_CREATED_AGAIN]
         return result
 
     def reconcile_with(self, connection: BaseDatabaseWrapper, declared: tuple[Server, Schema]) -> ReconciliationResult:

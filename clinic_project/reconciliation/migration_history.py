@@ -124,7 +124,7 @@ def _pending(loader: MigrationLoader) -> list[Migration]:
 
 
 #: Differences in nothing but a name.
-_NAMES = (Kind.INDEX_NAME, Kind.CONSTRAINT_NAME, Kind.COLUMN_NOT_NULL_NAME)
+_NAMES = (Kind.INDEX_NAME, Kind.CONSTRAINT_NAME, Kind.COLUMN_NOT_NULL_NAME, Kind.TRIGGER_NAME)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,14 @@ from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .comparison import compare
-from .comparison.differences import ColumnDifference, ConstraintDifference, Differences, IndexDifference, Kind
+from .comparison.differences import (
+    ColumnDifference,
+    ConstraintDifference,
+    Differences,
+    IndexDifference,
+    Kind,
+    TriggerDifference,
+)
 from .conf import Budgets, ignored_labels, milliseconds
 from .exceptions import LockNotAvailable, ReconciliationError
 from .execution.abandonment import RepairAbandoned, UnblockedRepairs, locked
@@ -151,6 +158,8 @@ _COMPARED_DEFINITIONS = (
     Kind.INDEX_DEFINITION,
     Kind.CONSTRAINT_MISSING,
     Kind.CONSTRAINT_DEFINITION,
+    Kind.TRIGGER_MISSING,
+    Kind.TRIGGER_DEFINITION,
 )
 
 
@@ -158,7 +167,7 @@ def _may_be_restored(differences: Differences) -> dict[str, list[Expressive]]:
     """Return the declared objects, by table, that may differ only as they do after a dump was restored."""
     found = defaultdict(list)
     for item in differences.items:
-        definitions = ColumnDifference | IndexDifference | ConstraintDifference
+        definitions = ColumnDifference | IndexDifference | ConstraintDifference | TriggerDifference
         if item.kind in _COMPARED_DEFINITIONS and isinstance(item, definitions) and has_expression(item.declared):
             found[item.table].append(item.declared)
     return found

@@ -65,8 +65,11 @@ class RecordViewSet(BaseRecordViewSet):
         return self.show(pk)
 
     def current_etag(self, pk: int) -> str | None:
-        """Return None as well where a photo that is shown has changed since the record did, which keeps its version."""
-        since = Q(created_at__gt=OuterRef("updated_at")) | Q(updated_at__gt=OuterRef("updated_at"))
+        """Return None as well where a photo that is shown may have changed since the record did, which keeps its version.
+
+        A pending one has the time at which its upload began, and may be there later than a change of the record.
+        """
+        since = Q(is_pending=True) | Q(created_at__gt=OuterRef("updated_at")) | Q(updated_at__gt=OuterRef("updated_at"))
         others = Exists(PatientPhoto.objects.filter(since, medical_record=OuterRef("pk")))
         version, is_told = self.get_queryset().filter(pk=pk).values_list("version", ~others).get()
         return etag(version) if is_told else None

@@ -1,5 +1,7 @@
 """`If-None-Match`: 304 while nothing has changed that an answer shows, and never after."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -140,6 +142,13 @@ def test_a_record_is_sent_while_a_photo_is_pending_for_it(api, urls, record):
     PatientPhotoFactory(patient=record.patient, medical_record=record, pending=True)
     response = again(api, urls["record"], '"1"')
     assert [photo["is_pending"] for photo in response.json()["photos"]] == [False, True]
+
+
+def test_a_record_is_sent_where_it_was_saved_while_a_photo_was_on_its_way(api, urls, record):
+    """The photo has the time at which its upload began, which is before the record's."""
+    before = record.created_at - timedelta(minutes=1)
+    PatientPhotoFactory(patient=record.patient, medical_record=record, pending=True, created_at=before)
+    assert len(again(api, urls["record"], '"1"').json()["photos"]) == 2
 
 
 def test_a_record_with_its_photos_is_304_after_each_way_to_save_it(api, urls, record, photo):

@@ -208,3 +208,10 @@ def test_a_hash_that_is_made_anew_at_a_login_revokes_no_token(settings, member):
     settings.PASSWORD_HASHERS = list(reversed(settings.PASSWORD_HASHERS))
     log_in(member.user.email)
     assert bearer(token).get(ME).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["\0" * 8, "x" * 4000, "ÄÖÜäöüß1", "' OR true --"])
+def test_a_session_key_that_django_never_makes_is_no_session(client, key):
+    client.cookies["sessionid"] = key
+    assert client.get(ME).status_code == 401
+    assert client.get("/admin/").status_code == 302

@@ -208,21 +208,18 @@ class _TableInspection:
 
 def functions_status(inspection: Inspection) -> Part:
     """Return the status of the declared functions, which belong to no table."""
-    different = {
-        item.name: ObjectStatus(
-            item.name,
-            _status_of(item),
-            ((item.declared_text, item.actual_text),),
-            refused=any(refusal.name == item.name for refusal in inspection.plan.refusals),
-        )
-        for item in inspection.differences.items
-        if isinstance(item, FunctionDifference)
-    }
-    objects = (
-        different.get(key, ObjectStatus(key, Status.AS_DECLARED, ((function.digest, function.digest),)))
+    shown = {
+        key: ObjectStatus(key, Status.AS_DECLARED, ((function.digest, function.digest),))
         for key, function in inspection.declared.functions.items()
-    )
-    return Part("Definitions", tuple(objects))
+    }
+    refused = {refusal.name for refusal in inspection.plan.refusals}
+    for items, ignored in ((inspection.differences.ignored, True), (inspection.differences.items, False)):
+        for item in items:
+            if isinstance(item, FunctionDifference):
+                lines = ((item.declared_text, item.actual_text),)
+                status = Status.IGNORED if ignored else _status_of(item)
+                shown[item.name] = ObjectStatus(item.name, status, lines, refused=item.name in refused)
+    return Part("Definitions", tuple(shown.values()))
 
 
 def _status_of(item: Difference) -> Status:

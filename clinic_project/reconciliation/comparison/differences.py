@@ -221,6 +221,11 @@ class FunctionDifference(Difference):
     actual: Function | None
     owner: str | None
 
+    @property
+    def can_be_called(self) -> bool:
+        """Whether the actual function can stand for the declared one in a trigger, though it does something else."""
+        return self.actual is not None and self.actual.result == self.declared.result and bool(self.actual.definition)
+
 
 @dataclass(frozen=True, slots=True)
 class Leftover(Difference):

@@ -6,6 +6,9 @@ from ..schema.model import Function, Schema, Table, Trigger, TriggerMode
 from .differences import Difference, FunctionDifference, Kind, TriggerDifference
 from .matching import match
 
+#: A kind, the declared text, the actual text.
+_Difference = tuple[Kind, str, str]
+
 
 def matching_triggers(declared: Table, actual: Table) -> dict[str, Trigger]:
     """Return, by declared name, the trigger of that name, else one of the same signature and another name."""
@@ -19,22 +22,21 @@ def trigger_differences(declared: Table, actual: Table) -> Iterator[Difference]:
     matched = matching_triggers(declared, actual)
     for trigger in declared.triggers:
         found = matched.get(trigger.name)
-        difference = _trigger_difference(trigger, found)
-        if difference is not None:
-            kind, declared_text, actual_text = difference
+        for kind, declared_text, actual_text in _trigger_differences(trigger, found):
             yield TriggerDifference(declared.name, kind, trigger.name, declared_text, actual_text, trigger, found)
 
 
-def _trigger_difference(declared: Trigger, found: Trigger | None) -> tuple[Kind, str, str] | None:
+def _trigger_differences(declared: Trigger, found: Trigger | None) -> Iterator[_Difference]:
     if found is None:
-        return Kind.TRIGGER_MISSING, declared.sql, "nothing"
+        yield Kind.TRIGGER_MISSING, declared.sql, "nothing"
+        return
     if found.signature != declared.signature:
-        return Kind.TRIGGER_DEFINITION, declared.sql, found.sql
+        yield Kind.TRIGGER_DEFINITION, declared.sql, found.sql
+        return
     if found.name != declared.name:
-        return Kind.TRIGGER_NAME, declared.name, found.name
+        yield Kind.TRIGGER_NAME, declared.name, found.name
     if found.mode is not declared.mode:
-        return Kind.TRIGGER_MODE, _mode(declared), _mode(found)
-    return None
+        yield Kind.TRIGGER_MODE, _mode(declared), _mode(found)
 
 
 def _mode(trigger: Trigger) -> str:
@@ -46,22 +48,22 @@ def function_differences(declared: Schema, actual: Schema) -> Iterator[Differenc
     for key, function in declared.functions.items():
         found = actual.functions.get(key)
         owner = _declared_owner(declared, actual, key)
-        difference = _function_difference(function, found, owner)
-        if difference is not None:
-            kind, declared_text, actual_text = difference
+        for kind, declared_text, actual_text in _function_differences(function, found, owner):
             other_owner = owner if kind is Kind.FUNCTION_OWNER else None
             yield FunctionDifference(key, kind, key, declared_text, actual_text, function, found, other_owner)
 
 
-def _function_difference(declared: Function, found: Function | None, owner: str | None) -> tuple[Kind, str, str] | None:
+def _function_differences(declared: Function, found: Function | None, owner: str | None) -> Iterator[_Difference]:
     if found is None:
-        return Kind.FUNCTION_MISSING, "a function", "nothing"
+        yield Kind.FUNCTION_MISSING, "a function", "nothing"
+        return
     if found.definition != declared.definition:
         texts = f"the declared definition ({declared.digest})", f"another one ({found.digest})"
-        return Kind.FUNCTION_DEFINITION, *texts
+        yield Kind.FUNCTION_DEFINITION, *texts
+        if not found.owned:
+            return  # its owner has to change for that as well
     if owner not in (None, found.owner):
-        return Kind.FUNCTION_OWNER, f"the owner {owner}", f"the owner {found.owner}"
-    return None
+        yield Kind.FUNCTION_OWNER, f"the owner {owner}", f"the owner {found.owner}"
 
 
 def _declared_owner(declared: Schema, actual: Schema, key: str) -> str | None:

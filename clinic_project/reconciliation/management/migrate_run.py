@@ -15,6 +15,7 @@ from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.signals import post_migrate, pre_migrate
 
+from ..comparison.differences import FunctionDifference
 from ..django_access import access_refusals
 from ..exceptions import Refused
 from ..execution.abandonment import RepairAbandoned
@@ -30,9 +31,10 @@ from ..migration_history import (
     record_migrations,
     repair_history_table,
 )
-from ..pipeline import Inspection, ReconciliationResult
+from ..pipeline import Inspection, ReconciliationResult, inspect, read_declared
 from ..planning import refusals
 from ..planning.plan import Refusal, RefusalCode
+from ..schema.model import Schema, Server
 from ..server_requirements import require_server
 from ..sqlstates import connection_lost, failed_at, message, sqlstate
 from .base import ReconcilingCommand
@@ -152,11 +154,23 @@ class MigrateRun:
         if not labels:
             return
         with self.command.reporter.under("Repairing what is recorded as applied:"):
-            result = self.command.context.reconcile(self.connection, apps, sorted(labels))
+            server, declared = read_declared(self.connection, apps, sorted(labels))
+            if plan:
+                declared = self._without_replaced_functions(server, declared)
+            result = self.command.context.reconcile_with(self.connection, (server, declared))
         self.refusals += result.refusals
         self.inspection = result.inspection
         if _orphans_may_get_wrong_parents(result):
             raise Refused(result.refusals)
+
+    def _without_replaced_functions(self, server: Server, declared: Schema) -> Schema:
+        """Leave the functions as they are that exist: what they do now may require what pending migrations create."""
+        if not declared.functions:
+            return declared
+        items = inspect(self.connection, server, declared, self.command.context.budgets).differences.items
+        replaced = {item.name for item in items if isinstance(item, FunctionDifference) and item.can_be_called}
+        kept = {key: function for key, function in declared.functions.items() if key not in replaced}
+        return replace(declared, functions=kept)
 
     def verify(self, apps: Apps, plan: MigrationPlan) -> None:
         if not plan and self.inspection is not None:

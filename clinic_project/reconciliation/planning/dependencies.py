@@ -6,6 +6,7 @@ from ..comparison.differences import (
     ColumnDifference,
     ConstraintDifference,
     Difference,
+    FunctionDifference,
     IndexDifference,
     Kind,
     MatchedConstraint,
@@ -39,8 +40,8 @@ def provided_by(item: Difference) -> frozenset[Condition]:
         return frozenset({Condition(_TABLE_CONDITIONS[item.kind], item.table)})
     if item.kind in _COLUMN_CONDITIONS:
         return frozenset(Condition(kind, item.table, (item.name,)) for kind in _COLUMN_CONDITIONS[item.kind])
-    if item.kind in (Kind.FUNCTION_MISSING, Kind.FUNCTION_DEFINITION):
-        return frozenset({function_exists(item.name)})
+    if isinstance(item, FunctionDifference):
+        return frozenset() if item.can_be_called else frozenset({function_exists(item.name)})
     return frozenset(_provided_by_constraint(item) if isinstance(item, ConstraintDifference) else _freed_by(item))
 
 

@@ -191,8 +191,13 @@ class Note:
 
     @property
     def is_warning(self) -> bool:
-        """Whether the application fails, reads other tables, or has a setting without effect until a person acts."""
-        return self.code in (NoteCode.UNDECLARED_COLUMN, NoteCode.SHADOWED, NoteCode.IGNORE_UNMATCHED)
+        """Whether the application fails, reads other tables, lacks rows, or has an idle setting until a person acts."""
+        return self.code in (
+            NoteCode.UNDECLARED_COLUMN,
+            NoteCode.SHADOWED,
+            NoteCode.IGNORE_UNMATCHED,
+            NoteCode.APPEND_ONLY_CREATED_AGAIN,
+        )
 
     def __str__(self) -> str:
         return _with_blocked(f"{self.subject.label}: {self.text}", self.blocked)

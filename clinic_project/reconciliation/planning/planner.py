@@ -68,7 +68,8 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     target = Target(differences.declared, server.version_number)
     for name, of_table in _by_table(names.items).items():
         declared = differences.declared.tables[name]
-        _plan_table(builder, replace(builder.actual.tables[name], append_only=declared.append_only), of_table, target)
+        table = triggers.with_triggers_to_come(builder.actual.tables[name], of_table)
+        _plan_table(builder, replace(table, append_only=declared.append_only), of_table, target)
     builder.remove_blocked()
     builder.notes += environment_notes(differences)
     builder.refusals += missing_privileges(builder.repairs, differences, server)

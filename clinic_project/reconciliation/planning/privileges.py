@@ -8,7 +8,9 @@ from . import refusals
 from .plan import Phase, Refusal, Repair
 
 #: Differences whose repair creates or renames a relation without a concurrent build: that requires CREATE on the schema.
-_CREATING_KINDS = frozenset({Kind.INDEX_NAME, Kind.KEY_WITHOUT_GENERATOR, Kind.FUNCTION_MISSING})
+_CREATING_KINDS = frozenset(
+    {Kind.INDEX_NAME, Kind.KEY_WITHOUT_GENERATOR, Kind.FUNCTION_MISSING, Kind.FUNCTION_DEFINITION}
+)
 
 
 def missing_privileges(repairs: Sequence[Repair], differences: Differences, server: Server) -> Iterator[Refusal]:

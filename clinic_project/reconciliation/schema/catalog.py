@@ -109,7 +109,7 @@ TRIGGERS = """
     SELECT g.tgrelid AS table_oid, g.tgname AS name, pg_get_triggerdef(g.oid) AS definition, g.tgenabled::text AS mode,
            g.tgconstraint <> 0 AS is_constraint, p.proname AS function_name,
            CASE WHEN p.pronamespace = pg_my_temp_schema() THEN {schema} ELSE n.nspname END AS function_schema,
-           pg_get_function_identity_arguments(p.oid) AS function_arguments,
+           oidvectortypes(p.proargtypes) AS function_arguments,
            ARRAY(SELECT DISTINCT a.attname::text FROM pg_depend d
                  JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
                  WHERE d.classid = 'pg_trigger'::regclass AND d.objid = g.oid
@@ -123,7 +123,7 @@ TRIGGERS = """
 
 # pg_get_functiondef() fails for aggregates, which can have a function's name.
 FUNCTIONS = """
-    SELECT p.proname AS name, pg_get_function_identity_arguments(p.oid) AS arguments,
+    SELECT p.proname AS name, oidvectortypes(p.proargtypes) AS arguments,
            coalesce(pg_get_function_result(p.oid), p.prokind::text) AS result,
            CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END AS definition,
            pg_get_userbyid(p.proowner)::text AS owner, pg_has_role(p.proowner, 'USAGE') AS owned

@@ -15,7 +15,8 @@ from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..migration_files import labels_with_own_sql
-from .declared_triggers import functions_of
+from .declared_triggers import Function as DeclaredFunction
+from .declared_triggers import Trigger, declared_function, functions_of
 from .model import HELPER_PREFIX, Constraint, Identity, RelationKind, Schema, Table, TablePlace, truncated
 from .table_definitions import DefinitionBuilder
 from .temporary_tables import create_and_read, create_and_read_functions
@@ -43,11 +44,18 @@ def declared_schema(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterabl
     declared = [
         model for model in apps.get_models() if model._meta.app_label in declaring and _is_managed(connection, model)
     ]
-    functions = [function for label in sorted(declaring) for function in functions_of(label)]
-    result = Schema(schema, {}, functions=create_and_read_functions(connection, functions, schema))
+    functions = create_and_read_functions(connection, _declared_functions(declaring, declared), schema)
+    result = Schema(schema, {}, functions=functions)
     for batch in _batches(_with_through(declared), schema):
         result = result.merged_with(_read_batch(connection, batch, schema))
     return replace(result, tables=dict(sorted(result.tables.items())))
+
+
+def _declared_functions(labels: Iterable[str], declared: Iterable[type[models.Model]]) -> list[DeclaredFunction]:
+    """Return the functions of the apps, and those of other apps that the models' triggers call."""
+    constraints = [constraint for model in declared for constraint in model._meta.constraints]
+    called = (declared_function(each.function) for each in constraints if isinstance(each, Trigger))
+    return list(dict.fromkeys((*(function for label in sorted(labels) for function in functions_of(label)), *called)))
 
 
 def _is_managed(connection: BaseDatabaseWrapper, model: type[models.Model]) -> bool:
@@ -142,7 +150,7 @@ def _completed(table: Table, model: type[models.Model], builder: DefinitionBuild
             columns[name] = replace(columns[name], identity=Identity.BY_DEFAULT)
     if model._meta.app_label in labels_with_own_sql():
         columns = {name: replace(column, may_be_stricter=True) for name, column in columns.items()}
-    append_only = any(getattr(constraint, "append_only", False) for constraint in model._meta.constraints)
+    append_only = any(isinstance(each, Trigger) and each.append_only for each in model._meta.constraints)
     return replace(table, kind=RelationKind.TABLE, columns=columns, append_only=append_only)
 
 

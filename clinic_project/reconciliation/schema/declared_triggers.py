@@ -21,6 +21,7 @@ from django.apps import apps
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
+from django.db.backends.ddl_references import Statement, Table
 
 from .model import TriggerMode, identifier, literal
 
@@ -120,13 +121,19 @@ class Trigger(models.BaseConstraint):
 
     def constraint_sql(self, model: Any, schema_editor: Any) -> str:
         """Defer the trigger until the table exists: it is no part of CREATE TABLE."""
-        schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
+        if created := self.create_sql(model, schema_editor):
+            schema_editor.deferred_sql.append(created)
         return ""
 
     def create_sql(self, model: Any, schema_editor: Any) -> Any:
-        return TriggerSQL(self, schema_editor.quote_name(model._meta.db_table), schema_editor.connection)
+        """Return nothing for another vendor's database."""
+        if schema_editor.connection.vendor != "postgresql":
+            return ""
+        return TriggerSQL(self, Table(model._meta.db_table, schema_editor.quote_name), schema_editor.connection)
 
     def remove_sql(self, model: Any, schema_editor: Any) -> str:
+        if schema_editor.connection.vendor != "postgresql":
+            return ""
         table = schema_editor.quote_name(model._meta.db_table)
         return f"DROP TRIGGER {schema_editor.quote_name(self.name)} ON {table}"
 
@@ -174,13 +181,18 @@ _DEFAULTS = {
 }
 
 
-@dataclass(frozen=True)
-class TriggerSQL:
-    """What creates a trigger on `table` (a quoted name). As Django's own statements, it is text once it is executed."""
+class TriggerSQL(Statement):
+    """What creates a trigger. As Django's own statements, it is text once it is executed, and follows a renamed table."""
 
-    trigger: Trigger
-    table: str
-    connection: Any
+    def __init__(self, trigger: Trigger, table: Table, connection: Any) -> None:
+        super().__init__("", table=table)
+        self.trigger = trigger
+        self.connection = connection
+
+    @property
+    def table(self) -> str:
+        """The quoted name of the table."""
+        return str(self.parts["table"])
 
     def __str__(self) -> str:
         """Return statements for Django's schema editor, which also create the function, in the current schema."""

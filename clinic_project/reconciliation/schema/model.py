@@ -564,9 +564,6 @@ class Table:
     def primary_key(self) -> Constraint | None:
         return next((c for c in self.constraints if c.kind is ConstraintKind.PRIMARY_KEY), None)
 
-    def trigger(self, name: str) -> Trigger | None:
-        return next((t for t in self.triggers if t.name == name), None)
-
     def index(self, name: str) -> Index | None:
         return next((i for i in self.indexes if i.name == name), None)
 

@@ -9,11 +9,14 @@ from dataclasses import replace
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .model import HELPER_PREFIX, Column, Constraint, ConstraintKind, Index, Schema, Table, identifier
+from .model import HELPER_PREFIX, Column, Constraint, ConstraintKind, Index, Schema, Table, Trigger, identifier
 from .temporary_tables import TableDefinition, create_and_read
 
 #: What may have an expression in its definition.
-Expressive = Column | Index | Constraint
+Expressive = Column | Index | Constraint | Trigger
+
+#: A function of PostgreSQL's own that any trigger may call: only the trigger's condition is asked for.
+_TRIGGER_FUNCTION = "pg_catalog.suppress_redundant_updates_trigger()"
 
 #: By which a table is partitioned that has no storage.
 _PARTITION_KEY = f"{HELPER_PREFIX}key"
@@ -24,6 +27,8 @@ def has_expression(declared: Expressive) -> bool:
         return declared.generated is not None or declared.default is not None
     if isinstance(declared, Index):
         return declared.body.count("(") > 1
+    if isinstance(declared, Trigger):
+        return "WHEN (" in declared.options
     return declared.kind in (ConstraintKind.CHECK, ConstraintKind.EXCLUSION)
 
 
@@ -60,6 +65,12 @@ def _definition(table: Table, name: str, objects: Sequence[Expressive]) -> Table
             ),
         ),
         stand_in=f"CREATE TABLE {name} ()",
+        triggers=tuple(
+            f"CREATE TRIGGER {identifier(trigger.name)} {trigger.fires} ON {name} {trigger.options}"
+            f" EXECUTE FUNCTION {_TRIGGER_FUNCTION}"
+            for trigger in objects
+            if isinstance(trigger, Trigger)
+        ),
     )
 
 
@@ -72,6 +83,8 @@ def _column(column: Column, with_expression: bool) -> str:
 def _adopted(declared: Table, restored: Table, actual: Table) -> Table:
     bodies = {index.body for index in actual.indexes}
     definitions = {constraint.definition for constraint in actual.constraints}
+    options = {trigger.options for trigger in actual.triggers}
+    restored_options = {trigger.name: trigger.options for trigger in restored.triggers}
     return replace(
         declared,
         columns={
@@ -82,6 +95,7 @@ def _adopted(declared: Table, restored: Table, actual: Table) -> Table:
         constraints=tuple(
             _adopted_constraint(c, restored.constraint(c.name), definitions) for c in declared.constraints
         ),
+        triggers=tuple(_adopted_trigger(t, restored_options.get(t.name), options) for t in declared.triggers),
     )
 
 
@@ -105,3 +119,9 @@ def _adopted_constraint(declared: Constraint, restored: Constraint | None, actua
     if restored is None or declared.definition in actual or restored.definition not in actual:
         return declared
     return replace(declared, definition=restored.definition)
+
+
+def _adopted_trigger(declared: Trigger, restored: str | None, actual: Collection[str]) -> Trigger:
+    if restored is None or declared.options in actual or restored not in actual:
+        return declared
+    return replace(declared, options=restored)

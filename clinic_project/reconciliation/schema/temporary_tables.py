@@ -8,7 +8,7 @@ from typing import Any
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..sqlstates import connection_lost, message_with_sqlstate, sqlstate
+from ..sqlstates import SCHEMA_IS_BEHIND, connection_lost, message_with_sqlstate, sqlstate
 from .declared_triggers import Function as DeclaredFunction
 from .event_triggers import disable_event_triggers, raise_if_event_trigger
 from .introspection import read_temporary_schema, rolled_back
@@ -22,6 +22,9 @@ _TEMPORARY_ONLY = """
            set_config('temp_tablespaces', '', true)
 """
 
+
+#: What a function's body may name before it is created: a table, a column, a type, a schema, another function.
+_NOT_YET_CREATED = SCHEMA_IS_BEHIND | {"42704", "42883"}
 
 #: Classes of errors that no definition is to blame for: rolled back, out of resources, a lock or a cancel.
 _NOT_OF_DEFINITIONS = ("40", "53", "55", "57")
@@ -92,13 +95,28 @@ def create_and_read_functions(
     if not functions:
         return {}
     names = {truncated(function.name) for function in functions}
-    with _without_event_triggers(connection) as cursor:
-        for function in functions:
-            # The body of a function in SQL is checked against the tables, which may have yet to be created.
-            checked = "off" if function.language == "sql" else "on"
-            cursor.execute("SELECT set_config('check_function_bodies', %s, true)", [checked])
-            cursor.execute(function.create_sql("pg_temp", identifier(schema)))
-        return dict(read_temporary_schema(cursor, schema, (), names).functions)
+    try:
+        with _without_event_triggers(connection) as cursor:
+            for function in functions:
+                _create_function(connection, cursor, function.create_sql("pg_temp", identifier(schema)))
+            return dict(read_temporary_schema(cursor, schema, (), names).functions)
+    except Error as error:
+        if not connection_lost(error):
+            raise_if_event_trigger(connection, error)
+        raise
+
+
+def _create_function(connection: BaseDatabaseWrapper, cursor: Any, statement: str) -> None:
+    """Create a function; its body is checked as far as it needs no table that has yet to be created."""
+    try:
+        with transaction.atomic(using=connection.alias):
+            cursor.execute(statement)
+    except Error as error:
+        if sqlstate(error) not in _NOT_YET_CREATED:
+            raise
+        cursor.execute("SELECT set_config('check_function_bodies', 'off', true)")
+        cursor.execute(statement)
+        cursor.execute("SELECT set_config('check_function_bodies', 'on', true)")
 
 
 def _statements(definitions: Sequence[TableDefinition], *, partitioned: bool) -> Iterator[str]:

@@ -69,29 +69,27 @@ def _creation(tables: Mapping[str, Table]) -> Repair:
         names,
         tuple(tables),
         (Step(tuple(statements), names, Lock.ACCESS_EXCLUSIVE, reason),),
-        requires=frozenset(
-            {name_is_free(index.name) for table in tables.values() for index in table.indexes}
-            | {function_exists(trigger.function) for table in tables.values() for trigger in table.triggers}
-        ),
+        requires=frozenset(name_is_free(index.name) for table in tables.values() for index in table.indexes),
         provides=frozenset(table_exists(name) for name in tables),
     )
 
 
 def _without_blocked(missing: Mapping[str, Table], blockers: Blockers) -> tuple[dict[str, Table], Blockers]:
-    """Leave out the tables whose parents can't be created, and those that point to them in turn."""
+    """Leave out the tables whose parents or functions can't be created, and those that point to them in turn."""
     tables = dict(missing)
-    while blocked := [table for table in tables.values() if blockers.blocked_by(_required_parents(table))]:
+    while blocked := [table for table in tables.values() if blockers.blocked_by(_required(table))]:
         for table in blocked:
-            causes = blockers.blocked_by(_required_parents(table))
+            causes = blockers.blocked_by(_required(table))
             reference = ObjectReference(table.name, table.name)
             blockers = blockers.block_dependents(causes, [reference], frozenset({table_exists(table.name)}))
             del tables[table.name]
     return tables, blockers
 
 
-def _required_parents(table: Table) -> frozenset[Condition]:
+def _required(table: Table) -> frozenset[Condition]:
     parents = {_parent(key) for key in table.constraints_of([ConstraintKind.FOREIGN_KEY])} - {table.name}
-    return frozenset(table_exists(parent) for parent in parents)
+    functions = {trigger.function for trigger in table.triggers}
+    return frozenset({*map(table_exists, parents), *map(function_exists, functions)})
 
 
 def _parent(key: Constraint) -> str:

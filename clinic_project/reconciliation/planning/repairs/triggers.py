@@ -1,16 +1,18 @@
 """Triggers and functions: created, replaced, enabled, renamed."""
 
-from ...comparison.differences import FunctionDifference, Kind, TriggerDifference
-from ...schema.model import Table, Trigger, TriggerMode, identifier
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ...comparison.differences import Difference, FunctionDifference, Kind, TriggerDifference
+from ...schema.model import Table, Trigger, TriggerMode, UpdateTrigger, identifier
 from .. import refusals
 from ..plan import Lock, Phase, Plan, Repair, Step, plan_of
 
 
 def trigger_statements(table: Table, trigger: Trigger) -> tuple[str, ...]:
     """Return the statements that create the trigger, and let it fire as declared."""
-    kind = "CONSTRAINT TRIGGER" if trigger.is_constraint else "TRIGGER"
     create = (
-        f"CREATE {kind} {identifier(trigger.name)} {trigger.fires} ON {table.sql_name} {trigger.options}"
+        f"CREATE TRIGGER {identifier(trigger.name)} {trigger.fires} ON {table.sql_name} {trigger.options}"
         f" EXECUTE FUNCTION {trigger.call}"
     )
     return (create,) if trigger.mode is TriggerMode.ORIGIN else (create, _set_mode(table, trigger))
@@ -18,6 +20,25 @@ def trigger_statements(table: Table, trigger: Trigger) -> tuple[str, ...]:
 
 def _set_mode(table: Table, trigger: Trigger) -> str:
     return f"ALTER TABLE {table.sql_name} {trigger.mode.clause} {identifier(trigger.name)}"
+
+
+def with_triggers_to_come(table: Table, items: Iterable[Difference]) -> Table:
+    """Return the table with the triggers that this plan creates, replaces or enables: its backfills fire them as well."""
+    coming = [item.declared for item in items if isinstance(item, TriggerDifference)]
+    fired = [
+        UpdateTrigger(
+            trigger.name,
+            table.sql_name,
+            trigger.fires.startswith("BEFORE"),
+            trigger.columns if " UPDATE OF " in f" {trigger.fires} " else (),
+            "" if trigger.mode is TriggerMode.ORIGIN else trigger.mode.name,
+        )
+        for trigger in coming
+        if " UPDATE" in trigger.fires and trigger.mode is not TriggerMode.DISABLED
+    ]
+    names = {trigger.name for trigger in fired}
+    there = tuple(trigger for trigger in table.update_triggers if trigger.name not in names)
+    return replace(table, update_triggers=(*there, *fired))
 
 
 def repair_trigger(table: Table, item: TriggerDifference) -> Plan:
@@ -34,7 +55,8 @@ def repair_trigger(table: Table, item: TriggerDifference) -> Plan:
         case Kind.TRIGGER_MODE:
             statements, verb = (_set_mode(table, trigger),), "enable"
         case _:
-            found = identifier(item.actual_text)
+            assert item.actual is not None  # it has another name  # noqa: S101
+            found = identifier(item.actual.name)
             statements, verb = (f"ALTER TRIGGER {found} ON {table.sql_name} RENAME TO {name}",), "rename"
     phase = Phase.TRIGGERS_OF_NEW_COLUMNS if new_columns else Phase.TRIGGERS
     lock = Lock.ACCESS_EXCLUSIVE if verb in ("replace", "rename") else Lock.SHARE_ROW_EXCLUSIVE
@@ -45,7 +67,7 @@ def repair_trigger(table: Table, item: TriggerDifference) -> Plan:
 def repair_function(schema: str, item: FunctionDifference, role: str) -> Plan:
     """Create or replace a function, or give it the owner of its tables. Whoever calls it waits for nothing."""
     function, found = item.declared, item.actual
-    if found is not None and (found.result != function.result or not found.definition):
+    if found is not None and not item.can_be_called:
         return plan_of(refusals.function_name_taken(schema, item, found))
     if found is not None and not found.owned:
         return plan_of(refusals.function_of_another_owner(schema, item, found, role))

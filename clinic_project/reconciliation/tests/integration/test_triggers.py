@@ -1,16 +1,19 @@
 """Declared triggers and functions are created, put back where they are lost or altered, and record what they should."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Any
 
 import psycopg2
 import pytest
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connection, models
+from django.db.backends.sqlite3 import base as sqlite3
 from django.test import modify_settings, override_settings
 
 from ..support.catalog import Catalog, differences, nothing, read_catalog
@@ -74,8 +77,17 @@ def declared(journal: None) -> Iterator[Catalog]:
         drop_database(reference)
 
 
+def without_casts(catalog: Catalog) -> Catalog:
+    """What PostgreSQL prints of a condition that was printed and parsed again has other casts; it means the same."""
+    return {key: tuple(map(_without_casts, facts)) for key, facts in catalog.items()}
+
+
+def _without_casts(fact: Any) -> Any:
+    return re.sub(r"::(character varying|text)(\[\])?|[()]", "", fact) if isinstance(fact, str) else fact
+
+
 def is_declared(database: Database, declared: Catalog, template: Database) -> None:
-    left = differences(declared, read_catalog(database, TABLES), nothing)
+    left = differences(without_casts(declared), without_casts(read_catalog(database, TABLES)), nothing)
     assert left == [], "\n".join(left)
     assert database.rows(FUNCTIONS) == template.rows(FUNCTIONS)
 
@@ -100,6 +112,11 @@ def test_a_change_is_recorded_whoever_makes_it(database: Database):
 
 
 DAMAGES = {
+    "a trigger is restored from a dump": """
+        DO $$ DECLARE restored text = pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'renamed_ward'; BEGIN
+            DROP TRIGGER renamed_ward ON journal_ward; EXECUTE restored;
+            ALTER TABLE journal_ward ENABLE ALWAYS TRIGGER renamed_ward; END $$
+    """,
     "a trigger is missing": f"DROP TRIGGER {HISTORY} ON journal_ward",
     "a trigger is disabled": f"ALTER TABLE journal_ward DISABLE TRIGGER {HISTORY}",
     "a trigger isn't for all sessions": f"ALTER TABLE journal_ward ENABLE TRIGGER {HISTORY}",
@@ -212,6 +229,46 @@ class TestAppendOnly:
                 database.execute(change)
 
 
+def test_other_vendors_have_no_triggers(journal: None):
+    """Django's own migrate makes the tables there."""
+    ward = apps.get_model("journal", "ward")
+    other = sqlite3.DatabaseWrapper({**connection.settings_dict, "NAME": ":memory:"}, "default")
+    editor = other.schema_editor(collect_sql=True)
+    editor.deferred_sql = []
+    editor.create_model(ward)
+    editor.remove_constraint(ward, ward._meta.constraints[0])
+    editor.add_constraint(ward, ward._meta.constraints[0])
+    assert "TRIGGER" not in " ".join([*editor.collected_sql, *map(str, editor.deferred_sql)])
+
+
+def test_a_trigger_follows_a_table_that_is_renamed_in_the_same_migration(journal: None, empty_database: Database):
+    ward = apps.get_model("journal", "ward")
+    with default_connection_to(empty_database), connection.schema_editor() as editor:
+        editor.create_model(ward)
+        editor.alter_db_table(ward, "journal_ward", "journal_room")
+    found = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'journal_room'::regclass AND NOT tgisinternal"
+    assert empty_database.value(found) == len(ward._meta.constraints)
+
+
+class TestPendingMigrations:
+    """A function may use what only a pending migration creates."""
+
+    def test_a_function_is_replaced_after_them(self, database: Database, declared: Catalog, template: Database):
+        before = "CREATE OR REPLACE FUNCTION journal_size() RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint'"
+        database.execute(before, "DELETE FROM django_migrations WHERE app = 'sessions'")
+        outcome = database.migrate()
+        assert outcome.status == 0, outcome.printed
+        django, ours = (outcome.output.index(words) for words in ("Applying sessions", "replace the function"))
+        assert django < ours
+        assert database.value("SELECT journal_size()") == 2
+
+    def test_what_was_dropped_is_told_though_migrations_are_pending(self, database: Database):
+        database.execute("DROP TABLE journal_entry", "DELETE FROM django_migrations WHERE app = 'sessions'")
+        outcome = database.migrate()
+        assert outcome.status == 0, outcome.printed
+        assert "Warning: journal_entry: the table was missing, and is created empty." in outcome.errors
+
+
 class TestRefusals:
     @tries("a function of another kind")
     def test_a_function_of_the_name_returns_something_else(
@@ -241,7 +298,7 @@ class TestRefusals:
             has_met("a function of another owner", refusals_of(owner))
             run_remedies(database, owner)
             assert owner.migrate("journal").status == 0
-            assert differences(declared, read_catalog(database, TABLES), nothing) == []
+            assert differences(without_casts(declared), without_casts(read_catalog(database, TABLES)), nothing) == []
 
     @tries("rows that never change")
     def test_a_column_of_an_append_only_table_is_let_be_null(self, journal: None, empty_database: Database):

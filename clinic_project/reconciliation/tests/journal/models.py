@@ -34,6 +34,13 @@ class Ward(models.Model):
     class Meta:
         constraints = [
             Trigger(
+                name="renamed_ward",
+                function="journal.keep_old_row",
+                events=["UPDATE"],
+                condition="NEW.name IN ('A', 'B')",
+                arguments=["renamed"],
+            ),
+            Trigger(
                 name="ward's history",
                 function="journal.keep_old_row",
                 events=["UPDATE", "DELETE"],

@@ -100,6 +100,17 @@ def test_a_trigger_of_the_name_comes_before_one_of_the_definition():
     assert [each.name for each in differences.undeclared] == ["audit"]
 
 
+def test_a_trigger_under_another_name_may_be_disabled_as_well():
+    kinds = [item.kind for item in items(recorded(triggers=(trigger("audit", mode=TriggerMode.DISABLED),)))]
+    assert kinds == [Kind.TRIGGER_NAME, Kind.TRIGGER_MODE]
+
+
+def test_a_backfill_knows_of_the_triggers_that_come_before_it():
+    nullable = recorded(columns=(ID, replace(STATUS, not_null=False), PATIENT, NOTE), triggers=())
+    (backfill, *_) = [step.backfill for step in plan(nullable).steps if step.backfill]
+    assert [(fired.name, fired.mode) for fired in backfill.triggers] == [("history", "ALWAYS")]
+
+
 def test_functions_come_before_triggers_and_these_before_backfills():
     nullable = replace(STATUS, not_null=False)
     planned = plan(recorded(triggers=(), columns=(ID, nullable, PATIENT, NOTE)), functions=[])
@@ -125,6 +136,13 @@ def test_a_table_waits_for_the_functions_of_its_triggers():
     assert [(refusal.code, refusal.name) for refusal in planned.refusals] == [(RefusalCode.NAME_TAKEN, "record()")]
     assert "visit" in [each.label for each in planned.refusals[0].blocked]
     assert planned.repairs == ()
+
+
+def test_a_table_doesnt_wait_for_a_function_that_only_does_something_else():
+    others = replace(RECORD, definition=")", owner="intern", owned=False)
+    planned = plan(functions=[others])
+    assert [refusal.code for refusal in planned.refusals] == [RefusalCode.NOT_OWNER]
+    assert [repair.phase for repair in planned.repairs] == [Phase.TABLES, Phase.FOREIGN_KEYS_AND_CHECKS]
 
 
 def test_another_roles_function_is_refused():

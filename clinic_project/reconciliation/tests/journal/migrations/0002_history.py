@@ -24,6 +24,16 @@ class Migration(migrations.Migration):
                 migrations.AddConstraint(
                     "ward",
                     Trigger(
+                        name="renamed_ward",
+                        function="journal.keep_old_row",
+                        events=("UPDATE",),
+                        condition="NEW.name IN ('A', 'B')",
+                        arguments=("renamed",),
+                    ),
+                ),
+                migrations.AddConstraint(
+                    "ward",
+                    Trigger(
                         name="ward's history",
                         function="journal.keep_old_row",
                         events=("UPDATE", "DELETE"),
