@@ -94,8 +94,8 @@ def terminal(database: Database, columns: int, *arguments: str) -> Iterator[Term
     fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, columns, 0, 0))
     environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES", "NO_COLOR")}
     process = subprocess.Popen(
-        # So that the process gets a signal from Ctrl-C.
-        ["setsid", "--ctty", sys.executable, "manage.py", *arguments],
+        # So that Ctrl-C sends it a signal, which a process of tests in the background would inherit as ignored.
+        ["setsid", "--ctty", "env", "--default-signal=INT,HUP", sys.executable, "manage.py", *arguments],
         cwd=PROJECT_FOLDER,
         env={
             **environment,
