@@ -24,6 +24,11 @@ def bounded_count(rows: QuerySet[Any, Any]) -> int:
     return _bounded(rows).count()
 
 
+def estimate(counted: int, *parts: QuerySet[Any, Any]) -> int | None:
+    """Return about how many rows the `parts` have together, of which `counted` were counted; None where these are all."""
+    return max(counted, sum(map(estimated_rows, parts))) if counted > EXACT_COUNT_LIMIT else None
+
+
 def _bounded(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
     return rows.order_by().values("pk")[: EXACT_COUNT_LIMIT + 1]
 

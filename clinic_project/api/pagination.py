@@ -168,9 +168,7 @@ class RowPagination(BasePagination):
         """Set `counted`, exact up to EXACT_COUNT_LIMIT, and beyond it `estimate`, which is None otherwise."""
         parts = self.listing.parts
         self.counted = found[0][_TOTAL] if found else sum(map(counting.bounded_count, parts)) if self.edge else 0
-        self.estimate: int | None = None
-        if self.counted > counting.EXACT_COUNT_LIMIT:
-            self.estimate = max(self.counted, sum(map(counting.estimated_rows, parts)))
+        self.estimate = counting.estimate(self.counted, *parts)
 
     def _find_neighbours(self, rows: list[Row], *, has_more: bool) -> None:
         """Set `next` and `previous`: links, or None."""

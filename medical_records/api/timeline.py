@@ -1,12 +1,12 @@
 """What a patient has, by date: `/clinic/patients/{patient_id}/timeline`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import F, QuerySet, TextField, Value
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clinic_project.api.etags import not_modified
 from clinic_project.api.openapi import CONTENT_ETAG, documented
 from clinic_project.api.pagination import Listing
 from clinic_project.api.serializers import Row, RowSerializer
@@ -31,17 +31,18 @@ class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
         patient = self.get_queryset().get(pk=patient_id)
         records = MedicalRecord.objects.for_clinic(self.clinic).filter(patient=patient).active()
         photos = PatientPhoto.objects.for_clinic(self.clinic).filter(patient=patient).active().without_pending()
-        page = self.pagination_class()
-        page.open(request, Listing([_dated("record", records), _dated("photo", photos)], self.ordering))
-        if page.has_it_already():
-            return not_modified(page.etag)
-        dated = page.read(lambda rows: rows.values("at", "type", "id"))
-        shown = {
-            "record": _by_id(RecordOutputSerializer, records, [row["id"] for row in dated if row["type"] == "record"]),
-            "photo": _by_id(PhotoOutputSerializer, photos, [row["id"] for row in dated if row["type"] == "photo"]),
-        }
-        entries = (_entry(row, shown[row["type"]].get(row["id"])) for row in dated)
-        return page.get_paginated_response([entry for entry in entries if entry])
+        listing = Listing([_dated("record", records), _dated("photo", photos)], self.ordering)
+
+        def entries(dated: Sequence[Row]) -> list[Row]:
+            ids = {kind: [row["id"] for row in dated if row["type"] == kind] for kind in ("record", "photo")}
+            shown = {
+                "record": _by_id(RecordOutputSerializer, records, ids["record"]),
+                "photo": _by_id(PhotoOutputSerializer, photos, ids["photo"]),
+            }
+            found = (_entry(row, shown[row["type"]].get(row["id"])) for row in dated)
+            return [entry for entry in found if entry]
+
+        return self.page_response(listing, lambda rows: rows.values("at", "type", "id"), entries)
 
 
 def _dated(kind: str, rows: TrashQuerySet[Any]) -> QuerySet[Any]:

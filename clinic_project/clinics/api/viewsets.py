@@ -1,6 +1,6 @@
 """The base viewset of what belongs to a clinic: seen by its members, in the clinic that the request names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.db.models import F
@@ -17,7 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from clinic_project.api.etags import RowVersion, hashed_etag, is_conditional, is_known, not_modified
 from clinic_project.api.filters import FilterBackend
-from clinic_project.api.pagination import Listing, RowPagination
+from clinic_project.api.pagination import Columns, Listing, RowPagination
 from clinic_project.api.problems import Problem
 from clinic_project.api.serializers import Row, RowSerializer
 from clinic_project.api.views import PrivateView
@@ -123,12 +123,17 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     def list(self, request: Request) -> Response:
         """Respond with a page of the rows that the query string asks for, or with 304."""
+        listing = Listing([self.filter_queryset(self.get_queryset())], self.ordering, self.row_versions)
+        columns = self.get_serializer_class().read
+        return self.page_response(listing, columns, lambda rows: self.get_serializer(rows, many=True).data)
+
+    def page_response(self, listing: Listing, columns: Columns, serialize: Callable[[Sequence[Row]], Any]) -> Response:
+        """Respond with the page of `listing` that the query string asks for, or with 304."""
         page = self.pagination_class()
-        page.open(request, Listing([self.filter_queryset(self.get_queryset())], self.ordering, self.row_versions))
+        page.open(self.request, listing)
         if page.has_it_already():
             return not_modified(page.etag)
-        rows = page.read(self.get_serializer_class().read)
-        return page.get_paginated_response(self.get_serializer(rows, many=True).data)
+        return page.get_paginated_response(serialize(page.read(columns)))
 
     def show(self, pk: int) -> Response:
         """Respond with a row, or with 304. Raises DoesNotExist."""

@@ -216,8 +216,8 @@ class TriggerSQL(Statement):
             parts.append(f"WHEN ({trigger.condition})")
         parts.append(f"EXECUTE FUNCTION {call}({', '.join(map(literal, trigger.arguments))})")
         created = " ".join(parts)
-        mode = f"ALTER TABLE {self.table} {TriggerMode(trigger.enabled).clause} {name}"
-        return (created,) if trigger.enabled == TriggerMode.ORIGIN else (created, mode)
+        mode = TriggerMode(trigger.enabled)
+        return (created,) if mode is TriggerMode.ORIGIN else (created, mode.statement(self.table, trigger.name))
 
 
 def _event(event: str, update_of: Sequence[str]) -> str:

@@ -370,7 +370,7 @@ def _update_trigger(row: Mapping[str, Any]) -> UpdateTrigger:
         table=_member(row),
         before=row["before"],
         columns=tuple(row["columns"]),
-        mode={"A": "ALWAYS", "R": "REPLICA"}.get(row["enabled"], ""),
+        mode=TriggerMode(row["enabled"]),
         rule=row["rule"],
     )
 

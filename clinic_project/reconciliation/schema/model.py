@@ -410,11 +410,10 @@ class TriggerMode(StrEnum):
     REPLICA = "R"
     ALWAYS = "A"
 
-    @property
-    def clause(self) -> str:
-        """The clause of ALTER TABLE, before the trigger's name."""
+    def statement(self, table: str, name: str, kind: str = "TRIGGER") -> str:
+        """Return the statement that gives a trigger of `table` (a quoted name) this mode; for a rule, its `kind` is RULE."""
         words = {TriggerMode.ORIGIN: "ENABLE", TriggerMode.DISABLED: "DISABLE"}
-        return f"{words.get(self, f'ENABLE {self.name}')} TRIGGER"
+        return f"ALTER TABLE {table} {words.get(self, f'ENABLE {self.name}')} {kind} {identifier(name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -473,27 +472,27 @@ class UpdateTrigger:
     """A trigger that an UPDATE of the rows of `table` (a quoted name) fires, or a rule that rewrites it.
 
     `columns` are those that an UPDATE must set to fire it; none if any UPDATE does. `before` is whether it fires before a
-    row is changed, and may change what is written. `mode` is the word of ENABLE ALWAYS and ENABLE REPLICA, or empty.
+    row is changed, and may change what is written. `mode` is what it has when it isn't disabled.
     """
 
     name: str
     table: str
     before: bool
     columns: tuple[str, ...] = ()
-    mode: str = ""
+    mode: TriggerMode = TriggerMode.ORIGIN
     rule: bool = False
 
     @property
     def disable(self) -> str:
-        return f"ALTER TABLE {self.table} DISABLE {self._what}"
+        return TriggerMode.DISABLED.statement(self.table, self.name, self._kind)
 
     @property
     def enable(self) -> str:
-        return f"ALTER TABLE {self.table} ENABLE {self.mode} {self._what}".replace("  ", " ", 1)
+        return self.mode.statement(self.table, self.name, self._kind)
 
     @property
-    def _what(self) -> str:
-        return f"{'RULE' if self.rule else 'TRIGGER'} {identifier(self.name)}"
+    def _kind(self) -> str:
+        return "RULE" if self.rule else "TRIGGER"
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,14 +69,14 @@ def create_and_read(
 
     Raises Unsupported if an event trigger forbids temporary tables.
     """
-    wanted = list(names)
+    shown = list(names)
     try:
-        return _run_and_read(connection, _statements(definitions, partitioned=True), schema, wanted)
+        return _run_and_read(connection, _statements(definitions, partitioned=True), schema, shown)
     except Error as error:
         if connection_lost(error):
             raise
     try:
-        return _run_and_read(connection, _statements(definitions, partitioned=False), schema, wanted)
+        return _run_and_read(connection, _statements(definitions, partitioned=False), schema, shown)
     except Error as error:
         if connection_lost(error):
             raise
@@ -84,7 +84,7 @@ def create_and_read(
     with _without_event_triggers(connection) as cursor:
         cursor.execute(_TEMPORARY_ONLY)
         rejected = _create_each(connection, cursor, definitions)
-        tables = read_temporary_schema(cursor, schema, [name for name in wanted if name not in rejected], ()).tables
+        tables = read_temporary_schema(cursor, schema, [name for name in shown if name not in rejected], ()).tables
     return TemporaryTables(dict(tables), rejected)
 
 

@@ -20,9 +20,9 @@ from clinic_project.reconciliation.tests.support.remedies import (
     tries,
     try_remedy,
 )
+from clinic_project.reconciliation.tests.support.roles import role_of
 
 from .rows import ROWS
-from .test_search_path import role_of
 
 pytestmark = pytest.mark.slow  # each migrates several times
 

@@ -1,8 +1,6 @@
 """The search path and tables in other schemas (state 17)."""
 
-import contextlib
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +8,7 @@ from clinic_project.reconciliation.tests.support.catalog import read_catalog
 from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 from clinic_project.reconciliation.tests.support.remedies import refusals_of, run_remedies, told_everywhere
+from clinic_project.reconciliation.tests.support.roles import role_of
 
 from .damages import SMALL_DAMAGE
 from .outcomes import Expectations
@@ -306,14 +305,3 @@ class TestState17ProjectSchema:
         outcome = owner.migrate()
         assert outcome.status == 0, outcome.printed
         expected.is_declared(database, schema="clinic_data")
-
-
-@contextlib.contextmanager
-def role_of(database: Database) -> Iterator[Database]:
-    """Make a role without any privilege on the database but CONNECT and TEMPORARY."""
-    role = f"role_of_{database.name}"
-    database.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'only for tests' NOSUPERUSER NOBYPASSRLS")
-    try:
-        yield Database(database.name, {"user": role, "password": "only for tests"})
-    finally:
-        database.execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER", f"DROP OWNED BY {role}", f"DROP ROLE {role}")

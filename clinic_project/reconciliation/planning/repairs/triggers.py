@@ -15,11 +15,8 @@ def trigger_statements(table: Table, trigger: Trigger) -> tuple[str, ...]:
         f"CREATE TRIGGER {identifier(trigger.name)} {trigger.fires} ON {table.sql_name} {trigger.options}"
         f" EXECUTE FUNCTION {trigger.call}"
     )
-    return (create,) if trigger.mode is TriggerMode.ORIGIN else (create, _set_mode(table, trigger))
-
-
-def _set_mode(table: Table, trigger: Trigger) -> str:
-    return f"ALTER TABLE {table.sql_name} {trigger.mode.clause} {identifier(trigger.name)}"
+    set_mode = trigger.mode.statement(table.sql_name, trigger.name)
+    return (create,) if trigger.mode is TriggerMode.ORIGIN else (create, set_mode)
 
 
 def with_triggers_to_come(table: Table, items: Iterable[Difference]) -> Table:
@@ -31,7 +28,7 @@ def with_triggers_to_come(table: Table, items: Iterable[Difference]) -> Table:
             table.sql_name,
             trigger.fires.startswith("BEFORE"),
             trigger.columns if " UPDATE OF " in f" {trigger.fires} " else (),
-            "" if trigger.mode is TriggerMode.ORIGIN else trigger.mode.name,
+            trigger.mode,
         )
         for trigger in coming
         if " UPDATE" in trigger.fires and trigger.mode is not TriggerMode.DISABLED
@@ -53,7 +50,7 @@ def repair_trigger(table: Table, item: TriggerDifference) -> Plan:
             drop = f"DROP TRIGGER {name} ON {table.sql_name}"
             statements, verb = (drop, *trigger_statements(table, trigger)), "replace"
         case Kind.TRIGGER_MODE:
-            statements, verb = (_set_mode(table, trigger),), "enable"
+            statements, verb = (trigger.mode.statement(table.sql_name, trigger.name),), "enable"
         case _:
             assert item.actual is not None  # it has another name  # noqa: S101
             found = identifier(item.actual.name)

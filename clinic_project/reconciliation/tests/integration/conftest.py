@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.apps import apps
 from django.db import connection
 from django.test import modify_settings
 
 from ..support.catalog import Catalog, read_catalog
-from ..support.databases import Database, create_database, default_connection_to, drop_database
+from ..support.databases import Database, database_of_models, migrated_database
 from ..support.fixtures import copy_of, empty_database, unblocked
 from ..testapp.extensions import available_extension
 
@@ -27,14 +26,8 @@ def testapp(unblocked: None) -> Iterator[None]:
 @pytest.fixture(scope="package")
 def testapp_template(testapp: None) -> Iterator[Database]:
     """Migrated from empty, with rows."""
-    template = create_database()
-    try:
-        outcome = template.migrate("testapp")
-        assert outcome.status == 0, outcome.printed
-        template.execute(ROWS)
+    with migrated_database("testapp", rows=ROWS) as template:
         yield template
-    finally:
-        drop_database(template)
 
 
 @pytest.fixture
@@ -45,15 +38,9 @@ def database(copy_of: Callable[[Database], Database], testapp_template: Database
 @pytest.fixture(scope="package")
 def declared(testapp: None) -> Iterator[Catalog]:
     """The catalog of what plain Django makes of the test app's models."""
-    reference = create_database()
-    try:
-        with default_connection_to(reference), connection.schema_editor() as editor:
-            editor.execute(f"CREATE EXTENSION {available_extension(connection)}")
-            for model in apps.get_app_config("testapp").get_models():
-                editor.create_model(model)
+    extension = f"CREATE EXTENSION {available_extension(connection)}"
+    with database_of_models("testapp", before=extension) as reference:
         yield read_catalog(reference, TESTAPP_TABLES)
-    finally:
-        drop_database(reference)
 
 
 ROWS = """

@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -17,11 +16,12 @@ from django.db.backends.sqlite3 import base as sqlite3
 from django.test import modify_settings, override_settings
 
 from ..support.catalog import Catalog, differences, nothing, read_catalog
-from ..support.databases import Database, create_database, default_connection_to, drop_database
+from ..support.databases import Database, database_of_models, default_connection_to, migrated_database
 from ..support.fingerprints import fingerprints, lost_or_changed
 from ..support.idempotence import assert_changes_nothing
 from ..support.models import create, found, project, reconciled
 from ..support.remedies import has_met, refusals_of, run_remedies, tries
+from ..support.roles import owner_of
 
 TABLES = ("journal_entry", "journal_ward")
 
@@ -49,14 +49,8 @@ def journal(unblocked: None) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def template(journal: None) -> Iterator[Database]:
-    template = create_database()
-    try:
-        outcome = template.migrate("journal")
-        assert outcome.status == 0, outcome.printed
-        template.execute(ROWS)
+    with migrated_database("journal", rows=ROWS) as template:
         yield template
-    finally:
-        drop_database(template)
 
 
 @pytest.fixture
@@ -67,14 +61,8 @@ def database(copy_of: Callable[[Database], Database], template: Database) -> Dat
 @pytest.fixture(scope="module")
 def declared(journal: None) -> Iterator[Catalog]:
     """The catalog of what plain Django makes of the models."""
-    reference = create_database()
-    try:
-        with default_connection_to(reference), connection.schema_editor() as editor:
-            for model in apps.get_app_config("journal").get_models():
-                editor.create_model(model)
+    with database_of_models("journal") as reference:
         yield read_catalog(reference, TABLES)
-    finally:
-        drop_database(reference)
 
 
 def without_casts(catalog: Catalog) -> Catalog:
@@ -303,9 +291,9 @@ class TestRefusals:
     @tries("rows that never change")
     def test_a_column_of_an_append_only_table_is_let_be_null(self, journal: None, empty_database: Database):
         """The person changes the model."""
-        guard = apps.get_model("journal", "entry")._meta.constraints[0]
+        append_only = apps.get_model("journal", "entry")._meta.constraints[0]
         strict, lenient = (
-            project(entry=([("remark", models.TextField(db_default="", null=null))], {"constraints": [guard]}))
+            project(entry=([("remark", models.TextField(db_default="", null=null))], {"constraints": [append_only]}))
             for null in (False, True)
         )
         create(empty_database, strict)
@@ -316,25 +304,3 @@ class TestRefusals:
         assert reconciled(empty_database, lenient).refusals == ()
         assert found(empty_database, lenient) == []
         assert empty_database.rows("SELECT remark FROM shop_entry") == [(None,)]
-
-
-@contextmanager
-def owner_of(database: Database) -> Iterator[Database]:
-    """Give the database and all that is in it to a role that is no superuser."""
-    name = f"owner_of_{database.name}"
-    database.execute(
-        f"CREATE ROLE {name} LOGIN PASSWORD 'only for tests' NOSUPERUSER",
-        f'ALTER DATABASE "{database.name}" OWNER TO {name}',
-        f"ALTER SCHEMA public OWNER TO {name}",
-        f"""DO $$ DECLARE each text; BEGIN
-            FOR each IN SELECT oid::regclass FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
-                EXECUTE format('ALTER TABLE %s OWNER TO {name}', each);
-            END LOOP;
-            FOR each IN SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'public'::regnamespace LOOP
-                EXECUTE format('ALTER FUNCTION %s OWNER TO {name}', each);
-            END LOOP; END $$""",
-    )
-    try:
-        yield Database(database.name, {"user": name, "password": "only for tests"})
-    finally:
-        database.execute(f"REASSIGN OWNED BY {name} TO CURRENT_USER", f"DROP OWNED BY {name}", f"DROP ROLE {name}")

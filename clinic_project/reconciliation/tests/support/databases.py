@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 
 import psycopg2
 import psycopg2.extensions
+from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
@@ -174,3 +175,31 @@ def server_parameters() -> dict[str, Any]:
 
 def _on_server(*statements: str) -> None:
     Database("postgres").execute(*statements)
+
+
+@contextlib.contextmanager
+def migrated_database(*labels: str, rows: str = "SELECT") -> Iterator[Database]:
+    """Make a database that is migrated from empty, and has `rows`; with `labels`, only these apps are migrated."""
+    made = create_database()
+    try:
+        outcome = made.migrate(*labels)
+        assert outcome.status == 0, outcome.printed
+        made.execute(rows)
+        yield made
+    finally:
+        drop_database(made)
+
+
+@contextlib.contextmanager
+def database_of_models(*labels: str, before: str = "SELECT") -> Iterator[Database]:
+    """Make a database with the tables of the apps `labels`, by Django's own schema editor; `before` is run first."""
+    made = create_database()
+    try:
+        made.execute(before)
+        with default_connection_to(made), connection.schema_editor() as editor:
+            for label in labels:
+                for model in apps.get_app_config(label).get_models():
+                    editor.create_model(model)
+        yield made
+    finally:
+        drop_database(made)

@@ -9,7 +9,16 @@ from ...comparison.differences import Kind
 from ...planning.environment_notes import unmatched_notes
 from ...planning.plan import Lock, NoteCode, RefusalCode
 from ...planning.planner import make_plan
-from ...schema.model import HelperRole, Identity, Relation, RelationKind, Schema, UpdateTrigger, helper_name
+from ...schema.model import (
+    HelperRole,
+    Identity,
+    Relation,
+    RelationKind,
+    Schema,
+    TriggerMode,
+    UpdateTrigger,
+    helper_name,
+)
 from .schemas import (
     BY_STATUS,
     HAS_STATUS,
@@ -331,7 +340,9 @@ class TestBackfillsThatFireTriggers:
             assert backfill.update.startswith('UPDATE "public"."visit" SET')
 
     def test_each_table_that_inherits_is_checked_by_itself(self):
-        fired = UpdateTrigger("stamp", '"public"."old_visit"', before=True, columns=("status",), mode="ALWAYS")
+        fired = UpdateTrigger(
+            "stamp", '"public"."old_visit"', before=True, columns=("status",), mode=TriggerMode.ALWAYS
+        )
         backfill = self.backfill(update_triggers=(fired,), descendants=('"public"."old_visit"',))
         assert [(part.target, part.triggers) for part in backfill.parts] == [
             ('ONLY "public"."visit"', ()),

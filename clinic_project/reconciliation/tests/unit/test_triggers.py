@@ -108,7 +108,7 @@ def test_a_trigger_under_another_name_may_be_disabled_as_well():
 def test_a_backfill_knows_of_the_triggers_that_come_before_it():
     nullable = recorded(columns=(ID, replace(STATUS, not_null=False), PATIENT, NOTE), triggers=())
     (backfill, *_) = [step.backfill for step in plan(nullable).steps if step.backfill]
-    assert [(fired.name, fired.mode) for fired in backfill.triggers] == [("history", "ALWAYS")]
+    assert [(fired.name, fired.mode) for fired in backfill.triggers] == [("history", TriggerMode.ALWAYS)]
 
 
 def test_functions_come_before_triggers_and_these_before_backfills():
