@@ -20,23 +20,21 @@ _HISTORY = MigrationRecorder.Migration._meta.db_table
 
 def require_readable_history(connection: BaseDatabaseWrapper) -> None:
     """Raise Refused where this role can't read django_migrations, or not all of it."""
-    if refused := _unreadable(connection, [_HISTORY]):
+    if refused := _unreadable(*_read(connection, [_HISTORY])):
         raise Refused(refused)
 
 
 def access_refusals(connection: BaseDatabaseWrapper) -> tuple[Refusal, ...]:
     """Return what a `migrate` of this role would fail at in Django's own tables. Rows are only read where it matters."""
     filled = _filled()
-    names = [_HISTORY, *filled]
-    if unreadable := _unreadable(connection, names):
+    role, tables = _read(connection, [_HISTORY, *filled])
+    if unreadable := _unreadable(role, tables):
         return unreadable
-    role, tables = _read(connection, names)
     closed = [table for table in tables if "INSERT" in table.lacks]
     return tuple(_may_not_write(table, role) for table in closed if _has_to_add(connection, filled.get(table.name)))
 
 
-def _unreadable(connection: BaseDatabaseWrapper, names: list[str]) -> tuple[Refusal, ...]:
-    role, tables = _read(connection, names)
+def _unreadable(role: str, tables: list[Table]) -> tuple[Refusal, ...]:
     denied = [_may_not_write(table, role) for table in tables if "SELECT" in table.lacks]
     hidden = [
         replace(refusals.rows_hidden(table, role, "Django would take them for missing."), fatal=True)
