@@ -30,16 +30,16 @@ def access_refusals(connection: BaseDatabaseWrapper) -> tuple[Refusal, ...]:
     role, tables = _read(connection, [_HISTORY, *filled])
     if unreadable := _unreadable(role, tables):
         return unreadable
-    closed = [table for table in tables if "INSERT" in table.lacks]
+    closed = [table for table in tables if "INSERT" in table.missing_privileges]
     return tuple(_may_not_write(table, role) for table in closed if _has_to_add(connection, filled.get(table.name)))
 
 
 def _unreadable(role: str, tables: list[Table]) -> tuple[Refusal, ...]:
-    denied = [_may_not_write(table, role) for table in tables if "SELECT" in table.lacks]
+    denied = [_may_not_write(table, role) for table in tables if "SELECT" in table.missing_privileges]
     hidden = [
         replace(refusals.rows_hidden(table, role, "Django would take them for missing."), fatal=True)
         for table in tables
-        if table.rows_hidden and "SELECT" not in table.lacks
+        if table.rows_hidden and "SELECT" not in table.missing_privileges
     ]
     return (*denied, *hidden)
 

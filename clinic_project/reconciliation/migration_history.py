@@ -128,7 +128,7 @@ _NAMES = (Kind.INDEX_NAME, Kind.CONSTRAINT_NAME, Kind.COLUMN_NOT_NULL_NAME, Kind
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
+class _Candidate:
     """The tables of an app, compared with what the first `count` of its migrations declare.
 
     `ahead` are the objects that only others of its migrations declare, and that exist.
@@ -174,16 +174,16 @@ def find_unrecorded_apps(
         first = next(number for number, key in enumerate(own) if key not in loader.applied_migrations)
         if any(key in loader.applied_migrations for key in own[first:]):
             continue  # a later one is recorded: see find_unrecorded_dependencies()
-        stage = _best_stage(connection, loader, own, first, budgets)
-        found = own[first : stage.count]
-        if stage.count == first and not stage.ahead:
+        candidate = _best_candidate(connection, loader, own, first, budgets)
+        found = own[first : candidate.count]
+        if candidate.count == first and not candidate.ahead:
             continue
-        if found and stage.is_consistent(repaired=label in reconciled_labels()):
+        if found and candidate.is_consistent(repaired=label in reconciled_labels()):
             migrations += found
             text = f"recorded its migrations ({len(found)}) as applied, since its tables exist already."
             notes.append(_recorded_note(label, label, text))
         else:
-            last = _Stage(len(own), inspect(connection, *_declared_by(connection, loader, label, own), budgets), 0)
+            last = _Candidate(len(own), inspect(connection, *_declared_by(connection, loader, label, own), budgets), 0)
             statements = _recording_statements(own[first:])
             refused.append(refusals.unrecorded_migrations(label, last.contradictions, statements))
     return UnrecordedMigrations(tuple(migrations), tuple(notes), tuple(refused))
@@ -218,9 +218,9 @@ def _own_migrations(loader: MigrationLoader, label: str) -> list[MigrationKey]:
     return list(dict.fromkeys(key for plan in plans for key in plan if key[0] == label))
 
 
-def _best_stage(
+def _best_candidate(
     connection: BaseDatabaseWrapper, loader: MigrationLoader, own: Sequence[MigrationKey], first: int, budgets: Budgets
-) -> _Stage:
+) -> _Candidate:
     """Return how many of the app's migrations were run, by its tables, if at least the `first` ones were.
 
     No object may be ahead of the migrations, since the pending ones would fail where they create it, and as little as
@@ -234,17 +234,17 @@ def _best_stage(
     }
     declared = {key for inspection in inspections.values() for key in _objects(inspection.declared)}
     actual = {key for inspection in inspections.values() for key in _objects(inspection.differences.actual)}
-    stages = [
-        _Stage(count, inspection, len((declared & actual) - _objects(inspection.declared)))
+    candidates = [
+        _Candidate(count, inspection, len((declared & actual) - _objects(inspection.declared)))
         for count, inspection in inspections.items()
     ]
-    least = min(map(_distance, stages))
-    best = [stage for stage in stages if _distance(stage) == least]
+    least = min(map(_distance, candidates))
+    best = [candidate for candidate in candidates if _distance(candidate) == least]
     return best[0] if first == 0 and best[0].count == len(own) else best[-1]
 
 
-def _distance(stage: _Stage) -> tuple[int, int]:
-    return stage.ahead, len(stage.inspection.differences)
+def _distance(candidate: _Candidate) -> tuple[int, int]:
+    return candidate.ahead, len(candidate.inspection.differences)
 
 
 def _objects(schema: Schema) -> set[ObjectReference]:
@@ -303,11 +303,11 @@ def _dependency_refusal(
     if label in labels_with_reconcile_schema() or any(key in loader.applied_migrations for key in own[last:]):
         return None
     first = next(number for number, key in enumerate(own) if key not in loader.applied_migrations)
-    stage = _best_stage(connection, loader, own, first, budgets)
-    if stage.count > last and stage.is_consistent(repaired=label in reconciled_labels()):
+    candidate = _best_candidate(connection, loader, own, first, budgets)
+    if candidate.count > last and candidate.is_consistent(repaired=label in reconciled_labels()):
         return None
     expected = inspect(connection, *_declared_by(connection, loader, label, own[: last + 1]), budgets)
-    contradictions = _Stage(last + 1, expected, 0).contradictions
+    contradictions = _Candidate(last + 1, expected, 0).contradictions
     return refusals.unrecorded_dependencies(label, contradictions, _recording_statements(missing))
 
 

@@ -52,7 +52,7 @@ from .schema.introspection import read_schema, with_dependents
 from .schema.migrated_columns import migrated_columns
 from .schema.model import Schema, Server, Table
 from .schema.python_defaults import with_python_defaults
-from .schema.restored import Expressive, has_expression, with_restored_definitions
+from .schema.restored import DefinedObject, has_expression, with_restored_definitions
 from .server_requirements import require_server
 from .sqlstates import (
     LOCK_NOT_AVAILABLE,
@@ -163,7 +163,7 @@ _COMPARED_DEFINITIONS = (
 )
 
 
-def _may_be_restored(differences: Differences) -> dict[str, list[Expressive]]:
+def _may_be_restored(differences: Differences) -> dict[str, list[DefinedObject]]:
     """Return the declared objects, by table, that may differ only as they do after a dump was restored."""
     found = defaultdict(list)
     for item in differences.items:
@@ -234,7 +234,7 @@ def _precheck(
     """Return the first refusal for rows that the repair's steps would meet: there, it would be abandoned."""
     queries = dict.fromkeys(step.violations for step in repair.steps if step.violations is not None)
     for query in queries:
-        refusal = None if query.after_backfill else _ask(connection, query, timeout)[1]
+        refusal = None if query.after_backfill else _query_violations(connection, query, timeout)[1]
         if refusal is not None:
             return refusal
     # Whoever is in a hurry doesn't have rows updated either, though that is rolled back.
@@ -290,23 +290,23 @@ def _runnable_steps(
     table that has yet to be created.
     """
     steps: list[Step] = []
-    backfilled, asked = False, set()
+    backfilled, queried = False, set()
     for step in repair.steps:
         backfilled = backfilled or step.backfill is not None
         if (refusal := _dry_run_backfill(connection, repair, step, budgets)) is not None:
             return tuple(steps) if repair.on_failure is None else (), refusal
-        if step.violations is None or step.violations in asked:
+        if step.violations is None or step.violations in queried:
             steps.append(step)
             continue
-        asked.add(step.violations)
-        is_known, refusal = (False, None) if backfilled else _ask(connection, step.violations)
+        queried.add(step.violations)
+        is_known, refusal = (False, None) if backfilled else _query_violations(connection, step.violations)
         if refusal is not None:
             return tuple(steps) if repair.on_failure is None else (), refusal
         steps.append(step if is_known else replace(step, check_first=True))
     return tuple(steps), None
 
 
-def _ask(
+def _query_violations(
     connection: BaseDatabaseWrapper, query: ViolationQuery, timeout: float | None = None
 ) -> tuple[bool, Refusal | None]:
     """Return whether the query could be run, and what it found."""

@@ -46,7 +46,7 @@ def _unmet(connection: BaseDatabaseWrapper, server: Server) -> Iterator[Refusal]
         yield refusals.may_not_use(server)
     elif not server.may_create and not server.has_history:
         # Django would have to create django_migrations first of all.
-        homes = [] if server.holds_project else schemas_of_project(connection)
-        yield refusals.no_schema(server, homes) if homes else refusals.may_not_create(server)
+        project_schemas = [] if server.holds_project else schemas_of_project(connection)
+        yield refusals.no_schema(server, project_schemas) if project_schemas else refusals.may_not_create(server)
     if not server.may_create_temporary:
         yield refusals.may_not_create_temporary(server)

@@ -24,14 +24,14 @@ _PROGRESS = """
 
 @dataclass
 class BuildMonitor:
-    """`waits_for`: for whom the build waited at the last look; empty where it didn't wait, or couldn't be monitored."""
+    """`waits_for`: for whom the build waited when last polled; empty where it didn't wait, or couldn't be monitored."""
 
     step: Step
     reporter: Reporter
     waits_for: list[Session] = field(default_factory=list)
 
-    def look(self, second: BaseDatabaseWrapper, pid: int) -> None:
-        """Report on the statement that the session `pid` runs now."""
+    def poll(self, second: BaseDatabaseWrapper, pid: int) -> None:
+        """Report once on the statement that the session `pid` runs now."""
         sessions = blocking_sessions(second, pid)
         with second.cursor() as cursor:
             cursor.execute(_PROGRESS, [pid])
@@ -68,6 +68,6 @@ def _monitor(first: BaseDatabaseWrapper, pid: int, monitor: BuildMonitor, done: 
     with suppress(Error):
         try:
             while not done.wait(INTERVAL):
-                monitor.look(second, pid)
+                monitor.poll(second, pid)
         finally:
             second.close()

@@ -68,7 +68,8 @@ def _shadowed(table: Table, schema: str) -> Note:
 
 def _in_other_schemas(relations: Sequence[Relation], schema: str) -> Note:
     """Return one note however many there are: there may be a schema for each of hundreds of tenants."""
-    names, schemas = (sorted({getattr(relation, part) for relation in relations}) for part in ("name", "schema"))
+    names = sorted({relation.name for relation in relations})
+    schemas = sorted({relation.schema for relation in relations})
     found = f"{relations[0].kind.label} of the same name" if len(relations) == 1 else f"{len(relations)} of these names"
     text = (
         f"reconciled in the schema {schema}; {found} in {_some(schemas, 'schema', 'other schemas')}"

@@ -77,8 +77,8 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     if note := standby_note(builder.repairs, differences, server):
         builder.notes.append(note)
     plan, tables = builder.build(), differences.actual.tables
-    told = [refusals.told_to_owner(refusal, tables.get(refusal.table)) for refusal in in_order(plan.refusals, tables)]
-    return replace(plan, refusals=tuple(told))
+    refused = [refusals.with_owner(refusal, tables.get(refusal.table)) for refusal in in_order(plan.refusals, tables)]
+    return replace(plan, refusals=tuple(refused))
 
 
 def _block_on_ignored(builder: PlanBuilder, differences: Differences) -> None:

@@ -12,6 +12,9 @@ _CREATING_KINDS = frozenset(
     {Kind.INDEX_NAME, Kind.KEY_WITHOUT_GENERATOR, Kind.FUNCTION_MISSING, Kind.FUNCTION_DEFINITION}
 )
 
+#: The privileges that a backfill requires.
+_BACKFILL = ("SELECT", "UPDATE")
+
 
 def missing_privileges(repairs: Sequence[Repair], differences: Differences, server: Server) -> Iterator[Refusal]:
     created = {name for repair in repairs if repair.phase is Phase.TABLES for name in repair.names}
@@ -20,9 +23,9 @@ def missing_privileges(repairs: Sequence[Repair], differences: Differences, serv
         table = differences.actual.tables.get(name)
         if table is not None and not table.owned:
             yield refusals.not_owner(table, server.role)
-        elif table is not None and _is_backfilled(name, repairs) and not {"SELECT", "UPDATE"}.isdisjoint(table.lacks):
+        elif table is not None and _is_backfilled(name, repairs) and set(_BACKFILL) & set(table.missing_privileges):
             # Even an owner may have lost them: REVOKE.
-            yield refusals.may_not_write(table, server.role, ("SELECT", "UPDATE"), "values have to be set in its rows")
+            yield refusals.may_not_write(table, server.role, _BACKFILL, "values have to be set in its rows")
         if table is not None and _changes_columns(name, repairs):
             # What is altered of a column is altered in all tables that inherit it.
             yield from (refusals.not_owner_of_child(other, table, server.role) for other in table.others_descendants)

@@ -46,7 +46,7 @@ def listed(items: Sequence[Difference]) -> str:
     return "; ".join(f"{item.name}: expected {item.declared_text}, found {item.actual_text}" for item in items) + "."
 
 
-def told_to_owner(refusal: Refusal, table: Table | None) -> Refusal:
+def with_owner(refusal: Refusal, table: Table | None) -> Refusal:
     """Add who may alter the table, if the remedy does and this role may not."""
     if table is None or table.owned or refusal.code is RefusalCode.NOT_OWNER:
         return refusal
@@ -272,14 +272,14 @@ def may_not_use(server: Server) -> Refusal:
     )
 
 
-def no_schema(server: Server, homes: Sequence[str]) -> Refusal:
+def no_schema(server: Server, project_schemas: Sequence[str]) -> Refusal:
     """Refuse to run where tables would be created in no schema, or in PostgreSQL's own.
 
-    `homes` are the schemas that hold the project's tables, though the search path doesn't name them first.
+    `project_schemas` are the schemas that hold the project's tables, though the search path doesn't name them first.
     """
     found = f"{server.system_schema or 'none'} first on the search path ({server.search_path})"
-    holding = f"; {', '.join(homes)} holds the project's tables" if homes else ""
-    remedy, statements = _schema_remedy(server, homes)
+    holding = f"; {', '.join(project_schemas)} holds the project's tables" if project_schemas else ""
+    remedy, statements = _schema_remedy(server, project_schemas)
     return Refusal(
         RefusalCode.NO_SCHEMA,
         server.database,
@@ -291,23 +291,23 @@ def no_schema(server: Server, homes: Sequence[str]) -> Refusal:
     )
 
 
-def _schema_remedy(server: Server, homes: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+def _schema_remedy(server: Server, project_schemas: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """Return a remedy, and its statements, after which the project's schema is first on the search path."""
-    if len(homes) > 1:
-        example = _set_search_path(server, homes[0])
+    if len(project_schemas) > 1:
+        example = _set_search_path(server, project_schemas[0])
         return f"Choose the schema that is this project's, and put it first on search_path ({example}), {_AGAIN}", ()
     named = [name for name in server.path_names if name != "$user"]
-    if homes:
-        statements: tuple[str, ...] = (_set_search_path(server, homes[0]),)
+    if project_schemas:
+        statements: tuple[str, ...] = (_set_search_path(server, project_schemas[0]),)
     elif server.system_schema or not named:
         name = named[0] if named else "public"
         statements = (f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}", _set_search_path(server, name))
     else:
         statements = (f"CREATE SCHEMA {identifier(named[0])} AUTHORIZATION {identifier(server.role)}",)
-    if server.path_is_fixed and (homes or len(statements) > 1):
-        first = identifier(homes[0] if homes else named[0] if named else "public")
+    if server.path_is_fixed and (project_schemas or len(statements) > 1):
+        first = identifier(project_schemas[0] if project_schemas else named[0] if named else "public")
         return f"The connection's own options set search_path: put {first} first there, {_AGAIN}", ()
-    if homes:
+    if project_schemas:
         return f"Run {statements[0]}; {_AGAIN}", statements
     return f"{_AS_CREATOR} {'; '.join(statements)}; {_AGAIN}", statements
 
@@ -361,7 +361,7 @@ def may_not_reference(table: Table, role: str) -> Refusal:
 def may_not_write(table: Table, role: str, privileges: Sequence[str], purpose: str) -> Refusal:
     """Refuse what reads and changes the table's rows, for `purpose`, where the role lacks one of the `privileges`."""
     statement = f"GRANT {', '.join(privileges)} ON {table.sql_name} TO {identifier(role)}"
-    lacking = " and ".join(privilege for privilege in privileges if privilege in table.lacks)
+    lacking = " and ".join(privilege for privilege in privileges if privilege in table.missing_privileges)
     return Refusal(
         RefusalCode.MAY_NOT_WRITE,
         table.name,

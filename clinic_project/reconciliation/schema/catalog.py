@@ -64,7 +64,7 @@ ON_SEARCH_PATH = """
 _ACCESS = """
     pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner)::text AS owner,
     ARRAY(SELECT privilege FROM unnest('{SELECT,INSERT,UPDATE}'::text[]) AS privilege
-          WHERE c.relkind IN ('r', 'p') AND NOT has_table_privilege(c.oid, privilege)) AS lacks
+          WHERE c.relkind IN ('r', 'p') AND NOT has_table_privilege(c.oid, privilege)) AS missing_privileges
 """
 
 # Tables as queries find them that name no schema. A policy may be there that lets this role see and write all rows.
@@ -104,10 +104,14 @@ RELATIONS = """
     ORDER BY c.relname, n.nspname
 """.replace("{access}", _ACCESS)
 
-# A temporary table's trigger calls a function of the temporary schema: the declared ones are created there.
+# A temporary table's trigger calls a function of the temporary schema: the declared ones are created there. The numbers are
+# bits of tgtype: BEFORE, and UPDATE.
 TRIGGERS = """
     SELECT g.tgrelid AS table_oid, g.tgname AS name, pg_get_triggerdef(g.oid) AS definition, g.tgenabled::text AS mode,
-           g.tgconstraint <> 0 AS is_constraint, p.proname AS function_name,
+           g.tgconstraint <> 0 AS is_constraint, g.tgtype & 2 <> 0 AS before, g.tgtype & 16 <> 0 AS on_update,
+           ARRAY(SELECT a.attname::text FROM pg_attribute a
+                 WHERE a.attrelid = g.tgrelid AND a.attnum = ANY (g.tgattr::int2[])) AS update_columns,
+           p.proname AS function_name,
            CASE WHEN p.pronamespace = pg_my_temp_schema() THEN {schema} ELSE n.nspname END AS function_schema,
            oidvectortypes(p.proargtypes) AS function_arguments,
            ARRAY(SELECT DISTINCT a.attname::text FROM pg_depend d

@@ -123,7 +123,7 @@ def read_access(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[T
         cursor.execute(catalog.ACCESS, [list(names)])
         columns = [column.name for column in cursor.description]
         rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-    return [Table(**{**row, "lacks": tuple(row["lacks"])}) for row in rows]
+    return [Table(**{**row, "missing_privileges": tuple(row["missing_privileges"])}) for row in rows]
 
 
 def with_dependents(
@@ -245,7 +245,11 @@ class _Reader:
 
     def _with_next_keys(self, tables: dict[str, Table], found: Mapping[int, Mapping[str, Any]]) -> dict[str, Table]:
         """Add the next values of the keys, from their rows and from their sequences: two quick look-ups a key, one query."""
-        readable = {row["name"] for row in found.values() if "SELECT" not in row["lacks"] and not row["rows_hidden"]}
+        readable = {
+            row["name"]
+            for row in found.values()
+            if "SELECT" not in row["missing_privileges"] and not row["rows_hidden"]
+        }
         keys = [(t, *key) for t in tables.values() if t.name in readable for key in _sequence_keys(t)]
         if not keys:
             return tables
@@ -342,7 +346,7 @@ def _table(
         logged=row["logged"],
         owned=row["owned"],
         owner=row["owner"],
-        lacks=tuple(row["lacks"]),
+        missing_privileges=tuple(row["missing_privileges"]),
         may_reference=row["may_reference"],
         rows_hidden=row["rows_hidden"],
         shadowed_by=shadowing.get(row["name"]),
@@ -438,6 +442,8 @@ def _trigger(row: Mapping[str, Any]) -> Trigger:
         mode=TriggerMode(row["mode"]),
         is_constraint=row["is_constraint"],
         columns=tuple(row["columns"]),
+        before=row["before"],
+        update_columns=tuple(row["update_columns"]) if row["on_update"] else None,
     )
 
 

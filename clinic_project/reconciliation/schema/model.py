@@ -296,6 +296,11 @@ class Index:
         return self.unique, self.body
 
     @property
+    def access_method(self) -> str:
+        """Its access method: btree, gist, …"""
+        return self.body.split(maxsplit=2)[1]
+
+    @property
     def sql(self) -> str:
         return f"{'UNIQUE ' if self.unique else ''}{self.body}"
 
@@ -420,7 +425,9 @@ class TriggerMode(StrEnum):
 class Trigger:
     """A trigger. `fires` is on which events, `options` is what follows the table's name, `call` what is executed.
 
-    `function` is the key of the called function in `Schema.functions`. `columns` are those that it names.
+    `function` is the key of the called function in `Schema.functions`. `columns` are those that it names. `before` is
+    whether it fires before a row is changed. `update_columns` are those that an UPDATE must set to fire it, none if any
+    UPDATE does; None if no UPDATE does.
     """
 
     name: str
@@ -431,6 +438,8 @@ class Trigger:
     mode: TriggerMode = TriggerMode.ORIGIN
     is_constraint: bool = False
     columns: tuple[str, ...] = ()
+    before: bool = False
+    update_columns: tuple[str, ...] | None = None
 
     @property
     def signature(self) -> tuple[bool, str, str, str]:
@@ -519,7 +528,7 @@ class Dependent:
 class Table:
     """A table, and what decides how it may be changed.
 
-    `rows` is the planner's estimate. `lacks` are those of the privileges SELECT, INSERT and UPDATE that this role lacks.
+    `rows` is the planner's estimate. `missing_privileges` are those of SELECT, INSERT and UPDATE that this role lacks.
     `children` are the tables that inherit from it, `descendants` these and all that inherit from them (quoted names);
     `others_descendants` are those of them that this role doesn't own, only with their owners. `update_triggers` are those of
     the table and of its descendants. `shadowed_by` is the schema of another table of its name that is earlier on the search
@@ -538,7 +547,7 @@ class Table:
     logged: bool = True
     owned: bool = True
     owner: str = ""
-    lacks: tuple[str, ...] = ()
+    missing_privileges: tuple[str, ...] = ()
     may_reference: bool = True
     rows_hidden: bool = False
     shadowed_by: str | None = None

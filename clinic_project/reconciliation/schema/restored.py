@@ -12,8 +12,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from .model import HELPER_PREFIX, Column, Constraint, ConstraintKind, Index, Schema, Table, Trigger, identifier
 from .temporary_tables import TableDefinition, create_and_read
 
-#: What may have an expression in its definition.
-Expressive = Column | Index | Constraint | Trigger
+#: The objects whose definitions may have expressions in them.
+DefinedObject = Column | Index | Constraint | Trigger
 
 #: A function of PostgreSQL's own that any trigger may call: only the trigger's condition is asked for.
 _TRIGGER_FUNCTION = "pg_catalog.suppress_redundant_updates_trigger()"
@@ -22,7 +22,7 @@ _TRIGGER_FUNCTION = "pg_catalog.suppress_redundant_updates_trigger()"
 _PARTITION_KEY = f"{HELPER_PREFIX}key"
 
 
-def has_expression(declared: Expressive) -> bool:
+def has_expression(declared: DefinedObject) -> bool:
     if isinstance(declared, Column):
         return declared.generated is not None or declared.default is not None
     if isinstance(declared, Index):
@@ -33,7 +33,7 @@ def has_expression(declared: Expressive) -> bool:
 
 
 def with_restored_definitions(
-    connection: BaseDatabaseWrapper, declared: Schema, actual: Schema, objects: Mapping[str, Sequence[Expressive]]
+    connection: BaseDatabaseWrapper, declared: Schema, actual: Schema, objects: Mapping[str, Sequence[DefinedObject]]
 ) -> Schema:
     """Return the declared schema with the restored definitions of `objects`, by table, where the actual tables have them."""
     names = {table: f"{HELPER_PREFIX}restored_{number}" for number, table in enumerate(objects)}
@@ -47,7 +47,7 @@ def with_restored_definitions(
     return replace(declared, tables={**declared.tables, **adopted})
 
 
-def _definition(table: Table, name: str, objects: Sequence[Expressive]) -> TableDefinition:
+def _definition(table: Table, name: str, objects: Sequence[DefinedObject]) -> TableDefinition:
     """Define a table with the columns of `table` and those `objects`. Whether an index is unique doesn't matter here."""
     columns = [f"{_PARTITION_KEY} integer"]
     columns += [f"{identifier(column.name)} {_column(column, column in objects)}" for column in table.columns.values()]

@@ -147,7 +147,7 @@ class _Change:
     def _lost_with_columns(self) -> Iterator[str]:
         """Yield the undeclared indexes and constraints of the columns that are dropped and added again."""
         added_again = {column.name for column in self._generated_from_it}
-        if any(f"DROP COLUMN {self.name}" in statement for statement in self._alter(Conversion(self.name))):
+        if self._is_added_again:
             added_again.add(self.column.name)
         for constraint in self.table.constraints:
             if not added_again.isdisjoint(constraint.columns) and not self._is_declared(constraint):
@@ -158,6 +158,22 @@ class _Change:
         for dependent in self.table.dependents:
             if dependent.foreign_key is not None and not added_again.isdisjoint(dependent.columns):
                 yield dependent.name
+
+    @property
+    def _is_added_again(self) -> bool:
+        """Whether the statements drop the column, after its values are stored in another if they aren't generated anew."""
+        actual = self.item.actual.generated
+        if self.column.generated:
+            return actual is not None and not self._can_set_expression
+        return actual is not None and not actual.stored
+
+    @property
+    def _can_set_expression(self) -> bool:
+        """Whether the column differs in nothing but the expression that generates it, and the server can alter that."""
+        declared, actual = self.column, self.item.actual
+        if declared.generated is None or actual.generated is None or self.version < _SET_EXPRESSION:
+            return False
+        return (actual.type, actual.generated.stored) == (declared.type, declared.generated.stored)
 
     def _is_declared(self, item: Constraint | Index) -> bool:
         """Whether migrate adds it again, under its declared name."""
@@ -247,8 +263,8 @@ class _Change:
 
     def _create_others(self) -> Iterator[str]:
         for column in self._generated_from_it:
-            wanted = self._declared_table.columns[column.name]
-            yield self._alter_table(f"ADD COLUMN {identifier(column.name)} {wanted.definition}")
+            declared = self._declared_table.columns[column.name]
+            yield self._alter_table(f"ADD COLUMN {identifier(column.name)} {declared.definition}")
         for dependent in self._dependents:
             yield from dependent.create
 
@@ -312,8 +328,7 @@ class _Change:
                 self._alter_table(f"ALTER COLUMN {kept} DROP NOT NULL"),
                 self._alter_table(f"ADD COLUMN {self.name} {declared.definition}"),
             ]
-        same_otherwise = (actual.type, actual.generated.stored) == (declared.type, declared.generated.stored)
-        if same_otherwise and self.version >= _SET_EXPRESSION:
+        if self._can_set_expression:
             return [self._alter_table(f"ALTER COLUMN {self.name} SET EXPRESSION AS ({declared.generated.expression})")]
         return [self._alter_table(f"DROP COLUMN {self.name}", f"ADD COLUMN {self.name} {declared.definition}")]
 

@@ -68,18 +68,18 @@ class _Request:
     def is_text(self) -> bool:
         return _is_text(self.before)
 
-    def parsed(self, *, guard: str = "", misfit: str = "", assumption: str = "") -> Conversion:
-        """Read the text as the new type; where `guard` is given, only if it is true, else fail."""
+    def parsed(self, *, condition: str = "", misfit: str = "", assumption: str = "") -> Conversion:
+        """Read the text as the new type; where `condition` is given, only if it is true, else fail."""
         cast = f"{self.text}::{self.after}"
-        if guard:
-            cast = f"CASE WHEN {guard} THEN {cast} ELSE {self._failure()} END"
+        if condition:
+            cast = f"CASE WHEN {condition} THEN {cast} ELSE {self._failure()} END"
         is_valid = "pg_input_is_valid" if self.version >= _INPUT_IS_VALID else OWN_INPUT_IS_VALID
         invalid = f"NOT {is_valid}({self.text}, {literal(self.after)})"
         # A CASE, since the other condition may fail for a text that isn't valid.
         conditions = " ".join(f"WHEN {condition} THEN true" for condition in (invalid, misfit) if condition)
         return Conversion(cast, f"CASE {conditions} END", assumption)
 
-    def guarded(self, value: str, fits: str) -> Conversion:
+    def checked(self, value: str, fits: str) -> Conversion:
         """Return the value where it fits, else fail."""
         return Conversion(f"CASE WHEN {fits} THEN {value} ELSE {self._failure()} END", f"NOT ({fits})")
 
@@ -173,27 +173,27 @@ def _to_numeric(r: _Request) -> Conversion | None:
     precision, scale = r.modifiers if len(r.modifiers) > 1 else (r.modifiers[0], 0)
     fits = f"{value} = round({value}, {scale}) AND abs({value}) < 1e{precision - scale}"
     if r.before in _NUMBERS:
-        return r.guarded(value, fits)
-    return r.parsed(guard=fits, misfit=f"NOT ({fits})")
+        return r.checked(value, fits)
+    return r.parsed(condition=fits, misfit=f"NOT ({fits})")
 
 
 def _to_float(r: _Request) -> Conversion | None:
     if r.before in _NUMBERS:
         value = f"{r.text}::{r.after}"
-        return r.guarded(value, f"({value})::text::numeric = {r.text}::numeric")
+        return r.checked(value, f"({value})::text::numeric = {r.text}::numeric")
     return r.parsed() if r.is_text or _is_named(r.before) else None
 
 
 def _to_date(r: _Request) -> Conversion | None:
     if r.before == _TIMESTAMP:
-        return r.guarded(f"{r.name}::date", f"{r.name} = {r.name}::date")
+        return r.checked(f"{r.name}::date", f"{r.name} = {r.name}::date")
     if r.before == _TIMESTAMPTZ:
         local = f"({r.name} AT TIME ZONE 'UTC')"
-        result = r.guarded(f"{local}::date", f"{local} = {local}::date")
+        result = r.checked(f"{local}::date", f"{local} = {local}::date")
         return Conversion(result.expression, result.misfit, _UTC)
     # Year, month, day alone: PostgreSQL would also take 03/04/2024, in the order of the session, and drop a time.
     iso = rf"{r.text} ~ '^\s*\d{{4}}-\d\d-\d\d([ T]00:00(:00(\.0+)?)?)?\s*$'"
-    return r.parsed(guard=iso, misfit=f"NOT {iso}") if r.is_text or _is_named(r.before) else None
+    return r.parsed(condition=iso, misfit=f"NOT {iso}") if r.is_text or _is_named(r.before) else None
 
 
 def _to_timestamptz(r: _Request) -> Conversion | None:
@@ -218,7 +218,7 @@ def _to_time(r: _Request) -> Conversion | None:
     if r.before == _TIME:
         return Conversion(r.name)
     only_a_time = rf"{r.text} ~ '^\s*\d{{1,2}}:\d\d(:\d\d(\.\d{{1,6}})?)?\s*$'"
-    return r.parsed(guard=only_a_time, misfit=f"NOT {only_a_time}") if r.is_text else None
+    return r.parsed(condition=only_a_time, misfit=f"NOT {only_a_time}") if r.is_text else None
 
 
 def _to_interval(r: _Request) -> Conversion | None:

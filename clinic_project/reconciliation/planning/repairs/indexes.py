@@ -87,7 +87,7 @@ def _kept(table: Table, item: WrongIndex | MatchedIndex) -> list[str]:
 
 def _can_order_table(index: Index) -> bool:
     """Whether CLUSTER accepts it: https://www.postgresql.org/docs/current/sql-cluster.html"""
-    return index.predicate is None and index.body.startswith(("USING btree", "USING gist"))
+    return index.predicate is None and index.access_method in ("btree", "gist")
 
 
 def rename_indexes(table: Table, items: Sequence[MatchedIndex]) -> Plan:

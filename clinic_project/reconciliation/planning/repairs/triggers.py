@@ -23,15 +23,9 @@ def with_triggers_to_come(table: Table, items: Iterable[Difference]) -> Table:
     """Return the table with the triggers that this plan creates, replaces or enables: its backfills fire them as well."""
     coming = [item.declared for item in items if isinstance(item, TriggerDifference)]
     fired = [
-        UpdateTrigger(
-            trigger.name,
-            table.sql_name,
-            trigger.fires.startswith("BEFORE"),
-            trigger.columns if " UPDATE OF " in f" {trigger.fires} " else (),
-            trigger.mode,
-        )
+        UpdateTrigger(trigger.name, table.sql_name, trigger.before, trigger.update_columns, trigger.mode)
         for trigger in coming
-        if " UPDATE" in trigger.fires and trigger.mode is not TriggerMode.DISABLED
+        if trigger.update_columns is not None and trigger.mode is not TriggerMode.DISABLED
     ]
     names = {trigger.name for trigger in fired}
     there = tuple(trigger for trigger in table.update_triggers if trigger.name not in names)
@@ -43,20 +37,21 @@ def repair_trigger(table: Table, item: TriggerDifference) -> Plan:
     trigger, name = item.declared, identifier(item.name)
     new_columns = not set(trigger.columns) <= table.columns.keys()
     statements: tuple[str, ...]
+    lock = Lock.SHARE_ROW_EXCLUSIVE
     match item.kind:
         case Kind.TRIGGER_MISSING:
             statements, verb = trigger_statements(table, trigger), "create"
         case Kind.TRIGGER_DEFINITION:
             drop = f"DROP TRIGGER {name} ON {table.sql_name}"
-            statements, verb = (drop, *trigger_statements(table, trigger)), "replace"
+            statements, verb, lock = (drop, *trigger_statements(table, trigger)), "replace", Lock.ACCESS_EXCLUSIVE
         case Kind.TRIGGER_MODE:
             statements, verb = (trigger.mode.statement(table.sql_name, trigger.name),), "enable"
         case _:
             assert item.actual is not None  # it has another name  # noqa: S101
             found = identifier(item.actual.name)
-            statements, verb = (f"ALTER TRIGGER {found} ON {table.sql_name} RENAME TO {name}",), "rename"
+            statements = (f"ALTER TRIGGER {found} ON {table.sql_name} RENAME TO {name}",)
+            verb, lock = "rename", Lock.ACCESS_EXCLUSIVE
     phase = Phase.TRIGGERS_OF_NEW_COLUMNS if new_columns else Phase.TRIGGERS
-    lock = Lock.ACCESS_EXCLUSIVE if verb in ("replace", "rename") else Lock.SHARE_ROW_EXCLUSIVE
     step = Step(statements, table.name, lock, f"{verb} the trigger {item.name}", relations=(table.sql_name,))
     return plan_of(Repair(phase, table.name, (item.name,), (step,)))
 

@@ -56,8 +56,8 @@ def _of_group(group: Sequence[str], tables: Mapping[str, Table], unlogged: Mappi
     """Yield the refusals of a group. The first one's statement is for all of it: the others find nothing left to do."""
     first, *others = group
     if others:
-        told = refusals.unlogged(tables[first], _together([tables[name] for name in group]))
-        yield replace(told, blocked=unlogged[first].blocked)
+        refusal = refusals.unlogged(tables[first], _together([tables[name] for name in group]))
+        yield replace(refusal, blocked=unlogged[first].blocked)
     else:
         yield unlogged[first]
     yield from (unlogged[name] for name in others)

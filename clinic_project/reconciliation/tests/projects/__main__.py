@@ -1,4 +1,4 @@
-"""Runs the proof on the project PROJECT, and prints its numbers as JSON.
+"""Checks the project PROJECT, and prints its numbers as JSON.
 
 The arguments are the folder of the server's own pg_dump and psql, and the number of damages.
 """
@@ -12,9 +12,9 @@ import django
 
 def main() -> None:
     django.setup()
-    from .proof import prove  # it imports models
+    from .round_trip import check_project  # it imports models
 
-    sys.stdout.write(json.dumps(prove(Path(sys.argv[1]), int(sys.argv[2]))))
+    sys.stdout.write(json.dumps(check_project(Path(sys.argv[1]), int(sys.argv[2]))))
 
 
 main()

@@ -101,9 +101,9 @@ EXAMPLES = {
     "a table of another owner": refusals.not_owner(replace(DECLARED, owner="other"), 'o"dd'),
     "a child of another owner": refusals.not_owner_of_child(DECLARED, DECLARED, 'o"dd'),
     "reading and changing rows": refusals.may_not_write(
-        replace(DECLARED, lacks=("INSERT",)), 'o"dd', ["SELECT", "INSERT"], "it is written"
+        replace(DECLARED, missing_privileges=("INSERT",)), 'o"dd', ["SELECT", "INSERT"], "it is written"
     ),
-    "altered by its owner": refusals.told_to_owner(refusals.unlogged(DECLARED), replace(DECLARED, owned=False)),
+    "altered by its owner": refusals.with_owner(refusals.unlogged(DECLARED), replace(DECLARED, owned=False)),
     "CREATE on the project's schema": refusals.may_not_create(SERVER),
     "a schema of its own": refusals.may_not_create(replace(_ELSEWHERE, search_path='oracle, "$user"')),
     "a schema of its own, on the path": refusals.may_not_create(_ELSEWHERE),

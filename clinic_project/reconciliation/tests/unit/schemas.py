@@ -42,7 +42,8 @@ def key(name: str, kind: ConstraintKind, column: str) -> Constraint:
 
 def trigger(name: str, **options: object) -> Trigger:
     """Return a trigger that records updates."""
-    made = Trigger(name, "AFTER UPDATE", "FOR EACH ROW", '"public"."record"()', "record()", TriggerMode.ALWAYS)
+    call = '"public"."record"()'
+    made = Trigger(name, "AFTER UPDATE", "FOR EACH ROW", call, "record()", TriggerMode.ALWAYS, update_columns=())
     return replace(made, **options)  # type: ignore[arg-type]
 
 

@@ -111,6 +111,20 @@ def test_a_backfill_knows_of_the_triggers_that_come_before_it():
     assert [(fired.name, fired.mode) for fired in backfill.triggers] == [("history", TriggerMode.ALWAYS)]
 
 
+@pytest.mark.parametrize(
+    ("fires", "options"),
+    [
+        ("AFTER UPDATE OF note", {"update_columns": ("note",)}),
+        ("AFTER DELETE OR INSERT OR TRUNCATE", {"update_columns": None}),
+        ("AFTER UPDATE", {"mode": TriggerMode.DISABLED}),
+    ],
+)
+def test_a_backfill_fires_no_trigger_of_other_columns_or_events_or_that_is_disabled(fires, options):
+    declared = replace(RECORDED, triggers=(trigger("history", fires=fires, **options),))
+    nullable = recorded(columns=(ID, replace(STATUS, not_null=False), PATIENT, NOTE), triggers=())
+    assert {step.backfill.triggers for step in plan(nullable, declared=declared).steps if step.backfill} == {()}
+
+
 def test_functions_come_before_triggers_and_these_before_backfills():
     nullable = replace(STATUS, not_null=False)
     planned = plan(recorded(triggers=(), columns=(ID, nullable, PATIENT, NOTE)), functions=[])

@@ -1,7 +1,7 @@
-"""Proves on the packages of one project what the engine's README says of any project. Its databases are:
+"""Tests on the packages of one project what the engine's README says of any project. Its databases are:
 
 1. *made*: by Django's schema editor, from the state of the last migrations. Nothing may differ.
-2. *restored*: from a dump of that one. Nothing may differ. Each damage is healed to an equal catalog.
+2. *restored*: from a dump of that one. Nothing may differ. Each damage is repaired to an equal catalog.
 3. *migrated*: by the project's own migrations, as Django runs them. `migrate` adopts it, and finds nothing to do again.
 """
 
@@ -29,7 +29,7 @@ from ..support.idempotence import assert_changes_nothing
 from .damages import damage
 
 
-def prove(programs: Path, damages: int) -> dict[str, Any]:
+def check_project(programs: Path, damages: int) -> dict[str, Any]:
     """Return the numbers of the README's table. Raises AssertionError for what doesn't hold."""
     with _database() as made:
         _create(made)
@@ -37,7 +37,7 @@ def prove(programs: Path, damages: int) -> dict[str, Any]:
         with _database() as restored:
             _restore(made, restored, programs)
             _assert_in_sync(restored)
-            _assert_healed(restored, damages)
+            _assert_repaired(restored, damages)
     with _database() as migrated:
         adopted = _assert_adopted(migrated)
     return {"tables": len(inspection.declared.tables), "seconds": seconds, "damages": damages, "differences": adopted}
@@ -85,8 +85,8 @@ def _restore(database: Database, into: Database, programs: Path) -> None:
     subprocess.run(command, check=True, input=dump, capture_output=True)
 
 
-def _assert_healed(database: Database, damages: int) -> None:
-    """Damage the database, and heal it, again and again."""
+def _assert_repaired(database: Database, damages: int) -> None:
+    """Damage the database, and repair it, again and again."""
     tables = [name for (name,) in database.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
     before = read_catalog(database, tables)
     chosen = random.Random(len(tables))  # the same ones in each run  # noqa: S311
