@@ -38,6 +38,7 @@ from .schemas import (
     trigger,
 )
 from .test_comparison import DIFFERENCES
+from .test_triggers import KINDS as TRIGGER_KINDS
 
 #: What is planned for each of the differences in `test_comparison`: the reasons of its steps.
 STEPS = {
@@ -113,6 +114,30 @@ def test_no_step_keeps_writers_out_while_rows_are_read(kind, actual):
             assert step.lock in (Lock.ROW_EXCLUSIVE, Lock.SHARE_UPDATE_EXCLUSIVE)
 
 
+def test_every_kind_is_tested_here():
+    tested_by_themselves = {
+        Kind.TABLE_MISSING,
+        Kind.TABLE_NOT_A_TABLE,
+        Kind.TABLE_REJECTED,
+        Kind.INDEX_PARAMETERS,
+        Kind.KEY_NOT_ALWAYS_GENERATED,
+        *TRIGGER_KINDS,
+    }
+    assert STEPS.keys() | _REFUSED | tested_by_themselves == set(Kind)
+
+
+def test_declared_storage_parameters_are_set_under_the_present_name():
+    declared = table(indexes=(replace(BY_STATUS, parameters=("fillfactor=90",)),))
+    (step,) = plan(table(), declared=declared).steps
+    assert step.sql == 'ALTER INDEX "public"."visit_status" SET (fillfactor=90)'
+
+
+def test_an_identity_becomes_always_generated():
+    always = table(columns=(replace(ID, identity=Identity.ALWAYS), STATUS, PATIENT, NOTE))
+    (step,) = plan(table(), declared=always).steps
+    assert step.reason == "make id GENERATED ALWAYS"
+
+
 def test_what_is_as_declared_needs_no_step():
     assert list(plan(table()).steps) == []
 
@@ -183,6 +208,18 @@ def test_a_type_that_may_lose_something_blocks_what_requires_the_column():
 def test_a_view_of_a_tables_name():
     code, blocked = refused(owners={"visit": Relation("public", "visit", RelationKind.VIEW)})
     assert (code, blocked) == (RefusalCode.NOT_A_TABLE, [])
+
+
+def test_a_table_that_postgresql_refuses_to_create():
+    declared = Schema("public", {}, rejected={"visit": "type shape does not exist"})
+    (refusal,) = make_plan(compare(declared, Schema("public", {})), SERVER).refusals
+    assert (refusal.code, refusal.subject.label) == (RefusalCode.TABLE_REJECTED, "visit")
+    assert "type shape does not exist" in refusal.reason
+
+
+def test_a_sequence_that_the_role_may_not_use():
+    columns = (serial(ID, next_value=10, usable=False), STATUS, PATIENT, NOTE)
+    assert refused(table(columns=columns, next_keys={"id": 10})) == (RefusalCode.MAY_NOT_USE_SEQUENCE, [])
 
 
 def test_an_unlogged_table():
