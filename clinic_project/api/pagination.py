@@ -1,14 +1,13 @@
 """Pages of a list: `{count, count_estimate, next, previous, results}`, read with their count in one query.
 
-`next` and `previous` are cursors: they name the last row that was shown and where to go from it. So no page costs more
-than the first, and none repeats or leaves out a row when others are added. `page` is for the first rows only.
+`next` and `previous` are cursors (see cursors.py): they name the last row that was shown and where to go from it. So no page
+costs more than the first, and none repeats or leaves out a row when others are added. `page` is for the first rows only.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.signing import BadSignature, Signer
 from django.db.models import BooleanField, F, Func, QuerySet, TextField, Value
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import BasePagination
@@ -17,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from . import counting
+from .cursors import Cursors, Edge, RowCursors
 from .etags import RowVersion, hashed_etag, is_conditional, is_known
 from .problems import Problem
 from .serializers import Row
@@ -34,23 +34,17 @@ Columns = Callable[[QuerySet[Any]], QuerySet[Any, Row]]
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
-    """The row that a page begins after, by its values in the list's ordering; `backwards`: the page ends before it."""
-
-    values: Sequence[Any]
-    backwards: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Listing:
     """What is paged: the rows of `parts` together, ordered by the columns in `ordering`, all of them up or all down.
 
-    The last column makes the order complete. `row_versions` has a column of each table whose rows are shown.
+    The last column makes the order complete. `row_versions` has a column of each table whose rows are shown. `by_name`: the
+    ordering has names in it, which cursors must not have.
     """
 
     parts: Sequence[QuerySet[Any, Any]]
     ordering: Sequence[str]
     row_versions: Sequence[str] = ("pk",)
+    by_name: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -60,6 +54,12 @@ class Listing:
     def order_columns(self) -> dict[str, F]:
         """The columns of the ordering, under names that no serializer has."""
         return {f"page_order_{number}": F(name) for number, name in enumerate(self.columns)}
+
+    @property
+    def cursors(self) -> Cursors:
+        """The cursors of this ordering of these tables, and of no other."""
+        salt = " ".join(["cursor", *(part.model._meta.db_table for part in self.parts), *self.ordering])
+        return RowCursors(salt, self.parts[0].model, self.columns) if self.by_name else Cursors(salt)
 
     def read(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> list[Row]:
         """Return the rows `start` to `stop` beyond `edge`, with the `columns` that are wanted and what a page needs."""
@@ -174,14 +174,15 @@ class RowPagination(BasePagination):
         """Set `next` and `previous`: links, or None."""
         goes_back, starts_anywhere = self._goes_back, self.edge is not None or self.number > 1
         has_next, has_previous = (True, has_more) if goes_back else (has_more, starts_anywhere)
-        self.next = self._link(rows[-1], backwards=False) if rows and has_next else None
-        self.previous = self._link(rows[0], backwards=True) if rows and has_previous else None
+        self.next = self._link(rows[::-1], backwards=False) if rows and has_next else None
+        self.previous = self._link(rows, backwards=True) if rows and has_previous else None
 
-    def _link(self, row: Row, *, backwards: bool) -> str:
-        values = [value if isinstance(value := row[name], int) else str(value) for name in self.listing.order_columns]
+    def _link(self, rows: list[Row], *, backwards: bool) -> str:
+        """Return the link to the page beyond `rows`, the nearest first."""
+        values = [[row[name] for name in self.listing.order_columns] for row in rows]
         query = self.request.query_params.copy()
         query.pop("page", None)
-        query["cursor"] = self._signer.sign_object([backwards, *values])
+        query["cursor"] = self.listing.cursors.encode(values, backwards=backwards)
         return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
 
     def _edge(self) -> Edge | None:
@@ -190,19 +191,7 @@ class RowPagination(BasePagination):
             return None
         if "page" in self.request.query_params:
             raise ValidationError({"cursor": ["Either `cursor` or `page`."]})
-        try:
-            backwards, *values = self._signer.unsign_object(cursor)
-        except (BadSignature, ValueError) as error:
-            raise ValidationError(
-                {"cursor": ["Not a cursor of this list. Take it from `next` or `previous`."]}
-            ) from error
-        return Edge(values, backwards)
-
-    @property
-    def _signer(self) -> Signer:
-        """Signed, so that PostgreSQL is only given what it gave; for this ordering of these tables alone."""
-        tables = [part.model._meta.db_table for part in self.listing.parts]
-        return Signer(salt=" ".join(["cursor", *tables, *self.listing.ordering]))
+        return self.listing.cursors.decode(cursor)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         link = {"type": ["string", "null"], "format": "uri"}

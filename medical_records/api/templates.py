@@ -30,6 +30,7 @@ class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
     queryset = MedicalRecordTemplate.objects.all()
     filterset_class = TemplateFilterSet
     ordering = ("name", "id")
+    is_ordered_by_name = True
     write_roles = ADMIN_ROLES
     serializer_class = TemplateOutputSerializer
     input_serializers = {

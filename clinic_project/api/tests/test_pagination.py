@@ -1,6 +1,8 @@
 """Pages of lists: cursors that neither repeat nor leave out a row, counts that cost no more than they are worth."""
 
+import base64
 import datetime as dt
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from django.db import connection
@@ -9,6 +11,7 @@ from django.utils import timezone
 
 from clinic_project.api import counting
 from clinic_project.clinics.factories import PatientFactory
+from clinic_project.clinics.models import Patient
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
 from medical_records.models import MedicalRecord
 
@@ -145,6 +148,64 @@ def test_a_cursor_shows_nothing_of_another_clinic(api, make):
     mine = api.get(RECORDS, {"page_size": 1}).json()["next"]
     other = MedicalRecordFactory(created_at=START - dt.timedelta(days=1))
     assert other.pk not in [pk for page in walk(api, mine) for pk in ids(page)]
+
+
+# Lists that are ordered by names
+
+
+PATIENTS = "/api/clinic/patients"
+LONGEST_REQUEST_LINE = 4094  # gunicorn's default, --limit-request-line
+
+
+def named(clinic, *names):
+    return [PatientFactory(clinic=clinic, full_name=name) for name in names]
+
+
+@pytest.mark.parametrize("url", [PATIENTS, TEMPLATES])
+def test_a_cursor_has_no_name_in_it(api, clinic, url):
+    named(clinic, "Ada Example", "Bea Example")
+    for name in ("Ada Example", "Bea Example"):
+        MedicalRecordTemplateFactory(clinic=clinic, name=name)
+    first = api.get(url, {"page_size": 1}).json()
+    for link in (first["next"], api.get(first["next"]).json()["previous"]):
+        cursor = parse_qs(urlsplit(link).query)["cursor"][0]
+        assert b"Example" not in base64.urlsafe_b64decode(f"{cursor.partition(':')[0]}==")
+        assert len(cursor) < 200
+
+
+def test_the_longest_names_make_links_that_a_server_takes(api, clinic):
+    named(clinic, *(chr(0x1F600 + number) * 255 for number in range(3)))
+    pages = list(walk(api, f"{PATIENTS}?page_size=1&search={quote(chr(0x1F601) * 200)}"))
+    assert [page["count"] for page in pages] == [1]
+    link = api.get(PATIENTS, {"page_size": 1}).json()["next"]
+    assert len(f"GET {link} HTTP/1.1") < LONGEST_REQUEST_LINE
+
+
+def test_a_page_begins_beyond_the_row_before_one_that_was_renamed(api, clinic):
+    *_, cora, dora = named(clinic, "Ada", "Bea", "Cora", "Dora")
+    following = api.get(PATIENTS, {"page_size": 3}).json()["next"]
+    Patient.objects.filter(pk=cora.pk).update(full_name="Zoe")
+    assert ids(api.get(following).json()) == [dora.pk, cora.pk]
+    Patient.objects.filter(pk=cora.pk).delete()
+    assert ids(api.get(following).json()) == [dora.pk]
+
+
+def test_a_page_whose_rows_were_all_renamed_says_so(api, clinic):
+    named(clinic, "Ada", "Bea")
+    following = api.get(PATIENTS, {"page_size": 1}).json()["next"]
+    Patient.objects.filter(full_name="Ada").update(full_name="Zoe")
+    response = api.get(following)
+    assert response.status_code == 400
+    assert response.json()["errors"] == {
+        "cursor": ["The rows at which this page begins were renamed or removed. Begin again, without a cursor."]
+    }
+
+
+def test_a_cursor_outlives_a_secret_key_that_still_counts(api, clinic, settings):
+    _, bea = named(clinic, "Ada", "Bea")
+    following = api.get(PATIENTS, {"page_size": 1}).json()["next"]
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another" * 10, [settings.SECRET_KEY]
+    assert ids(api.get(following).json()) == [bea.pk]
 
 
 # How many

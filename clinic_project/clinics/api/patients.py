@@ -19,6 +19,7 @@ class PatientViewSet(ClinicViewSet[PatientQuerySet]):
     queryset = Patient.objects.all()
     filterset_class = PatientFilterSet
     ordering = ("full_name", "id")
+    is_ordered_by_name = True
     documented_tag = "patients"
 
     def get_serializer_class(self) -> type[PatientOutputSerializer]:

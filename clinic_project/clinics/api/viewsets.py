@@ -51,6 +51,8 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
     input_serializers: ClassVar[Mapping[str, type[Serializer[Any]]]] = {}
     #: All up or all down, a unique column last: what the cursors of a list are made of.
     ordering: ClassVar[Sequence[str]]
+    #: Whether names are in the ordering.
+    is_ordered_by_name: ClassVar[bool] = False
     #: A column of each table whose rows are shown: their versions make the ETag.
     row_versions: ClassVar[Sequence[str]] = ("pk",)
     #: The name of the route of one row.
@@ -123,7 +125,9 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     def list(self, request: Request) -> Response:
         """Respond with a page of the rows that the query string asks for, or with 304."""
-        listing = Listing([self.filter_queryset(self.get_queryset())], self.ordering, self.row_versions)
+        listing = Listing(
+            [self.filter_queryset(self.get_queryset())], self.ordering, self.row_versions, self.is_ordered_by_name
+        )
         columns = self.get_serializer_class().read
         return self.page_response(listing, columns, lambda rows: self.get_serializer(rows, many=True).data)
 
