@@ -34,7 +34,9 @@ class PatientRecordFilterSet(django_filters.FilterSet):
     updated_since = TimeFilter(
         field_name="updated_at",
         lookup_expr="gte",
-        help_text="Changed at this time or later; shows deletions as well unless `status` is given.",
+        help_text="Changed at this time or later; shows deletions as well unless `status` is given. A change may be"
+        " seen some time after the one that it has: to keep a copy, ask from five minutes before the `Date` of the response"
+        " that began the round before, read all pages, and take rows of an equal `id` and `version` for known.",
     )
 
     class Meta:

@@ -1,14 +1,19 @@
 """What is sent at once, on connections of their own: of equal versions one wins, equal keys are done once."""
 
+import datetime as dt
 from collections import Counter
 from functools import partial
+from threading import Event, Thread
 
 import pytest
+from django.db import connection, transaction
+from django.utils import timezone
 
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.tests.clients import client_of
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+from medical_records.services import change_record
 
 from ..concurrency import in_parallel
 
@@ -69,6 +74,35 @@ def test_of_equal_versions_exactly_one_changes_the_template(member, clinic, send
     )
     assert statuses(responses) == {200: 1, 409: senders - 1}
     assert MedicalRecordTemplate.objects.get().version == 2
+
+
+def test_a_copy_that_overlaps_its_rounds_gets_a_change_that_was_committed_late(member, record):
+    """As the README says: from five minutes before the first response's `Date`, whatever was committed since is listed."""
+    api = client_of(member)
+    late = MedicalRecord.objects.get(pk=record.pk)
+
+    def copied(since):
+        rows = api.get(RECORDS, {"updated_since": since.isoformat()}).json()["results"]
+        return {row["id"]: row["version"] for row in rows}
+
+    def change(begun: Event, go_on: Event):
+        with transaction.atomic():
+            change_record(MedicalRecord.objects.all(), late.pk, [late.version], member.user, values={})
+            begun.set()
+            go_on.wait()
+        connection.close()
+
+    begun, go_on = Event(), Event()
+    thread = Thread(target=change, args=(begun, go_on))
+    thread.start()
+    begun.wait()
+    began = timezone.now()  # the `Date` of the response
+    copy = copied(began - dt.timedelta(days=1))
+    go_on.set()
+    thread.join()
+    assert copy == {late.pk: late.version}
+    assert copied(began) == {}  # it is as old as it says
+    assert copied(began - dt.timedelta(minutes=5)) == {late.pk: late.version + 1}
 
 
 def test_of_a_change_and_a_deletion_one_wins(member, record):
