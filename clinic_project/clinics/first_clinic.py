@@ -3,6 +3,7 @@
 For a database in which nobody can log in yet to do that in the admin. `manage.py create_clinic` calls it.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ Row = TypeVar("Row", bound=models.Model)
 
 
 class NotUnambiguous(Exception):
-    """Several rows are meant, or one that somebody has made inactive. The message says which, and what to do."""
+    """Several rows are meant, or one that is inactive, or has what isn't understood. The message says which, what to do."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ def find(wanted: FirstClinic) -> Found:
     for row, kind in ((user, "user"), (clinic, "clinic"), (membership, "membership")):
         if row is not None and not row.is_active:
             raise NotUnambiguous(f"The {kind} {row} is inactive. Make it active in the admin, or name another.")
+    if membership is not None and not isinstance(membership.roles, list | None):
+        raise NotUnambiguous(
+            f"The membership of {membership} has roles of another system: expected a JSON array of names, found"
+            f" {json.dumps(membership.roles)}. Make it one in that system or by SQL: the array's other names are kept."
+        )
     return Found(user, clinic, membership)
 
 
@@ -115,7 +121,7 @@ def _complete_membership(wanted: FirstClinic, membership: Membership | None, use
     if membership is None:
         Membership.objects.create(user=user, clinic=clinic, full_name=wanted.full_name, roles=[admin])
         return f"Made the membership of {wanted.full_name}, with the role {admin}."
-    held = membership.roles if isinstance(membership.roles, list) else []
+    held = membership.roles or []
     added = _set(membership, roles=held if admin in held else [*held, admin])
     if added:
         membership.save(update_fields=added)

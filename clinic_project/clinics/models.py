@@ -7,6 +7,7 @@ key makes an index of its own: the declared indexes are all there are.
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import identify_hasher, make_password
 from django.db import models
 from django.db.models.functions import Now
 
@@ -72,6 +73,22 @@ class User(AbstractBaseUser):
         super().save(*args, **kwargs)
         if has_new_password:
             self.access_tokens.all().delete()
+
+    def check_password(self, raw_password: str) -> bool:
+        try:
+            return super().check_password(raw_password)
+        except ValueError:
+            # Another system's hash, of a library that isn't installed, say. It takes as long as a wrong password.
+            make_password(raw_password)
+            return False
+
+    def has_unknown_hash(self) -> bool:
+        """Whether another system hashed the password in a way that can't be checked here, so that none is the right one."""
+        try:
+            identify_hasher(self.password).verify("", self.password)
+        except ValueError:
+            return bool(self.password) and self.has_usable_password()
+        return False
 
     def has_perm(self, perm: str, obj: models.Model | None = None) -> bool:
         return self.is_active and (self.is_superuser or self.is_staff)

@@ -1,6 +1,7 @@
 """`manage.py create_clinic`: the first clinic and its administrator, where nobody can log in yet."""
 
 import io
+import json
 import re
 
 import pytest
@@ -107,6 +108,39 @@ def test_a_password_that_is_there_is_kept():
     create_clinic()
     user.refresh_from_db()
     assert (user.password, user.is_staff) == (before, True)
+
+
+FOREIGN_HASHES = (
+    "$2b$12$WApznUPhDubN0oeveSXHp.Rk0rMMHD1SoKfmeZlJBiVLzJLxMlGz6",
+    "bcrypt_sha256$$2b$12$WApznUPhDubN0oeveSXHp.Rk0rMMHD1SoKfmeZlJBiVLzJLxMlGz6",
+    "pbkdf2_sha256$many",
+    "5f4dcc3b5aa765d61d8327deb882cf99",
+)
+
+
+@pytest.mark.parametrize("password", FOREIGN_HASHES)
+def test_another_systems_password_is_kept_and_told_with_what_replaces_it(password, monkeypatch):
+    UserFactory(email=EMAIL)
+    User.objects.update(password=password)
+    *_, said = create_clinic("--superuser")
+    assert said.startswith(f"The password of {EMAIL} is another system's")
+    assert User.objects.get().password == password
+    assert APIClient().post("/api/auth/login", {"email": EMAIL, "password": PASSWORD}).status_code == 401
+    [command] = re.findall(r"manage\.py (\S+ \S+) replaces it", said)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: PASSWORD)
+    call_command(*command.split(), stdout=io.StringIO())
+    assert APIClient().post("/api/auth/login", {"email": EMAIL, "password": PASSWORD}).status_code == 200
+    assert len(create_clinic("--superuser")) == 3
+
+
+@pytest.mark.parametrize("roles", ["nurse", {"nurse": True}, 7])
+def test_roles_that_are_no_array_are_left_to_a_person(roles):
+    member = MembershipFactory(user__email=EMAIL, clinic__name=NAME, roles=roles)
+    assert f"expected a JSON array of names, found {json.dumps(roles)}." in refusal()
+    Membership.objects.update(roles=["nurse", {"since": 2020}])
+    assert create_clinic()[2].endswith("was there. Set now: roles.")
+    member.refresh_from_db()
+    assert member.roles == ["nurse", {"since": 2020}, "admin"]
 
 
 UNDECLARED = (

@@ -65,6 +65,11 @@ class Command(BaseCommand):
             password = _read_password(wanted.email) if found.lacks_password() else None
             for sentence in complete(wanted, password):
                 self.stdout.write(sentence)
+            if found.user is not None and found.user.has_unknown_hash():
+                self.stdout.write(
+                    f"The password of {found.user} is another system's, and can't be checked here: nobody can log in with"
+                    f" it. manage.py changepassword {found.user} replaces it, in that system as well."
+                )
             if not User.objects.filter(is_superuser=True, is_staff=True, is_active=True).exists():
                 self.stdout.write(
                     "No superuser can make users and clinics in the admin yet. Run it again with --superuser."
