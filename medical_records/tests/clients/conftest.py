@@ -42,7 +42,7 @@ def run(tmp_path) -> Run:
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """What `package.json` names, installed beside it."""
+    """What `package.json` names, in the versions of `package-lock.json`, installed beside them."""
     if not shutil.which("npm"):
         pytest.skip("npm isn't installed")
     ping = ["npm", "ping", "--fetch-retries=0", "--fetch-timeout=10000"]
@@ -51,12 +51,21 @@ def node_modules() -> Path:
     folder = os.open(HERE, os.O_RDONLY)
     fcntl.flock(folder, fcntl.LOCK_EX)  # pytest's other worker wants them too
     try:
-        install = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
-        installed = subprocess.run(install, cwd=HERE, capture_output=True, text=True, timeout=300, check=False)
+        return _installed()
     finally:
         os.close(folder)
-    assert installed.returncode == 0, installed.stderr
-    return HERE / "node_modules"
+
+
+def _installed() -> Path:
+    """Install what isn't installed yet: `npm ci` begins by removing everything, which the other worker may be using."""
+    modules, lock = HERE / "node_modules", (HERE / "package-lock.json").read_text()
+    of_lock = modules / ".installed-of-lock.json"
+    if not of_lock.exists() or of_lock.read_text() != lock:
+        install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(install, cwd=HERE, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        of_lock.write_text(lock)
+    return modules
 
 
 @pytest.fixture
