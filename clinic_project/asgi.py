@@ -4,9 +4,9 @@ import os
 
 from django.core.asgi import get_asgi_application
 
-from clinic_project.api.content_types import AnyContentTypeASGIRequest
+from clinic_project.api.requests import ReadableASGIRequest
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic_project.settings")
 
 application = get_asgi_application()
-application.request_class = AnyContentTypeASGIRequest
+application.request_class = ReadableASGIRequest

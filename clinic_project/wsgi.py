@@ -4,9 +4,9 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from clinic_project.api.content_types import AnyContentTypeWSGIRequest
+from clinic_project.api.requests import ReadableWSGIRequest
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic_project.settings")
 
 application = get_wsgi_application()
-application.request_class = AnyContentTypeWSGIRequest
+application.request_class = ReadableWSGIRequest

@@ -9,7 +9,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, Suspici
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import Error
-from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http import Http404, HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -44,7 +44,7 @@ def _as_problem(error: Exception) -> Problem | None:
             problem = InvalidInput(dict(_by_path(error.detail)))
         case exceptions.APIException():
             problem = _from_drf(error)
-        case SuspiciousOperation() | MultiPartParserError() | UnreadablePostError():
+        case SuspiciousOperation() | MultiPartParserError() | UnreadablePostError() | RawPostDataException():
             problem = _unreadable_body(error)
         case _:
             problem = database_problem(error) if isinstance(error, Error) else None
@@ -52,7 +52,8 @@ def _as_problem(error: Exception) -> Problem | None:
 
 
 def _unreadable_body(error: Exception) -> Problem:
-    if isinstance(error, UnreadablePostError):  # the client has gone, most likely
+    # The client has gone, most likely. The second is raised where the check of a session's token met the first before.
+    if isinstance(error, UnreadablePostError | RawPostDataException):
         return Problem(400, "body-cut-short", "The body is cut short", "The connection ended before the body did.")
     return Problem(400, "unreadable-body", "The body can't be read", "It is malformed, or has too many parts.")
 

@@ -1,23 +1,19 @@
 """The walk through the API, as a newcomer takes it: the commands that the README names, each a process of its own."""
 
-import contextlib
-import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
 
 from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, Database
 from clinic_project.reconciliation.tests.support.fixtures import copy_of, empty_database, unblocked
+
+from . import servers
+from .servers import free_port, runserver
 
 __all__ = ["copy_of", "empty_database", "unblocked"]
 
@@ -28,52 +24,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("curl") is None,
 
 @pytest.fixture
 def environment(empty_database: Database, tmp_path: Path) -> dict[str, str]:
-    """Development, but for where the database and the files are."""
-    media = str(tmp_path / "media")
-    return {
-        **os.environ,
-        "DATABASE_URL": empty_database.url,
-        "SECRET_KEY": "k" * 50,
-        "DEBUG": "true",
-        "MEDIA_ROOT": media,
-    }
+    return servers.environment(empty_database.url, tmp_path / "media")
 
 
 def run(environment: dict[str, str], *command: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         command, cwd=PROJECT_FOLDER, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
-
-
-@contextlib.contextmanager
-def runserver(environment: dict[str, str], port: int, log: Path) -> Iterator[None]:
-    """Run a server, and write what it says to `log`."""
-    with log.open("w") as output:
-        command = [sys.executable, "manage.py", "runserver", str(port), "--noreload"]
-        server = subprocess.Popen(command, cwd=PROJECT_FOLDER, env=environment, stdout=output, stderr=output)
-    try:
-        wait_for_server(port)
-        yield
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(timeout=30)
-
-
-def wait_for_server(port: int, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            urlopen(f"http://127.0.0.1:{port}/livez").close()
-        except URLError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        else:
-            return
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def test_a_newcomer_walks_through_the_api(empty_database, environment, tmp_path):
