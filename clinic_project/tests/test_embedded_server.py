@@ -34,7 +34,7 @@ execute_from_command_line(sys.argv)
 """
 
 #: Seconds in which a server starts or stops.
-PATIENCE = 60
+TIMEOUT = 60
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def server_pid(folder: Path) -> int | None:
 
 
 def wait_until_stopped(folder: Path) -> bool:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while server_pid(folder) is not None and time.monotonic() < deadline:
         time.sleep(0.1)
     return server_pid(folder) is None
@@ -100,7 +100,7 @@ def runserver(folder: Path, environment: dict[str, str], *options: str) -> Itera
     """Start runserver, and wait until it answers."""
     address = f"127.0.0.1:{free_port()}"
     with manage(folder, environment, "runserver", address, *options) as process:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline and process.poll() is None:
             with contextlib.suppress(OSError), urlopen(f"http://{address}/livez") as response:
                 assert response.status == 200
@@ -123,7 +123,7 @@ def runserver(folder: Path, environment: dict[str, str], *options: str) -> Itera
 def test_a_stopped_runserver_leaves_no_server_behind(options, end, folder, environment):
     with runserver(folder, environment, *options) as process:
         end(process.pid)
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
         assert wait_until_stopped(folder)
 
 
@@ -131,10 +131,10 @@ def test_the_server_stays_for_who_still_uses_it(folder, environment):
     with runserver(folder, environment, "--noreload") as first:
         with runserver(folder, environment, "--noreload") as second:
             second.terminate()
-            second.wait(PATIENCE)
+            second.wait(TIMEOUT)
         assert server_pid(folder) is not None
         first.terminate()
-        first.wait(PATIENCE)
+        first.wait(TIMEOUT)
         assert wait_until_stopped(folder)
 
 
@@ -144,16 +144,16 @@ def test_a_list_of_users_that_was_lost_keeps_no_server(folder, environment):
         (listed,) = (folder / "state").glob("*/.handle_pids.json")
         listed.write_text("")
         process.terminate()
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
         assert wait_until_stopped(folder)
 
 
 def test_after_a_killed_process_the_next_one_stops_the_server(folder, environment):
     with runserver(folder, environment, "--noreload") as process:
         process.kill()
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
     with manage(folder, environment, "check", "--database", "default") as process:
-        output, _ = process.communicate(timeout=PATIENCE)
+        output, _ = process.communicate(timeout=TIMEOUT)
         assert process.returncode == 0, output
     assert wait_until_stopped(folder)
 
@@ -167,7 +167,7 @@ def test_dbshell_reaches_the_embedded_server(path, folder, environment, tmp_path
             (tmp_path / program).symlink_to(found)
         environment = {**environment, "PATH": str(tmp_path)}
     with manage(folder, environment, "dbshell", "--", "--no-align", "--tuples-only") as process:
-        output, _ = process.communicate("SELECT 'in ' || current_database();\n", timeout=PATIENCE)
+        output, _ = process.communicate("SELECT 'in ' || current_database();\n", timeout=TIMEOUT)
         assert process.returncode == 0, output
         assert "in postgres" in output.splitlines()
     assert wait_until_stopped(folder)

@@ -25,6 +25,9 @@ class Command(ReconcilingCommand, DjangoMigrate):
     # takes as long as comparing the schema. `check --deploy`, the next command of a deployment, reports such a view.
     requires_system_checks = (Tags.models, Tags.database)
 
+    #: Of this run; Django tells the command, and nothing else, which migration it begins.
+    django: DjangoStatements
+
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...conf import Budgets
 from ...planning.plan import RefusalCode
+from .test_imports import STAGES
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -26,6 +27,11 @@ def test_every_code_of_a_refusal_is_listed_once():
     assert sorted(re.findall(r"`([a-z-]+)`", " ".join(codes for _, codes in rows("What it refuses")))) == sorted(
         RefusalCode
     )
+
+
+def test_every_module_has_its_place_in_the_architecture():
+    named = set(re.findall(r"`([a-z_]+)(?:\.py|/)`", " ".join(cells[0] for cells in rows("Architecture"))))
+    assert named == {stage for stages in STAGES for stage in stages} | {"indexes", "triggers"}
 
 
 def test_it_can_be_read_without_the_repository():
