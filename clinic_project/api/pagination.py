@@ -62,7 +62,7 @@ class Listing:
         return RowCursors(salt, self.parts[0].model, self.columns) if self.by_name else Cursors(salt)
 
     def read(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> list[Row]:
-        """Return the rows `start` to `stop` beyond `edge`, with the `columns` that are wanted and what a page needs."""
+        """Return the rows `start` to `stop` beyond `edge`, with the `columns` that it selects and what a page needs."""
         backwards = edge is not None and edge.backwards
         descends = self.ordering[0].startswith("-") is not backwards
         beyond = [] if edge is None else [_beyond(self.columns, edge.values, descends=descends)]

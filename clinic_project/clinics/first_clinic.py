@@ -25,7 +25,7 @@ class NotUnambiguous(Exception):
 
 @dataclass(frozen=True)
 class FirstClinic:
-    """What is wanted: the clinic, and a user who works in the admin and is an administrator of the clinic."""
+    """What is asked for: the clinic, and a user who works in the admin and is an administrator of the clinic."""
 
     name: str
     email: str
@@ -50,16 +50,18 @@ class Found:
 
 
 @transaction.atomic
-def find(wanted: FirstClinic) -> Found:
+def find(requested: FirstClinic) -> Found:
     """Return what is there; raises NotUnambiguous."""
     # Locked, so that a second call at the same time waits and finds what the first one makes.
-    users = list(User.objects.filter(email__iexact=wanted.email).select_for_update())
-    exactly = [user for user in users if user.email == wanted.email]
+    users = list(User.objects.filter(email__iexact=requested.email).select_for_update())
+    exactly = [user for user in users if user.email == requested.email]
     user = _only(
-        exactly or users, f"users have the email {wanted.email} but for its case. Spell it as one of them does."
+        exactly or users, f"users have the email {requested.email} but for its case. Spell it as one of them does."
     )
-    clinics = list(Clinic.objects.filter(name=wanted.name))
-    clinic = _only(clinics, f"clinics have the name {wanted.name}. Make the membership of the right one in the admin.")
+    clinics = list(Clinic.objects.filter(name=requested.name))
+    clinic = _only(
+        clinics, f"clinics have the name {requested.name}. Make the membership of the right one in the admin."
+    )
     membership = Membership.objects.filter(user=user, clinic=clinic).first() if user and clinic else None
     for row, kind in ((user, "user"), (clinic, "clinic"), (membership, "membership")):
         if row is not None and not row.is_active:
@@ -89,25 +91,25 @@ def insert_problems(tables: Sequence[type[models.Model]]) -> list[ServingProblem
 
 
 @transaction.atomic
-def complete(wanted: FirstClinic, password: str | None) -> list[str]:
+def complete(requested: FirstClinic, password: str | None) -> list[str]:
     """Make what is missing, and return a sentence for each of user, clinic and membership; raises NotUnambiguous.
 
     `password` is for a user who is new or has none.
     """
-    found = find(wanted)
-    user, about_user = _complete_user(wanted, found, password)
-    clinic, about_clinic = found.clinic, f"The clinic {wanted.name} was there."
+    found = find(requested)
+    user, about_user = _complete_user(requested, found, password)
+    clinic, about_clinic = found.clinic, f"The clinic {requested.name} was there."
     if clinic is None:
-        clinic, about_clinic = Clinic.objects.create(name=wanted.name), f"Made the clinic {wanted.name}."
-    return [about_user, about_clinic, _complete_membership(wanted, found.membership, user, clinic)]
+        clinic, about_clinic = Clinic.objects.create(name=requested.name), f"Made the clinic {requested.name}."
+    return [about_user, about_clinic, _complete_membership(requested, found.membership, user, clinic)]
 
 
-def _complete_user(wanted: FirstClinic, found: Found, password: str | None) -> tuple[User, str]:
+def _complete_user(requested: FirstClinic, found: Found, password: str | None) -> tuple[User, str]:
     if found.user is None:
-        user = User.objects.create_user(wanted.email, password, is_staff=True, is_superuser=wanted.is_superuser)
-        return user, f"Made the user {user}{', a superuser' if wanted.is_superuser else ''}."
+        user = User.objects.create_user(requested.email, password, is_staff=True, is_superuser=requested.is_superuser)
+        return user, f"Made the user {user}{', a superuser' if requested.is_superuser else ''}."
     user = found.user
-    added = _set(user, is_staff=True, is_superuser=user.is_superuser or wanted.is_superuser)
+    added = _set(user, is_staff=True, is_superuser=user.is_superuser or requested.is_superuser)
     if found.lacks_password() and password is not None:
         user.set_password(password)
         added.append("password")
@@ -116,11 +118,11 @@ def _complete_user(wanted: FirstClinic, found: Found, password: str | None) -> t
     return user, _was_there(f"user {user}", added)
 
 
-def _complete_membership(wanted: FirstClinic, membership: Membership | None, user: User, clinic: Clinic) -> str:
+def _complete_membership(requested: FirstClinic, membership: Membership | None, user: User, clinic: Clinic) -> str:
     admin = Membership.Role.ADMIN.value
     if membership is None:
-        Membership.objects.create(user=user, clinic=clinic, full_name=wanted.full_name, roles=[admin])
-        return f"Made the membership of {wanted.full_name}, with the role {admin}."
+        Membership.objects.create(user=user, clinic=clinic, full_name=requested.full_name, roles=[admin])
+        return f"Made the membership of {requested.full_name}, with the role {admin}."
     held = membership.roles or []
     added = _set(membership, roles=held if admin in held else [*held, admin])
     if added:

@@ -87,9 +87,9 @@ def load_demo(scale: int, password: str, advance: Callable[[int], None]) -> None
         cursor.execute(f"ANALYZE {', '.join(connection.ops.quote_name(model._meta.db_table) for model in _TABLES)}")
 
 
-def missing_patients(clinic: Clinic, wanted: int) -> range:
-    """Return the numbers of the patients that `clinic` lacks to have `wanted`."""
-    return range(Patient.objects.filter(clinic=clinic).count(), wanted)
+def missing_patients(clinic: Clinic, total: int) -> range:
+    """Return the numbers of the patients that `clinic` lacks to have `total`."""
+    return range(Patient.objects.filter(clinic=clinic).count(), total)
 
 
 def _batches(numbers: range, size: int) -> Iterator[range]:

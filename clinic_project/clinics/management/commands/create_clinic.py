@@ -57,13 +57,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        wanted = FirstClinic(options["name"], options["email"], options["full_name"], options["superuser"])
-        _require_valid(wanted)
+        requested = FirstClinic(options["name"], options["email"], options["full_name"], options["superuser"])
+        _require_valid(requested)
         with _command_errors():
-            found = find(wanted)
+            found = find(requested)
             _require_no_problems(insert_problems(found.missing()))
-            password = _read_password(wanted.email) if found.lacks_password() else None
-            for sentence in complete(wanted, password):
+            password = _read_password(requested.email) if found.lacks_password() else None
+            for sentence in complete(requested, password):
                 self.stdout.write(sentence)
             if found.user is not None and found.user.has_unknown_hash():
                 self.stdout.write(
@@ -76,11 +76,11 @@ class Command(BaseCommand):
                 )
 
 
-def _require_valid(wanted: FirstClinic) -> None:
+def _require_valid(requested: FirstClinic) -> None:
     fields: list[tuple[str, Any, str]] = [
-        ("name", Clinic._meta.get_field("name"), wanted.name),
-        ("--email", User._meta.get_field("email"), wanted.email),
-        ("--full-name", Membership._meta.get_field("full_name"), wanted.full_name),
+        ("name", Clinic._meta.get_field("name"), requested.name),
+        ("--email", User._meta.get_field("email"), requested.email),
+        ("--full-name", Membership._meta.get_field("full_name"), requested.full_name),
     ]
     for argument, field, value in fields:
         try:
