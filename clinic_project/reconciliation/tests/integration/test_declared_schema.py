@@ -24,8 +24,10 @@ from ...migration_files import labels_with_reconcile_schema
 from ...schema import declared
 from ...schema.declared import declared_schema
 from ...schema.introspection import read_schema, rolled_back
-from ...schema.model import Schema
+from ...schema.model import ConstraintKind, Schema
 from ..support.profiles import PROFILE
+
+FOREIGN_KEYS = [ConstraintKind.FOREIGN_KEY]
 
 pytestmark = pytest.mark.django_db
 
@@ -124,7 +126,7 @@ def test_a_foreign_key_names_the_table_that_it_points_to():
         _state(("shirts", [("goes_with", to_hats)], {}), ("select", [("goes_with", to_hats)], {})), "shop"
     )
     for name in ("shirts", "select"):
-        foreign_key = next(c for c in tables[name].constraints if c.kind == "f")
+        foreign_key = next(iter(tables[name].constraints_of(FOREIGN_KEYS)))
         assert foreign_key.target == ("public", "select")
         assert foreign_key.definition == 'FOREIGN KEY (goes_with_id) REFERENCES public."select"(id)'
 
@@ -376,7 +378,7 @@ def test_a_custom_constraint(name):
         name="pair", sql=f'{name}FOREIGN KEY ("size", "code") REFERENCES "hats" ("size", "code")'
     )
     state = _state(("hats", pair, {"constraints": [unique]}), ("shirts", pair, {"constraints": [custom]}))
-    assert any(c.kind == "f" for c in _assert_as_created(state, "shop")["shirts"].constraints)
+    assert _assert_as_created(state, "shop")["shirts"].constraints_of(FOREIGN_KEYS)
 
 
 @pytest.mark.parametrize("is_managed", [True, False])
@@ -402,7 +404,7 @@ def test_a_parent_in_another_app_with_a_unique_constraint(options, is_managed):
     state.add_model(ModelState("elsewhere", "Code", columns, {**options, **more}))
     child = models.ForeignKey("elsewhere.Code", models.CASCADE, to_field="code")
     state.add_model(ModelState("shop", "Hat", [("id", models.AutoField(primary_key=True)), ("code", child)]))
-    assert [c.target for c in _declared(state.apps, "shop")["shop_hat"].constraints if c.kind == "f"] == [
+    assert [c.target for c in _declared(state.apps, "shop")["shop_hat"].constraints_of(FOREIGN_KEYS)] == [
         ("public", "codes")
     ]
 

@@ -1,4 +1,4 @@
-"""What is said of any project is proved on ten that nobody here wrote: packages from PyPI, in an environment of their own.
+"""What is said of any project is tested on ten that nobody here wrote: packages from PyPI, in an environment of their own.
 
 With `pytest -s`, it prints the table of the engine's README.
 """
@@ -57,7 +57,7 @@ def table(unblocked: None) -> Iterator[None]:
 
 
 _HEADER = (
-    "| project | tables | differences after its own migrations, all repaired | damages healed | a check takes |",
+    "| project | tables | differences after its own migrations, all repaired | damages repaired | a check takes |",
     "| --- | --- | --- | --- | --- |",
 )
 
