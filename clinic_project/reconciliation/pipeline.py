@@ -50,7 +50,7 @@ from .planning.serving import ServingProblem, serving_problems, tables_to_be_emp
 from .schema.declared import declared_schema
 from .schema.introspection import read_schema, with_dependents
 from .schema.migrated_columns import migrated_columns
-from .schema.model import Schema, Server, Table
+from .schema.model import Schema, Server, Table, relation_key
 from .schema.python_defaults import with_python_defaults
 from .schema.restored import DefinedObject, has_expression, with_restored_definitions
 from .server_requirements import require_server
@@ -124,7 +124,7 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, declared: Schema, b
     Raises django.db.Error of SQLSTATE 55P03 if a table is locked against readers for longer than the lock timeout.
     """
     tables = {*declared.tables, *declared.rejected, *declared.parents()}
-    index_names = [index.name for table in declared.tables.values() for index in table.indexes]
+    index_names = [relation_key(table.name, i.name) for table in declared.tables.values() for i in table.indexes]
     functions = {function.name for function in declared.functions.values()}
     actual = read_schema(connection, declared.name, tables, index_names, functions, lock_timeout=budgets.lock_timeout)
     differences = _compare(connection, declared, actual).ignoring(ignored_labels())

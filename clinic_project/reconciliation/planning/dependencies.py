@@ -14,7 +14,7 @@ from ..comparison.differences import (
     RejectedTable,
     TriggerDifference,
 )
-from ..schema.model import Constraint, ConstraintKind, Index, Schema, Table, unquoted
+from ..schema.model import Constraint, ConstraintKind, Index, Schema, Table, relation_key, unquoted
 from .plan import Condition, ConditionKind
 
 _TABLE_CONDITIONS = {
@@ -57,9 +57,9 @@ def _provided_by_constraint(item: ConstraintDifference) -> Iterator[Condition]:
 
 def _freed_by(item: Difference) -> Iterator[Condition]:
     if isinstance(item, MatchedIndex) and item.kind is Kind.INDEX_NAME:
-        yield name_is_free(item.actual.name)
+        yield name_is_free(item.table, item.actual.name)
     if isinstance(item, MatchedConstraint) and item.kind is Kind.CONSTRAINT_NAME and item.actual.index is not None:
-        yield name_is_free(item.actual.name)
+        yield name_is_free(item.table, item.actual.name)
 
 
 def _outside_primary_key(item: ConstraintDifference) -> Iterator[Condition]:
@@ -93,11 +93,11 @@ def _required_by_column(item: ColumnDifference) -> frozenset[Condition]:
 
 def _required_by_index(item: IndexDifference) -> frozenset[Condition]:
     columns = () if item.kind is Kind.INDEX_NAME else item.declared.columns
-    return frozenset({name_is_free(item.name), *columns_exist(item.table, columns)})
+    return frozenset({name_is_free(item.table, item.name), *columns_exist(item.table, columns)})
 
 
 def _required_by_constraint(item: ConstraintDifference, actual: Schema) -> frozenset[Condition]:
-    required = frozenset() if item.declared.index is None else frozenset({name_is_free(item.name)})
+    required = frozenset() if item.declared.index is None else frozenset({name_is_free(item.table, item.name)})
     if item.kind is Kind.CONSTRAINT_NAME:
         return required
     required |= required_for_constraint(item.table, item.declared, actual)
@@ -167,6 +167,6 @@ def columns_exist(table: str, columns: tuple[str, ...]) -> Iterator[Condition]:
     return (Condition(ConditionKind.COLUMN_EXISTS, table, (column,)) for column in columns)
 
 
-def name_is_free(name: str) -> Condition:
-    """Return the condition that no relation of the schema has the name, as a new index requires."""
-    return Condition(ConditionKind.NAME_IS_FREE, "", (name,))
+def name_is_free(table: str, name: str) -> Condition:
+    """Return the condition that no relation of the table's schema has the name, as a new index requires."""
+    return Condition(ConditionKind.NAME_IS_FREE, "", (relation_key(table, name),))

@@ -19,6 +19,7 @@ from ..schema.model import (
     Column,
     Constraint,
     Function,
+    ObjectReference,
     Relation,
     RelationKind,
     Server,
@@ -26,6 +27,7 @@ from ..schema.model import (
     TableElsewhere,
     UpdateTrigger,
     identifier,
+    table_sql_name,
     unquoted,
     with_suffix,
 )
@@ -66,7 +68,7 @@ def not_a_table(name: str, owner: Relation) -> Refusal:
         name,
         name,
         f"expected a table, found {owner.kind.label} of that name in the schema {owner.schema}.",
-        f"Rename or drop it ({identifier(owner.schema, name)}), {_AGAIN}",
+        f"Rename or drop it ({table_sql_name(owner.schema, name)}), {_AGAIN}",
     )
 
 
@@ -755,7 +757,7 @@ def free_name(name: str) -> str:
 
 
 def index_name_taken(table: str, name: str, owner: Relation) -> Refusal:
-    of = f" of the table {owner.table}" if owner.table else ""
+    of = f" of the table {ObjectReference(owner.table, owner.table).label}" if owner.table else ""
     kind = "TYPE" if owner.kind is RelationKind.COMPOSITE_TYPE else "TABLE"
     kind = "INDEX" if owner.table else kind
     statement = f"ALTER {kind} {identifier(owner.schema, name)} RENAME TO {identifier(free_name(name))}"
@@ -776,7 +778,7 @@ def index_in_use(item: IndexDifference, schema: str) -> Refusal:
     new_name = identifier(free_name(conflicting.constraint or item.name))
     if conflicting.constraint:
         found = f"the index of the constraint {conflicting.constraint} ({conflicting.sql}), which no model declares"
-        table = identifier(schema, item.table)
+        table = table_sql_name(schema, item.table)
         rename = f"ALTER TABLE {table} RENAME CONSTRAINT {identifier(conflicting.constraint)} TO {new_name}"
     else:
         found = f"another ({conflicting.sql}), on which something depends: {conflicting.needed_by}"

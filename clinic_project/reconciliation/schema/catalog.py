@@ -331,18 +331,21 @@ CONSTRAINTS = """
     ORDER BY k.conrelid, k.conname
 """
 
+# Names and the schemas that they are asked for in.
 NAME_OWNERS = """
-    SELECT name, kind, table_name FROM (
-        SELECT c.relname AS name, c.relkind::text AS kind, t.relname AS table_name
-        FROM pg_class c
-        LEFT JOIN pg_index x ON x.indexrelid = c.oid
-        LEFT JOIN pg_class t ON t.oid = x.indrelid
-        WHERE c.relnamespace = {namespace}
-        UNION ALL
-        SELECT y.typname, 'type', NULL FROM pg_type y
-        WHERE y.typnamespace = {namespace} AND y.typrelid = 0 AND y.typelem = 0
-    ) AS held
-    WHERE name = ANY (%s)
+    WITH asked AS (
+        SELECT DISTINCT n.oid, w.schema, w.name
+        FROM unnest(%s::text[], %s::text[]) AS w(schema, name) JOIN pg_namespace n ON n.nspname = w.schema
+    )
+    SELECT a.schema, a.name, c.relkind::text AS kind, t.relname AS table_name
+    FROM asked a
+    JOIN pg_class c ON c.relname = a.name AND c.relnamespace = a.oid
+    LEFT JOIN pg_index x ON x.indexrelid = c.oid
+    LEFT JOIN pg_class t ON t.oid = x.indrelid
+    UNION ALL
+    SELECT a.schema, a.name, 'type', NULL
+    FROM asked a
+    JOIN pg_type y ON y.typname = a.name AND y.typnamespace = a.oid AND y.typrelid = 0 AND y.typelem = 0
 """
 
 # One statement for each key, all sent in one round trip: planning one query over a thousand tables takes longer than all of

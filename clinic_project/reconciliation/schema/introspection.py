@@ -235,13 +235,17 @@ class _Reader:
         return rows
 
     def _name_owners(self, declared_names: Sequence[str], tables: Sequence[str]) -> dict[str, Relation]:
-        rows = self._rows(catalog.NAME_OWNERS, [*declared_names, *tables])
-        # A table has a type of its name; an index has none.
-        rows = [row for row in rows if row["kind"] != RelationKind.TYPE or row["name"] in tables]
-        return {
-            row["name"]: Relation(self.schema, row["name"], RelationKind(row["kind"]), row["table_name"])
-            for row in rows
-        }
+        places = [TablePlace.of_key(key) for key in (*declared_names, *tables)]
+        schemas, names = [place.schema or self.schema for place in places], [place.name for place in places]
+        owners = {}
+        for row in self._rows(catalog.NAME_OWNERS, schemas, names):
+            schema = "" if row["schema"] == self.schema else row["schema"]
+            key = TablePlace(schema, row["name"]).key
+            # A table has a type of its name; an index has none.
+            if row["kind"] != RelationKind.TYPE or key in tables:
+                table = row["table_name"] and TablePlace(schema, row["table_name"]).key
+                owners[key] = Relation(row["schema"], row["name"], RelationKind(row["kind"]), table)
+        return owners
 
     def _with_next_keys(self, tables: dict[str, Table], found: Mapping[int, Mapping[str, Any]]) -> dict[str, Table]:
         """Add the next values of the keys, from their rows and from their sequences: two quick look-ups a key, one query."""

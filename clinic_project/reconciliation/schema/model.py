@@ -76,6 +76,12 @@ class TablePlace(NamedTuple):
         schema, name = (truncated(part) for part in split_identifier(db_table))
         return cls("" if schema == project_schema else schema, name)
 
+    @classmethod
+    def of_key(cls, key: str) -> "TablePlace":
+        """Return the place that has this `key`."""
+        schema, _, name = key.rpartition(_SEPARATOR)
+        return cls(schema, name)
+
     @property
     def key(self) -> str:
         """The name of the table in a Schema."""
@@ -84,7 +90,12 @@ class TablePlace(NamedTuple):
 
 def relation_name(table: str) -> str:
     """Return the name that PostgreSQL has for the table of this name in a Schema."""
-    return table.rpartition(_SEPARATOR)[2]
+    return TablePlace.of_key(table).name
+
+
+def relation_key(table: str, name: str) -> str:
+    """Return the name, as of a table in a Schema, of the relation `name` that is in the schema of `table`."""
+    return TablePlace.of_key(table)._replace(name=name).key
 
 
 def table_sql_name(schema: str, table: str) -> str:
@@ -594,7 +605,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A relation of any kind, or a type. `table` is the table that an index belongs to."""
+    """A relation of any kind, or a type. `table` is the table that an index belongs to, by its name in a Schema."""
 
     schema: str
     name: str
@@ -619,9 +630,9 @@ class TableElsewhere:
 class Schema:
     """The tables of the schema `name`, by name; those of other schemas have names with these in them (see `TablePlace`).
 
-    `name_owners` are the relations and types of that schema that have the name of a declared table or index, by name.
-    `same_named` are the relations of other schemas that have the name of a table; `elsewhere` are those of them that may be
-    the table itself. `functions` are by their keys.
+    `name_owners` are the relations and types that have the name of a declared table or index of their schema, by what would
+    be their names as tables. `same_named` are the relations of other schemas that have the name of a table; `elsewhere` are
+    those of them that may be the table itself. `functions` are by their keys.
 
     Of a declared schema, `models` are the models that declare the tables, by name, and `rejected` are PostgreSQL's errors
     for the tables that it refused to create: these aren't among `tables`.

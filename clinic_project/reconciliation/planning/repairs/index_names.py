@@ -29,8 +29,8 @@ from ...schema.model import (
     Relation,
     Schema,
     helper_name,
-    identifier,
-    relation_name,
+    relation_key,
+    table_sql_name,
 )
 from .. import refusals
 from ..blockers import Blockers
@@ -44,14 +44,19 @@ _Renamed = MatchedIndex | MatchedConstraint
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _NameRequest:
-    """A difference, the name that it requests for an index, the owner of that name, and the difference that renames the
-    owner, if there is one.
+    """A difference, the name that it requests for an index, the owner of that name in the table's schema, and the difference
+    that renames the owner, if there is one.
     """
 
     item: Difference
     name: str
     owner: Relation
     renamed: _Renamed | None
+
+    @property
+    def key(self) -> str:
+        """The name, unlike the same name in another schema."""
+        return relation_key(self.item.table, self.name)
 
     @property
     def can_be_left_out(self) -> bool:
@@ -63,7 +68,7 @@ class _NameRequest:
 
     @property
     def requires(self) -> frozenset[Condition]:
-        return frozenset({name_is_free(self.name)})
+        return frozenset({name_is_free(self.item.table, self.name)})
 
     def block(self, blockers: Blockers) -> Blockers:
         """Record that it is blocked by the causes that prevent the name from becoming free."""
@@ -100,7 +105,7 @@ def settle_index_names(items: Sequence[Difference], actual: Schema, blockers: Bl
     unplannable = {id(request.item) for request in denied if not request.can_be_left_out}
     renames = _temporary_renames([r for r in requests if r not in denied and id(r.item) not in unplannable])
     helpers = {before: helper for before, (_, helper) in renames.items()}
-    names_left_out = {request.name for request in denied}
+    names_left_out = {request.key for request in denied}
     plannable = [_without_indexes(item, names_left_out) for item in items if id(item) not in unplannable]
     return SettledNames(
         [_after_renames(item, helpers) for item in plannable],
@@ -122,13 +127,12 @@ def _block_refused(blockers: Blockers, request: _NameRequest, refusal: Refusal) 
 
 
 def _requests(items: Sequence[Difference], owners: Mapping[str, Relation]) -> list[_NameRequest]:
-    renamed = {item.actual.name: item for item in items if _is_renamed(item)}
+    renamed = {relation_key(item.table, item.actual.name): item for item in items if _is_renamed(item)}
     return [
-        _NameRequest(item, name, owners[name], renamed.get(name))
+        _NameRequest(item, name, owners[key], renamed.get(key))
         for item in items
         for name in _declared_names(item)
-        # The owners are those of the project's schema: an index in another one has the name of none of them.
-        if name in owners and relation_name(item.table) == item.table
+        if (key := relation_key(item.table, name)) in owners
     ]
 
 
@@ -189,7 +193,7 @@ def _is_in_use(index: Index | None) -> bool:
 def _without_indexes(item: Difference, names: set[str]) -> Difference:
     if not isinstance(item, MissingTable):
         return item
-    indexes = tuple(index for index in item.declared.indexes if index.name not in names)
+    indexes = tuple(i for i in item.declared.indexes if relation_key(item.table, i.name) not in names)
     return replace(item, declared=replace(item.declared, indexes=indexes))
 
 
@@ -201,8 +205,8 @@ def _temporary_renames(requests: Sequence[_NameRequest]) -> dict[str, tuple[_Nam
     renames: dict[str, tuple[_NameRequest, str]] = {}
     for request in requests:
         renamed = request.renamed
-        if renamed is not None and request.name not in renames and _is_renamed_too_late(renamed, request.item):
-            renames[request.name] = request, helper_name(HelperRole.NEW, renamed.table, renamed.name)
+        if renamed is not None and request.key not in renames and _is_renamed_too_late(renamed, request.item):
+            renames[request.key] = request, helper_name(HelperRole.NEW, renamed.table, renamed.name)
     return renames
 
 
@@ -221,36 +225,38 @@ def _temporary_rename(request: _NameRequest, helper: str) -> Repair:
         renamed.table,
         Lock.SHARE_UPDATE_EXCLUSIVE,
         f"rename {before} to {helper} temporarily, to free the name for a declared index",
-        relations=(identifier(schema, renamed.table),),
+        relations=(table_sql_name(schema, renamed.table),),
     )
-    provides = frozenset({name_is_free(before)})
+    provides = frozenset({name_is_free(renamed.table, before)})
     return Repair(Phase.NAMES, renamed.table, (renamed.name,), (step,), provides=provides)
 
 
 def _after_renames(item: Difference, helpers: Mapping[str, str]) -> Difference:
     """Return the difference as it is once the indexes have their helper names."""
     item = _with_helper_names(item, helpers)
-    if isinstance(item, IndexDifference | ConstraintDifference) and _has_helper_name(item.conflicting, helpers):
+    if isinstance(item, IndexDifference | ConstraintDifference) and _has_helper_name(item, helpers):
         return item.without_conflict()
     return item
 
 
 def _with_helper_names(item: Difference, helpers: Mapping[str, str]) -> Difference:
     if isinstance(item, MatchedIndex):
-        return replace(item, actual=_renamed_index(item.actual, helpers))
+        return replace(item, actual=_renamed_index(item.table, item.actual, helpers))
     if isinstance(item, MatchedConstraint) and item.actual.index is not None:
-        name = helpers.get(item.actual.name, item.actual.name)
-        return replace(item, actual=replace(item.actual, name=name, index=replace(item.actual.index, name=name)))
+        index = _renamed_index(item.table, item.actual.index, helpers)
+        return replace(item, actual=replace(item.actual, name=index.name, index=index))
     if isinstance(item, MissingConstraint) and item.usable_index is not None:
-        return replace(item, usable_index=_renamed_index(item.usable_index, helpers))
+        return replace(item, usable_index=_renamed_index(item.table, item.usable_index, helpers))
     return item
 
 
-def _renamed_index(index: Index, helpers: Mapping[str, str]) -> Index:
-    return replace(index, name=helpers.get(index.name, index.name))
+def _renamed_index(table: str, index: Index, helpers: Mapping[str, str]) -> Index:
+    return replace(index, name=helpers.get(relation_key(table, index.name), index.name))
 
 
-def _has_helper_name(conflicting: Index | Constraint | None, helpers: Mapping[str, str]) -> bool:
+def _has_helper_name(item: IndexDifference | ConstraintDifference, helpers: Mapping[str, str]) -> bool:
+    """Whether the conflicting index, or key, has one now."""
+    conflicting = item.conflicting
     if conflicting is None or (isinstance(conflicting, Constraint) and conflicting.index is None):
         return False
-    return conflicting.name in helpers
+    return relation_key(item.table, conflicting.name) in helpers

@@ -69,7 +69,9 @@ def _creation(tables: Mapping[str, Table]) -> Repair:
         names,
         tuple(tables),
         (Step(tuple(statements), names, Lock.ACCESS_EXCLUSIVE, reason),),
-        requires=frozenset(name_is_free(index.name) for table in tables.values() for index in table.indexes),
+        requires=frozenset(
+            name_is_free(table.name, index.name) for table in tables.values() for index in table.indexes
+        ),
         provides=frozenset(table_exists(name) for name in tables),
     )
 

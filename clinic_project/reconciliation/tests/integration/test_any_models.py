@@ -200,6 +200,69 @@ class TestOtherSchemas:
         assert reconciled(shelves, apps).refusals == ()
         assert found(shelves, apps) == []
 
+    def test_a_name_that_is_free_in_another_schema_is_taken_in_this_one(self, shelves: Database):
+        """An index that is renamed in another schema frees no name here; nor does one here free a name there."""
+        code: models.Field = models.CharField(max_length=9, null=True)
+        by_code = {"indexes": [models.Index(fields=["code"], name="by_code")]}
+        apps = project(page=([("code", code)], by_code), tab=([("code", code)], {**by_code, "db_table": 'other"."tab'}))
+        create(shelves, apps)
+        for damage in (
+            "ALTER INDEX by_code RENAME TO away; CREATE SEQUENCE by_code",
+            "ALTER INDEX other.by_code RENAME TO away; CREATE SEQUENCE other.by_code",
+        ):
+            shelves.execute(damage)
+            (refusal,) = reconciled(shelves, apps).refusals
+            assert refusal.code is RefusalCode.NAME_TAKEN
+            assert refusal.statements[0] in refusal.remedy
+            shelves.execute(*refusal.statements)
+            assert reconciled(shelves, apps).refusals == ()
+            assert found(shelves, apps) == []
+
+    def test_an_index_that_is_renamed_in_another_schema_frees_no_name_here(self, shelves: Database):
+        code: models.Field = models.CharField(max_length=9, null=True)
+        page, tab = (
+            ([("code", code)], {"indexes": [models.Index(fields=["code"], name=name)], "db_table": table})
+            for name, table in (("by_code", "page"), ("by_size", 'other"."tab'))
+        )
+        apps = project(page=page, tab=tab)
+        create(shelves, apps)
+        shelves.execute("ALTER INDEX other.by_size RENAME TO by_code", "DROP INDEX by_code", "CREATE SEQUENCE by_code")
+        plan = inspected(shelves, apps).plan
+        assert [(refusal.code, refusal.table) for refusal in plan.refusals] == [(RefusalCode.NAME_TAKEN, "page")]
+        assert [step.reason for step in plan.steps] == ["rename by_code to by_size"]
+        shelves.execute(*plan.refusals[0].statements)
+        assert reconciled(shelves, apps).refusals == ()
+        assert found(shelves, apps) == []
+
+    def test_indexes_of_two_tables_there_have_each_others_names(self, shelves: Database):
+        code: models.Field = models.CharField(max_length=9, null=True)
+        apps = project(
+            **{
+                name: (
+                    [("code", code)],
+                    {"indexes": [models.Index(fields=["code"], name=f"by_{name}")], "db_table": table},
+                )
+                for name, table in {"tab": 'other"."tab', "page": 'other"."page'}.items()
+            }
+        )
+        create(shelves, apps)
+        shelves.execute(
+            "ALTER INDEX other.by_tab RENAME TO by_neither",
+            "ALTER INDEX other.by_page RENAME TO by_tab",
+            "ALTER INDEX other.by_neither RENAME TO by_page",
+        )
+        assert reconciled(shelves, apps).refusals == ()
+        assert found(shelves, apps) == []
+
+    def test_a_view_in_the_place_of_a_table_there(self, shelves: Database):
+        shelves.execute("CREATE VIEW other.tab AS SELECT 1 AS id")
+        (refusal,) = reconciled(shelves, self._apps()).refusals
+        assert (refusal.code, refusal.subject.label) == (RefusalCode.NOT_A_TABLE, "other.tab")
+        assert '"other"."tab"' in refusal.remedy
+        shelves.execute('ALTER VIEW "other"."tab" RENAME TO report')
+        assert reconciled(shelves, self._apps()).refusals == ()
+        assert found(shelves, self._apps()) == []
+
     def test_a_quoted_name(self, shelves: Database):
         apps = project(tab=([], {"db_table": '"tab"'}))
         create(shelves, apps)

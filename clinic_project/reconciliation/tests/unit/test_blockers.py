@@ -19,7 +19,7 @@ def test_what_requires_an_unmet_condition_is_blocked_by_its_cause():
     blockers = Blockers().block(VIEW, PATIENT)
     assert blockers.blocked_by(PATIENT | CLINIC) == [VIEW]
     assert blockers.blocked_by(CLINIC) == []
-    assert blockers.blocked_by(frozenset({name_is_free("patient")})) == []
+    assert blockers.blocked_by(frozenset({name_is_free("patient", "patient")})) == []
 
 
 def test_a_query_records_nothing():
