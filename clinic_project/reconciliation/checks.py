@@ -15,6 +15,7 @@ from .conf import Budgets
 from .exceptions import ReconciliationError
 from .migration_history import declared_by_migrations, require_valid_setting
 from .pipeline import inspect
+from .schema.declared_triggers import conflicting_functions
 from .sqlstates import message
 
 
@@ -25,6 +26,19 @@ def check_setting(**kwargs: Any) -> list[checks.CheckMessage]:
     except ImproperlyConfigured as error:
         return [checks.Error(str(error), id="reconciliation.E001")]
     return []
+
+
+@checks.register(checks.Tags.models)
+def check_functions(**kwargs: Any) -> list[checks.CheckMessage]:
+    return [
+        checks.Error(
+            f"Different functions {signature} are declared by {' and '.join(labels)}: the database has one of a name.",
+            hint="Give each a name of its own in database_functions.",
+            obj=signature,
+            id="reconciliation.E011",
+        )
+        for signature, labels in conflicting_functions().items()
+    ]
 
 
 @checks.register(checks.Tags.database)

@@ -125,7 +125,7 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, declared: Schema, b
     """
     tables = {*declared.tables, *declared.rejected, *declared.parents()}
     index_names = [relation_key(table.name, i.name) for table in declared.tables.values() for i in table.indexes]
-    functions = {function.name for function in declared.functions.values()}
+    functions = {key.partition("(")[0] for key in (*declared.functions, *declared.rejected_functions)}
     actual = read_schema(connection, declared.name, tables, index_names, functions, lock_timeout=budgets.lock_timeout)
     differences = _compare(connection, declared, actual).ignoring(ignored_labels())
     # Only these may have to be altered by a person, together with what depends on them.

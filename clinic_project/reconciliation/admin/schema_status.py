@@ -15,6 +15,7 @@ from ..comparison.differences import (
     Leftover,
     MatchedIndex,
     MissingColumn,
+    RejectedFunction,
     TriggerDifference,
     Undeclared,
     UndeclaredKind,
@@ -215,7 +216,7 @@ def functions_status(inspection: Inspection) -> Part:
     refused = {refusal.name for refusal in inspection.plan.refusals}
     for items, ignored in ((inspection.differences.ignored, True), (inspection.differences.items, False)):
         for item in items:
-            if isinstance(item, FunctionDifference):
+            if isinstance(item, FunctionDifference | RejectedFunction):
                 lines = ((item.declared_text, item.actual_text),)
                 status = Status.IGNORED if ignored else _status_of(item)
                 shown[item.name] = ObjectStatus(item.name, status, lines, refused=item.name in refused)

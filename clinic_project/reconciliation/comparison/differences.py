@@ -12,7 +12,7 @@ Difference
 │   ├── MissingConstraint
 │   ├── WrongConstraint    a wrong constraint has its name, is the table's primary key, or contradicts it
 │   └── MatchedConstraint  it exists, under another name, not validated, …
-├── TriggerDifference, FunctionDifference
+├── TriggerDifference, FunctionDifference, RejectedFunction
 └── Leftover               what an interrupted repair left
 """
 
@@ -65,6 +65,7 @@ class Kind(StrEnum):
     FUNCTION_MISSING = "function-missing"
     FUNCTION_DEFINITION = "function-definition"
     FUNCTION_OWNER = "function-owner"
+    FUNCTION_REJECTED = "function-rejected"
     LEFTOVER = "leftover"
 
 
@@ -225,6 +226,25 @@ class FunctionDifference(Difference):
     def can_be_called(self) -> bool:
         """Whether the actual function can stand for the declared one in a trigger, though it does something else."""
         return self.actual is not None and self.actual.result == self.declared.result and bool(self.actual.definition)
+
+    @property
+    def can_be_replaced(self) -> bool:
+        """Whether CREATE OR REPLACE accepts it: https://www.postgresql.org/docs/current/sql-createfunction.html"""
+        return (
+            self.actual is not None
+            and self.actual.parameters == self.declared.parameters
+            and self.actual.defaults <= self.declared.defaults
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFunction(Difference):
+    """A function that can't be created as it is declared; as for FunctionDifference, `table` is its key.
+
+    `can_be_called` is whether there is one that triggers can call.
+    """
+
+    can_be_called: bool
 
 
 @dataclass(frozen=True, slots=True)

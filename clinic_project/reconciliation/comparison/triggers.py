@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..schema.model import Function, Schema, Table, Trigger, TriggerMode
-from .differences import Difference, FunctionDifference, Kind, TriggerDifference
+from .differences import Difference, FunctionDifference, Kind, RejectedFunction, TriggerDifference
 from .matching import match
 
 #: A kind, the declared text, the actual text.
@@ -51,6 +51,11 @@ def function_differences(declared: Schema, actual: Schema) -> Iterator[Differenc
         for kind, declared_text, actual_text in _function_differences(function, found, owner):
             other_owner = owner if kind is Kind.FUNCTION_OWNER else None
             yield FunctionDifference(key, kind, key, declared_text, actual_text, function, found, other_owner)
+    for key, reason in declared.rejected_functions.items():
+        found = actual.functions.get(key)
+        text = f"{'nothing' if found is None else 'a function'}, and {reason}"
+        is_triggers = found is not None and found.result == "trigger"
+        yield RejectedFunction(key, Kind.FUNCTION_REJECTED, key, "a function", text, is_triggers)
 
 
 def _function_differences(declared: Function, found: Function | None, owner: str | None) -> Iterator[_Difference]:

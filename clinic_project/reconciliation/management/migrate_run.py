@@ -158,7 +158,8 @@ class MigrateRun:
             if plan:
                 declared = self._without_replaced_functions(server, declared)
             result = self.command.context.reconcile_with(self.connection, (server, declared))
-        self.refusals += result.refusals
+        # A pending migration may create what a function requires: what is left of that is found again at the end.
+        self.refusals += (r for r in result.refusals if not plan or r.code is not RefusalCode.FUNCTION_REJECTED)
         self.inspection = result.inspection
         if _orphans_may_get_wrong_parents(result):
             raise Refused(result.refusals)

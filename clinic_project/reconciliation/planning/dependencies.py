@@ -11,6 +11,7 @@ from ..comparison.differences import (
     Kind,
     MatchedConstraint,
     MatchedIndex,
+    RejectedFunction,
     RejectedTable,
     TriggerDifference,
 )
@@ -40,7 +41,7 @@ def provided_by(item: Difference) -> frozenset[Condition]:
         return frozenset({Condition(_TABLE_CONDITIONS[item.kind], item.table)})
     if item.kind in _COLUMN_CONDITIONS:
         return frozenset(Condition(kind, item.table, (item.name,)) for kind in _COLUMN_CONDITIONS[item.kind])
-    if isinstance(item, FunctionDifference):
+    if isinstance(item, FunctionDifference | RejectedFunction):
         return frozenset() if item.can_be_called else frozenset({function_exists(item.name)})
     return frozenset(_provided_by_constraint(item) if isinstance(item, ConstraintDifference) else _freed_by(item))
 

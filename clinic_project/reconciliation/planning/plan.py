@@ -53,6 +53,7 @@ class RefusalCode(StrEnum):
     DUPLICATES = "duplicates"
     EXTENSION_MISSING = "extension-missing"
     FOUND_ELSEWHERE = "found-elsewhere"
+    FUNCTION_REJECTED = "function-rejected"
     HISTORY_LOST = "history-lost"
     LOCKED = "locked"
     MAY_NOT_CREATE = "may-not-create"

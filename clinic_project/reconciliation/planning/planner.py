@@ -27,6 +27,7 @@ from ..comparison.differences import (
     MissingIndex,
     MissingTable,
     NotATable,
+    RejectedFunction,
     RejectedTable,
     TableComment,
     TriggerDifference,
@@ -94,6 +95,8 @@ def _plan_functions(builder: PlanBuilder, items: Sequence[Difference], role: str
     for item in items:
         if isinstance(item, FunctionDifference):
             builder.merge(triggers.repair_function(builder.actual.name, item, role), [item])
+        if isinstance(item, RejectedFunction):
+            builder.refuse(refusals.function_rejected(item), [item])
 
 
 def _refuse_unrepairable(builder: PlanBuilder, differences: Differences, role: str) -> list[Difference]:
@@ -135,7 +138,7 @@ def _by_table(items: Iterable[Difference]) -> dict[str, list[Difference]]:
     """Return the differences of the tables that exist, by table."""
     result = defaultdict(list)
     for item in items:
-        if not isinstance(item, MissingTable | NotATable | RejectedTable | FunctionDifference):
+        if not isinstance(item, MissingTable | NotATable | RejectedTable | FunctionDifference | RejectedFunction):
             result[item.table].append(item)
     return result
 

@@ -13,6 +13,7 @@ from ..comparison.differences import (
     FunctionDifference,
     IndexDifference,
     MissingColumn,
+    RejectedFunction,
     RejectedTable,
 )
 from ..schema.model import (
@@ -410,9 +411,44 @@ def sequence_of_another_owner(item: ColumnDifference, sequence: KeySequence, rol
 # Functions
 
 
-def function_name_taken(schema: str, item: FunctionDifference, found: Function) -> Refusal:
+def function_rejected(item: RejectedFunction) -> Refusal:
+    return Refusal(
+        RefusalCode.FUNCTION_REJECTED,
+        item.table,
+        item.name,
+        f"expected {item.declared_text}, found {item.actual_text}.",
+        "Create what the message names (a type, a language), or correct database_functions in the AppConfig of the app that"
+        f" is named, {_AGAIN}",
+    )
+
+
+def function_in_use(schema: str, item: FunctionDifference, found: Function) -> Refusal:
+    """Refuse to replace a function of other parameters, which has to be dropped, since something depends on it."""
+    rename = _rename_function(schema, found)
+    return Refusal(
+        RefusalCode.NAME_TAKEN,
+        item.table,
+        item.name,
+        f"expected {_parameters(item.declared)}, found {_parameters(found)}. PostgreSQL doesn't change these, and can't drop"
+        f" the function, since something depends on it: {found.needed_by}.",
+        f"Rename it ({rename}), {_AGAIN} What depends on it then calls it by that name: let that call the new one, and drop"
+        " this one.",
+        (rename,),
+    )
+
+
+def _parameters(function: Function) -> str:
+    parameters = ", ".join(function.parameters) or "none"
+    return f"the parameters ({parameters}) with {function.defaults} defaults"
+
+
+def _rename_function(schema: str, found: Function) -> str:
     new_name = identifier(free_name(found.name))
-    statement = f"ALTER ROUTINE {identifier(schema, found.name)}({found.arguments}) RENAME TO {new_name}"
+    return f"ALTER ROUTINE {identifier(schema, found.name)}({found.arguments}) RENAME TO {new_name}"
+
+
+def function_name_taken(schema: str, item: FunctionDifference, found: Function) -> Refusal:
+    statement = _rename_function(schema, found)
     return Refusal(
         RefusalCode.NAME_TAKEN,
         item.table,

@@ -104,15 +104,13 @@ RELATIONS = """
     ORDER BY c.relname, n.nspname
 """.replace("{access}", _ACCESS)
 
-# A temporary table's trigger calls a function of the temporary schema: the declared ones are created there. The numbers are
-# bits of tgtype: BEFORE, and UPDATE.
+# The numbers are bits of tgtype: BEFORE, and UPDATE.
 TRIGGERS = """
     SELECT g.tgrelid AS table_oid, g.tgname AS name, pg_get_triggerdef(g.oid) AS definition, g.tgenabled::text AS mode,
            g.tgconstraint <> 0 AS is_constraint, g.tgtype & 2 <> 0 AS before, g.tgtype & 16 <> 0 AS on_update,
            ARRAY(SELECT a.attname::text FROM pg_attribute a
                  WHERE a.attrelid = g.tgrelid AND a.attnum = ANY (g.tgattr::int2[])) AS update_columns,
-           p.proname AS function_name,
-           CASE WHEN p.pronamespace = pg_my_temp_schema() THEN {schema} ELSE n.nspname END AS function_schema,
+           p.proname AS function_name, n.nspname AS function_schema,
            oidvectortypes(p.proargtypes) AS function_arguments,
            ARRAY(SELECT DISTINCT a.attname::text FROM pg_depend d
                  JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
@@ -125,13 +123,32 @@ TRIGGERS = """
     ORDER BY g.tgrelid, g.tgname
 """
 
-# pg_get_functiondef() fails for aggregates, which can have a function's name.
+# pg_get_functiondef() fails for aggregates, which can have a function's name. What is `kept` are the statements that give a
+# function that is created again what belonged to it.
 FUNCTIONS = """
     SELECT p.proname AS name, oidvectortypes(p.proargtypes) AS arguments,
            coalesce(pg_get_function_result(p.oid), p.prokind::text) AS result,
            CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END AS definition,
-           pg_get_userbyid(p.proowner)::text AS owner, pg_has_role(p.proowner, 'USAGE') AS owned
+           pg_get_userbyid(p.proowner)::text AS owner, pg_has_role(p.proowner, 'USAGE') AS owned,
+           ARRAY(SELECT concat_ws(' ', a.mode, format_type(a.type, NULL), nullif(a.name, ''))
+                 FROM unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargmodes, p.proargnames)
+                      WITH ORDINALITY AS a(type, mode, name, position) ORDER BY a.position) AS parameters,
+           p.pronargdefaults AS defaults,
+           (SELECT string_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid), ', ') FROM pg_depend d
+            WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND d.deptype = 'n') AS needed_by,
+           ARRAY(SELECT format('REVOKE ALL ON FUNCTION %%s FROM PUBLIC', f.name) WHERE p.proacl IS NOT NULL)
+           || ARRAY(SELECT format('GRANT EXECUTE ON FUNCTION %%s TO %%s%%s', f.name,
+                                  CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
+                                  CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)
+                    FROM aclexplode(p.proacl) g WHERE g.grantee <> p.proowner)
+           || ARRAY(SELECT format('COMMENT ON FUNCTION %%s IS %%L', f.name, o.description) FROM pg_description o
+                    WHERE o.classoid = 'pg_proc'::regclass AND o.objoid = p.oid)
+           || format('ALTER FUNCTION %%s OWNER TO %%I', f.name, pg_get_userbyid(p.proowner)) AS kept
     FROM pg_proc p
+    JOIN pg_namespace n ON n.oid = p.pronamespace
+    CROSS JOIN LATERAL (
+        SELECT format('%%I.%%I(%%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes)) AS name
+    ) f
     WHERE p.pronamespace = {namespace} AND p.proname = ANY (%s)
     ORDER BY p.proname, 2
 """

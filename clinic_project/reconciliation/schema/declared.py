@@ -11,13 +11,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.apps.registry import Apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..migration_files import labels_with_own_sql
-from .declared_triggers import Function as DeclaredFunction
-from .declared_triggers import Trigger, declared_function, functions_of
-from .model import HELPER_PREFIX, Constraint, Identity, RelationKind, Schema, Table, TablePlace, truncated
+from .declared_triggers import (
+    STAND_IN_FUNCTION,
+    Trigger,
+    conflicting_functions,
+    declared_function,
+    functions_of,
+)
+from .model import HELPER_PREFIX, Constraint, Identity, RelationKind, Schema, Table, TablePlace, identifier, truncated
+from .model import Trigger as ActualTrigger
 from .table_definitions import DefinitionBuilder
 from .temporary_tables import create_and_read, create_and_read_functions
 
@@ -37,25 +44,42 @@ class _Parent:
 def declared_schema(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterable[str], schema: str) -> Schema:
     """Return the tables that the models of the apps `labels` declare, as if they were in `schema`, where they name no other.
 
-    Tables that PostgreSQL refuses to create are its `rejected` ones. Raises Unsupported if an event trigger forbids
-    temporary tables.
+    Tables and functions that PostgreSQL refuses to create are its rejected ones. Raises Unsupported if an event trigger
+    forbids temporary tables.
     """
     declaring = set(labels)
     declared = [
         model for model in apps.get_models() if model._meta.app_label in declaring and _is_managed(connection, model)
     ]
-    functions = create_and_read_functions(connection, _declared_functions(declaring, declared), schema)
-    result = Schema(schema, {}, functions=functions)
+    result = _functions(connection, declaring, declared, schema)
     for batch in _batches(_with_through(declared), schema):
         result = result.merged_with(_read_batch(connection, batch, schema))
     return replace(result, tables=dict(sorted(result.tables.items())))
 
 
-def _declared_functions(labels: Iterable[str], declared: Iterable[type[models.Model]]) -> list[DeclaredFunction]:
-    """Return the functions of the apps, and those of other apps that the models' triggers call."""
-    constraints = [constraint for model in declared for constraint in model._meta.constraints]
-    called = (declared_function(each.function) for each in constraints if isinstance(each, Trigger))
-    return list(dict.fromkeys((*(function for label in sorted(labels) for function in functions_of(label)), *called)))
+def _functions(
+    connection: BaseDatabaseWrapper, labels: Iterable[str], declared: Iterable[type[models.Model]], schema: str
+) -> Schema:
+    """Return the functions of the apps `labels`, and those of other apps that the models' triggers call; without tables."""
+    apps_of = {function: label for label in sorted(labels) for function in functions_of(label)}
+    rejected = {}
+    for trigger in (each for model in declared for each in _triggers(model)):
+        try:
+            apps_of.setdefault(declared_function(trigger.function), trigger.function.partition(".")[0])
+        except ImproperlyConfigured as error:
+            rejected[f"{trigger.function_name}()"] = str(error).removesuffix(".")
+    conflicting = conflicting_functions()
+    for name in {function.signature for function in apps_of} & conflicting.keys():
+        rejected[name] = f"{' and '.join(conflicting[name])} declare different functions of this name"
+    wanted = [function for function in apps_of if function.signature not in rejected]
+    created = create_and_read_functions(connection, wanted, schema)
+    for function, message in created.rejected.items():
+        rejected[function.signature] = f"PostgreSQL refuses to create it as {apps_of[function]} declares it: {message}"
+    return Schema(schema, {}, functions=created.functions, rejected_functions=rejected)
+
+
+def _triggers(model: type[models.Model]) -> list[Trigger]:
+    return [constraint for constraint in model._meta.constraints if isinstance(constraint, Trigger)]
 
 
 def _is_managed(connection: BaseDatabaseWrapper, model: type[models.Model]) -> bool:
@@ -104,7 +128,7 @@ def _read_batch(connection: BaseDatabaseWrapper, batch: Mapping[TablePlace, type
     created = create_and_read(connection, definitions, schema, [names[place] for place in batch])
     moves = _Moves(connection, schema, {name: place for place, name in names.items() if place != TablePlace("", name)})
     tables = {
-        place: moves.moved(_completed(created.tables[names[place]], model, builder))
+        place: moves.moved(_completed(created.tables[names[place]], model, builder, schema))
         for place, model in batch.items()
         if names[place] in created.tables
     }
@@ -140,8 +164,11 @@ def _temporary_names(batch: Iterable[TablePlace], parents: Iterable[TablePlace])
     }
 
 
-def _completed(table: Table, model: type[models.Model], builder: DefinitionBuilder) -> Table:
-    """Correct what differs in the temporary table: it may be partitioned, and Django's identities are plain columns."""
+def _completed(table: Table, model: type[models.Model], builder: DefinitionBuilder, schema: str) -> Table:
+    """Correct what differs in the temporary table.
+
+    It may be partitioned, Django's identities are plain columns, and its triggers call a stand-in.
+    """
     fields: list[Any] = list(model._meta.local_concrete_fields)
     columns = dict(table.columns)
     for field in fields:
@@ -150,8 +177,23 @@ def _completed(table: Table, model: type[models.Model], builder: DefinitionBuild
             columns[name] = replace(columns[name], identity=Identity.BY_DEFAULT)
     if model._meta.app_label in labels_with_own_sql():
         columns = {name: replace(column, may_be_stricter=True) for name, column in columns.items()}
-    append_only = any(isinstance(each, Trigger) and each.append_only for each in model._meta.constraints)
-    return replace(table, kind=RelationKind.TABLE, columns=columns, append_only=append_only)
+    declared = {truncated(trigger.name): trigger for trigger in _triggers(model)}
+    return replace(
+        table,
+        kind=RelationKind.TABLE,
+        columns=columns,
+        triggers=tuple(_calling(trigger, declared.get(trigger.name), schema) for trigger in table.triggers),
+        append_only=any(trigger.append_only for trigger in declared.values()),
+    )
+
+
+def _calling(trigger: ActualTrigger, declared: Trigger | None, schema: str) -> ActualTrigger:
+    """Return the trigger with its own function, which is in `schema`, in place of the stand-in."""
+    if declared is None:
+        return trigger  # of a constraint of somebody else's
+    arguments = trigger.call.removeprefix(identifier(*STAND_IN_FUNCTION))
+    call = f"{identifier(schema, declared.function_name)}{arguments}"
+    return replace(trigger, call=call, function=f"{declared.function_name}()")
 
 
 class _Moves:

@@ -12,6 +12,7 @@
 A migration names a function, and doesn't contain it: the one that the app declares now is meant, as for any other code.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import signature
@@ -23,10 +24,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.backends.ddl_references import Statement, Table
 
-from .model import TriggerMode, identifier, literal
+from .model import TriggerMode, identifier, literal, truncated
 
 #: Stands for the project's schema in a function's search path.
 PROJECT_SCHEMA = "{project}"
+
+#: A function of PostgreSQL's own, by schema and name, that any trigger may call: it stands in for a trigger's own one where
+#: that isn't there.
+STAND_IN_FUNCTION = ("pg_catalog", "suppress_redundant_updates_trigger")
 
 _TIMINGS = ("BEFORE", "AFTER")
 _EVENTS = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
@@ -50,10 +55,15 @@ class Function:
     security_definer: bool = False
     search_path: tuple[str, ...] = ()
 
-    def create_sql(self, schema: str, project_schema: str) -> str:
+    @property
+    def signature(self) -> str:
+        """The name, as PostgreSQL truncates it, and the arguments as they are declared: what tells functions apart."""
+        return f"{truncated(self.name)}({' '.join(self.arguments.split())})"
+
+    def create_sql(self, schema: str, project_schema: str, verb: str = "CREATE OR REPLACE") -> str:
         """Return the statement that creates it in `schema`, both quoted. The search path names the project's schema."""
         parts = [
-            f"CREATE OR REPLACE FUNCTION {schema}.{identifier(self.name)}({self.arguments})",
+            f"{verb} FUNCTION {schema}.{identifier(self.name)}({self.arguments})",
             f"RETURNS {self.returns}",
             f"LANGUAGE {self.language}",
         ]
@@ -72,14 +82,24 @@ def functions_of(label: str) -> tuple[Function, ...]:
 
 
 def declared_function(reference: str) -> Function:
-    """Return the function that `reference` names: the app's label, a dot, the function's name."""
+    """Return the function that `reference` names: the app's label, a dot, the function's name. It takes no arguments."""
     label, _, name = reference.partition(".")
-    found = next((function for function in functions_of(label) if function.name == name), None)
+    found = next((each for each in functions_of(label) if each.name == name and not each.arguments), None)
     if found is None:
         raise ImproperlyConfigured(
-            f"No function {reference} is declared: expected it in database_functions of the AppConfig of {label}."
+            f"no function {reference} is declared: expected one without arguments in database_functions of the AppConfig of"
+            f" {label}."
         )
     return found
+
+
+def conflicting_functions() -> dict[str, tuple[str, ...]]:
+    """Return the signatures that stand for different functions, each with the labels of the apps that declare these."""
+    declared: dict[str, dict[Function, str]] = defaultdict(dict)
+    for label in apps.app_configs:
+        for function in functions_of(label):
+            declared[function.signature].setdefault(function, label)
+    return {name: tuple(dict.fromkeys(found.values())) for name, found in declared.items() if len(found) > 1}
 
 
 class Trigger(models.BaseConstraint):
@@ -116,6 +136,11 @@ class Trigger(models.BaseConstraint):
         self.enabled = TriggerMode(enabled).value
         self.append_only = append_only
         super().__init__(name=name)
+
+    @property
+    def function_name(self) -> str:
+        """The function's name in the database."""
+        return truncated(self.function.partition(".")[2])
 
     # Of Django's BaseConstraint
 
@@ -158,7 +183,7 @@ class Trigger(models.BaseConstraint):
         return f"<{type(self).__name__}: {' '.join(f'{name}={value!r}' for name, value in options.items())}>"
 
     def _check(self, model: type[models.Model], connection: Any) -> list[checks.CheckMessage]:
-        """Return errors for words that PostgreSQL doesn't know, and for a function that isn't declared."""
+        """Return errors for words that PostgreSQL doesn't know, and for a function that isn't declared, or no trigger's."""
         allowed = (
             ("events", self.events, _EVENTS),
             ("timing", [self.timing], _TIMINGS),
@@ -168,9 +193,14 @@ class Trigger(models.BaseConstraint):
         wrong += [] if self.events else ["no events"]
         errors = [f"The trigger {self.name} has {', '.join(wrong)}."] if wrong else []
         try:
-            declared_function(self.function)
+            returns = declared_function(self.function).returns
         except ImproperlyConfigured as error:
             errors.append(f"The trigger {self.name}: {error}")
+        else:
+            if returns.lower() != "trigger":
+                errors.append(
+                    f"The trigger {self.name} calls {self.function}: expected it to return trigger, not {returns}."
+                )
         return [checks.Error(text, obj=model, id="reconciliation.E010") for text in errors]
 
 
@@ -200,21 +230,20 @@ class TriggerSQL(Statement):
             cursor.execute("SELECT quote_ident(current_schema())")
             (schema,) = cursor.fetchone()
         function = declared_function(self.trigger.function).create_sql(schema, schema)
-        return ";\n".join((function, *self.statements(schema)))
+        return ";\n".join((function, *self.statements(f"{schema}.{identifier(self.trigger.function_name)}")))
 
-    def statements(self, function_schema: str) -> tuple[str, ...]:
-        """Return the statements that create the trigger, whose function is in a schema, given quoted."""
+    def statements(self, function: str) -> tuple[str, ...]:
+        """Return the statements that create the trigger, which calls `function`, given quoted."""
         trigger = self.trigger
         name = identifier(trigger.name)
         events = " OR ".join(_event(event, trigger.update_of) for event in trigger.events)
-        call = f"{function_schema}.{identifier(trigger.function.partition('.')[2])}"
         parts = [f"CREATE TRIGGER {name} {trigger.timing} {events} ON {self.table}"]
         if trigger.referencing:
             parts.append(f"REFERENCING {trigger.referencing}")
         parts.append(f"FOR EACH {trigger.level}")
         if trigger.condition:
             parts.append(f"WHEN ({trigger.condition})")
-        parts.append(f"EXECUTE FUNCTION {call}({', '.join(map(literal, trigger.arguments))})")
+        parts.append(f"EXECUTE FUNCTION {function}({', '.join(map(literal, trigger.arguments))})")
         created = " ".join(parts)
         mode = TriggerMode(trigger.enabled)
         return (created,) if mode is TriggerMode.ORIGIN else (created, mode.statement(self.table, trigger.name))

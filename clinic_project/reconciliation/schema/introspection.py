@@ -457,7 +457,18 @@ _UP_TO_THE_ARGUMENTS = re.compile(rf"CREATE OR REPLACE (?:FUNCTION|PROCEDURE) {_
 
 def _function(row: Mapping[str, Any]) -> Function:
     definition = _UP_TO_THE_ARGUMENTS.sub("", row["definition"] or "", count=1).rstrip()
-    return Function(row["name"], row["arguments"], row["result"], definition, row["owner"], row["owned"])
+    return Function(
+        row["name"],
+        row["arguments"],
+        row["result"],
+        definition,
+        owner=row["owner"],
+        owned=row["owned"],
+        parameters=tuple(row["parameters"]),
+        defaults=row["defaults"],
+        needed_by=row["needed_by"] or "",
+        kept=tuple(row["kept"]),
+    )
 
 
 def _index(row: Mapping[str, Any]) -> Index:

@@ -467,7 +467,9 @@ class Function:
     """A function. `definition` is all of CREATE FUNCTION after the name and the opening parenthesis of its arguments.
 
     `arguments` are the types of its arguments, which with the name identify it, `result` is what it returns. `owned` is
-    whether this role has the privileges of its `owner`.
+    whether this role has the privileges of its `owner`. `parameters` are the mode, type and name of each, of what it returns
+    as well; the last `defaults` of its arguments have one. `needed_by` describes what depends on it, in PostgreSQL's words.
+    `kept` are the statements that give it its privileges, comment and owner, once it was created again.
     """
 
     name: str
@@ -476,6 +478,10 @@ class Function:
     definition: str
     owner: str = ""
     owned: bool = True
+    parameters: tuple[str, ...] = ()
+    defaults: int = 0
+    needed_by: str = ""
+    kept: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -635,7 +641,8 @@ class Schema:
     those of them that may be the table itself. `functions` are by their keys.
 
     Of a declared schema, `models` are the models that declare the tables, by name, and `rejected` are PostgreSQL's errors
-    for the tables that it refused to create: these aren't among `tables`.
+    for the tables that it refused to create: these aren't among `tables`. `rejected_functions` are the reasons why declared
+    functions can't be created, by their keys: these aren't among `functions`.
     """
 
     name: str
@@ -645,6 +652,7 @@ class Schema:
     elsewhere: tuple[TableElsewhere, ...] = ()
     functions: Mapping[str, Function] = field(default_factory=dict)
     rejected: Mapping[str, str] = field(default_factory=dict)
+    rejected_functions: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def merged_with(self, other: "Schema") -> "Schema":
@@ -654,6 +662,7 @@ class Schema:
             tables=dict(sorted({**self.tables, **other.tables}.items())),
             functions={**self.functions, **other.functions},
             rejected={**self.rejected, **other.rejected},
+            rejected_functions={**self.rejected_functions, **other.rejected_functions},
             models={**self.models, **other.models},
         )
 

@@ -9,14 +9,12 @@ from dataclasses import replace
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .declared_triggers import STAND_IN_FUNCTION
 from .model import HELPER_PREFIX, Column, Constraint, ConstraintKind, Index, Schema, Table, Trigger, identifier
 from .temporary_tables import TableDefinition, create_and_read
 
 #: The objects whose definitions may have expressions in them.
 DefinedObject = Column | Index | Constraint | Trigger
-
-#: A function of PostgreSQL's own that any trigger may call: only the trigger's condition is asked for.
-_TRIGGER_FUNCTION = "pg_catalog.suppress_redundant_updates_trigger()"
 
 #: By which a table is partitioned that has no storage.
 _PARTITION_KEY = f"{HELPER_PREFIX}key"
@@ -67,7 +65,7 @@ def _definition(table: Table, name: str, objects: Sequence[DefinedObject]) -> Ta
         stand_in=f"CREATE TABLE {name} ()",
         triggers=tuple(
             f"CREATE TRIGGER {identifier(trigger.name)} {trigger.fires} ON {name} {trigger.options}"
-            f" EXECUTE FUNCTION {_TRIGGER_FUNCTION}"
+            f" EXECUTE FUNCTION {identifier(*STAND_IN_FUNCTION)}()"
             for trigger in objects
             if isinstance(trigger, Trigger)
         ),

@@ -9,7 +9,8 @@ from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.ddl_references import Statement
 
-from .declared_triggers import Trigger, TriggerSQL, declared_function
+from .declared_triggers import STAND_IN_FUNCTION, Trigger, TriggerSQL
+from .model import identifier
 from .temporary_tables import TableDefinition
 
 #: What Django's backend appends to the type of a key that the database generates.
@@ -50,10 +51,7 @@ class DefinitionBuilder:
             keys_and_indexes=(*(str(s) for s in statements if not _may_reference(s)), *self._comments(model)),
             references=tuple(str(statement) for statement in statements if _may_reference(statement)),
             stand_in=self.stand_in(model, targets).create_table,
-            triggers=tuple(statement for each in triggers for statement in each.statements("pg_temp")),
-            functions=tuple(
-                declared_function(each.trigger.function).create_sql("pg_temp", "pg_temp") for each in triggers
-            ),
+            triggers=tuple(sql for each in triggers for sql in each.statements(identifier(*STAND_IN_FUNCTION))),
         )
 
     def stand_in(self, model: type[models.Model], targets: Iterable[Any]) -> TableDefinition:

@@ -36,8 +36,7 @@ class TableDefinition:
 
     `keys_and_indexes` require only the table, `references` may require other tables and their keys. `partitioning`,
     appended to `create_table`, creates the table without storage; it is empty where the table needs storage. `stand_in`
-    creates what foreign keys may point to, and no more, in place of a table that can't be created. `triggers` call
-    `functions`, which are created before.
+    creates what foreign keys may point to, and no more, in place of a table that can't be created.
     """
 
     name: str
@@ -47,7 +46,6 @@ class TableDefinition:
     references: tuple[str, ...] = ()
     stand_in: str = ""
     triggers: tuple[str, ...] = ()
-    functions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,39 +86,46 @@ def create_and_read(
     return TemporaryTables(dict(tables), rejected)
 
 
+@dataclass(frozen=True, slots=True)
+class TemporaryFunctions:
+    """Functions that were created, by their keys, and PostgreSQL's errors for those that it refused to create."""
+
+    functions: dict[str, Function]
+    rejected: dict[DeclaredFunction, str]
+
+
 def create_and_read_functions(
     connection: BaseDatabaseWrapper, functions: Sequence[DeclaredFunction], schema: str
-) -> dict[str, Function]:
-    """Create the functions beside temporary tables, since others use the actual ones, and return them by their keys."""
+) -> TemporaryFunctions:
+    """Create the functions beside temporary tables, since others use the actual ones, and return them as if in `schema`.
+
+    Raises Unsupported if an event trigger forbids that.
+    """
     if not functions:
-        return {}
+        return TemporaryFunctions({}, {})
     names = {truncated(function.name) for function in functions}
-    try:
-        with _without_event_triggers(connection) as cursor:
-            for function in functions:
-                _create_function(connection, cursor, function.create_sql("pg_temp", identifier(schema)))
-            return dict(read_temporary_schema(cursor, schema, (), names).functions)
-    except Error as error:
-        if not connection_lost(error):
-            raise_if_event_trigger(connection, error)
-        raise
+    with _without_event_triggers(connection) as cursor:
+        errors = {each: _create_function(connection, cursor, each, schema) for each in functions}
+        found = dict(read_temporary_schema(cursor, schema, (), names).functions)
+    return TemporaryFunctions(found, {function: error for function, error in errors.items() if error is not None})
 
 
-def _create_function(connection: BaseDatabaseWrapper, cursor: Any, statement: str) -> None:
-    """Create a function; its body is checked as far as it needs no table that has yet to be created."""
-    try:
-        with transaction.atomic(using=connection.alias):
-            cursor.execute(statement)
-    except Error as error:
-        if sqlstate(error) not in _NOT_YET_CREATED:
-            raise
-        cursor.execute("SELECT set_config('check_function_bodies', 'off', true)")
-        cursor.execute(statement)
-        cursor.execute("SELECT set_config('check_function_bodies', 'on', true)")
+def _create_function(
+    connection: BaseDatabaseWrapper, cursor: Any, function: DeclaredFunction, schema: str
+) -> str | None:
+    """Create a function; its body is checked as far as it needs no table that has yet to be created. Return the error."""
+    # Not OR REPLACE: two declared functions that are one in the database would replace each other.
+    statement = function.create_sql("pg_temp", identifier(schema), verb="CREATE")
+    unchecked = f"SET LOCAL check_function_bodies = off; {statement}; SET LOCAL check_function_bodies = on"
+    error = _attempt(connection, cursor, [statement])
+    if error is not None:
+        raise_if_event_trigger(connection, error)
+        if sqlstate(error) in _NOT_YET_CREATED:
+            error = _attempt(connection, cursor, [unchecked])
+    return None if error is None else message_with_sqlstate(error)
 
 
 def _statements(definitions: Sequence[TableDefinition], *, partitioned: bool) -> Iterator[str]:
-    yield from dict.fromkeys(function for definition in definitions for function in definition.functions)
     for definition in definitions:
         yield definition.create_table + (definition.partitioning if partitioned else "")
     for definition in definitions:
@@ -152,7 +157,7 @@ def _create_each(
     """Create each table in a savepoint, and in place of a refused one what others refer to. Return the errors, by name."""
     errors: dict[str, str] = {}
     for definition in definitions:
-        own = [*definition.functions, definition.create_table, *definition.keys_and_indexes, *definition.triggers]
+        own = [definition.create_table, *definition.keys_and_indexes, *definition.triggers]
         error = _error_of(connection, cursor, own)
         if error is not None:
             errors[definition.name] = error
@@ -166,11 +171,17 @@ def _create_each(
 
 
 def _error_of(connection: BaseDatabaseWrapper, cursor: Any, statements: Sequence[str]) -> str | None:
+    error = _attempt(connection, cursor, statements)
+    return None if error is None else message_with_sqlstate(error)
+
+
+def _attempt(connection: BaseDatabaseWrapper, cursor: Any, statements: Sequence[str]) -> Error | None:
+    """Run the statements in a savepoint. Return PostgreSQL's error, if it refuses them."""
     try:
         with transaction.atomic(using=connection.alias):
             cursor.execute(";\n".join(statements))
     except Error as error:
         if connection_lost(error) or sqlstate(error).startswith(_NOT_OF_DEFINITIONS):
             raise
-        return message_with_sqlstate(error)
+        return error
     return None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ...comparison.differences import Difference, FunctionDifference, Kind, TriggerDifference
 from ...schema.model import Table, Trigger, TriggerMode, UpdateTrigger, identifier
 from .. import refusals
-from ..plan import Lock, Phase, Plan, Repair, Step, plan_of
+from ..plan import Lock, Phase, Plan, Refusal, Repair, Step, plan_of
 
 
 def trigger_statements(table: Table, trigger: Trigger) -> tuple[str, ...]:
@@ -57,20 +57,42 @@ def repair_trigger(table: Table, item: TriggerDifference) -> Plan:
 
 
 def repair_function(schema: str, item: FunctionDifference, role: str) -> Plan:
-    """Create or replace a function, or give it the owner of its tables. Whoever calls it waits for nothing."""
-    function, found = item.declared, item.actual
-    if found is not None and not item.can_be_called:
-        return plan_of(refusals.function_name_taken(schema, item, found))
-    if found is not None and not found.owned:
-        return plan_of(refusals.function_of_another_owner(schema, item, found, role))
+    """Create or replace a function, or give it the owner of its tables. Whoever calls it waits for nothing.
+
+    Where PostgreSQL doesn't replace it by another, it is dropped and created, in one transaction, with its privileges.
+    """
+    if (refusal := _function_refusal(schema, item, role)) is not None:
+        return plan_of(refusal)
     if item.owner is not None:
-        name = f"{identifier(schema, function.name)}({function.arguments})"
-        statements: tuple[str, ...] = (f"ALTER FUNCTION {name} OWNER TO {identifier(item.owner)}",)
         reason = f"give the function the owner {item.owner}"
     else:
-        create = f"CREATE OR REPLACE FUNCTION {identifier(schema, function.name)}({function.definition}"
-        # A body in SQL is checked against the tables, which are created after it.
-        statements = ("SET LOCAL check_function_bodies = off", create)
-        reason = "create the function" if found is None else "replace the function"
-    step = Step(statements, item.table, Lock.ROW_EXCLUSIVE, reason)
+        reason = "create the function" if item.actual is None else "replace the function"
+    step = Step(_function_statements(schema, item), item.table, Lock.ROW_EXCLUSIVE, reason)
     return plan_of(Repair(Phase.FUNCTIONS, item.table, (item.name,), (step,)))
+
+
+def _function_refusal(schema: str, item: FunctionDifference, role: str) -> Refusal | None:
+    found = item.actual
+    if found is None:
+        return None
+    if not item.can_be_called:
+        return refusals.function_name_taken(schema, item, found)
+    if not found.owned:
+        return refusals.function_of_another_owner(schema, item, found, role)
+    is_dropped = item.owner is None and not item.can_be_replaced
+    return refusals.function_in_use(schema, item, found) if is_dropped and found.needed_by else None
+
+
+def _function_statements(schema: str, item: FunctionDifference) -> tuple[str, ...]:
+    function, found = item.declared, item.actual
+    name = f"{identifier(schema, function.name)}({function.arguments})"
+    if item.owner is not None:
+        return (f"ALTER FUNCTION {name} OWNER TO {identifier(item.owner)}",)
+    create = (
+        # A body in SQL is checked against the tables, which are created after it.
+        "SET LOCAL check_function_bodies = off",
+        f"CREATE OR REPLACE FUNCTION {identifier(schema, function.name)}({function.definition}",
+    )
+    if found is None or item.can_be_replaced:
+        return create
+    return (f"DROP FUNCTION {name}", *create, *found.kept)

@@ -4,8 +4,10 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from typing import Any
+from unittest import mock
 
 import psycopg2
 import pytest
@@ -15,13 +17,16 @@ from django.db import connection, models
 from django.db.backends.sqlite3 import base as sqlite3
 from django.test import modify_settings, override_settings
 
+from ...checks import check_functions, check_schema
+from ...triggers import Function
+from ..journal.apps import JournalConfig
 from ..support.catalog import Catalog, differences, nothing, read_catalog
 from ..support.databases import Database, database_of_models, default_connection_to, migrated_database
 from ..support.fingerprints import fingerprints, lost_or_changed
 from ..support.idempotence import assert_changes_nothing
 from ..support.models import create, found, project, reconciled
-from ..support.remedies import has_met, refusals_of, run_remedies, tries
-from ..support.roles import owner_of
+from ..support.remedies import has_met, refusals_of, run_remedies, told_everywhere, tries
+from ..support.roles import owner_of, role_of
 
 TABLES = ("journal_entry", "journal_ward")
 
@@ -36,6 +41,18 @@ ROWS = """
 """
 
 HISTORY = """\"ward's history\""""
+
+
+OWN = JournalConfig.database_functions
+
+SUM = Function("total", "SELECT a + b", arguments="a integer, b integer", returns="integer", language="sql")
+
+
+@contextmanager
+def declaring(*functions: Function, label: str = "journal") -> Iterator[None]:
+    """Let an app declare these functions, and no others."""
+    with mock.patch.object(apps.get_app_config(label), "database_functions", functions, create=True):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -304,3 +321,179 @@ class TestRefusals:
         assert reconciled(empty_database, lenient).refusals == ()
         assert found(empty_database, lenient) == []
         assert empty_database.rows("SELECT remark FROM shop_entry") == [(None,)]
+
+    @tries("a function that can't be created")
+    def test_a_function_requires_a_type_that_is_missing(self, database: Database):
+        with declaring(*OWN, Function("area", "SELECT 1", arguments="of shape", returns="integer", language="sql")):
+            outcome = database.migrate("journal")
+            assert outcome.status == 1
+            assert "[function-rejected]" in outcome.errors
+            assert "as journal declares it: type shape does not exist (SQLSTATE 42704)." in outcome.errors
+            has_met("a function that can't be created", refusals_of(database))
+            database.execute("CREATE TYPE shape AS ENUM ('round')")
+            assert database.migrate("journal").status == 0
+            assert_changes_nothing(database, "journal")
+        assert database.value("SELECT area('round'::shape)") == 1
+
+    @tries("a function of other parameters")
+    def test_something_depends_on_a_function_of_other_parameters(self, database: Database):
+        with declaring(*OWN, SUM):
+            assert database.migrate("journal").status == 0
+        database.execute("CREATE VIEW report AS SELECT total(1, 2) AS three")
+        with declaring(*OWN, replace(SUM, arguments="first integer, second integer", body="SELECT first + second")):
+            outcome = database.migrate("journal")
+            assert outcome.status == 1
+            assert "expected the parameters (integer first, integer second) with 0 defaults" in outcome.errors
+            assert "something depends on it: rule _RETURN on view public.report." in outcome.errors
+            has_met("a function of other parameters", refusals_of(database))
+            run_remedies(database, database)
+            assert database.migrate("journal").status == 0
+            assert_changes_nothing(database, "journal")
+        assert database.rows("SELECT three, total(first => 2, second => 2) FROM report") == [(3, 4)]
+        database.execute(
+            "CREATE OR REPLACE VIEW report AS SELECT total(1, 2) AS three", "DROP FUNCTION total_undeclared"
+        )
+
+
+class TestFunctionsThatCantBeCreated:
+    """Each is refused by itself; everything else is repaired."""
+
+    BROKEN = Function("broken", "BEGIN nope")
+
+    def test_the_others_are_put_back(self, database: Database, declared: Catalog, template: Database):
+        database.execute(
+            "DROP FUNCTION refuse_change CASCADE",
+            f"ALTER TABLE journal_ward DISABLE TRIGGER {HISTORY}, ALTER is_open DROP NOT NULL",
+        )
+        with declaring(*OWN, self.BROKEN):
+            outcome = database.migrate("journal")
+        assert outcome.status == 1
+        assert "broken()" in outcome.errors
+        assert "(SQLSTATE 42601)" in outcome.errors
+        assert len(re.findall(r"\[[a-z-]+\]", outcome.errors)) == 1
+        is_declared(database, declared, template)
+
+    def test_it_is_told_by_everything_that_compares(self, database: Database):
+        with declaring(*OWN, self.BROKEN):
+            told_everywhere(database, "function-rejected", "broken()")
+            assert database.manage("reconcile", "--check").status == 1
+            with default_connection_to(database):
+                warnings = {str(warning.obj): warning.msg for warning in check_schema(["default"])}
+        assert "PostgreSQL refuses to create it as journal declares it" in warnings["broken()"]
+
+    def test_a_trigger_that_calls_it_is_blocked_by_it(self, database: Database, declared: Catalog, template: Database):
+        """The triggers of the one that is there stay."""
+        database.execute("DROP FUNCTION keep_old_row CASCADE", "DROP TABLE journal_entry")
+        with declaring(*(replace(each, language="nope") if each.name == "keep_old_row" else each for each in OWN)):
+            outcome = database.migrate("journal")
+            assert outcome.status == 1
+            (refusal,) = refusals_of(database)
+        assert 'language "nope" does not exist (SQLSTATE 42704)' in refusal["reason"]
+        blocked = {f"{each['table']}.{each['name']}" for each in refusal["blocked"]}
+        assert blocked == {"journal_ward.renamed_ward", "journal_ward.ward's history", "journal_ward.ward_beds"}
+        assert database.value("SELECT count(*) FROM journal_entry") == 0
+        assert database.migrate("journal").status == 0
+        is_declared(database, declared, template)
+
+    def test_without_plpgsql_all_else_is_put_back(self, database: Database, declared: Catalog, template: Database):
+        """This role may not create it."""
+        with owner_of(database) as owner:
+            database.execute(
+                "ALTER TABLE journal_ward ALTER is_open DROP NOT NULL",
+                "DROP EXTENSION plpgsql CASCADE",
+                f'ALTER DATABASE "{database.name}" OWNER TO CURRENT_USER',
+            )
+            outcome = owner.migrate("journal")
+            assert outcome.status == 1
+            assert {r["code"] for r in refusals_of(owner)} == {"function-rejected"}
+            assert 'language "plpgsql" does not exist (SQLSTATE 42704)' in outcome.errors
+            assert database.value(
+                "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'journal_ward'::regclass AND attname = 'is_open'"
+            )
+            database.execute("CREATE EXTENSION plpgsql")
+            assert owner.migrate("journal").status == 0
+            assert differences(without_casts(declared), without_casts(read_catalog(database, TABLES)), nothing) == []
+
+    def test_a_pending_migration_creates_what_it_requires(self, database: Database):
+        counting = Function("keys", "SELECT 1", arguments="of django_session", returns="integer", language="sql")
+        with declaring(*OWN, counting):
+            outcome = database.migrate()
+            assert outcome.status == 0, outcome.printed
+            assert "function-rejected" not in outcome.printed
+        assert database.value("SELECT to_regprocedure('keys(django_session)') IS NOT NULL")
+
+    def test_a_function_that_isnt_declared_any_more(self, database: Database):
+        with declaring(*(each for each in OWN if each.name != "refuse_change")):
+            outcome = database.migrate("journal")
+        assert outcome.status == 1
+        assert "no function journal.refuse_change is declared: expected one without arguments" in outcome.errors
+        assert "Traceback" not in outcome.printed
+
+
+class TestFunctionsOfOneName:
+    OTHER = Function("keep_old_row", "BEGIN RETURN NULL; END")
+
+    def test_a_check_names_both_apps(self, journal: None):
+        assert check_functions() == []
+        with declaring(self.OTHER, label="contenttypes"):
+            (error,) = check_functions()
+        assert error.id == "reconciliation.E011"
+        assert "keep_old_row() are declared by contenttypes and journal" in error.msg
+
+    def test_the_same_function_in_two_apps_is_one(self, journal: None):
+        with declaring(*OWN, label="contenttypes"):
+            assert check_functions() == []
+
+    def test_without_the_check_both_are_refused(self, database: Database, declared: Catalog, template: Database):
+        database.execute(f"ALTER TABLE journal_ward DISABLE TRIGGER {HISTORY}")
+        with declaring(self.OTHER, label="contenttypes"):
+            told = database.migrate("journal")
+            assert told.status == 1
+            assert "contenttypes and journal declare different functions of this name" in told.errors
+            is_declared(database, declared, template)
+        with declaring(replace(self.OTHER, name="another"), label="contenttypes"):
+            assert database.migrate("journal").status == 0
+
+    def test_arguments_that_are_written_otherwise(self, database: Database):
+        """Only PostgreSQL knows that these are one function: the second is refused."""
+        with declaring(*OWN, SUM, replace(SUM, arguments="c int, d int4")):
+            outcome = database.migrate("journal")
+        assert outcome.status == 1
+        assert 'function "total" already exists with same argument types (SQLSTATE 42723)' in outcome.errors
+
+
+class TestParameters:
+    """CREATE OR REPLACE changes no name of a parameter, and takes no default away."""
+
+    @pytest.fixture(params=[("first integer, second integer", "first + second"), ("a integer, b integer", "a + b")])
+    def changed(self, request: pytest.FixtureRequest) -> Function:
+        arguments, sum_of = request.param
+        return replace(SUM, arguments=arguments, body=f"SELECT {sum_of}")
+
+    def test_a_function_of_others_is_dropped_and_created(self, changed: Function, database: Database):
+        with declaring(*OWN, replace(SUM, arguments="a integer, b integer DEFAULT 1")):
+            assert database.migrate("journal").status == 0
+        with role_of(database) as reader:
+            role = reader.role["user"]
+            database.execute(
+                "REVOKE ALL ON FUNCTION total FROM PUBLIC",
+                f"GRANT EXECUTE ON FUNCTION total TO {role} WITH GRANT OPTION",
+                "COMMENT ON FUNCTION total IS 'it''s a sum'",
+            )
+            privileges = "SELECT proacl::text, pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'total'"
+            before = database.rows(privileges)
+            with declaring(*OWN, changed):
+                outcome = database.migrate("journal")
+                assert outcome.status == 0, outcome.printed
+                assert_changes_nothing(database, "journal")
+            assert database.rows(privileges) == before
+            assert database.value("SELECT obj_description('total'::regproc)") == "it's a sum"
+            assert reader.value("SELECT total(1, 2)") == 3
+
+    def test_a_default_more_is_a_replacement(self, database: Database):
+        with declaring(*OWN, SUM):
+            assert database.migrate("journal").status == 0
+        database.execute("CREATE VIEW report AS SELECT total(1, 2) AS three")
+        with declaring(*OWN, replace(SUM, arguments="a integer, b integer DEFAULT 1")):
+            assert database.migrate("journal").status == 0
+        assert database.rows("SELECT three, total(1) FROM report") == [(3, 2)]

@@ -16,6 +16,7 @@ from ...comparison.differences import (
     Kind,
     MissingColumn,
     MissingIndex,
+    RejectedFunction,
     RejectedTable,
     WrongConstraint,
     WrongIndex,
@@ -148,6 +149,12 @@ EXAMPLES = {
     "a trigger changes other rows": refusals.trigger_changes_other_rows(_STEP, ["patient"]),
     "rows that never change": refusals.append_only(DECLARED, STATUS, "1 row is NULL"),
     "a function of another kind": refusals.function_name_taken("public", _FUNCTION, replace(_RECORD, result="integer")),
+    "a function that can't be created": refusals.function_rejected(
+        RejectedFunction("record()", Kind.FUNCTION_REJECTED, "record()", "a function", "nothing", can_be_called=False)
+    ),
+    "a function of other parameters": refusals.function_in_use(
+        "public", _FUNCTION, replace(_RECORD, needed_by="view report")
+    ),
     "a function of another owner": refusals.function_of_another_owner("public", _FUNCTION, _RECORD, "clinic"),
     "a constraint that needs a lock": refusals.constraint_needs_lock(DECLARED, PRIMARY_KEY, "ADD CONSTRAINT x"),
     "another key": _key(ALTER),

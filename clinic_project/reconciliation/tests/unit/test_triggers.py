@@ -77,7 +77,7 @@ def recorded(**options: object) -> Table:
 
 
 def test_every_kind_is_tested_here():
-    assert {kind for kind, *_ in CASES} == KINDS
+    assert {kind for kind, *_ in CASES} | {Kind.FUNCTION_REJECTED} == KINDS
 
 
 @pytest.mark.parametrize(("kind", "triggers", "functions", "texts", "reason"), CASES, ids=[str(c[0]) for c in CASES])
@@ -157,6 +157,59 @@ def test_a_table_doesnt_wait_for_a_function_that_only_does_something_else():
     planned = plan(functions=[others])
     assert [refusal.code for refusal in planned.refusals] == [RefusalCode.NOT_OWNER]
     assert [repair.phase for repair in planned.repairs] == [Phase.TABLES, Phase.FOREIGN_KEYS_AND_CHECKS]
+
+
+def with_a_rejected_function(*actual: Table, functions: tuple[Function, ...] = ()) -> Plan:
+    declared = Schema(
+        "public",
+        {"patient": PATIENT_TABLE, "visit": RECORDED},
+        rejected_functions={RECORD.key: "PostgreSQL refuses to create it"},
+    )
+    tables = {each.name: each for each in (PATIENT_TABLE, *actual)}
+    return make_plan(compare(declared, Schema("public", tables, functions={f.key: f for f in functions})), SERVER)
+
+
+def test_what_calls_a_function_that_cant_be_created_waits_for_it():
+    planned = with_a_rejected_function()
+    (refusal,) = planned.refusals
+    assert (refusal.code, refusal.name) == (RefusalCode.FUNCTION_REJECTED, "record()")
+    assert "found nothing, and PostgreSQL refuses to create it." in refusal.reason
+    assert "visit" in [each.label for each in refusal.blocked]
+    assert planned.repairs == ()
+
+
+def test_only_a_trigger_waits_for_it_where_its_table_exists():
+    planned = with_a_rejected_function(recorded(triggers=(), indexes=()))
+    assert [each.label for each in planned.refusals[0].blocked] == ["visit.history"]
+    assert [step.reason for step in planned.steps] == ["build visit_status"]
+
+
+def test_a_trigger_calls_the_function_that_is_there():
+    planned = with_a_rejected_function(recorded(triggers=()), functions=(RECORD,))
+    assert [refusal.blocked for refusal in planned.refusals] == [()]
+    assert [step.reason for step in planned.steps] == ["create the trigger history"]
+
+
+SUM = Function("sum", "integer", "integer", "a integer) …", "clinic", parameters=("integer a",), defaults=1)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [replace(SUM, definition="b integer) …", parameters=("integer b",)), replace(SUM, definition="", defaults=2)],
+)
+def test_a_function_that_cant_be_replaced_is_dropped_and_gets_back_what_was_its_own(found: Function):
+    found = replace(found, definition=")", kept=("GRANT x",))
+    planned = make_plan(
+        compare(Schema("public", {}, functions={SUM.key: SUM}), Schema("public", {}, functions={found.key: found})),
+        SERVER,
+    )
+    (step,) = planned.steps
+    assert step.statements == (
+        'DROP FUNCTION "public"."sum"(integer)',
+        "SET LOCAL check_function_bodies = off",
+        'CREATE OR REPLACE FUNCTION "public"."sum"(a integer) …',
+        "GRANT x",
+    )
 
 
 def test_another_roles_function_is_refused():
