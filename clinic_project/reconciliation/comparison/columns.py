@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from ..schema.model import MAX_INTEGERS, Column, Identity, Table
+from ..schema.model import MAX_INTEGERS, Column, Identity, Sequence, Table
 from .differences import ColumnDifference, Difference, Kind, MissingColumn
 
 #: Returns a difference of this kind, with the declared text and the actual one.
@@ -128,18 +128,33 @@ def _key_generation_differences(
         return
     if sequence.ownable and not sequence.owned:
         yield difference(Kind.SEQUENCE_NOT_OWNED, f"{sequence.name} owned by the column", "owned by nothing")
-    highest = MAX_INTEGERS.get(declared.type, 0)
-    if 0 < sequence.max_value < highest:
-        yield difference(Kind.SEQUENCE_LIMIT, f"values up to {highest}", f"up to {sequence.max_value}")
+    yield from _sequence_range_differences(declared, actual, sequence, difference)
+
+
+def _sequence_range_differences(
+    declared: Column, actual: Column, sequence: Sequence, difference: _DifferenceFactory
+) -> Iterator[Difference]:
+    highest = max(MAX_INTEGERS.get(column.type, 0) for column in (declared, actual))
+    if sequence.increment < 0:
+        yield difference(
+            Kind.SEQUENCE_DIRECTION, "values that go up", f"{sequence.name} counts by {sequence.increment}"
+        )
+    elif sequence.max_value < highest or sequence.cycles:
+        again = ", then from the start again" if sequence.cycles else ""
+        yield difference(Kind.SEQUENCE_LIMIT, f"values up to {highest}", f"up to {sequence.max_value}{again}")
 
 
 def _sequence_position_differences(
     table: Table, actual: Column, difference: _DifferenceFactory
 ) -> Iterator[Difference]:
     sequence, next_key = actual.sequence, table.next_keys.get(actual.name)
-    if sequence is None or sequence.next_value is None or next_key is None:
+    if sequence is None or sequence.next_value is None or sequence.increment < 0:
         return
-    # A descending sequence has passed the existing keys when it is below them. And a sequence can't be advanced past the
-    # type's highest value, which somebody may have inserted as a key.
-    if sequence.increment > 0 and sequence.next_value < next_key <= MAX_INTEGERS.get(actual.type, next_key):
+    highest = MAX_INTEGERS[actual.type]
+    if next_key is not None and next_key > highest:
+        yield difference(Kind.SEQUENCE_EXHAUSTED, f"a next value up to {highest}", "the highest is in a row")
+    elif sequence.next_value > highest:
+        texts = f"a next value up to {highest}", f"{sequence.name} at {sequence.next_value}"
+        yield difference(Kind.SEQUENCE_EXHAUSTED, *texts)
+    elif next_key is not None and sequence.next_value < next_key:
         yield difference(Kind.SEQUENCE_BEHIND, f"next value at least {next_key}", f"{sequence.next_value}")

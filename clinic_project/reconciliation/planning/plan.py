@@ -76,6 +76,7 @@ class RefusalCode(StrEnum):
     RENAMED_TABLE = "renamed-table"
     REPLICA_IDENTITY = "replica-identity"
     ROW_LEVEL_SECURITY = "row-level-security"
+    SEQUENCE_EXHAUSTED = "sequence-exhausted"
     STATEMENT_FAILED = "statement-failed"
     TABLE_REJECTED = "table-rejected"
     TRIGGER_CHANGES_ROWS = "trigger-changes-rows"

@@ -408,6 +408,36 @@ def sequence_of_another_owner(item: ColumnDifference, sequence: KeySequence, rol
     )
 
 
+def sequence_at_end(table: Table, item: ColumnDifference, set_back: str) -> Refusal:
+    return Refusal(
+        RefusalCode.SEQUENCE_EXHAUSTED,
+        table.name,
+        item.name,
+        f"expected {item.declared_text}, found {item.actual_text}: no row gets a key any more.",
+        f"Set it back to the highest key of a row: {set_back}, {_AGAIN} Keys of rows that were deleted are given again then:"
+        " they may be known elsewhere.",
+        (set_back,),
+    )
+
+
+def keys_exhausted(table: Table, item: ColumnDifference, widen: str | None = None) -> Refusal:
+    """Refuse a key whose type has no value left. `widen` is the statement that gives it a wider type, if there is one."""
+    remedy = "If the highest keys were given by mistake, give these rows others"
+    if widen is not None:
+        remedy += (
+            f". Else, when the table isn't in use, run {widen}, which rewrites it under a lock that blocks readers, and"
+            " widen the columns that reference it as well"
+        )
+    return Refusal(
+        RefusalCode.SEQUENCE_EXHAUSTED,
+        table.name,
+        item.name,
+        f"expected {item.declared_text}, found {item.actual_text}. Rows have the highest values of {item.actual.type}.",
+        f"{remedy}, {_AGAIN}",
+        () if widen is None else (widen,),
+    )
+
+
 # Functions
 
 

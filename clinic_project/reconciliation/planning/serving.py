@@ -19,7 +19,7 @@ from .plan import Plan, RefusalCode, Repair
 _FATAL = (Kind.TABLE_MISSING, Kind.TABLE_NOT_A_TABLE, Kind.COLUMN_MISSING)
 
 #: Inserts fail, because no key is generated, or one that is there already.
-_KEYS = (Kind.KEY_WITHOUT_GENERATOR, Kind.SEQUENCE_BEHIND)
+_KEYS = (Kind.KEY_WITHOUT_GENERATOR, Kind.SEQUENCE_BEHIND, Kind.SEQUENCE_EXHAUSTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,7 +218,7 @@ COLUMNS = """
                        AND o.refclassid = 'pg_class'::regclass AND o.refobjid = f.table_oid
                        AND o.refobjsubid = f.number AND o.deptype IN ('a', 'i')) AS owned,
                NOT f.shared AND (q.relnamespace, q.relowner) = (t.relnamespace, t.relowner) AS ownable,
-               s.seqincrement AS increment, s.seqmax AS max_value,
+               s.seqincrement AS increment, s.seqmax AS max_value, s.seqcycle AS cycles,
                {sequence_privileges}
         FROM feeds f
         JOIN pg_class t ON t.oid = f.table_oid
@@ -236,7 +236,7 @@ COLUMNS = """
            CASE WHEN a.attcollation <> t.typcollation
                 THEN (SELECT format('%%I.%%I', cn.nspname, co.collname) FROM pg_collation co
                       JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END AS collation,
-           s.name AS sequence, s.owned, s.ownable, s.increment, s.max_value,
+           s.name AS sequence, s.owned, s.ownable, s.increment, s.max_value, s.cycles,
            s.readable, s.usable, s.settable, s.alterable, s.schema, s.schema_usable,
            o.description AS comment
     FROM asked w
@@ -264,7 +264,7 @@ FORMER_SEQUENCES = """
                                AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i'))
                AND NOT EXISTS (SELECT FROM pg_depend u WHERE u.classid = 'pg_attrdef'::regclass
                                AND u.refclassid = 'pg_class'::regclass AND u.refobjid = q.oid)) AS ownable,
-           s.seqincrement AS increment, s.seqmax AS max_value,
+           s.seqincrement AS increment, s.seqmax AS max_value, s.seqcycle AS cycles,
            {sequence_privileges}
     FROM asked w
     CROSS JOIN LATERAL (
@@ -371,7 +371,12 @@ NAME_OWNERS = """
 NEXT_KEYS_BEGIN = "SELECT set_config('reconciliation.keys', '', true)"
 NEXT_KEY = """
     SELECT set_config('reconciliation.keys', concat(current_setting('reconciliation.keys'), ',', json_build_array(
-        (SELECT max({column})::numeric + 1 FROM {table}),
+        (SELECT CASE WHEN highest < {end} THEN highest::numeric + 1 ELSE (
+                    SELECT CASE WHEN max({column}) < {end} - 1 THEN max({column})::numeric + 1
+                           WHEN max({column}) IS NULL THEN 1 ELSE {end}::numeric + 1 END
+                    FROM {table} WHERE {column} < {end}
+                ) END
+         FROM (SELECT max({column}) AS highest FROM {table}) AS of_rows WHERE highest IS NOT NULL),
         (SELECT last_value::numeric + CASE WHEN is_called THEN {increment} ELSE 0 END FROM {sequence})
     )), true)
 """

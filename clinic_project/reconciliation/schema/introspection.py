@@ -259,7 +259,11 @@ class _Reader:
             return tables
         lookups = (
             catalog.NEXT_KEY.format(
-                column=identifier(name), table=table.sql_name, sequence=sequence.name, increment=sequence.increment
+                column=identifier(name),
+                table=table.sql_name,
+                end=MAX_INTEGERS[table.columns[name].type],
+                sequence=sequence.name,
+                increment=sequence.increment,
             )
             for table, name, sequence in keys
         )
@@ -322,8 +326,10 @@ def _sequence_keys(table: Table) -> list[tuple[str, KeySequence]]:
     key = table.primary_key
     if key is None or len(key.columns) != 1:
         return []
-    sequence = table.columns[key.columns[0]].sequence
-    return [(key.columns[0], sequence)] if sequence is not None and sequence.readable else []
+    column = table.columns[key.columns[0]]
+    if column.type not in MAX_INTEGERS or column.sequence is None or not column.sequence.readable:
+        return []
+    return [(column.name, column.sequence)]
 
 
 def _with_next_key(table: Table, name: str, next_key: int | None, sequence: KeySequence) -> Table:
@@ -417,6 +423,7 @@ def _sequence(row: Mapping[str, Any]) -> KeySequence:
         alterable=row["alterable"],
         schema=row["schema"],
         schema_usable=row["schema_usable"],
+        cycles=row["cycles"],
     )
 
 

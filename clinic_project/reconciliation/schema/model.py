@@ -147,6 +147,8 @@ def is_helper_name(name: str) -> bool:
 class Sequence:
     """A sequence that generates the values of a column. `next_value` is None where it wasn't read.
 
+    `cycles` is whether it starts again at its end.
+
     `ownable` is whether the column can own it: no other column uses it, and it has the table's schema and owner. What this
     role may do: `readable` is SELECT, `usable` nextval(), `settable` setval(), `alterable` ALTER SEQUENCE, `schema_usable`
     USAGE on the schema `schema`, without which it may do nothing.
@@ -164,6 +166,7 @@ class Sequence:
     alterable: bool = True
     schema: str = ""
     schema_usable: bool = True
+    cycles: bool = False
 
 
 class Identity(StrEnum):
@@ -550,7 +553,8 @@ class Table:
     `others_descendants` are those of them that this role doesn't own, only with their owners. `update_triggers` are those of
     the table and of its descendants. `shadowed_by` is the schema of another table of its name that is earlier on the search
     path. `rows_hidden` is whether row-level security hides rows from this role. `next_keys` is the highest value in the rows
-    plus one, for a primary key whose values a sequence generates. `dependents` are read only where a person may have to
+    plus one, for a primary key whose values a sequence generates; the highest of the type, which somebody may have inserted,
+    counts only together with the one below it. `dependents` are read only where a person may have to
     alter the table. `tablespace` is empty for the database's own. The rows of a declared table that is `append_only` are
     never changed.
     """

@@ -92,12 +92,45 @@ class TestState12NoGenerator:
         expected.converges(database)
         assert database.value("SELECT nextval('numbers')") > 40000
 
-    def test_12_sequence_that_counts_down(self, database: Database):
-        """Its values never meet the keys that are there: it is left alone."""
-        make_serial(database, "medical_records")
-        database.execute("ALTER SEQUENCE medical_records_id_seq INCREMENT -1 MINVALUE -1000 RESTART WITH -1")
-        assert database.migrate().status == 0
-        assert database.value("SELECT nextval('medical_records_id_seq')") == -1
+    @pytest.mark.parametrize(
+        ("type_", "range_"),
+        [
+            ("", ""),
+            ("", "MINVALUE -1000 RESTART WITH -1"),
+            ("integer", "NO MINVALUE START -1 MAXVALUE -1 RESTART"),
+            ("bigint", "MINVALUE -1000 RESTART WITH -1"),
+        ],
+    )
+    def test_12_sequence_that_counts_down(self, type_: str, range_: str, database: Database, expected: Expectations):
+        """It would meet the keys that are there, or its end."""
+        if type_:
+            make_serial(database, "medical_records", type_)
+        database.execute(f"ALTER SEQUENCE medical_records_id_seq INCREMENT -1 {range_}")
+        expected.converges(database)
+        assert database.value("SELECT nextval('medical_records_id_seq')") > ROWS
+
+    def test_12_sequence_that_counts_down_and_no_rows(self, database_without_rows: Database, expected: Expectations):
+        database_without_rows.execute(
+            "ALTER TABLE medical_records ALTER id SET INCREMENT -3 SET MAXVALUE 9 RESTART WITH 5"
+        )
+        expected.converges(database_without_rows)
+        assert database_without_rows.value("SELECT nextval('medical_records_id_seq')") > 0
+
+    def test_12_sequence_that_begins_again_at_its_end(self, database: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE medical_records ALTER id SET CYCLE",
+            "ALTER TABLE patient_photos ALTER id SET MAXVALUE 300 SET CYCLE",
+            "SELECT setval('patient_photos_id_seq', 300)",
+        )
+        expected.converges(database)
+        assert database.value("SELECT count(*) FROM pg_sequences WHERE cycle OR max_value < 2147483647") == 0
+        assert database.value("SELECT nextval('patient_photos_id_seq')") > 300
+
+    def test_12_sequence_of_negative_values(self, database: Database, expected: Expectations):
+        database.execute(
+            "ALTER TABLE medical_records ALTER id SET MINVALUE -9 SET MAXVALUE -1 SET START WITH -5 RESTART"
+        )
+        expected.converges(database)
 
     def test_12_sequence_below_zero(self, database_without_rows: Database):
         """Where there are no rows, it isn't behind any."""
@@ -319,6 +352,13 @@ class TestState12HighestKey:
         assert outcome.printed.count("clinics_id_seq") == 0
         database.execute("INSERT INTO clinics (name) VALUES ('One more')", "DELETE FROM clinics WHERE id = 2147483647")
         expected.converges(database)
+
+    def test_12_the_sequence_is_behind_the_others(self, database: Database):
+        database.execute(
+            "INSERT INTO clinics (id, name) VALUES (2147483647, 'Nobody')", "SELECT setval('clinics_id_seq', 2)"
+        )
+        assert database.migrate().status == 0
+        assert database.value("SELECT nextval('clinics_id_seq')") == ROWS + 1
 
     def test_12_the_generator_is_lost(self, database: Database):
         database.execute(

@@ -450,6 +450,47 @@ KEYS = {
         ),
         "an index's name is another table's index's",
     ),
+    "a sequence is at its end": Remedy(
+        ("SELECT setval('patient_photos_id_seq', 2147483647)",),
+        "a sequence at its end",
+        says=("no row gets a key any more.",),
+        checks=("SELECT nextval('patient_photos_id_seq') <= max(id) + 9 FROM patient_photos",),
+    ),
+    "a sequence is at its end, and there are no rows": Remedy(
+        ("DELETE FROM patient_photos", "SELECT setval('patient_photos_id_seq', 2147483647)"),
+        "a sequence at its end",
+    ),
+    "a sequence is past the end of its column": Remedy(
+        (
+            "ALTER TABLE patient_photos ALTER id DROP IDENTITY",
+            "CREATE SEQUENCE numbers START 3000000000 OWNED BY patient_photos.id",
+            "ALTER TABLE patient_photos ALTER id SET DEFAULT nextval('numbers')",
+        ),
+        "a sequence at its end",
+    ),
+    "all keys were given": Remedy(
+        ("UPDATE patient_photos SET id = 2147483645 + id WHERE id IN (1, 2)",),
+        "keys at the end of their type",
+        says=("the highest is in a row",),
+        checks=("SELECT nextval('patient_photos_id_seq') > 2147483647",),
+    ),
+    "all keys were given, and it counts down": Remedy(
+        (
+            "UPDATE patient_photos SET id = 2147483645 + id WHERE id IN (1, 2)",
+            "ALTER TABLE patient_photos ALTER id SET INCREMENT -1 SET MINVALUE -99 RESTART WITH -1",
+        ),
+        "keys at the end of their type",
+        checks=("SELECT nextval('patient_photos_id_seq') > 2147483647",),
+    ),
+    "the highest keys were given by mistake": Remedy(
+        (
+            "ALTER TABLE patient_photos ALTER id TYPE bigint",
+            "UPDATE patient_photos SET id = 9223372036854775805 + id WHERE id IN (1, 2)",
+        ),
+        "keys at the end of the widest type",
+        person=("UPDATE patient_photos SET id = id - 9223372036854775805 WHERE id > 9000",),
+        checks=("SELECT nextval('patient_photos_id_seq') < 9000",),
+    ),
     "an index's name is a sequence's": Remedy(
         ("DROP INDEX idx_patient_photos_dedup", "CREATE SEQUENCE idx_patient_photos_dedup"),
         "an index's name is a sequence's",

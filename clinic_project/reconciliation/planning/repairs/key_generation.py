@@ -1,6 +1,7 @@
 """What generates the values of keys: identities, and the sequences of serials."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ...comparison.differences import ColumnDifference, Differences, Kind
 from ...schema.model import MAX_INTEGERS, Column, Sequence, Table, identifier, literal
@@ -106,27 +107,79 @@ def own_sequence(table: Table, item: ColumnDifference) -> Plan:
 
 
 def raise_sequence_limit(table: Table, item: ColumnDifference) -> Plan:
+    """Let it reach the highest value of the column's type, and not start again."""
     column, sequence = item.declared, _sequence(item)
     if not sequence.alterable:
         return Plan()  # refused by unusable_sequences()
-    sql = f"ALTER SEQUENCE {sequence.name} AS {column.type} NO MAXVALUE"
-    reason = f"raise the maximum of {sequence.name} to that of {column.type}"
+    type_ = _wider_type(item)
+    limit = f" AS {type_} NO MAXVALUE" if sequence.max_value < MAX_INTEGERS[type_] else ""
+    sql = f"ALTER SEQUENCE {sequence.name}{limit} NO CYCLE"
+    reason = f"raise the maximum of {sequence.name} to that of {type_}" if limit else f"let {sequence.name} end there"
     return _sequence_repair(table, column, Lock.SHARE_ROW_EXCLUSIVE, reason, sql)
+
+
+def _wider_type(item: ColumnDifference) -> str:
+    return max(item.declared.type, item.actual.type, key=MAX_INTEGERS.__getitem__)
+
+
+def count_up(table: Table, item: ColumnDifference) -> Plan:
+    """Let a sequence that counts down go up, past the highest key, under a lock that blocks inserts."""
+    sequence = _sequence(item)
+    if not sequence.alterable:
+        return Plan()  # refused by unusable_sequences()
+    if _keys_are_exhausted(table, item):
+        return plan_of(_keys_exhausted(table, item))
+    up = replace(sequence, increment=1)
+    range_ = f"AS {_wider_type(item)} INCREMENT BY 1 NO MINVALUE NO MAXVALUE NO CYCLE START WITH 1 RESTART"
+    return _past_highest_key(
+        table, item, up, f"let {sequence.name} count up", f"ALTER SEQUENCE {sequence.name} {range_}"
+    )
 
 
 def advance_sequence(table: Table, item: ColumnDifference) -> Plan:
     """Advance a sequence past the highest key, under a lock that blocks inserts. It is never set back."""
-    column, sequence = item.declared, _sequence(item)
+    sequence = _sequence(item)
     if not sequence.settable:
         return Plan()  # refused by unusable_sequences()
-    name = identifier(column.name)
+    return _past_highest_key(table, item, sequence, f"advance {sequence.name}")
+
+
+def _past_highest_key(table: Table, item: ColumnDifference, sequence: Sequence, reason: str, *before: str) -> Plan:
+    name = identifier(item.name)
     advance = (
         f"SELECT setval({literal(sequence.name)}, max({name})) FROM {table.sql_name}"
-        f" HAVING max({name}) >= ({_next_value(sequence)})"
+        f" WHERE {name} < {MAX_INTEGERS[item.actual.type]} HAVING max({name}) >= ({_next_value(sequence)})"
     )
     lock = f"LOCK TABLE {table.sql_name} IN SHARE ROW EXCLUSIVE MODE"
-    reason = f"advance {sequence.name} past the highest {column.name}"
-    return _sequence_repair(table, column, Lock.SHARE_ROW_EXCLUSIVE, reason, lock, advance)
+    reason = f"{reason} past the highest {item.name}"
+    return _sequence_repair(table, item.declared, Lock.SHARE_ROW_EXCLUSIVE, reason, lock, *before, advance)
+
+
+def refuse_exhausted(table: Table, item: ColumnDifference) -> Plan:
+    """Refuse a sequence that has no value left, for which no column's type, or no row, leaves room."""
+    if _keys_are_exhausted(table, item):
+        return plan_of(_keys_exhausted(table, item))
+    sequence, name = _sequence(item), identifier(item.name)
+    if not sequence.settable:
+        return Plan()  # refused by unusable_sequences()
+    set_back = (
+        f"SELECT setval({literal(sequence.name)}, greatest(max({name}), 1), max({name}) IS NOT NULL)"
+        f" FROM {table.sql_name} WHERE {name} BETWEEN 1 AND {MAX_INTEGERS[item.actual.type] - 1}"
+    )
+    return plan_of(refusals.sequence_at_end(table, item, set_back))
+
+
+def _keys_are_exhausted(table: Table, item: ColumnDifference) -> bool:
+    """Whether rows have the highest values that there are, so that no sequence can go past them."""
+    return table.next_keys.get(item.name, 0) > MAX_INTEGERS[item.actual.type]
+
+
+def _keys_exhausted(table: Table, item: ColumnDifference) -> Refusal:
+    if item.actual.type == "bigint":
+        return refusals.keys_exhausted(table, item)
+    return refusals.keys_exhausted(
+        table, item, f"ALTER TABLE {table.sql_name} ALTER COLUMN {identifier(item.name)} TYPE bigint"
+    )
 
 
 def _sequence(item: ColumnDifference) -> Sequence:
@@ -143,6 +196,11 @@ def _sequence_repair(table: Table, column: Column, lock: Lock, reason: str, *sta
 # Sequences of others
 
 
+#: What ALTER SEQUENCE settles, and what setval() does.
+_ALTERED = (Kind.SEQUENCE_DIRECTION, Kind.SEQUENCE_LIMIT)
+_SET = (Kind.SEQUENCE_BEHIND, Kind.SEQUENCE_EXHAUSTED)
+
+
 def unusable_sequences(differences: Differences, role: str) -> Iterator[Refusal]:
     """Yield a refusal for each sequence with which `role` can't do what its key requires."""
     for item in differences.items:
@@ -155,9 +213,9 @@ def _unusable_sequences(item: ColumnDifference, role: str) -> Iterator[Refusal]:
     if item.kind is Kind.KEY_WITHOUT_GENERATOR:
         unreadable = [former for former in item.actual.former_sequences if not former.readable]
         yield from (refusals.may_not_use_sequence(item, former, role) for former in unreadable)
-    elif sequence is not None and item.kind is Kind.SEQUENCE_LIMIT and not sequence.alterable:
+    elif sequence is not None and item.kind in _ALTERED and not sequence.alterable:
         yield refusals.sequence_of_another_owner(item, sequence, role)
     elif sequence is not None and (
-        item.kind is Kind.SEQUENCE_PRIVILEGES or (item.kind is Kind.SEQUENCE_BEHIND and not sequence.settable)
+        item.kind is Kind.SEQUENCE_PRIVILEGES or (item.kind in _SET and not sequence.settable)
     ):
         yield refusals.may_not_use_sequence(item, sequence, role)

@@ -125,6 +125,9 @@ EXAMPLES = {
         _TYPE, replace(_SEQUENCE, schema_usable=False), "clinic"
     ),
     "a sequence of another owner": refusals.sequence_of_another_owner(_TYPE, _SEQUENCE, "clinic"),
+    "a sequence at its end": refusals.sequence_at_end(DECLARED, _TYPE, "SELECT setval(x)"),
+    "keys at the end of their type": refusals.keys_exhausted(DECLARED, _TYPE, ALTER),
+    "keys at the end of the widest type": refusals.keys_exhausted(DECLARED, _TYPE),
     "a type without a conversion": _type(possible=False),
     "a type, and something in the way": _type(in_the_way=("index by_status",)),
     "a type": _type(ALTER),

@@ -109,6 +109,16 @@ DIFFERENCES: list[tuple[Kind, Table, tuple[str, str, str]]] = [
         ("id", "values up to 2147483647", "up to 32767"),
     ),
     (
+        Kind.SEQUENCE_DIRECTION,
+        table(columns=(serial(ID, next_value=4, increment=-2), STATUS, PATIENT, NOTE), next_keys={"id": 10}),
+        ("id", "values that go up", "public.visit_id_seq counts by -2"),
+    ),
+    (
+        Kind.SEQUENCE_EXHAUSTED,
+        table(columns=(serial(ID, next_value=2**31), STATUS, PATIENT, NOTE), next_keys={"id": 10}),
+        ("id", "a next value up to 2147483647", "public.visit_id_seq at 2147483648"),
+    ),
+    (
         Kind.SEQUENCE_BEHIND,
         table(columns=(serial(ID, next_value=4), STATUS, PATIENT, NOTE), next_keys={"id": 10}),
         ("id", "next value at least 10", "4"),
