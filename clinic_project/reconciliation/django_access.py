@@ -1,5 +1,6 @@
 """What this role must be able to do with the tables that Django's own `migrate` reads and writes."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -25,13 +26,25 @@ def require_readable_history(connection: BaseDatabaseWrapper) -> None:
 
 
 def access_refusals(connection: BaseDatabaseWrapper) -> tuple[Refusal, ...]:
-    """Return what a `migrate` of this role would fail at in Django's own tables. Rows are only read where it matters."""
+    """Return what Django would fail at when it adds rows to its own tables. Rows are only read where it matters."""
     filled = _filled()
-    role, tables = _read(connection, [_HISTORY, *filled])
+    role, tables = _read(connection, list(filled))
     if unreadable := _unreadable(role, tables):
         return unreadable
-    closed = [table for table in tables if "INSERT" in table.missing_privileges]
-    return tuple(_may_not_write(table, role) for table in closed if _has_to_add(connection, filled.get(table.name)))
+    found = [
+        (filled[each.name], refusal) for each in tables for refusal in _not_writable(each, filled[each.name], role)
+    ]
+    return tuple(refusal for model, refusal in found if _has_to_add(connection, model))
+
+
+def _not_writable(table: Table, model: type[models.Model], role: str) -> Iterator[Refusal]:
+    """Yield why Django can't add rows: INSERT is missing, or a column has to be filled that it doesn't know."""
+    if "INSERT" in table.missing_privileges:
+        yield _may_not_write(table, role)
+    declared = {field.column for field in model._meta.local_concrete_fields}
+    if declared <= table.columns.keys():  # else one of these may only have been renamed
+        unknown = [column for column in table.columns.values() if column.name not in declared]
+        yield from (refusals.unknown_to_django(table, column) for column in unknown if column.rejects_rows)
 
 
 def _unreadable(role: str, tables: list[Table]) -> tuple[Refusal, ...]:
@@ -60,14 +73,16 @@ def _may_not_write(table: Table, role: str) -> Refusal:
 
 
 def _filled() -> dict[str, type[models.Model]]:
-    """Return the models that Django's handlers of post_migrate fill, by their tables."""
-    found = (m for m in apps.get_models() if m._meta.label in ("contenttypes.ContentType", "auth.Permission"))
-    return {model._meta.db_table: model for model in found}
+    """Return the models of the history, and of what Django's handlers of post_migrate fill, by their tables."""
+    labels = ("contenttypes.ContentType", "auth.Permission")
+    filled: list[type[models.Model]] = [MigrationRecorder.Migration]
+    filled += (model for model in apps.get_models() if model._meta.label in labels)
+    return {model._meta.db_table: model for model in filled}
 
 
-def _has_to_add(connection: BaseDatabaseWrapper, filled: type[models.Model] | None) -> bool:
-    """Whether rows are missing that a `migrate` adds: to the history where no model is given."""
-    if filled is None:
+def _has_to_add(connection: BaseDatabaseWrapper, filled: type[models.Model]) -> bool:
+    """Whether rows are missing that a `migrate` adds."""
+    if filled is MigrationRecorder.Migration:
         loader = MigrationLoader(connection)
         return any(key not in loader.applied_migrations for key in loader.graph.nodes)
     rows = filled._base_manager.using(connection.alias)

@@ -608,6 +608,25 @@ def _without_default(column: Column) -> str:
     return "without a default"
 
 
+def unknown_to_django(table: Table, column: Column) -> Refusal:
+    """Refuse to begin where rows that Django adds would be rejected: it only names the columns that it declares."""
+    statement = _drop_not_null(table.schema, table.name, column.name)
+    return Refusal(
+        RefusalCode.COLUMN_WITHOUT_VALUE,
+        table.name,
+        column.name,
+        f"expected that Django can add rows to its own table, found a column that it doesn't know, {column.type} NOT NULL"
+        " without a default.",
+        f"Give the column a default, or run {statement}, as the table's owner or as a superuser, {_AGAIN}",
+        (statement,),
+        fatal=True,
+    )
+
+
+def _drop_not_null(schema: str, table: str, column: str) -> str:
+    return f"ALTER TABLE {identifier(schema, table)} ALTER COLUMN {identifier(column)} DROP NOT NULL"
+
+
 def nulls_without_default(table: Table, column: Column) -> Refusal:
     name = identifier(column.name)
     return Refusal(
@@ -913,7 +932,7 @@ def django_failed(what: str, message: str, sqlstate: str, failed_at: tuple[str, 
     remedy = f"Resolve the cause that the message names, {_AGAIN} --traceback shows where the error occurred."
     if sqlstate == NOT_NULL_VIOLATION and table and column:
         # Django names all columns that it declares: this is one that it doesn't know.
-        statements = (f"ALTER TABLE {identifier(schema, table)} ALTER COLUMN {identifier(column)} DROP NOT NULL",)
+        statements = (_drop_not_null(schema, table, column),)
         remedy = f"Give the column a default, or run {statements[0]}, {_AGAIN}"
     return Refusal(
         RefusalCode.STATEMENT_FAILED,

@@ -67,7 +67,8 @@ _ACCESS = """
           WHERE c.relkind IN ('r', 'p') AND NOT has_table_privilege(c.oid, privilege)) AS missing_privileges
 """
 
-# Tables as queries find them that name no schema. A policy may be there that lets this role see and write all rows.
+# Tables as queries find them that name no schema. A policy may be there that lets this role see and write all rows. Columns
+# are `required` that every INSERT has to name.
 ACCESS = """
     SELECT n.nspname::text AS schema, c.relname::text AS name, {access},
            c.relrowsecurity AND row_security_active(c.oid) AND (
@@ -77,10 +78,16 @@ ACCESS = """
                    WHERE p.polrelid = c.oid AND p.polcmd = '*' AND pg_get_expr(p.polqual, c.oid) = 'true'
                      AND coalesce(pg_get_expr(p.polwithcheck, c.oid), 'true') = 'true'
                      AND EXISTS (SELECT FROM unnest(p.polroles) AS role WHERE role = 0 OR pg_has_role(role, 'USAGE')))
-           ) AS rows_hidden
+           ) AS rows_hidden, a.names, a.types, a.required
     FROM unnest(%s::text[]) WITH ORDINALITY AS asked(name, position)
     JOIN pg_class c ON c.oid = to_regclass(quote_ident(asked.name)) AND c.relkind IN ('r', 'p')
     JOIN pg_namespace n ON n.oid = c.relnamespace
+    CROSS JOIN LATERAL (
+        SELECT array_agg(attname::text ORDER BY attnum) AS names,
+               array_agg(format_type(atttypid, atttypmod) ORDER BY attnum) AS types,
+               array_agg(attnotnull AND NOT atthasdef AND attidentity = '' ORDER BY attnum) AS required
+        FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+    ) a
     ORDER BY asked.position
 """.replace("{access}", _ACCESS)
 

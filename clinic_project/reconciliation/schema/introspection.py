@@ -118,12 +118,28 @@ def read_schema(
 
 
 def read_access(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[Table]:
-    """Return those of the tables `names` that exist, only with what this role may do with them."""
+    """Return those of the tables `names` that exist, with what this role may do, and with columns.
+
+    Of the columns, only the type is read, and whether an INSERT has to name them: these alone are NOT NULL here.
+    """
     with connection.cursor() as cursor:
         cursor.execute(catalog.ACCESS, [list(names)])
         columns = [column.name for column in cursor.description]
         rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-    return [Table(**{**row, "missing_privileges": tuple(row["missing_privileges"])}) for row in rows]
+    return [_table_to_write(row) for row in rows]
+
+
+def _table_to_write(row: Mapping[str, Any]) -> Table:
+    columns = zip(row["names"] or (), row["types"] or (), row["required"] or (), strict=True)
+    return Table(
+        row["schema"],
+        row["name"],
+        {name: Column(name, type_, not_null=required) for name, type_, required in columns},
+        owned=row["owned"],
+        owner=row["owner"],
+        missing_privileges=tuple(row["missing_privileges"]),
+        rows_hidden=row["rows_hidden"],
+    )
 
 
 def with_dependents(

@@ -3,13 +3,17 @@
 import contextlib
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import connection
+from django.db.models.signals import post_migrate
 from django.test import override_settings
 
 from clinic_project.reconciliation import extensions
 from clinic_project.reconciliation.management.console import ConsoleReporter
+from clinic_project.reconciliation.tests.support.catalog import row_versions
 from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 from clinic_project.reconciliation.tests.support.remedies import (
@@ -17,6 +21,7 @@ from clinic_project.reconciliation.tests.support.remedies import (
     each_remedy,
     has_met,
     printed_refusals,
+    told_everywhere,
     tries,
     try_remedy,
 )
@@ -221,18 +226,63 @@ ONE_CONTENT_TYPE_LESS = (
 )
 
 
+@pytest.mark.parametrize(
+    ("table", "missing"),
+    [
+        ("django_migrations", ("DELETE FROM django_migrations WHERE app = 'sessions'",)),
+        ("django_content_type", ONE_CONTENT_TYPE_LESS),
+        ("auth_permission", ("DELETE FROM auth_permission WHERE codename = 'view_patientphoto'",)),
+    ],
+)
+@tries("a column of Django's table that Django doesn't know")
+def test_41_a_column_that_django_does_not_fill(
+    table: str, missing: tuple[str, ...], database: Database, owner: Database
+):
+    """It is told before anything is changed, where Django has to add a row."""
+    required = (
+        f"ALTER TABLE {table} ADD more text NOT NULL DEFAULT 'x'",
+        f"ALTER TABLE {table} ALTER more DROP DEFAULT",
+    )
+    owner.execute(*required)
+    outcome = owner.migrate()
+    assert outcome.status == 0, "no row is added"
+    owner.execute(*missing, DAMAGED)
+    told_everywhere(owner, "column-without-value", "more")
+    before = row_versions(database)
+    remedy = Remedy((), "a column of Django's table that Django doesn't know", says=("before repairs can begin",))
+    assert owner.migrate().status == 1
+    assert row_versions(database) == before
+    try_remedy(remedy, database, owner)
+
+
 @tries("Django's row lacks a value")
-def test_41_a_column_that_django_does_not_fill(database: Database, owner: Database):
-    """It is known only once Django adds a row, so that only `migrate` tells it."""
-    database.execute(*ONE_CONTENT_TYPE_LESS, "ALTER TABLE django_content_type ADD name text NOT NULL DEFAULT 'x'")
-    database.execute("ALTER TABLE django_content_type ALTER name DROP DEFAULT")
+def test_41_a_column_that_a_handler_of_django_does_not_fill(database: Database, owner: Database):
+    """What other handlers of post_migrate add isn't known before."""
+    database.execute(
+        "ALTER TABLE django_session ADD more text NOT NULL DEFAULT 'x'",
+        "ALTER TABLE django_session ALTER more DROP DEFAULT",
+    )
     before = fingerprints(database)
-    (told,) = printed_refusals(owner.migrate())
-    (statement,) = re.findall(r"or run (ALTER .*?), then", told["remedy"])
-    assert lost_or_changed(database, before, {}) == []
-    owner.execute(statement)
-    assert owner.migrate().status == 0
+    with _adding_a_session():
+        (told,) = printed_refusals(owner.migrate())
+        (statement,) = re.findall(r"or run (ALTER .*?), then", told["remedy"])
+        assert lost_or_changed(database, before, {}) == []
+        owner.execute(statement)
+        assert owner.migrate().status == 0
     has_met("Django's row lacks a value", [{**told, "statements": (statement,)}])
+
+
+@contextlib.contextmanager
+def _adding_a_session() -> Iterator[None]:
+    def add(**kwargs: object) -> None:
+        now = datetime.now(UTC)
+        Session.objects.get_or_create(session_key="x", defaults={"session_data": "", "expire_date": now})
+
+    post_migrate.connect(add)
+    try:
+        yield
+    finally:
+        post_migrate.disconnect(add)
 
 
 @tries("Django's statement fails")

@@ -144,6 +144,7 @@ EXAMPLES = {
     "a column without a value": refusals.column_without_value(
         DECLARED, replace(STATUS, python_default_error="division by zero")
     ),
+    "a column of Django's table that Django doesn't know": refusals.unknown_to_django(DECLARED, STATUS),
     "NULLs without a default": refusals.nulls_without_default(DECLARED, STATUS),
     "NULLs that a trigger keeps": refusals.nulls_kept(DECLARED, STATUS, _BACKFILL),
     "NULLs that come back": refusals.nulls_kept(DECLARED, STATUS, replace(_BACKFILL, triggers=())),
