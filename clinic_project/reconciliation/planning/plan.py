@@ -55,6 +55,7 @@ class RefusalCode(StrEnum):
     FOUND_ELSEWHERE = "found-elsewhere"
     FUNCTION_REJECTED = "function-rejected"
     HISTORY_LOST = "history-lost"
+    INHERITED = "inherited"
     LOCKED = "locked"
     MAY_NOT_CREATE = "may-not-create"
     MAY_NOT_REFERENCE = "may-not-reference"

@@ -46,6 +46,7 @@ from .repairs import columns, constraints, indexes, key_generation, triggers
 from .repairs.column_types import Target, change_type
 from .repairs.constraint_names import refused_names, rename_constraints, rename_temporarily
 from .repairs.index_names import settle_index_names
+from .repairs.inherited import inherited_differences
 from .repairs.parents import unmet_parent_conditions
 from .repairs.renamed_tables import refusal_if_renamed
 from .repairs.replica_identity import replica_identity_losses
@@ -171,6 +172,10 @@ def _block_on_hidden_rows(builder: PlanBuilder, role: str) -> None:
 
 
 def _plan_table(builder: PlanBuilder, table: Table, items: Sequence[Difference], target: Target) -> None:
+    inherited = inherited_differences(table, items)
+    if inherited:
+        builder.refuse(refusals.inherited(table, inherited), inherited)
+        items = [item for item in items if item not in inherited]
     lost = replica_identity_losses(table, items)
     for item in lost:
         builder.refuse(refusals.replica_identity(table, item), [item])

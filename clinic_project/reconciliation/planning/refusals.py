@@ -137,6 +137,27 @@ def partitioned(table: Table, items: Sequence[Difference]) -> Refusal:
     )
 
 
+def inherited(table: Table, items: Sequence[Difference]) -> Refusal:
+    """Refuse to alter what the table inherits: that would alter another table, perhaps one that no model declares."""
+    name, parents = table.sql_name, ", ".join(table.parents)
+    if table.is_partition:
+        what_to_do = "detach it: as the owner of both"
+        detach = tuple(f"ALTER TABLE {parent} DETACH PARTITION {name}" for parent in table.parents)
+    else:
+        what_to_do = "let this table stand by itself: as its owner"
+        detach = tuple(f"ALTER TABLE {name} NO INHERIT {parent}" for parent in table.parents)
+    return Refusal(
+        RefusalCode.INHERITED,
+        table.name,
+        table.name,
+        f"what differs is inherited from {parents}, and can only be altered there, in every table that inherits it:"
+        f" {listed(items)}",
+        f"Alter it there, or {what_to_do}, or as a superuser, run {'; '.join(detach)}, {_AGAIN} Queries of {parents} don't"
+        " find its rows then.",
+        detach,
+    )
+
+
 def rows_hidden(table: Table, role: str, consequence: str) -> Refusal:
     """Refuse what reads a table some of whose rows row-level security hides; `consequence` is what would happen else."""
     if table.owned:

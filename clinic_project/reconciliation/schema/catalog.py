@@ -100,6 +100,8 @@ RELATIONS = """
            c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'REFERENCES') AS may_reference,
            (SELECT array_agg(rulename::text ORDER BY rulename) FROM pg_rewrite
             WHERE ev_class = c.oid AND c.relkind = 'r') AS rules,
+           (SELECT array_agg(inhparent::regclass::text ORDER BY inhseqno) FROM pg_inherits
+            WHERE inhrelid = c.oid AND c.relkind IN ('r', 'p')) AS parents, c.relispartition AS is_partition,
            (SELECT array_agg(inhrelid::regclass::text ORDER BY inhrelid) FROM pg_inherits
             WHERE inhparent = c.oid AND c.relkind = 'r') AS children,
            obj_description(c.oid, 'pg_class') AS comment, s.spcname AS tablespace
@@ -235,7 +237,11 @@ COLUMNS = """
     )
     SELECT a.attrelid AS table_oid, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
            a.attnotnull AS not_null, nn.conname AS not_null_name, pg_get_constraintdef(nn.oid) AS not_null_definition,
-           coalesce(nn.coninhcount, 0) > 0 AS not_null_inherited,
+           a.attinhcount > 0 AS inherited,
+           a.attinhcount > 0 AND CASE WHEN nn.oid IS NOT NULL THEN nn.coninhcount > 0 ELSE EXISTS (
+               SELECT FROM pg_inherits i
+               JOIN pg_attribute up ON up.attrelid = i.inhparent AND up.attname = a.attname AND up.attnotnull
+               WHERE i.inhrelid = a.attrelid) END AS not_null_inherited,
            d.expression,
            EXISTS (SELECT FROM regexp_matches(d.expression, '([[:alnum:]_]+)"?[(]', 'g') AS f(name)
                    JOIN pg_proc p ON p.proname = f.name[1] AND p.provolatile = 'v') AS volatile,
@@ -337,6 +343,7 @@ CONSTRAINTS = """
            (SELECT array_agg(a.attname::text ORDER BY c.position) FROM unnest(k.conkey) WITH ORDINALITY c(number, position)
             JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.number) AS columns,
            k.convalidated AS validated, k.condeferrable AS deferrable, k.condeferred AS deferred,
+           k.coninhcount > 0 AS inherited,
            CASE WHEN k.contype <> 'f' THEN k.conindid END AS index_oid,
            fn.name AS target_schema, f.relname AS target_table,
            (SELECT array_agg(a.attname::text ORDER BY c.position)

@@ -378,6 +378,8 @@ def _table(
         shadowed_by=shadowing.get(row["name"]),
         rows=max(row["rows"], 0),
         rules=tuple(row["rules"] or ()),
+        parents=tuple(row["parents"] or ()),
+        is_partition=row["is_partition"],
         children=tuple(row["children"] or ()),
         comment=row["comment"] or "",
         tablespace=row["tablespace"] or "",
@@ -416,6 +418,7 @@ def _column(row: Mapping[str, Any]) -> Column:
         not_null_validated="NOT VALID" not in not_null,
         not_null_inherits="NO INHERIT" not in not_null,
         not_null_inherited=row["not_null_inherited"],
+        inherited=row["inherited"],
         default=None if row["generated"] else row["expression"],
         default_volatile=row["volatile"],
         identity=Identity(row["identity"]),
@@ -544,4 +547,5 @@ def _constraint(schema: str, row: Mapping[str, Any], index: Index | None) -> Con
         target=_target(schema, row) if row["kind"] == ConstraintKind.FOREIGN_KEY else None,
         target_columns=tuple(row["target_columns"] or ()),
         triggers_disabled=row["triggers_disabled"],
+        inherited=row["inherited"],
     )

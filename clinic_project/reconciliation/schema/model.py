@@ -206,8 +206,8 @@ class Column:
 
     A declared column `may_be_stricter` where a migration's own SQL may have given it a default, or made it NOT NULL.
     `former_sequences` are those that generated its values, as far as that can be known, where nothing generates them now.
-    NOT NULL is a constraint since PostgreSQL 18. `not_null_inherits` is whether the table's children inherit it,
-    `not_null_inherited` whether the table inherits it from its parent.
+    `inherited` is whether the table inherits it from its parent, and `not_null_inherited` whether it does its NOT NULL.
+    That is a constraint since PostgreSQL 18; `not_null_inherits` is whether the table's children inherit it.
     """
 
     name: str
@@ -227,6 +227,7 @@ class Column:
     python_default_error: str = ""
     comment: str = ""
     may_be_stricter: bool = False
+    inherited: bool = False
     former_sequences: tuple[Sequence, ...] = ()
 
     @property
@@ -350,7 +351,7 @@ class Constraint:
 
     `definition` is as pg_get_constraintdef prints it, without the attributes that are fields here. `enforced` is false
     where it is NOT ENFORCED, and for foreign keys whose triggers are disabled. `target` is the schema and name of the table
-    that a foreign key points to.
+    that a foreign key points to. `inherited` is whether the table inherits it from its parent.
     """
 
     name: str
@@ -365,6 +366,7 @@ class Constraint:
     target: tuple[str, str] | None = None
     target_columns: tuple[str, ...] = ()
     triggers_disabled: bool = False
+    inherited: bool = False
 
     @property
     def signature(self) -> tuple[ConstraintKind, str]:
@@ -549,7 +551,8 @@ class Table:
     """A table, and what decides how it may be changed.
 
     `rows` is the planner's estimate. `missing_privileges` are those of SELECT, INSERT and UPDATE that this role lacks.
-    `children` are the tables that inherit from it, `descendants` these and all that inherit from them (quoted names);
+    `parents` are the tables that it inherits from, or is a partition of (`is_partition`); quoted names, as all of these.
+    `children` are the tables that inherit from it, `descendants` these and all that inherit from them;
     `others_descendants` are those of them that this role doesn't own, only with their owners. `update_triggers` are those of
     the table and of its descendants. `shadowed_by` is the schema of another table of its name that is earlier on the search
     path. `rows_hidden` is whether row-level security hides rows from this role. `next_keys` is the highest value in the rows
@@ -575,6 +578,8 @@ class Table:
     rows: int = 0
     triggers: tuple[Trigger, ...] = ()
     rules: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+    is_partition: bool = False
     children: tuple[str, ...] = ()
     descendants: tuple[str, ...] = ()
     others_descendants: tuple["Table", ...] = ()

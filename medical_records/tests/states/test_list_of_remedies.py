@@ -9,6 +9,7 @@ from clinic_project.reconciliation.tests.support.ways import EXAMPLES
 
 MODULES = (
     "clinic_project.reconciliation.tests.integration.test_any_models",
+    "clinic_project.reconciliation.tests.integration.test_inheritance",
     "clinic_project.reconciliation.tests.integration.test_remedies",
     "clinic_project.reconciliation.tests.integration.test_triggers",
     "medical_records.tests.states.test_remedies",

@@ -91,6 +91,8 @@ EXAMPLES = {
     ),
     "unlogged": refusals.unlogged(DECLARED),
     "unlogged, with others": refusals.unlogged(DECLARED, BLOCK),
+    "inherited": refusals.inherited(replace(DECLARED, parents=("base",)), [_INDEX]),
+    "inherited by a partition": refusals.inherited(replace(DECLARED, parents=("base",), is_partition=True), [_INDEX]),
     "partitioned": refusals.partitioned(DECLARED, [_INDEX]),
     "hidden from the owner": refusals.rows_hidden(DECLARED, 'o"dd', "repairs would miss them."),
     "hidden from another role": refusals.rows_hidden(
