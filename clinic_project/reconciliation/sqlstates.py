@@ -13,6 +13,8 @@ FOREIGN_KEY_VIOLATION = "23503"
 UNIQUE_VIOLATION = "23505"
 CHECK_VIOLATION = "23514"
 FEATURE_NOT_SUPPORTED = "0A000"
+UNDEFINED_FUNCTION = "42883"
+UNDEFINED_OBJECT = "42704"  # a type or a language, say
 RAISE_EXCEPTION = "P0001"  # by a function, a trigger's say
 
 #: The database lacks what a query names: undefined_table, undefined_column, invalid_schema_name.

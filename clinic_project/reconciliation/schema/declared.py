@@ -23,7 +23,18 @@ from .declared_triggers import (
     declared_function,
     functions_of,
 )
-from .model import HELPER_PREFIX, Constraint, Identity, RelationKind, Schema, Table, TablePlace, identifier, truncated
+from .model import (
+    HELPER_PREFIX,
+    Constraint,
+    Function,
+    Identity,
+    RelationKind,
+    Schema,
+    Table,
+    TablePlace,
+    identifier,
+    truncated,
+)
 from .model import Trigger as ActualTrigger
 from .table_definitions import DefinitionBuilder
 from .temporary_tables import create_and_read, create_and_read_functions
@@ -53,7 +64,7 @@ def declared_schema(connection: BaseDatabaseWrapper, apps: Apps, labels: Iterabl
     ]
     result = _functions(connection, declaring, declared, schema)
     for batch in _batches(_with_through(declared), schema):
-        result = result.merged_with(_read_batch(connection, batch, schema))
+        result = result.merged_with(_read_batch(connection, batch, schema, result.functions.values()))
     return replace(result, tables=dict(sorted(result.tables.items())))
 
 
@@ -107,8 +118,13 @@ def _batches(declared: Iterable[type[models.Model]], schema: str) -> Iterator[di
             yield {place: of_schema[place] for place in places[first : first + MODELS_PER_BATCH]}
 
 
-def _read_batch(connection: BaseDatabaseWrapper, batch: Mapping[TablePlace, type[models.Model]], schema: str) -> Schema:
-    """Return the tables of the models, which are all in one schema.
+def _read_batch(
+    connection: BaseDatabaseWrapper,
+    batch: Mapping[TablePlace, type[models.Model]],
+    schema: str,
+    functions: Iterable[Function],
+) -> Schema:
+    """Return the tables of the models, which are all in one schema. Their expressions may call the `functions`.
 
     Where their foreign keys point to others, stand-ins for these are created beside them, since a temporary table's foreign
     keys may only point to temporary tables (https://www.postgresql.org/docs/current/sql-createtable.html), and left out.
@@ -125,7 +141,7 @@ def _read_batch(connection: BaseDatabaseWrapper, batch: Mapping[TablePlace, type
         *(builder.build(model, targets[p].fields if p in targets else ()) for p, model in batch.items()),
         *(builder.stand_in(parent.model, parent.fields) for parent in parents.values()),
     ]
-    created = create_and_read(connection, definitions, schema, [names[place] for place in batch])
+    created = create_and_read(connection, definitions, schema, [names[place] for place in batch], functions)
     moves = _Moves(connection, schema, {name: place for place, name in names.items() if place != TablePlace("", name)})
     tables = {
         place: moves.moved(_completed(created.tables[names[place]], model, builder, schema))

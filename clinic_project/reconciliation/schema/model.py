@@ -492,6 +492,10 @@ class Function:
     def key(self) -> str:
         return f"{self.name}({self.arguments})"
 
+    def sql(self, schema: str) -> str:
+        """Return what follows CREATE FUNCTION for the function in `schema`."""
+        return f"{identifier(schema, self.name)}({self.definition}"
+
     @property
     def digest(self) -> str:
         """A short text that differs where the definition does."""

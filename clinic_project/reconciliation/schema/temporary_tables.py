@@ -8,7 +8,14 @@ from typing import Any
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..sqlstates import SCHEMA_IS_BEHIND, connection_lost, message_with_sqlstate, sqlstate
+from ..sqlstates import (
+    SCHEMA_IS_BEHIND,
+    UNDEFINED_FUNCTION,
+    UNDEFINED_OBJECT,
+    connection_lost,
+    message_with_sqlstate,
+    sqlstate,
+)
 from .declared_triggers import Function as DeclaredFunction
 from .event_triggers import disable_event_triggers, raise_if_event_trigger
 from .introspection import read_temporary_schema, rolled_back
@@ -24,7 +31,7 @@ _TEMPORARY_ONLY = """
 
 
 #: What a function's body may name before it is created: a table, a column, a type, a schema, another function.
-_NOT_YET_CREATED = SCHEMA_IS_BEHIND | {"42704", "42883"}
+_NOT_YET_CREATED = SCHEMA_IS_BEHIND | {UNDEFINED_OBJECT, UNDEFINED_FUNCTION}
 
 #: Classes of errors that no definition is to blame for: rolled back, out of resources, a lock or a cancel.
 _NOT_OF_DEFINITIONS = ("40", "53", "55", "57")
@@ -57,33 +64,57 @@ class TemporaryTables:
 
 
 def create_and_read(
-    connection: BaseDatabaseWrapper, definitions: Sequence[TableDefinition], schema: str, names: Iterable[str]
+    connection: BaseDatabaseWrapper,
+    definitions: Sequence[TableDefinition],
+    schema: str,
+    names: Iterable[str],
+    functions: Iterable[Function] = (),
 ) -> TemporaryTables:
     """Create the tables as temporary ones, and return those of the `names` as if they were in `schema`.
 
     They are created without storage, apart from those that need it. Where PostgreSQL refuses that, since fields or
     constraints that aren't Django's own have something that a partitioned table can't have, all are created with storage;
-    and where it refuses that as well, each by itself, so that the error of one isn't an error of all.
+    and where it refuses that as well, each by itself, so that the error of one isn't an error of all. Where a function is
+    missing that an expression calls, those of the declared `functions` that are missing are created in `schema`, too.
 
     Raises Unsupported if an event trigger forbids temporary tables.
     """
-    shown = list(names)
+    shown, missing = list(names), []
     try:
         return _run_and_read(connection, _statements(definitions, partitioned=True), schema, shown)
     except Error as error:
         if connection_lost(error):
             raise
-    try:
-        return _run_and_read(connection, _statements(definitions, partitioned=False), schema, shown)
-    except Error as error:
-        if connection_lost(error):
-            raise
-        raise_if_event_trigger(connection, error)
+        if sqlstate(error) == UNDEFINED_FUNCTION:
+            missing = _missing_functions(connection, schema, functions)
+    for partitioned in (True, False) if missing else (False,):
+        statements = (*missing, *_statements(definitions, partitioned=partitioned))
+        try:
+            return _run_and_read(connection, statements, schema, shown)
+        except Error as error:
+            if connection_lost(error):
+                raise
+            raise_if_event_trigger(connection, error)
     with _without_event_triggers(connection) as cursor:
         cursor.execute(_TEMPORARY_ONLY)
+        if missing:
+            _error_of(connection, cursor, missing)
         rejected = _create_each(connection, cursor, definitions)
         tables = read_temporary_schema(cursor, schema, [name for name in shown if name not in rejected], ()).tables
     return TemporaryTables(dict(tables), rejected)
+
+
+def _missing_functions(connection: BaseDatabaseWrapper, schema: str, functions: Iterable[Function]) -> list[str]:
+    """Return the statements that create those of the functions that `schema` lacks."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT format('%%s(%%s)', proname, oidvectortypes(proargtypes)) FROM pg_proc"
+            " WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)",
+            [schema],
+        )
+        there = {key for (key,) in cursor.fetchall()}
+    missing = [function for function in functions if function.key not in there]
+    return [f"SET LOCAL check_function_bodies = off; CREATE FUNCTION {each.sql(schema)}" for each in missing]
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def _function_statements(schema: str, item: FunctionDifference) -> tuple[str, ..
     create = (
         # A body in SQL is checked against the tables, which are created after it.
         "SET LOCAL check_function_bodies = off",
-        f"CREATE OR REPLACE FUNCTION {identifier(schema, function.name)}({function.definition}",
+        f"CREATE OR REPLACE FUNCTION {function.sql(schema)}",
     )
     if found is None or item.can_be_replaced:
         return create

@@ -134,6 +134,11 @@ DAMAGES = {
         "CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
         f"CREATE OR REPLACE TRIGGER {HISTORY} AFTER UPDATE OR DELETE ON journal_ward FOR EACH ROW EXECUTE FUNCTION other()"
     ),
+    "all triggers are disabled": "ALTER TABLE journal_ward DISABLE TRIGGER ALL",
+    "a constraint trigger has its name": (
+        f"DROP TRIGGER {HISTORY} ON journal_ward; CREATE CONSTRAINT TRIGGER {HISTORY} AFTER UPDATE OR DELETE ON journal_ward"
+        " FOR EACH ROW EXECUTE FUNCTION keep_old_row('it''s over')"
+    ),
     "a trigger has another condition": (
         "CREATE OR REPLACE TRIGGER ward_beds AFTER UPDATE OF beds ON journal_ward"
         " FOR EACH ROW WHEN (OLD.beds < NEW.beds) EXECUTE FUNCTION keep_old_row('fewer beds')"
@@ -421,6 +426,15 @@ class TestFunctionsThatCantBeCreated:
             assert outcome.status == 0, outcome.printed
             assert "function-rejected" not in outcome.printed
         assert database.value("SELECT to_regprocedure('keys(django_session)') IS NOT NULL")
+
+    def test_a_table_that_is_yet_to_be_created_is_the_type_that_it_requires(
+        self, journal: None, empty_database: Database
+    ):
+        newest = Function("newest", "SELECT w FROM journal_ward w", returns="journal_ward", language="sql")
+        with declaring(*OWN, newest):
+            outcome = empty_database.migrate()
+            assert outcome.status == 0, outcome.printed
+            assert_changes_nothing(empty_database)
 
     def test_a_function_that_isnt_declared_any_more(self, database: Database):
         with declaring(*(each for each in OWN if each.name != "refuse_change")):
