@@ -85,9 +85,14 @@ class MedicalRecord(models.Model):
             LongNameIndex(fields=["clinic", "patient", "is_deleted"], name="idx_medical_records_deleted"),
             LongNameIndex(fields=["clinic", "updated_at"], name="idx_medical_records_updated"),
             LongNameIndex(fields=["created_at"], name="idx_medical_records_created"),
-            # For lists, the newest first: of a clinic, of a template.
+            # For lists, the newest first: of a clinic, with the trash or without, and of a template.
             LongNameIndex(fields=["clinic", "-created_at", "-id"], name="idx_medical_records_clinic_created"),
-            LongNameIndex(fields=["template", "-created_at", "-id"], name="idx_medical_records_template_created"),
+            LongNameIndex(
+                fields=["is_deleted", "clinic", "-created_at", "-id"], name="idx_medical_records_deleted_created"
+            ),
+            LongNameIndex(
+                fields=["template", "is_deleted", "-created_at", "-id"], name="idx_medical_records_template_created"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -136,6 +141,7 @@ class PatientPhoto(models.Model):
             LongNameIndex(fields=["clinic", "is_deleted"], name="idx_patient_photos_deleted"),
             LongNameIndex(fields=["clinic", "content_hash"], name="idx_patient_photos_dedup"),
             LongNameIndex(fields=["created_at"], name="idx_patient_photos_created"),
+            LongNameIndex(fields=["is_pending", "clinic"], name="idx_patient_photos_pending"),
             LongNameIndex(fields=["clinic", "-created_at", "-id"], name="idx_patient_photos_clinic_created"),
         ]
 

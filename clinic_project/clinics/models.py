@@ -11,6 +11,7 @@ from django.contrib.auth.hashers import identify_hasher, make_password
 from django.db import models
 from django.db.models.functions import Now
 
+from clinic_project.api.searching import caseless_key, digits_key
 from clinic_project.reconciliation.indexes import LongNameIndex
 
 from .querysets import AppointmentQuerySet, PatientQuerySet
@@ -160,9 +161,12 @@ class Patient(models.Model):
         db_table = "patients"
         indexes = [
             LongNameIndex(fields=["clinic", "phone_number"], name="idx_patients_clinic_phone"),
-            # For lists by name: of a clinic, and of all clinics.
-            LongNameIndex(fields=["clinic", "full_name", "id"], name="idx_patients_clinic_name"),
-            LongNameIndex(fields=["full_name", "id"], name="idx_patients_name"),
+            LongNameIndex(fields=["is_deleted", "clinic"], name="idx_patients_deleted"),
+            # A clinic's patients by name. A search of names in use, or in the trash, reads nothing else.
+            LongNameIndex(fields=["clinic", "full_name", "id", "is_deleted"], name="idx_patients_clinic_name"),
+            # All clinics' patients by name, and those whose name or phone number begins as somebody searches.
+            LongNameIndex(caseless_key("full_name"), "id", name="idx_patients_name"),
+            LongNameIndex(digits_key("phone_number"), name="idx_patients_phone_digits"),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
 from clinic_project.clinics.administration.scope import scope_of
+from clinic_project.clinics.administration.searching import PatientSearchMixin
 
 from .. import services
 from ..models import PatientPhoto
@@ -25,16 +26,16 @@ IMAGE_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; s
 
 
 @admin.register(PatientPhoto)
-class PhotoAdmin(ClinicalAdmin):
+class PhotoAdmin(PatientSearchMixin, ClinicalAdmin):
     """A photo is looked at and described; the clinic's own program uploads it and puts it on a record."""
 
     list_display = ["thumbnail", "caption", "patient", "place", "created_on", "clinic"]
     list_display_links = ["caption"]
     list_filter = [TrashFilter, PatientFilter, ClinicFilter, PlaceFilter]
     list_select_related = ["patient", "clinic", "medical_record"]
+    unordered_filters = (*ClinicalAdmin.unordered_filters, PlaceFilter.parameter_name)
     list_defer = ["medical_record__template_snapshot", "medical_record__values"]
     search_fields = ["patient__full_name", "patient__phone_number"]
-    search_help_text = "Part of the patient's name or phone number."
     fieldsets = [
         (None, {"fields": ["image", "description", "patient", "place"]}),
         ("About this photo", {"fields": ["filename", "content_type", "size", "clinic", "created", "updated"]}),

@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
 from clinic_project.clinics.administration.scope import scope_of
+from clinic_project.clinics.administration.searching import PatientSearchMixin
 
 from .. import services
 from ..models import MedicalRecord, PatientPhoto
@@ -18,15 +19,15 @@ from .filters import TemplateFilter
 
 
 @admin.register(MedicalRecord)
-class RecordAdmin(ClinicalAdmin):
+class RecordAdmin(PatientSearchMixin, ClinicalAdmin):
     """A record is read as its filled-in form; the clinic's own program changes it."""
 
     list_display = ["template_name", "patient", "created_on", "author", "clinic", "updated_on"]
     list_filter = [TrashFilter, PatientFilter, ClinicFilter, TemplateFilter]
     list_select_related = ["patient", "clinic", "created_by_user"]
+    unordered_filters = ()
     list_defer = ["template_snapshot", "values"]
     search_fields = ["patient__full_name", "patient__phone_number"]
-    search_help_text = "Part of the patient's name or phone number."
     fieldsets = [
         (None, {"fields": ["patient", "filled_in", "photos"]}),
         ("About this record", {"fields": ["template", "visit", "clinic", "version", "created", "updated"]}),

@@ -1,7 +1,7 @@
 """What every table of a clinic has in common in the admin."""
 
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget
@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ..access import CLINICAL_ROLES
 from ..models import Clinic
+from .filters import TrashFilter
 from .lists import EstimatingPaginator, LeanChangeList
 from .scope import scope_of
 
@@ -24,6 +25,8 @@ class ClinicModelAdmin(admin.ModelAdmin):
 
     write_roles: ClassVar[Collection[str]] = CLINICAL_ROLES
     list_defer: ClassVar[Collection[str]] = ()
+    #: Parameters of the filters whose rows no index has in the list's order.
+    unordered_filters: ClassVar[Collection[str]] = (TrashFilter.parameter_name,)
     change_form_template = "admin/clinics/change_form.html"
     change_list_template = "admin/clinics/change_list.html"
     list_per_page = 50
@@ -35,6 +38,11 @@ class ClinicModelAdmin(admin.ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LeanChangeList]:
         return LeanChangeList
+
+    def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> EstimatingPaginator:
+        paginator = cast("EstimatingPaginator", super().get_paginator(request, *args, **kwargs))
+        paginator.sorts_few_apart = any(request.GET.get(name) for name in self.unordered_filters)
+        return paginator
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         scope = scope_of(request)

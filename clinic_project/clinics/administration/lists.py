@@ -8,8 +8,11 @@ from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db import models
+from django.db.models import F
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -27,6 +30,8 @@ class EstimatingPaginator(Paginator):
     """
 
     object_list: models.QuerySet[Any]
+    #: Whether rows that are few enough to be counted are sorted apart.
+    sorts_few_apart = False
 
     @cached_property
     def counted(self) -> int:
@@ -48,9 +53,28 @@ class EstimatingPaginator(Paginator):
             return f"{self.count:,}"
         return f"about {round(self.count, 2 - len(str(self.count))):,}"
 
+    def page(self, number: Any) -> "Page[Any]":
+        """Return a page whose keys are found by themselves, so that what is joined to rows is read for those of the page."""
+        if self.sorts_few_apart and not self.is_estimate:
+            self.object_list = sorted_apart(self.object_list)
+        page = super().page(number)
+        rows: Any = page.object_list
+        page.object_list = self.object_list.filter(pk__in=rows.values("pk"))
+        return page
+
     @cached_property
     def num_pages(self) -> int:
         return max(1, -(-min(self.counted, counting.EXACT_COUNT_LIMIT) // self.per_page))
+
+
+def sorted_apart(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+    """Return `rows` in their order, but not by an index, which would be followed through everybody's rows to find these."""
+    first, *others = rows.query.order_by
+    if isinstance(first, OrderBy):
+        return rows  # which are sorted apart already
+    column = F(first.removeprefix("-")) if isinstance(first, str) else first
+    order = OrderBy(Coalesce(column, column), descending=isinstance(first, str) and first.startswith("-"))
+    return rows.order_by(order, *others)
 
 
 class LeanChangeList(ChangeList):
@@ -66,6 +90,11 @@ class LeanChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         with _as_incorrect_lookup():
             super().get_results(request)
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """Return what to sort a column by; None also for one that isn't offered, which no index would have in order."""
+        offered = self.sortable_by or ()
+        return super().get_ordering_field(field_name) if field_name in offered else None
 
     @property
     def kept_params(self) -> list[tuple[str, str]]:
@@ -90,11 +119,12 @@ def _as_incorrect_lookup() -> Iterator[None]:
 class IndexedDates:
     """Stands for a ChangeList before Django's date hierarchy, which asks it for the dates that have rows.
 
-    Django's SELECT DISTINCT date_trunc(...) reads every row. This asks for each year, month or day between the first
-    and the last row whether it has one, in one query of index probes.
+    Django's SELECT DISTINCT date_trunc(...) reads every row, which it may where they were few enough to be counted. Of
+    more, this asks for each year, month or day between the first and the last row whether it has one, in one query of
+    index probes. What a search finds has no such index, and no dates where it is more.
     """
 
-    def __init__(self, change_list: ChangeList) -> None:
+    def __init__(self, change_list: Any) -> None:
         self._change_list = change_list
         self.queryset = self
 
@@ -105,7 +135,16 @@ class IndexedDates:
     def _bounds(self) -> dict[str, datetime.datetime | None]:
         field = self._change_list.date_hierarchy
         rows = self._change_list.queryset.order_by()
-        return rows.aggregate(first=models.Min(field), last=models.Max(field))
+        if self._are_few:
+            # As they were counted: MIN by itself would go through the dates of all rows until it met one of these.
+            rows = rows[: counting.EXACT_COUNT_LIMIT]
+        elif self._change_list.query:
+            return {"first": None, "last": None}
+        return dict(rows.aggregate(first=models.Min(field), last=models.Max(field)))
+
+    @property
+    def _are_few(self) -> bool:
+        return not self._change_list.paginator.is_estimate
 
     def aggregate(self, **bounds: models.Aggregate) -> dict[str, datetime.datetime | None]:
         """Return `first` and `last`, which is all that the hierarchy asks for."""
@@ -113,6 +152,8 @@ class IndexedDates:
 
     def datetimes(self, field: str, kind: str) -> list[datetime.datetime]:
         """Return the starts of the periods (`kind`: year, month, day) in which there are rows, in order."""
+        if self._are_few:
+            return list(self._change_list.queryset.datetimes(field, kind))
         first, last = self._bounds["first"], self._bounds["last"]
         if first is None or last is None:
             return []
@@ -123,7 +164,9 @@ class IndexedDates:
         probes = [
             rows.filter(**{f"{field}__gte": start, f"{field}__lt": end})
             .annotate(period=models.Value(number))
-            .values_list("period", flat=True)[:1]
+            .values_list("period", flat=True)
+            # Unordered, the rows may be read as they lie, up to the first of the period.
+            .order_by(field)[:1]
             for number, (start, end) in enumerate(starts)
         ]
         found = set(probes[0].union(*probes[1:], all=True)) if len(probes) > 1 else {0}

@@ -29,6 +29,11 @@ class Scope:
         """The clinics that the user is an active member of, whether with a role or without."""
         return sorted(self.roles)
 
+    @cached_property
+    def has_several_clinics(self) -> bool:
+        """Whether there are several clinics, of which a superuser sees all."""
+        return len(Clinic.objects.values("pk")[:2]) > 1
+
     def clinics_with(self, roles: Iterable[str]) -> models.QuerySet[Clinic]:
         """Return the clinics in which the user has one of `roles`."""
         if self.is_unlimited:

@@ -5,12 +5,16 @@ from types import SimpleNamespace
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from clinic_project.api import counting
 from clinic_project.clinics.administration.lists import EstimatingPaginator, IndexedDates
-from clinic_project.clinics.factories import ClinicFactory, PatientFactory, UserFactory
+from clinic_project.clinics.factories import ClinicFactory, MembershipFactory, PatientFactory, UserFactory
 from clinic_project.clinics.models import Patient
+from clinic_project.clinics.tests.admin_site import rows_of
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -57,6 +61,12 @@ def moments(*texts: str) -> None:
         PatientFactory(clinic=clinic, created_at=datetime.datetime.fromisoformat(text))
 
 
+def indexed_dates(patients: QuerySet[Patient], query: str = "") -> IndexedDates:
+    pages = EstimatingPaginator(patients.order_by("pk"), per_page=2)
+    return IndexedDates(SimpleNamespace(queryset=patients, date_hierarchy="created_at", paginator=pages, query=query))
+
+
+@pytest.mark.usefixtures("_count_up_to_five")
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Apia"])
 @pytest.mark.parametrize("kind", ["year", "month", "day"])
 def test_dates_are_those_that_django_finds_by_reading_every_row(zone, kind, settings):
@@ -70,22 +80,62 @@ def test_dates_are_those_that_django_finds_by_reading_every_row(zone, kind, sett
         "2026-07-01T03:00:00+00:00",
     )
     patients = Patient.objects.all()
-    change_list = SimpleNamespace(queryset=patients, date_hierarchy="created_at")
-    found = IndexedDates(change_list).datetimes("created_at", kind)
+    with CaptureQueriesContext(connection) as queries:
+        found = indexed_dates(patients).datetimes("created_at", kind)
+    assert not any("DISTINCT" in captured["sql"] for captured in queries.captured_queries)
     assert found == list(patients.datetimes("created_at", kind))
 
 
 def test_dates_of_no_rows_are_none():
-    change_list = SimpleNamespace(queryset=Patient.objects.all(), date_hierarchy="created_at")
-    assert IndexedDates(change_list).datetimes("created_at", "year") == []
+    dates = indexed_dates(Patient.objects.all())
+    assert (dates.datetimes("created_at", "year"), dates.aggregate()) == ([], {"first": None, "last": None})
 
 
+def test_dates_of_few_rows_are_read_from_these(django_assert_num_queries):
+    moments("2024-03-10T07:30:00+00:00", "2026-07-01T03:00:00+00:00")
+    dates = indexed_dates(Patient.objects.all())
+    bounds = dates.aggregate()
+    assert (bounds["first"].year, bounds["last"].year) == (2024, 2026)
+    with django_assert_num_queries(1):
+        assert [start.year for start in dates.datetimes("created_at", "year")] == [2024, 2026]
+
+
+@pytest.mark.usefixtures("_count_up_to_five")
+def test_a_search_that_finds_more_than_is_counted_has_no_dates():
+    PatientFactory.create_batch(6)
+    dates = indexed_dates(Patient.objects.all(), query="a")
+    assert (dates.datetimes("created_at", "year"), dates.aggregate()) == ([], {"first": None, "last": None})
+
+
+@pytest.mark.usefixtures("_count_up_to_five")
 @pytest.mark.parametrize("query", ["", "?created_at__year=2025", "?created_at__year=2025&created_at__month=5"])
-@pytest.mark.parametrize("model", ["medicalrecord", "patientphoto", "medicalrecordtemplate"])
-def test_no_list_counts_all_rows_or_looks_for_distinct_ones(model, query, client, django_assert_max_num_queries):
+@pytest.mark.parametrize("make", [MedicalRecordFactory, PatientPhotoFactory, MedicalRecordTemplateFactory])
+def test_no_long_list_counts_all_rows_or_looks_for_distinct_ones(make, query, client, django_assert_max_num_queries):
+    make.create_batch(6, created_at=datetime.datetime(2025, 5, 5, tzinfo=datetime.UTC))
     client.force_login(UserFactory(superuser=True))
     with django_assert_max_num_queries(15) as queries:
-        assert client.get(reverse(f"admin:medical_records_{model}_changelist") + query).status_code == 200
+        path = reverse(f"admin:medical_records_{make._meta.model._meta.model_name}_changelist")
+        assert client.get(path + query).status_code == 200
     for sql in (captured["sql"] for captured in queries.captured_queries):
         assert "DISTINCT" not in sql
-        assert "COUNT(*)" not in sql or "LIMIT 10001" in sql
+        assert "COUNT(*)" not in sql or "LIMIT 6)" in sql
+
+
+@pytest.mark.parametrize("who", ["superuser", "staff_member"])
+@pytest.mark.parametrize("trash", ["", "only", "with"])
+def test_every_list_of_patients_is_by_name(trash, who, client):
+    membership = MembershipFactory(user__staff=True, user__is_superuser=who == "superuser")
+    client.force_login(membership.user)
+    for number in range(60):
+        in_trash = trash == "only" or (trash == "with" and number % 2 == 0)
+        PatientFactory(clinic=membership.clinic, full_name=f"P{59 - number:02}", in_trash=in_trash)
+    response = client.get(reverse("admin:clinics_patient_changelist"), {"trash": trash})
+    assert [patient.full_name for patient in rows_of(response)] == [f"P{number:02}" for number in range(50)]
+
+
+def test_a_list_is_sorted_by_what_its_page_offers_alone(client):
+    client.force_login(UserFactory(superuser=True))
+    for birthday, name in (("1980-01-01", "Ann"), ("1950-01-01", "Bob")):
+        PatientFactory(full_name=name, birthday=birthday)
+    response = client.get(reverse("admin:clinics_patient_changelist"), {"o": "2"})
+    assert [patient.full_name for patient in rows_of(response)] == ["Ann", "Bob"]
