@@ -6,6 +6,7 @@ processes that have the project's settings; the tests stay inside Django's conne
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,17 @@ class BenchmarkDatabase:
             cursor.execute(query)
             return list(cursor.fetchall())
 
+    def free_disk(self) -> int | None:
+        """Return the bytes that are free where the server keeps its data; None if that can't be seen from here."""
+        # A role that may not read this setting gets no row.
+        folders = self.rows("SELECT setting FROM pg_settings WHERE name = 'data_directory'")
+        return next((shutil.disk_usage(folder).free for (folder,) in folders if Path(folder).is_dir()), None)
+
+
+def benchmark_server() -> BenchmarkDatabase:
+    """Return the database that the project uses, by which its server is reached."""
+    return BenchmarkDatabase(os.environ.get("DATABASE_URL") or embedded_server_url())
+
 
 @contextlib.contextmanager
 def temporary_database(name: str, template: BenchmarkDatabase | None = None) -> Iterator[BenchmarkDatabase]:
@@ -64,7 +76,7 @@ def temporary_database(name: str, template: BenchmarkDatabase | None = None) -> 
 
     Commits don't wait for the disk in it: what is measured is who waits for whom, not how fast a disk is.
     """
-    server = BenchmarkDatabase(os.environ.get("DATABASE_URL") or embedded_server_url())
+    server = benchmark_server()
     made = BenchmarkDatabase(urlunsplit(urlsplit(server.url)._replace(path=f"/benchmark_{os.getpid()}_{name}")))
     quoted = sql.Identifier(made.name)
     server.execute(

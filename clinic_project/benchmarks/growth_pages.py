@@ -7,78 +7,155 @@ import argparse
 import json
 import os
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .output import write_line
 
-#: The clinics by their keys, which are also the keys of their members minus one; None stands for a superuser's view of all.
+#: The clinics by their keys, which are also the keys of their members minus one. The user with the key 1 sees all clinics.
 CLINICS = {"none": 1, "small": 2, "huge": 3}
+SUPERUSER = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page: its name, and its path for a clinic whose first patient is {patient}."""
+    """A page: its name, and its path for a clinic whose first patient is {patient}. `next of` leads to the page after it.
+
+    `reads` says what else it reads: the `pages` before it, the clinic's `patients`, or what was `counted` once more.
+    """
 
     name: str
     path: str
+    reads: str = ""
 
+
+_RECORDS, _PATIENTS = "/api/clinic/medical-records", "/api/clinic/patients"
+_ADMIN_RECORDS, _ADMIN_PHOTOS = "/admin/medical_records/medicalrecord/", "/admin/medical_records/patientphoto/"
+_ADMIN_PATIENTS = "/admin/clinics/patient/"
+_LAST = 200
 
 API_PAGES = (
-    Page("records", "/api/clinic/medical-records"),
-    Page("records, page 100", "/api/clinic/medical-records?page=100"),
-    Page("records, next by cursor", "next of /api/clinic/medical-records"),
-    Page("records of a seldom template", "/api/clinic/medical-records?template_id={seldom}"),
-    Page("records in the trash", "/api/clinic/medical-records?status=deleted"),
-    Page("records of a month", "/api/clinic/medical-records?created_after=2015-02-01&created_before=2015-03-01"),
-    Page("records changed since", "/api/clinic/medical-records?updated_since=2024-06-01"),
-    Page("records of a patient", "/api/clinic/patients/{patient}/medical-records"),
+    Page("records", _RECORDS),
+    Page("records, last page by number", f"{_RECORDS}?page={_LAST}", reads="pages"),
+    Page("records, the next by cursor", f"next of {_RECORDS}?page={_LAST}"),
+    Page("records of a template", f"{_RECORDS}?template_id={{often}}"),
+    Page("records of a seldom template", f"{_RECORDS}?template_id={{seldom}}"),
+    Page("records of an appointment", f"{_RECORDS}?appointment_id={{patient}}"),
+    Page("records in the trash", f"{_RECORDS}?status=deleted"),
+    Page("records in the trash or not", f"{_RECORDS}?status=all"),
+    Page("records of a month", f"{_RECORDS}?created_after=2015-02-01T00:00Z&created_before=2015-03-01T00:00Z"),
+    Page("records changed lately", f"{_RECORDS}?updated_since=2024-12-25T00:00Z"),
+    Page("records changed in ten years", f"{_RECORDS}?updated_since=2015-02-01T00:00Z"),
+    Page("records of a patient", f"{_PATIENTS}/{{patient}}/medical-records"),
+    Page("timeline of a patient", f"{_PATIENTS}/{{patient}}/timeline"),
+    Page("photos of a patient", "/api/clinic/patient-photos?patient_id={patient}"),
     Page("templates", "/api/clinic/medical-record-templates"),
-    Page("patients", "/api/clinic/patients"),
-    Page("patients by two characters", "/api/clinic/patients?search={characters}"),
-    Page("patients by digits", "/api/clinic/patients?search=0912"),
+    Page("templates by name", "/api/clinic/medical-record-templates?search=sel"),
+    Page("appointments", "/api/clinic/appointments"),
+    Page("appointments of a day", "/api/clinic/appointments?date=2020-05-05"),
+    Page("appointments of a patient", "/api/clinic/appointments?patient_id={patient}"),
+    Page("patients", _PATIENTS),
+    Page("patients, last page by number", f"{_PATIENTS}?page={_LAST}", reads="pages"),
+    Page("patients, the next by cursor", f"next of {_PATIENTS}?page={_LAST}"),
+    Page("patients in the trash", f"{_PATIENTS}?status=deleted"),
+    Page("patients in the trash or not", f"{_PATIENTS}?status=all"),
+    Page("patients by one character", f"{_PATIENTS}?search={{character}}", reads="patients"),
+    Page("patients by two characters", f"{_PATIENTS}?search={{characters}}", reads="patients"),
+    Page("patients by digits", f"{_PATIENTS}?search=0912345", reads="patients"),
+)
+_SEARCHED = (("admin records", _ADMIN_RECORDS), ("admin photos", _ADMIN_PHOTOS), ("admin patients", _ADMIN_PATIENTS))
+_SEARCHES = (
+    ("one character", "{character}"),
+    ("two characters", "{characters}"),
+    ("what all have", "{common}"),
+    ("what none has", "zq"),
+    ("digits", "0912345"),
 )
 ADMIN_PAGES = (
-    Page("admin records", "/admin/medical_records/medicalrecord/"),
-    Page("admin records, page 100", "/admin/medical_records/medicalrecord/?p=100"),
-    Page("admin records in the trash", "/admin/medical_records/medicalrecord/?trash=only"),
-    Page("admin records by a name", "/admin/medical_records/medicalrecord/?q={characters}"),
-    Page("admin photos", "/admin/medical_records/patientphoto/"),
-    Page("admin patients", "/admin/clinics/patient/"),
-    Page("admin patients by a name", "/admin/clinics/patient/?q={characters}"),
-    Page("admin patients by digits", "/admin/clinics/patient/?q=0912"),
+    Page("admin records", _ADMIN_RECORDS),
+    Page("admin records, last page", f"{_ADMIN_RECORDS}?p={_LAST}", reads="pages"),
+    Page("admin records in the trash", f"{_ADMIN_RECORDS}?trash=only"),
+    Page("admin records in the trash or not", f"{_ADMIN_RECORDS}?trash=with"),
+    Page("admin records of a year", f"{_ADMIN_RECORDS}?created_at__year=2020"),
+    Page("admin records of a day", f"{_ADMIN_RECORDS}?created_at__year=2020&created_at__month=5&created_at__day=5"),
+    Page("admin records of a clinic", f"{_ADMIN_RECORDS}?clinic={{clinic}}"),
+    Page("admin records of a patient", f"{_ADMIN_RECORDS}?patient={{patient}}"),
+    Page("admin records of a template", f"{_ADMIN_RECORDS}?template={{often}}"),
+    Page("admin records of a seldom template", f"{_ADMIN_RECORDS}?template={{seldom}}"),
+    Page("admin photos", _ADMIN_PHOTOS),
+    Page("admin photos, last page", f"{_ADMIN_PHOTOS}?p={_LAST}", reads="pages"),
+    Page("admin photos in the trash", f"{_ADMIN_PHOTOS}?trash=only", reads="counted"),
+    Page("admin photos on a record", f"{_ADMIN_PHOTOS}?place=record", reads="counted"),
+    Page("admin photos in the gallery", f"{_ADMIN_PHOTOS}?place=gallery", reads="counted"),
+    Page("admin photos pending", f"{_ADMIN_PHOTOS}?place=pending", reads="counted"),
+    Page("admin patients", _ADMIN_PATIENTS),
+    Page("admin patients, last page", f"{_ADMIN_PATIENTS}?p={_LAST}", reads="pages"),
+    Page("admin patients in the trash", f"{_ADMIN_PATIENTS}?trash=only", reads="counted"),
+    Page("admin page of a patient", f"{_ADMIN_PATIENTS}{{patient}}/change/"),
+    Page("admin templates", "/admin/medical_records/medicalrecordtemplate/"),
+    Page("admin memberships by a name", "/admin/clinics/membership/?q=member"),
+    *(
+        Page(f"{name} by {what}", f"{path}?q={text}", reads="patients")
+        for name, path in _SEARCHED
+        for what, text in _SEARCHES
+    ),
 )
 
 
+#: The tables that grow with the records. Rows of others, such as clinics and users, aren't counted.
+_GROWING = {"medical_records", "patient_photos", "patients", "calendar_events", "appointments"}
 #: Nodes that read rows of a table. A bitmap's rows are read by its heap scan.
 _SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan", "Tid Range Scan")
 
 
 @dataclass
 class Cost:
-    """What the queries of a page cost: rows read, milliseconds on the server, indexes used."""
+    """What the queries of a page cost: rows read, and of these those read to be counted; blocks of 8 kB; milliseconds
+    on the server; indexes used. A row is read where a scan returns it or filters it out; of tables that grow.
+    """
 
     queries: int = 0
     rows: int = 0
+    counted: int = 0
+    blocks: int = 0
     milliseconds: float = 0.0
     indexes: set[str] = field(default_factory=set)
 
-    def add(self, plan: dict[str, Any]) -> None:
+    def add(self, explained: Mapping[str, Any]) -> None:
+        """Add a query as EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) tells of it."""
         self.queries += 1
-        self.milliseconds += plan["Planning Time"] + plan["Execution Time"]
-        for node in _nodes(plan["Plan"]):
-            if node["Node Type"] in _SCANS:
+        self.milliseconds += explained["Planning Time"] + explained["Execution Time"]
+        plan = explained["Plan"]
+        self.blocks += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+        for node, is_counted in _nodes(plan):
+            if node["Node Type"] in _SCANS and node["Relation Name"] in _GROWING:
                 removed = sum(node.get(f"Rows Removed by {what}", 0) for what in ("Filter", "Index Recheck"))
-                self.rows += round((node["Actual Rows"] + removed) * node["Actual Loops"])
+                rows = round((node["Actual Rows"] + removed) * node["Actual Loops"])
+                self.rows += rows
+                self.counted += rows if is_counted else 0
             if "Index Name" in node:
                 self.indexes.add(node["Index Name"])
 
 
-def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
+def _nodes(node: Mapping[str, Any], is_counted: bool = False) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    """Yield a plan's nodes, each with whether its rows are counted, or searched for different dates."""
+    yield node, is_counted
     for part in node.get("Plans", ()):
-        yield from _nodes(part)
+        # Rows after a LIMIT are those of a page, which are made unique to be joined.
+        of_page = part["Node Type"] == "Limit" and node.get("Strategy") != "Plain"
+        aggregates = node["Node Type"] in ("Aggregate", "Unique") and not of_page
+        yield from _nodes(part, is_counted or aggregates)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A page as it was asked for: its response's status, how many rows it shows, and what its queries cost."""
+
+    page: Page
+    status: int
+    shown: int
+    cost: Cost
 
 
 def main() -> None:
@@ -89,22 +166,30 @@ def main() -> None:
     import django
 
     django.setup()
-    write_line(f"{'':30}{'clinic':>8}{'status':>7}{'queries':>8}{'rows read':>11}{'ms':>9}  indexes")
-    for clinic, pk in CLINICS.items():
-        _report_pages(_api_client(pk), API_PAGES, clinic, pk, runs)
-    for who, user in (("huge", CLINICS["huge"] + 1), ("all", 1)):
-        _report_pages(_admin_client(user), ADMIN_PAGES, who, CLINICS["huge"], runs)
+    write_line(
+        f"{'':38}{'clinic':>7}{'queries':>8}{'shown':>6}{'read':>10}{'counted':>10}{'blocks':>9}{'ms':>9}  indexes"
+    )
+    for seen, measured in measured_pages(runs):
+        _report(seen, measured)
 
 
-def _report_pages(client: Any, pages: tuple[Page, ...], shown: str, clinic: int, runs: int) -> None:
+def measured_pages(runs: int) -> Iterator[tuple[str, Measured]]:
+    """Measure each page that there is, for a member of each clinic, and in the admin for a superuser: `all` clinics."""
+    for name, clinic in CLINICS.items():
+        for client, pages in ((_api_client(clinic), API_PAGES), (_admin_client(clinic + 1), ADMIN_PAGES)):
+            yield from ((name, measured) for measured in _measured(client, pages, clinic, runs))
+    everything = _measured(_admin_client(SUPERUSER), ADMIN_PAGES, CLINICS["huge"], runs)
+    yield from (("all", measured) for measured in everything)
+
+
+def _measured(client: Any, pages: tuple[Page, ...], clinic: int, runs: int) -> Iterator[Measured]:
     names = _names(clinic)
     for page in pages:
-        path = page.path.format(**names)
-        if path.startswith("next of "):
-            answer = client.get(path.removeprefix("next of ")).json()
-            path = answer["next"]
+        path = _path(client, page.path.format(**names))
         if path is not None:
-            _report(page.name, shown, *_measure(client, path, runs))
+            measured = _measure(client, page, path, runs)
+            if measured.status == 200:
+                yield measured
 
 
 def _names(clinic: int) -> dict[str, Any]:
@@ -112,8 +197,24 @@ def _names(clinic: int) -> dict[str, Any]:
     from clinic_project.clinics.models import Patient
 
     patient = Patient.objects.filter(clinic=clinic).order_by("pk").first()
-    other: Any = patient or Patient.objects.order_by("pk").first()
-    return {"seldom": clinic * 2 + 1, "patient": patient.pk if patient else 0, "characters": other.full_name[:2]}
+    name = (patient or Patient.objects.order_by("pk")[0]).full_name
+    return {
+        "clinic": clinic,
+        "often": clinic * 2,
+        "seldom": clinic * 2 + 1,
+        "patient": patient.pk if patient else 0,
+        "character": name[0],
+        "characters": name[:2],
+        "common": "Patient",
+    }
+
+
+def _path(client: Any, path: str) -> str | None:
+    """Return `path`, or that of the page after it; None where there is none."""
+    if not path.startswith("next of "):
+        return path
+    following: str | None = client.get(path.removeprefix("next of ")).json().get("next")
+    return following
 
 
 def _api_client(clinic: int) -> Any:
@@ -136,14 +237,22 @@ def _admin_client(user: int) -> Any:
     return client
 
 
-def _measure(client: Any, path: str, runs: int) -> tuple[int, Cost, float]:
-    """Return the status of the answer, what its queries cost, and the median of their milliseconds in several runs."""
-    status, queries = _queries_of(client, path)
+def _measure(client: Any, page: Page, path: str, runs: int) -> Measured:
+    """Ask for a page once, and explain its queries in several runs: the median of their milliseconds counts."""
+    response, queries = _queries_of(client, path)
     costs = [_explained(queries) for _ in range(runs)]
-    return status, costs[-1], statistics.median(cost.milliseconds for cost in costs)
+    costs[-1].milliseconds = statistics.median(cost.milliseconds for cost in costs)
+    return Measured(page, response.status_code, _rows_shown(response), costs[-1])
 
 
-def _queries_of(client: Any, path: str) -> tuple[int, list[tuple[str, Any]]]:
+def _rows_shown(response: Any) -> int:
+    if response["Content-Type"] == "application/json":
+        return len(response.json().get("results", ()))
+    change_list = (getattr(response, "context_data", None) or {}).get("cl")
+    return len(change_list.result_list) if change_list else 1
+
+
+def _queries_of(client: Any, path: str) -> tuple[Any, list[tuple[str, Any]]]:
     from django.db import connection
 
     sent: list[tuple[str, Any]] = []
@@ -155,8 +264,7 @@ def _queries_of(client: Any, path: str) -> tuple[int, list[tuple[str, Any]]]:
 
     with connection.execute_wrapper(keep):
         response = client.get(path)
-        getattr(response, "render", lambda: None)()
-    return response.status_code, sent
+    return response, sent
 
 
 def _explained(queries: list[tuple[str, Any]]) -> Cost:
@@ -165,15 +273,18 @@ def _explained(queries: list[tuple[str, Any]]) -> Cost:
     cost = Cost()
     with connection.cursor() as cursor:
         for sql, params in queries:
-            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
             (plan,) = cursor.fetchone()
             cost.add((json.loads(plan) if isinstance(plan, str) else plan)[0])
     return cost
 
 
-def _report(page: str, clinic: str, status: int, cost: Cost, milliseconds: float) -> None:
-    used = ", ".join(sorted(cost.indexes))
-    write_line(f"{page:30}{clinic:>8}{status:7}{cost.queries:8}{cost.rows:11,}{milliseconds:9.1f}  {used}")
+def _report(seen: str, measured: Measured) -> None:
+    cost, used = measured.cost, ", ".join(sorted(measured.cost.indexes))
+    write_line(
+        f"{measured.page.name:38}{seen:>7}{cost.queries:8}{measured.shown:6}{cost.rows - cost.counted:10,}"
+        f"{cost.counted:10,}{cost.blocks:9,}{cost.milliseconds:9.1f}  {used}"
+    )
 
 
 if __name__ == "__main__":
