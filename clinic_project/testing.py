@@ -1,14 +1,19 @@
-"""The tests' own embedded server, which needn't survive a crash, and so doesn't wait for the disk."""
+"""The tests' own embedded server, which needn't survive a crash, and the databases of those that commit."""
 
+import contextlib
 import hashlib
 import os
 import shutil
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 from django.db import connection
+from django.test import TransactionTestCase
 
 from .database import STATE_FOLDER, database_config, embedded_server_url
+from .reconciliation.tests.support.databases import copy_of_the_default
 
 #: Linux's file system in memory, and the bytes that have to be free there: a run's databases and WAL need a tenth of them.
 MEMORY, MIN_FREE = Path("/dev/shm"), 4 * 1024**3  # noqa: S108
@@ -22,6 +27,28 @@ def use_test_server() -> None:
     url = embedded_server_url(_roomy_folder(), f"-clinic-tests-{os.getuid()}-{checkout}")
     _stop_waiting_for_the_disk(url)
     connection.settings_dict.update(database_config(url))
+
+
+@cache
+def copy_instead_of_flushing() -> None:
+    """Give each test that commits a copy of the test database, which is dropped after it.
+
+    These are the tests marked `django_db(transaction=True)`, those with a live server, and every TransactionTestCase. Django
+    has one database for all of them and flushes it, but TRUNCATE of tables that keep a history is refused.
+    """
+    # The stubs of TransactionTestCase have none of this.
+    test_case: Any = TransactionTestCase
+    set_up = test_case._fixture_setup.__func__
+
+    def copy(cls: Any) -> None:
+        cls.copies = contextlib.ExitStack()
+        cls.copies.enter_context(copy_of_the_default())
+        set_up(cls)
+
+    def drop(case: Any) -> None:
+        case.copies.close()
+
+    test_case._fixture_setup, test_case._fixture_teardown = classmethod(copy), drop
 
 
 def _roomy_folder() -> Path:

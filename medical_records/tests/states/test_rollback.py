@@ -88,7 +88,7 @@ def test_sqlmigrate_prints_what_it_would_run_on_this_database(database: Database
 
 def test_the_sql_of_a_rollback_drops_no_rows_either(database: Database):
     """Whoever runs what sqlmigrate prints loses nothing."""
-    database.execute("TRUNCATE patient_photos")
+    database.execute("DELETE FROM patient_photos")
     printed = database.manage("sqlmigrate", "medical_records", "0001", "--backwards")
     database.execute(printed.output)
     assert database.value("SELECT to_regclass('patient_photos') IS NULL")

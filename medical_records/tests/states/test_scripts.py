@@ -81,7 +81,7 @@ class TestReconcileSQL:
 
     def test_tables_are_missing(self, psql, database: Database, expected: Expectations, tmp_path):
         database.execute(
-            "DROP TABLE patient_photos", "TRUNCATE medical_records", "DROP TABLE medical_record_templates CASCADE"
+            "DROP TABLE patient_photos", "DELETE FROM medical_records", "DROP TABLE medical_record_templates CASCADE"
         )
         converges(psql, database, expected, tmp_path)
 

@@ -126,6 +126,18 @@ def default_connection_to(database: Database) -> Iterator[None]:
         _reconnect_with(before)
 
 
+@contextlib.contextmanager
+def copy_of_the_default() -> Iterator[Database]:
+    """Copy the database of Django's default connection, and point that to the copy, in every thread."""
+    connection.close()  # a template may have no sessions
+    copy = create_database(connection.settings_dict["NAME"])
+    try:
+        with default_connection_to(copy):
+            yield copy
+    finally:
+        drop_database(copy)
+
+
 def create_database(template: str = "template0", options: str = "") -> Database:
     """Return a new copy of the database `template`, made with the `options` of CREATE DATABASE."""
     database = Database(f"test_{os.getpid()}_{next(_numbers)}")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import override_settings
 
 from .databases import Database, create_database, drop_database
@@ -36,3 +37,9 @@ def copy_of(unblocked: None) -> Iterator[Callable[[Database], Database]]:
 def empty_database(copy_of: Callable[[Database], Database], unblocked: None) -> Database:
     """A database in which nothing was ever created."""
     return copy_of(Database("template0"))
+
+
+@pytest.fixture
+def own_database(transactional_db: None) -> Database:
+    """The database of this test alone, as Django's default connection sees it."""
+    return Database(connection.settings_dict["NAME"])
