@@ -42,6 +42,7 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 INSTALLED_APPS = [
     # Before Django's own: its `migrate` extends theirs.
     "clinic_project.reconciliation",
+    "clinic_project.audit",
     "clinic_project.clinics",
     "clinic_project.api",
     "medical_records",
