@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import TransactionTestCase
 
 from clinic_project.clinics.models import Clinic
-from clinic_project.reconciliation.tests.support.databases import copy_of_the_default
+from clinic_project.reconciliation.tests.support.databases import Database, copy_of_the_default
 from clinic_project.reconciliation.tests.support.fixtures import own_database, unblocked
 from medical_records.tests.concurrency import in_parallel
 
@@ -56,6 +56,4 @@ def test_it_is_dropped_though_somebody_is_connected():
         copy.connect()
         assert connection.settings_dict["NAME"] == copy.name != before
     assert connection.settings_dict["NAME"] == before
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_database WHERE datname = %s", [copy.name])
-        assert cursor.fetchall() == []
+    assert Database("postgres").rows("SELECT FROM pg_database WHERE datname = %s", [copy.name]) == []
