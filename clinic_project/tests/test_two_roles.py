@@ -222,12 +222,15 @@ def test_nobody_else_is_let_in(names):
         SERVER.execute(f"DROP ROLE {stranger}")
 
 
-def test_migrate_names_who_may(web, owner, names):
-    owner.execute("DROP INDEX idx_medical_records_created")
+def test_migrate_names_who_may(web, owner, names, client):
+    owner.execute("DROP TABLE patient_photos")
     refused = web.migrate()
     assert refused.status == 1
+    assert "one thing needs a person's decision before repairs can begin" in refused.errors
     assert "[not-owner]" in refused.errors
-    assert f"Run migrate as {names.owner}" in refused.errors
+    assert f"To do: Run migrate as {names.owner}." in refused.errors
+    [problem] = client.get("/readyz").json()["problems"]
+    assert (problem["object"], problem["remedy"]) == ("patient_photos", "run manage.py migrate")
     assert owner.migrate().status == 0
 
 

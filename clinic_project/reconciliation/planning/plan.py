@@ -500,9 +500,17 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """What would be done, and what is refused. `owners` are the repairs for the tables' owner, where this role owns none."""
+
     repairs: tuple[Repair, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[Note, ...] = ()
+    owners: tuple[Repair, ...] = ()
+
+    @property
+    def possible(self) -> tuple[Repair, ...]:
+        """The repairs that a `migrate` of this role runs, or else of the owner."""
+        return self.repairs or self.owners
 
     @property
     def steps(self) -> Iterator[Step]:

@@ -41,7 +41,7 @@ from .builder import PlanBuilder
 from .dependencies import provided_by, required_by, rows_are_visible
 from .environment_notes import environment_notes, ignored_note, standby_note
 from .plan import Plan, Refusal, RefusalCode, plan_of
-from .privileges import missing_privileges
+from .privileges import missing_privileges, owns_nothing
 from .repairs import columns, constraints, indexes, key_generation, triggers
 from .repairs.column_types import Target, change_type
 from .repairs.constraint_names import refused_names, rename_constraints, rename_temporarily
@@ -80,7 +80,8 @@ def make_plan(differences: Differences, server: Server) -> Plan:
         builder.notes.append(note)
     plan, tables = builder.build(), differences.actual.tables
     refused = [refusals.with_owner(refusal, tables.get(refusal.table)) for refusal in in_order(plan.refusals, tables)]
-    return replace(plan, refusals=tuple(refused))
+    owners = tuple(builder.repairs) if owns_nothing(differences, server) else ()
+    return replace(plan, refusals=tuple(refused), owners=owners)
 
 
 def _block_on_ignored(builder: PlanBuilder, differences: Differences) -> None:

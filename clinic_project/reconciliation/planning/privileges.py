@@ -16,7 +16,18 @@ _CREATING_KINDS = frozenset(
 _BACKFILL = ("SELECT", "UPDATE")
 
 
-def missing_privileges(repairs: Sequence[Repair], differences: Differences, server: Server) -> Iterator[Refusal]:
+def missing_privileges(repairs: Sequence[Repair], differences: Differences, server: Server) -> tuple[Refusal, ...]:
+    missing = tuple(_missing(repairs, differences, server))
+    # If all of it were granted, the tables would belong to two roles.
+    return (refusals.owns_nothing(server),) if missing and owns_nothing(differences, server) else missing
+
+
+def owns_nothing(differences: Differences, server: Server) -> bool:
+    """Whether this role owns none of the tables, and another one migrates."""
+    return bool(server.history_owner) and not any(table.owned for table in differences.actual.tables.values())
+
+
+def _missing(repairs: Sequence[Repair], differences: Differences, server: Server) -> Iterator[Refusal]:
     created = {name for repair in repairs if repair.phase is Phase.TABLES for name in repair.names}
     changed = {repair.table for repair in repairs if repair.phase is not Phase.TABLES} | created
     for name in sorted(changed):

@@ -230,6 +230,18 @@ def not_owner(table: Table, role: str) -> Refusal:
     )
 
 
+def owns_nothing(server: Server) -> Refusal:
+    return Refusal(
+        RefusalCode.NOT_OWNER,
+        "django_migrations",
+        "django_migrations",
+        f"expected the owner of django_migrations, {server.history_owner}, found {server.role}, which owns none of the"
+        " project's tables: some must be created or changed.",
+        f"Run migrate as {server.history_owner}.",
+        fatal=True,
+    )
+
+
 def not_owner_of_child(child: Table, parent: Table, role: str) -> Refusal:
     refusal = not_owner(child, role)
     return replace(
@@ -386,13 +398,14 @@ def may_not_write(table: Table, role: str, privileges: Sequence[str], purpose: s
     """Refuse what reads and changes the table's rows, for `purpose`, where the role lacks one of the `privileges`."""
     statement = f"GRANT {', '.join(privileges)} ON {table.sql_name} TO {identifier(role)}"
     lacking = " and ".join(privilege for privilege in privileges if privilege in table.missing_privileges)
+    who = "As" if table.owned else f"Run migrate as {table.owner}; or, as"
     return Refusal(
         RefusalCode.MAY_NOT_WRITE,
         table.name,
         table.name,
         f"expected the privileges {' and '.join(privileges)} on this table, found that the role {role} lacks {lacking}:"
         f" {purpose}.",
-        f"As the table's owner or a superuser, run {statement}, {_AGAIN}",
+        f"{who} the table's owner or a superuser, run {statement}, {_AGAIN}",
         (statement,),
         fatal=True,
     )

@@ -45,7 +45,7 @@ def serving_problems(
     """
     repaired = {
         (repair.table, name)
-        for repair in plan.repairs
+        for repair in plan.possible
         if not (repair.table in filled and _requires_no_rows(repair))
         for name in repair.names
     }
@@ -65,7 +65,7 @@ def serving_problems(
 
 def tables_to_be_empty(plan: Plan) -> set[str]:
     """Return the tables to which columns are added that can only be added where there are no rows."""
-    return {repair.table for repair in plan.repairs if _requires_no_rows(repair)}
+    return {repair.table for repair in plan.possible if _requires_no_rows(repair)}
 
 
 def _requires_no_rows(repair: Repair) -> bool:

@@ -26,7 +26,10 @@ _SCHEMAS = """
                    JOIN pg_index x ON x.indrelid = c.oid AND x.indisprimary
                    WHERE k.columns = (SELECT string_agg(a.attname::text, %s ORDER BY i.position)
                                       FROM unnest(x.indkey::int2[]) WITH ORDINALITY i(number, position)
-                                      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.number))
+                                      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.number)),
+           coalesce((SELECT pg_get_userbyid(c.relowner)::text FROM pg_class c
+                     WHERE c.relnamespace = n.oid AND c.relname = 'django_migrations' AND c.relkind IN ('r', 'p')
+                       AND NOT pg_has_role(c.relowner, 'USAGE')), '')
     FROM pg_namespace n
     {join} JOIN path p ON p.name = n.nspname
     WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'

@@ -81,6 +81,7 @@ def read_server(connection: BaseDatabaseWrapper) -> Server:
         may_use=schema is not None and schema.may_use,
         holds_project=schema is not None and schema.holds_project,
         has_history=schema is not None and schema.has_history,
+        history_owner=schema.history_owner if schema is not None else "",
         system_schema=system,
         path_is_fixed=fixed,
         standbys=tuple(standbys),

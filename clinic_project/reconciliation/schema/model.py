@@ -698,9 +698,10 @@ class Server:
 
     `schema` is the project's schema (see search_path.py), None where no schema of the search path exists; `may_create` is
     whether the role may create tables in it, `may_use` whether it may use it at all. `holds_project` is whether the schema
-    has tables of the project, `has_history` whether django_migrations is one of them. `system_schema` is PostgreSQL's own
-    schema in which CREATE TABLE would create tables, empty where it is none. `path_is_fixed` is whether the search path
-    comes from the connection's options. `standbys` are the application names of the standbys that are attached.
+    has tables of the project, `has_history` whether django_migrations is one of them, and `history_owner` the owner of that
+    if this role lacks its privileges, else empty. `system_schema` is PostgreSQL's own schema in which CREATE TABLE would
+    create tables, empty where it is none. `path_is_fixed` is whether the search path comes from the connection's options.
+    `standbys` are the application names of the standbys that are attached.
     """
 
     database: str
@@ -716,6 +717,7 @@ class Server:
     may_use: bool = True
     holds_project: bool = True
     has_history: bool = True
+    history_owner: str = ""
     system_schema: str = ""
     path_is_fixed: bool = False
     standbys: tuple[str, ...] = ()

@@ -25,7 +25,10 @@ _SEPARATOR = "\x1f"
 
 @dataclass(frozen=True, slots=True)
 class SchemaOnPath:
-    """A schema, what this role may do in it, and what of the project it holds. `position` is None off the search path."""
+    """A schema, what this role may do in it, and what of the project it holds. `position` is None off the search path.
+
+    `history_owner` is the owner of its django_migrations if this role lacks the owner's privileges, else empty.
+    """
 
     name: str
     position: int | None
@@ -33,6 +36,7 @@ class SchemaOnPath:
     may_create: bool
     has_history: bool
     has_tables: bool
+    history_owner: str
 
     @property
     def holds_project(self) -> bool:

@@ -21,12 +21,14 @@ from clinic_project.reconciliation.tests.support.remedies import (
     each_remedy,
     has_met,
     printed_refusals,
+    refusals_of,
     told_everywhere,
     tries,
     try_remedy,
 )
 from clinic_project.reconciliation.tests.support.roles import role_of
 
+from .outcomes import Expectations
 from .rows import ROWS
 
 pytestmark = pytest.mark.slow  # each migrates several times
@@ -81,6 +83,15 @@ ROLES = {
             'REVOKE ALL ON medical_records FROM :"role"',
         ),
         converted=("medical_records.is_deleted",),
+    ),
+    "it may not add to another owner's history": Remedy(
+        (),
+        "reading and changing rows of another owner",
+        prepared=(
+            "DELETE FROM django_migrations WHERE app = 'sessions'",
+            "ALTER TABLE django_migrations OWNER TO CURRENT_USER",
+            'GRANT SELECT ON django_migrations TO :"role"',
+        ),
     ),
     "another owner has to alter a table": Remedy(
         (),
@@ -166,6 +177,22 @@ ROLES = {
 @each_remedy(ROLES)
 def test_41_roles(remedy: Remedy, database: Database, owner: Database):
     try_remedy(remedy, database, owner)
+
+
+@tries("a role that owns nothing")
+@pytest.mark.parametrize("damage", [DAMAGED, "DROP INDEX idx_medical_records_created", "DROP TABLE patient_photos"])
+def test_41_a_role_that_owns_nothing(damage: str, database: Database, owner: Database, expected: Expectations):
+    """As the server's may be: it is told who migrates, and not what would have to be granted to it."""
+    with role_of(database, "web") as web:
+        owner.execute(
+            damage, f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {web.role['user']}"
+        )
+        told = printed_refusals(web.migrate())
+        assert [refusal["remedy"].strip() for refusal in told] == [f"Run migrate as {owner.role['user']}."]
+        assert len(refusals_of(web)) == 1
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+    has_met("a role that owns nothing", told)
 
 
 NO_SCHEMAS = {

@@ -106,6 +106,13 @@ EXAMPLES = {
     "reading and changing rows": refusals.may_not_write(
         replace(DECLARED, missing_privileges=("INSERT",)), 'o"dd', ["SELECT", "INSERT"], "it is written"
     ),
+    "reading and changing rows of another owner": refusals.may_not_write(
+        replace(DECLARED, owned=False, owner="other", missing_privileges=("INSERT",)),
+        'o"dd',
+        ["SELECT", "INSERT"],
+        "it is written",
+    ),
+    "a role that owns nothing": refusals.owns_nothing(replace(SERVER, history_owner="other")),
     "altered by its owner": refusals.with_owner(refusals.unlogged(DECLARED), replace(DECLARED, owned=False)),
     "CREATE on the project's schema": refusals.may_not_create(SERVER),
     "a schema of its own": refusals.may_not_create(replace(_ELSEWHERE, search_path='oracle, "$user"')),
