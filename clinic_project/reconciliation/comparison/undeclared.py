@@ -1,10 +1,20 @@
 """Actual objects that match no declared one: what interrupted repairs left, and what no model declares."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..schema.model import Column, Constraint, HelperRole, Index, Table, helper_name, identifier, is_helper_name
+from ..schema.model import (
+    Column,
+    Constraint,
+    HelperRole,
+    Index,
+    Table,
+    helper_name,
+    identifier,
+    is_helper_name,
+    is_wide_name,
+)
 from .differences import (
     ConstraintDifference,
     Difference,
@@ -63,13 +73,19 @@ def leftovers(unclaimed: Unclaimed) -> Iterator[Difference]:
     """Yield what interrupted repairs and REINDEX CONCURRENTLY left, apart from what can still be used."""
     table = unclaimed.actual.name
     for index in unclaimed.indexes:
-        if is_helper_name(index.name) or _is_reindex_leftover(index):
+        if _is_leftover(index.name, index.columns) or _is_reindex_leftover(index):
             yield Leftover(table, Kind.LEFTOVER, index.name, "nothing", f"index {index.sql}", index)
     in_use = {*unclaimed.conflicting, *_helper_checks(unclaimed.declared, unclaimed.actual)}
     for constraint in unclaimed.constraints:
-        if is_helper_name(constraint.name) and constraint.name not in in_use:
+        columns = (*constraint.columns, *constraint.target_columns)
+        if _is_leftover(constraint.name, columns) and constraint.name not in in_use:
             text = f"constraint {constraint.sql}"
             yield Leftover(table, Kind.LEFTOVER, constraint.name, "nothing", text, constraint)
+
+
+def _is_leftover(name: str, columns: Iterable[str]) -> bool:
+    """Whether an interrupted repair left it, or the replacement of a key, which goes on while its column has such a name."""
+    return is_helper_name(name) or (is_wide_name(name) and not any(map(is_wide_name, columns)))
 
 
 def _is_reindex_leftover(index: Index) -> bool:
@@ -92,12 +108,16 @@ def undeclared_objects(unclaimed: Unclaimed) -> Iterator[Undeclared]:
             yield Undeclared(actual.name, UndeclaredKind.COLUMN, column.name, _column_warning(column))
     names = {*unclaimed.conflicting} | {c.name for c in declared.constraints} | {i.name for i in declared.indexes}
     for index in unclaimed.indexes:
-        if index.name not in names and not is_helper_name(index.name):
+        if index.name not in names and not _is_ours(index.name):
             yield Undeclared(actual.name, UndeclaredKind.INDEX, index.name, _index_warning(actual, index))
     for constraint in unclaimed.constraints:
-        if constraint.name not in names and not is_helper_name(constraint.name):
+        if constraint.name not in names and not _is_ours(constraint.name):
             yield Undeclared(actual.name, UndeclaredKind.CONSTRAINT, constraint.name)
     yield from _dependents(declared, actual)
+
+
+def _is_ours(name: str) -> bool:
+    return is_helper_name(name) or is_wide_name(name)
 
 
 _RULE_WARNING = "it rewrites statements, those of repairs too, and may redirect their rows"
@@ -111,13 +131,15 @@ _CHILD_WARNING = (
 def _dependents(declared: Table, table: Table) -> Iterator[Undeclared]:
     claimed = {trigger.name for trigger in matching_triggers(declared, table).values()}
     for trigger in table.triggers:
-        if trigger.name not in claimed:
+        if trigger.name not in claimed and not is_wide_name(trigger.name):
             yield Undeclared(table.name, UndeclaredKind.TRIGGER, trigger.name)
     yield from (Undeclared(table.name, UndeclaredKind.RULE, name, _RULE_WARNING) for name in table.rules)
     yield from (Undeclared(table.name, UndeclaredKind.CHILD, name, _CHILD_WARNING) for name in table.children)
 
 
 def _column_warning(column: Column) -> str:
+    if is_wide_name(column.name):
+        return "widen_keys fills it, and was interrupted. Run that again as it was run: it goes on where it was"
     if column.rejects_rows:
         return (
             "it is NOT NULL without a default, so every INSERT that doesn't name it fails, this project's as well. Give it a"

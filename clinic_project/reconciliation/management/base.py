@@ -1,7 +1,7 @@
 """The base of the commands that reconcile: what they require of a connection, the migration lock, and their reports."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -59,8 +59,12 @@ class ReconcilingCommand(BaseCommand):
             self.reporter.break_off()
             if self.stderr.isatty():
                 self.stderr.write("")  # after the ^C
-            self.stderr.write("Interrupted. What is done stays; run migrate again.")
+            self.stderr.write(f"Interrupted. What is done stays; run {self.command_again(options)} again.")
             sys.exit(INTERRUPTED)
+
+    def command_again(self, options: Mapping[str, Any]) -> str:
+        """Return the command that goes on where this one was interrupted."""
+        return "migrate"
 
     @contextmanager
     def connected(self, alias: str) -> Iterator[BaseDatabaseWrapper]:

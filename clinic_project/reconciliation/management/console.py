@@ -149,13 +149,13 @@ def planned_text(step: Step) -> str:
     return f"{step_text(step)} ({step.lock})"
 
 
-def refusals_text(refusals: Iterable[Refusal]) -> str:
-    """Return refusals for a person to act on: the object, what is wrong with it, and what to do."""
+def refusals_text(refusals: Iterable[Refusal], found: str = "The schema is not as declared") -> str:
+    """Return refusals for a person to act on: the object, what is wrong with it, and what to do. `found` is their sum."""
     unique = merged(refusals)
     count = "one thing needs" if len(unique) == 1 else f"{len(unique)} things need"
     nothing_done = any(refusal.fatal for refusal in unique)
     end = " before repairs can begin." if nothing_done else ". What was safe has been done."
-    lines = [f"The schema is not as declared: {count} a person's decision{end}"]
+    lines = [f"{found}: {count} a person's decision{end}"]
     for refusal in unique:
         label = refusal.subject.label
         lines += [f"  {label} [{refusal.code}]", f"    {refusal.reason}", f"    To do: {refusal.remedy}"]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
-from ..schema.model import ObjectReference, UpdateTrigger, literal, unquoted
+from ..schema.model import WIDE_NAME, ObjectReference, UpdateTrigger, literal, unquoted
 
 
 class Phase(IntEnum):
@@ -82,6 +82,7 @@ class RefusalCode(StrEnum):
     TABLE_REJECTED = "table-rejected"
     TRIGGER_CHANGES_ROWS = "trigger-changes-rows"
     UNLOGGED = "unlogged"
+    WIDENING_BLOCKED = "widening-blocked"
 
     @property
     def prevents_serving(self) -> bool:
@@ -265,7 +266,8 @@ class Backfill:
     """Sets `column` to `value` where it is NULL, in batches with a commit each.
 
     `other_columns` get their values (pairs of column and value) in the same UPDATE where they are NULL: if such a column is
-    NOT NULL NOT VALID, say, no row in which it is NULL can be updated otherwise. All names are quoted.
+    NOT NULL NOT VALID, say, no row in which it is NULL can be updated otherwise. All names are quoted. `copies` is where
+    the value is another column's: where that is NULL as well, nothing is missing.
 
     `triggers` are those that the UPDATE fires. Where there are any, it is run by its `parts`, which check what the triggers
     do to the rows: the rows of each of the `descendants`, which may have columns of their own, are changed by themselves.
@@ -280,6 +282,7 @@ class Backfill:
     descendants: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     only: bool = False
+    copies: bool = False
 
     @property
     def parts(self) -> tuple["Backfill", ...]:
@@ -299,7 +302,12 @@ class Backfill:
     @property
     def update(self) -> str:
         """The UPDATE of all rows at once."""
-        return f"UPDATE {self.target} SET {self.assignments} WHERE {self.column} IS NULL"
+        return f"UPDATE {self.target} SET {self.assignments} WHERE {self._is_missing}"
+
+    @property
+    def _is_missing(self) -> str:
+        missing = f"{self.column} IS NULL"
+        return f"{missing} AND {self.value} IS NOT NULL" if self.copies else missing
 
     @property
     def target(self) -> str:
@@ -320,14 +328,14 @@ class Backfill:
         return (
             f"WITH found AS MATERIALIZED ({self._selection(first_block, end_block, rows)}),"
             f" filled AS (UPDATE {self.target} SET {self.assignments} WHERE ctid = ANY (ARRAY(SELECT ctid FROM found))"
-            f" AND {self.column} IS NULL RETURNING {self.column} IS NOT NULL AS has_value)"
+            f" AND {self._is_missing} RETURNING {self.column} IS NOT NULL AS has_value)"
             " SELECT (SELECT count(*) FROM found), count(*) FILTER (WHERE has_value) FROM filled"
         )
 
     def _selection(self, first_block: int, end_block: int, rows: int) -> str:
         return (
             f"SELECT ctid FROM {self.target} WHERE ctid >= '({first_block},0)'"
-            f" AND ctid < '({end_block},0)' AND {self.column} IS NULL LIMIT {rows}"
+            f" AND ctid < '({end_block},0)' AND {self._is_missing} LIMIT {rows}"
         )
 
     # Where triggers are fired, a batch has several statements in one transaction.
@@ -401,11 +409,12 @@ class Backfill:
 
     @property
     def _is_another(self) -> str:
-        """The condition that the differing column `key` isn't one that got its value, and isn't generated."""
+        """The condition that the differing column `key` isn't one that got its value, and isn't derived from others."""
         filled = ", ".join(literal(unquoted(column)) for column in (self.column, *dict(self.other_columns)))
         return (
             f"NOT (key IN ({filled}) AND before -> key = 'null') AND key NOT IN (SELECT attname::text FROM pg_attribute"
             f" WHERE attrelid = {literal(self.table)}::regclass AND attgenerated <> '')"
+            f" AND key !~ {literal(WIDE_NAME)}"
         )
 
 

@@ -13,7 +13,7 @@ _CREATING_KINDS = frozenset(
 )
 
 #: The privileges that a backfill requires.
-_BACKFILL = ("SELECT", "UPDATE")
+BACKFILL = ("SELECT", "UPDATE")
 
 
 def missing_privileges(repairs: Sequence[Repair], differences: Differences, server: Server) -> tuple[Refusal, ...]:
@@ -34,9 +34,9 @@ def _missing(repairs: Sequence[Repair], differences: Differences, server: Server
         table = differences.actual.tables.get(name)
         if table is not None and not table.owned:
             yield refusals.not_owner(table, server.role)
-        elif table is not None and _is_backfilled(name, repairs) and set(_BACKFILL) & set(table.missing_privileges):
+        elif table is not None and _is_backfilled(name, repairs) and set(BACKFILL) & set(table.missing_privileges):
             # Even an owner may have lost them: REVOKE.
-            yield refusals.may_not_write(table, server.role, _BACKFILL, "values have to be set in its rows")
+            yield refusals.may_not_write(table, server.role, BACKFILL, "values have to be set in its rows")
         if table is not None and _changes_columns(name, repairs):
             # What is altered of a column is altered in all tables that inherit it.
             yield from (refusals.not_owner_of_child(other, table, server.role) for other in table.others_descendants)

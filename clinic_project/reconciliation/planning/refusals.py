@@ -3,6 +3,7 @@
 In the reasons of those that count rows, {rows} and {keys} are placeholders: see `ViolationQuery`.
 """
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ from ..schema.model import (
     Constraint,
     Function,
     ObjectReference,
+    Obstacle,
     Relation,
     RelationKind,
     Server,
@@ -542,7 +544,8 @@ def function_of_another_owner(schema: str, item: FunctionDifference, found: Func
 @dataclass(frozen=True, slots=True)
 class TypeRemedy:
     """How a column gets its declared type. `statement` is None where there is no conversion, or where the objects that are
-    `in_the_way` can't be created again after it; `recreated` are those that can. `hint` is what a person has to know.
+    `in_the_way` can't be created again after it; `recreated` are those that can. `hint` is what a person has to know,
+    `online` the command that does it beside the application, where there is one.
     """
 
     statement: str | None
@@ -551,6 +554,7 @@ class TypeRemedy:
     in_the_way: tuple[str, ...]
     hint: str
     misfits: RefusedRows | None
+    online: str = ""
 
 
 def column_type(table: Table, item: ColumnDifference, cost: str, remedy: TypeRemedy) -> Refusal:
@@ -583,7 +587,30 @@ def _type_remedy(remedy: TypeRemedy) -> str:
             " these doesn't hold for the new type, it fails, and nothing is changed: then drop that one, and write it anew."
             " If they aren't all of one owner, a superuser has to run it."
         )
+    if remedy.online:
+        parts.append(
+            f"While others use the table, {remedy.online} converts it, and what references it. Or when nobody does:"
+        )
     return " ".join([*parts, f"After a backup, run:\n{remedy.statement}\n{_AGAIN.capitalize()}"])
+
+
+def widen_command(labels: Sequence[str]) -> str:
+    return f"manage.py widen_keys {shlex.join(labels)}"
+
+
+def widening_blocked(table: Table, columns: Sequence[str], obstacles: Sequence[Obstacle], command: str) -> Refusal:
+    """Refuse to replace columns by bigint ones where new columns can't have all that these have."""
+    removals = [obstacle.removal for obstacle in obstacles if obstacle.removal]
+    how = f": {'; '.join(removals)}" if removals else ""
+    return Refusal(
+        RefusalCode.WIDENING_BLOCKED,
+        table.name,
+        ", ".join(columns),
+        "expected that new columns can take over all that is on these, found what they can't:"
+        f" {', '.join(obstacle.name for obstacle in obstacles)}.",
+        f"Remove or disable that while the columns are replaced{how}. Run {command} again, then restore it.",
+        fatal=True,
+    )
 
 
 def renamed_column(table: Table, item: MissingColumn) -> Refusal:

@@ -472,7 +472,8 @@ DEPENDENTS = """
            fk.conname AS foreign_key_name,
            CASE WHEN c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = f.table_oid) THEN c.relname END
            AS relation,
-           coalesce(parts.restorable, false) AS restorable
+           coalesce(parts.restorable, false) AS restorable,
+           coalesce(pg_has_role(c.relowner, 'USAGE'), false) AS owned
     FROM named f
     LEFT JOIN pg_class c ON c.oid = f.relation
     LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -573,4 +574,104 @@ DEPENDENTS = """
         FROM pg_constraint k WHERE f.classid = 'pg_constraint'::regclass AND k.oid = f.objid
     ) parts ON true
     ORDER BY f.table_oid, f.level, f.name
+"""
+
+# The columns that are asked for by label, and all whose values they limit by foreign keys, at however many removes.
+WIDENED_COLUMNS = """
+    WITH RECURSIVE labelled AS (
+        SELECT a.attrelid AS oid, a.attnum AS number,
+               concat(CASE WHEN c.relnamespace <> {namespace} THEN n.nspname || '.' END, c.relname, '.', a.attname) AS label
+        FROM pg_attribute a
+        JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE a.attnum > 0 AND NOT a.attisdropped
+    ),
+    found (oid, number) AS (
+        SELECT oid, number FROM labelled WHERE label = ANY (%s)
+        UNION
+        SELECT f.conrelid, f.conkey[array_position(f.confkey, w.number)]
+        FROM found w
+        JOIN pg_constraint f ON f.contype = 'f' AND f.confrelid = w.oid AND f.conparentid = 0 AND w.number = ANY (f.confkey)
+    )
+    SELECT c.oid AS table_oid, n.nspname AS schema, c.relname AS relation, c.relnamespace = {namespace} AS here,
+           a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, l.label
+    FROM found w
+    JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum = w.number
+    JOIN pg_class c ON c.oid = w.oid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN labelled l ON (l.oid, l.number) = (w.oid, w.number)
+    ORDER BY l.label
+"""
+
+# What columns have that isn't part of a table's definition elsewhere here: the statements that give it to new columns of the
+# same names; what keeps them from being replaced, with the statement that removes it; and the options of an identity.
+# Before PostgreSQL 17, -1 stands for the default statistics target.
+WIDENING_FACTS = """
+    SELECT w.oid AS table_oid, w.name,
+           ARRAY(SELECT format('COMMENT ON COLUMN %%s.%%I IS %%L', t.sql_name, w.name, o.description)
+                 FROM pg_description o
+                 WHERE o.classoid = 'pg_class'::regclass AND (o.objoid, o.objsubid) = (w.oid, a.attnum))
+           || ARRAY(SELECT format('GRANT %%s (%%I) ON %%s TO %%s%%s', g.privilege_type, w.name, t.sql_name,
+                                  CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
+                                  CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)
+                    FROM aclexplode(a.attacl) g)
+           || ARRAY(SELECT format('ALTER TABLE %%s ALTER COLUMN %%I SET STATISTICS %%s', t.sql_name, w.name,
+                                  to_jsonb(a) ->> 'attstattarget') WHERE to_jsonb(a) ->> 'attstattarget' <> '-1')
+           || ARRAY(SELECT format('ALTER TABLE %%s ALTER COLUMN %%I SET (%%s)', t.sql_name, w.name,
+                                  array_to_string(a.attoptions, ', ')) WHERE a.attoptions IS NOT NULL)
+           || ARRAY(SELECT format('COMMENT ON CONSTRAINT %%I ON %%s IS %%L', k.conname, k.conrelid::regclass, o.description)
+                    FROM pg_constraint k
+                    JOIN pg_description o ON o.classoid = 'pg_constraint'::regclass AND o.objoid = k.oid
+                    WHERE (k.conrelid = w.oid AND a.attnum = ANY (k.conkey))
+                       OR (k.confrelid = w.oid AND a.attnum = ANY (k.confkey)) ORDER BY k.oid)
+           || ARRAY(SELECT format('COMMENT ON SEQUENCE %%s IS %%L', i.sql_name, o.description) FROM pg_description o
+                    WHERE o.classoid = 'pg_class'::regclass AND o.objoid = i.oid)
+           || ARRAY(SELECT format('GRANT %%s ON SEQUENCE %%s TO %%s%%s', g.privilege_type, i.sql_name,
+                                  CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
+                                  CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)
+                    FROM aclexplode(i.relacl) g WHERE g.grantee <> i.relowner) AS restore,
+           ARRAY(SELECT jsonb_build_array(pg_describe_object(d.classid, d.objid, d.objsubid),
+                                          CASE WHEN d.classid = 'pg_statistic_ext'::regclass THEN
+                                          (SELECT format('DROP STATISTICS %%I.%%I', sn.nspname, s.stxname)
+                                           FROM pg_statistic_ext s JOIN pg_namespace sn ON sn.oid = s.stxnamespace
+                                           WHERE s.oid = d.objid) ELSE '' END)::text
+                 FROM pg_depend d
+                 LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+                 LEFT JOIN pg_attrdef e ON d.classid = 'pg_attrdef'::regclass AND e.oid = d.objid
+                 WHERE d.refclassid = 'pg_class'::regclass AND (d.refobjid, d.refobjsubid) = (w.oid, a.attnum)
+                   AND d.classid NOT IN ('pg_rewrite'::regclass, 'pg_trigger'::regclass, 'pg_policy'::regclass,
+                                         'pg_publication_rel'::regclass, 'pg_proc'::regclass, 'pg_constraint'::regclass)
+                   AND coalesce(c.relkind NOT IN ('i', 'S'), true) AND e.adnum IS DISTINCT FROM a.attnum)
+           || ARRAY(SELECT jsonb_build_array('publication ' || p.pubname, CASE WHEN r.oid IS NOT NULL
+                        THEN format('ALTER PUBLICATION %%I DROP TABLE %%s', p.pubname, t.sql_name) ELSE '' END)::text
+                    FROM pg_publication_tables p
+                    JOIN pg_publication b ON b.pubname = p.pubname
+                    LEFT JOIN pg_publication_rel r ON r.prpubid = b.oid AND r.prrelid = w.oid
+                    WHERE (p.schemaname, p.tablename) = (t.schema, t.name))
+           || ARRAY(SELECT jsonb_build_array('the inheritance between ' || inhparent::regclass || ' and '
+                                             || inhrelid::regclass, '')::text
+                    FROM pg_inherits WHERE w.oid IN (inhparent, inhrelid)) AS obstacles,
+           i.options
+    FROM unnest(%s::oid[], %s::text[]) AS w(oid, name)
+    JOIN pg_attribute a ON a.attrelid = w.oid AND a.attname = w.name
+    JOIN LATERAL (
+        SELECT n.nspname AS schema, c.relname AS name, format('%%I.%%I', n.nspname, c.relname) AS sql_name
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = w.oid
+    ) t ON true
+    LEFT JOIN LATERAL (
+        SELECT q.oid, q.relowner, q.relacl, format('%%I.%%I', n.nspname, q.relname) AS sql_name,
+               concat(format('(SEQUENCE NAME %%I.%%I START WITH %%s INCREMENT BY %%s MINVALUE %%s', n.nspname, q.relname,
+                             s.seqstart, s.seqincrement,
+                             CASE WHEN s.seqmin IN (-32768, -2147483648) THEN -9223372036854775808 ELSE s.seqmin END),
+                      ' MAXVALUE ' || CASE WHEN s.seqmax IN (32767, 2147483647) AND s.seqincrement > 0
+                                      THEN 9223372036854775807 ELSE s.seqmax END,
+                      ' CACHE ' || s.seqcache, CASE WHEN s.seqcycle THEN ' CYCLE' END, ')') AS options
+        FROM pg_depend d
+        JOIN pg_class q ON q.oid = d.objid AND q.relkind = 'S'
+        JOIN pg_namespace n ON n.oid = q.relnamespace
+        JOIN pg_sequence s ON s.seqrelid = q.oid
+        WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'i'
+          AND (d.refobjid, d.refobjsubid) = (w.oid, a.attnum)
+    ) i ON true
+    ORDER BY w.oid, a.attnum
 """

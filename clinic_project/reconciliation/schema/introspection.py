@@ -35,6 +35,7 @@ from .model import (
     TriggerMode,
     UpdateTrigger,
     identifier,
+    is_wide_name,
     literal,
     relation_name,
     sequence_name,
@@ -203,7 +204,7 @@ class _Reader:
                 triggers=tuple(map(_trigger, triggers.get(oid, ()))),
                 descendants=tuple(dict.fromkeys(_member(each) for each in fired.get(oid, ()) if each["inherits"])),
                 others_descendants=_others_descendants(fired.get(oid, ())),
-                update_triggers=tuple(_update_trigger(each) for each in fired.get(oid, ()) if each["name"]),
+                update_triggers=tuple(_update_triggers(fired.get(oid, ()))),
             )
             for oid, row in found.items()
         }
@@ -335,6 +336,7 @@ def _dependent(row: Mapping[str, Any]) -> Dependent:
         row["restorable"],
         row["relation"] or "",
         row["foreign_key_name"],
+        row["owned"],
     )
 
 
@@ -395,6 +397,11 @@ def _others_descendants(rows: Iterable[Mapping[str, Any]]) -> tuple[Table, ...]:
     found = [row for row in rows if row["inherits"] and not row["owned"]]
     others = (Table(row["schema"], row["relation"], owner=row["owner"], owned=False) for row in found)
     return tuple({table.sql_name: table for table in others}.values())
+
+
+def _update_triggers(rows: Iterable[Mapping[str, Any]]) -> Iterator[UpdateTrigger]:
+    """Yield those that may change something, which the copying of a key to the column that replaces it doesn't."""
+    return (_update_trigger(row) for row in rows if row["name"] and not is_wide_name(row["name"]))
 
 
 def _update_trigger(row: Mapping[str, Any]) -> UpdateTrigger:

@@ -119,12 +119,13 @@ class HelperRole(StrEnum):
     """What an object of a helper name is.
 
     NEW gets a declared name later, OLD had a declared name and is dropped later, CHECK is the CHECK that lets SET NOT NULL
-    read no rows.
+    read no rows. WIDE is a column that becomes bigint, or what belongs to it: widen_keys alone goes on with these.
     """
 
     NEW = "new"
     OLD = "old"
     CHECK = "check"
+    WIDE = "wide"
 
 
 def helper_name(role: HelperRole, table: str, name: str) -> str:
@@ -136,11 +137,26 @@ def helper_name(role: HelperRole, table: str, name: str) -> str:
     return f"{HELPER_PREFIX}{role}_{digest}"
 
 
-_HELPER_NAME = re.compile(rf"{HELPER_PREFIX}({'|'.join(HelperRole)})_[0-9a-f]{{16}}")
+_HELPER_NAME = re.compile(
+    rf"{HELPER_PREFIX}({'|'.join(role for role in HelperRole if role is not HelperRole.WIDE)})_[0-9a-f]{{16}}"
+)
 
 
 def is_helper_name(name: str) -> bool:
+    """Whether it is of an object that `migrate` created for a repair, and may go on with or drop."""
     return _HELPER_NAME.fullmatch(name) is not None
+
+
+#: Of the triggers of a table that are fired at the same time, the one whose name sorts last is fired last, and this sorts
+#: after all letters of ASCII: it copies what the others made of a key.
+LAST = "~"
+
+#: The names of all that widen_keys creates, for PostgreSQL and for Python.
+WIDE_NAME = rf"^{LAST}?{HELPER_PREFIX}{HelperRole.WIDE}_[0-9a-f]{{16}}$"
+
+
+def is_wide_name(name: str) -> bool:
+    return re.match(WIDE_NAME, name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -536,7 +552,7 @@ class Dependent:
 
     `drop` and `create` are the statements for that; where it isn't `restorable`, they don't create all of it again. `level`
     is how many views it reads the table through, 0 for what isn't a view. A foreign key has the name of its `relation`, if
-    that is in the table's schema.
+    that is in the table's schema. `owned` is whether this role has the privileges of the relation's owner.
     """
 
     name: str
@@ -548,6 +564,15 @@ class Dependent:
     restorable: bool = True
     relation: str = ""
     foreign_key: str | None = None
+    owned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What keeps a column from being replaced by another one. `removal` is the SQL that removes it, where that is known."""
+
+    name: str
+    removal: str = ""
 
 
 @dataclass(frozen=True)
@@ -620,6 +645,22 @@ class Table:
         return next(
             (f"NOT NULL {column.name}" for column in self.columns.values() if column.not_null_name == name), None
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Widening:
+    """A table, and those of its columns of smaller integers that are to become bigint; none if others only lead through it.
+
+    `obstacles` are of the table or of these columns. `restore` are the statements that give new columns of these names what
+    the old ones have: comments, privileges, statistics targets. `identities` are the options of the sequences of identities,
+    in parentheses, by column.
+    """
+
+    table: Table
+    columns: tuple[str, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+    restore: tuple[str, ...] = ()
+    identities: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

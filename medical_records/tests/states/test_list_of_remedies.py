@@ -12,6 +12,7 @@ MODULES = (
     "clinic_project.reconciliation.tests.integration.test_inheritance",
     "clinic_project.reconciliation.tests.integration.test_remedies",
     "clinic_project.reconciliation.tests.integration.test_triggers",
+    "clinic_project.reconciliation.tests.integration.test_widening",
     "medical_records.tests.states.test_remedies",
     "medical_records.tests.states.test_remedies_of_roles",
     "medical_records.tests.states.test_renamed_columns",

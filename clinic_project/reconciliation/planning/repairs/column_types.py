@@ -110,8 +110,14 @@ class _Change:
                 in_the_way=tuple(in_the_way),
                 hint=" ".join(filter(None, [converted.assumption if converted else "", self._kept_column_hint])),
                 misfits=misfits,
+                online=refusals.widen_command([self.item.subject.label]) if self._can_be_widened else "",
             ),
         )
+
+    @property
+    def _can_be_widened(self) -> bool:
+        declared, actual = self.column, self.item.actual
+        return declared.type == "bigint" and is_integer(actual.type) and not (declared.generated or actual.generated)
 
     # What depends on the column
 

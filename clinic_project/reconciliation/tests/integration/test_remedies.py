@@ -119,6 +119,11 @@ REMEDIES = {
         "a type",
         converted=("testapp_animal.weight",),
     ),
+    "an integer key": Remedy(("ALTER TABLE testapp_animal ALTER id TYPE integer",), "an integer key"),
+    "an integer key that a view reads": Remedy(
+        ("ALTER TABLE testapp_animal ALTER id TYPE smallint", "CREATE VIEW ids AS SELECT id FROM testapp_animal"),
+        "an integer key, and what depends on it",
+    ),
     "quoted names": Remedy(
         (
             """ALTER TABLE "Gehege im Süden" ALTER "Käfig's Name" TYPE text""",

@@ -62,8 +62,11 @@ def _missing(column: Column, *candidates: str, rivals: tuple[str, ...] = ()) -> 
     return MissingColumn("visit", Kind.COLUMN_MISSING, column.name, *texts, column, candidates, rivals)
 
 
-def _type(statement: str | None = None, *, possible: bool = True, **options: tuple[str, ...]) -> Refusal:
-    remedy = TypeRemedy(statement, possible, options.get("recreated", ()), options.get("in_the_way", ()), "", None)
+def _type(
+    statement: str | None = None, *, possible: bool = True, online: str = "", **options: tuple[str, ...]
+) -> Refusal:
+    recreated, in_the_way = options.get("recreated", ()), options.get("in_the_way", ())
+    remedy = TypeRemedy(statement, possible, recreated, in_the_way, "", None, online)
     return refusals.column_type(DECLARED, _TYPE, "it takes long.", remedy)
 
 
@@ -142,6 +145,13 @@ EXAMPLES = {
     "a type": _type(ALTER),
     "a type, in several steps": _type(BLOCK),
     "a type, and what depends on it": _type(BLOCK, recreated=("view report",)),
+    "an integer key": _type(ALTER, online="manage.py widen_keys visit.id"),
+    "an integer key, and what depends on it": _type(
+        BLOCK, recreated=("view report",), online="manage.py widen_keys visit.id"
+    ),
+    "what new columns can't take over": refusals.widening_blocked(
+        DECLARED, ["id"], [model.Obstacle("statistics s", "DROP STATISTICS s")], refusals.widen_command(["visit.id"])
+    ),
     "renamed": refusals.renamed_column(DECLARED, _missing(STATUS, "state")),
     "renamed, or a value is missing": refusals.renamed_column(
         DECLARED, _missing(replace(STATUS, default=None), "state")

@@ -29,6 +29,7 @@ STAGES = (
     ("execution",),
     ("server_requirements",),
     ("pipeline",),
+    ("widening",),
     ("command_context",),
     ("operations",),
     ("extensions", "django_access"),
