@@ -3,7 +3,7 @@
 import multiprocessing
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,12 +43,12 @@ class Latencies:
 
 
 @contextmanager
-def writing(database: BenchmarkDatabase, rows: int) -> Iterator[Latencies]:
-    """Keep both writers at work. The latencies are there once it has ended."""
+def writing(database: BenchmarkDatabase, rows: int, statements: Mapping[str, str] = STATEMENTS) -> Iterator[Latencies]:
+    """Keep a writer at work for each of the statements. The latencies are there once it has ended."""
     stop, answers = _spawning.Event(), _spawning.Queue()
     writers = [
         _spawning.Process(target=_write, args=(database.url, statement, rows, stop, answers), daemon=True)
-        for statement in STATEMENTS.values()
+        for statement in statements.values()
     ]
     for writer in writers:
         writer.start()
@@ -57,8 +57,8 @@ def writing(database: BenchmarkDatabase, rows: int) -> Iterator[Latencies]:
         yield latencies
     finally:
         stop.set()
-        for statements, failures in [answers.get(timeout=600) for _ in writers]:
-            latencies.statements += statements
+        for taken, failures in [answers.get(timeout=600) for _ in writers]:
+            latencies.statements += taken
             latencies.failures += failures
         latencies.statements.sort()
 
