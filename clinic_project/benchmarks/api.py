@@ -1,188 +1,205 @@
-"""How many requests a second the lists answer, side by side with the plain ModelViewSet version of the same.
+"""What a request costs of CPU, in the application and in PostgreSQL, side by side with the plain version of the same.
 
-    python -m clinic_project.benchmarks.api [--rounds 5] [--seconds 4] [--connections 4] [--workers 2]
+    python -m clinic_project.benchmarks.api [--rounds 5] [--requests 100]
 
-Makes a database of its own on the server that the project uses, fills it, starts gunicorn on it with
-production's settings, and drives it with wrk (https://github.com/wg/wrk; `apt-get install wrk`). The two versions take
-turns, so that whatever else the machine does slows both; the medians over the rounds are printed.
+Makes a database of its own on the server that the project uses, which has to run on this machine (Linux), fills it, and
+starts gunicorn on it with production's settings. The versions take turns. CPU is that of gunicorn's only worker and of its
+PostgreSQL processes, not the time that passes, which is longer where the machine has other work. Printed are the medians
+over the rounds, and how they compare. A 304 is compared with the answer of the plain version, which knows no 304.
 """
 
 import argparse
 import json
-import os
-import re
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
 
-from .databases import BenchmarkDatabase, temporary_database
+import psutil
+
 from .output import write_line
+from .serving import ROWS, FilledDatabase, filled_database, gunicorn
 
-ROWS = 100
-#: What is asked for: the name, our path, the plain path.
-LISTS = (
-    ("templates list", "/api/clinic/medical-record-templates?", "/plain/medical-record-templates?is_deleted=false&"),
-    (
-        "a patient's records",
-        "/api/clinic/patients/{patient}/medical-records?",
-        "/plain/patients/{patient}/medical-records?is_deleted=false&",
-    ),
-)
+WARM_UP = 10
 
-_MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+
+#: Makes a request's body of the number of times that it has been sent.
+Body = Callable[[int], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """Requests a second, and the milliseconds within which 50 and 99 of 100 are answered."""
+class Call:
+    """A request that is sent again and again."""
 
-    rate: float
-    p50: float
-    p99: float
+    method: str
+    path: str
+    body: Body | None = None
+    #: Whether to send the ETag of the first answer.
+    is_conditional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`ours` is to cost `at_most` as much as `plain`."""
+
+    name: str
+    ours: Call
+    plain: Call
+    at_most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Milliseconds of CPU a request: of the application, and of PostgreSQL."""
+
+    application: float
+    server: float
+
+    @property
+    def total(self) -> float:
+        return self.application + self.server
+
+
+def comparisons(made: FilledDatabase) -> Iterator[Comparison]:
+    """Yield what is compared, by the order of the table."""
+    records = f"/patients/{made.patient}/medical-records"
+    photos = f"/patient-photos?patient={made.patient}&"
+    whole, in_use = f"page_size={ROWS}", f"page_size={ROWS}&is_deleted=false"
+    templates = "/medical-record-templates?"
+    yield from _reads(f"{ROWS} templates", 1 / 4, templates + whole, templates + in_use)
+    yield from _reads(f"{ROWS} records", 1 / 4, f"{records}?{whole}", f"{records}?{in_use}")
+    yield from _reads(f"{ROWS} photos", 1 / 4, photos + whole, f"{photos}{in_use}&is_pending=false")
+    yield from _reads("a record", 1 / 2, f"/medical-records/{made.records[0]}")
+    yield from _reads(f"a record, {ROWS - 1} photos", 1 / 2, f"/medical-records/{made.record_with_photos}")
+    yield from _reads("a photo's thumbnail", 1, f"/patient-photos/{made.photo_with_file}/thumbnail")
+
+    def new(number: int) -> dict[str, Any]:
+        return {"template_id": made.template, "template": made.template, "values": {made.field: f"{number}"}}
+
+    def changed(number: int) -> dict[str, Any]:
+        return {"version": number, "values": {made.field: f"{number}"}}
+
+    yield Comparison("creating a record", *_both("POST", new, records, records), 2 / 3)
+    first, second = (f"/medical-records/{pk}" for pk in made.records)
+    yield Comparison("changing a record", *_both("PATCH", changed, first, second), 2 / 3)
+
+
+def _reads(name: str, at_most: float, path: str, plain_path: str = "") -> Iterator[Comparison]:
+    """Yield the comparison of what a path answers, and that of a 304 with the same, the only answer of the plain version."""
+    ours, plain = _both("GET", None, path, plain_path or path)
+    yield Comparison(name, ours, plain, at_most)
+    yield Comparison("  304", replace(ours, is_conditional=True), plain, 1 / 3)
+
+
+def _both(method: str, body: Body | None, path: str, plain_path: str) -> tuple[Call, Call]:
+    return Call(method, f"/api/clinic{path}", body), Call(method, f"/plain{plain_path}", body)
+
+
+class Sender:
+    """Sends a Call, and stops where an answer isn't what it should be."""
+
+    def __init__(self, origin: str, token: str, call: Call) -> None:
+        self.connection = HTTPConnection(urlsplit(origin).netloc)
+        self.call = call
+        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self.sent = 0
+        if call.is_conditional:
+            self.headers["If-None-Match"] = self._exchange({200})
+
+    def send(self) -> None:
+        self._exchange({304} if self.call.is_conditional else {200, 201})
+
+    def reconnect(self) -> None:
+        """Send the next on another connection: the server closes one that was idle."""
+        self.connection.close()
+
+    def _exchange(self, expected: set[int]) -> str:
+        """Send the request once more, and return the ETag of the answer."""
+        self.sent += 1
+        body = json.dumps(self.call.body(self.sent)) if self.call.body else None
+        self.connection.request(self.call.method, self.call.path, body, self.headers)
+        answer = self.connection.getresponse()
+        content = answer.read()
+        if answer.status not in expected:
+            sys.exit(f"{self.call.method} {self.call.path} is answered with {answer.status}: {content[:1000]!r}")
+        return answer.headers.get("ETag", "")
+
+
+class Meter:
+    """The CPU of gunicorn's workers, and of the PostgreSQL processes that they are connected to."""
+
+    def __init__(self, gunicorn_pid: int, cursor: Any) -> None:
+        self.cursor = cursor
+        self.workers = [child.pid for child in psutil.Process(gunicorn_pid).children()]
+
+    def measure(self, sender: Sender, requests: int) -> Cost:
+        sender.reconnect()
+        before = self._used()
+        for _ in range(requests):
+            sender.send()
+        return Cost(*((end - start) / requests * 1000 for start, end in zip(before, self._used(), strict=True)))
+
+    def _used(self) -> tuple[float, float]:
+        self.cursor.execute(_CONNECTED)
+        return _cpu_seconds(self.workers), _cpu_seconds(pid for (pid,) in self.cursor.fetchall())
+
+
+_CONNECTED = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
+
+
+def _cpu_seconds(pids: Iterable[int]) -> float:
+    """Return what the processes have used. In nanoseconds, where /proc/PID/stat counts hundredths of a second.
+
+    https://www.kernel.org/doc/html/latest/scheduler/sched-stats.html#proc-pid-schedstat
+    """
+    threads = [path for pid in pids for path in Path(f"/proc/{pid}/task").iterdir()]
+    return sum(int((path / "schedstat").read_text().split()[0]) for path in threads) / 1e9
 
 
 def main() -> None:
     options = _arguments()
-    wrk = shutil.which("wrk") or sys.exit("wrk isn't installed, and it makes the load: apt-get install wrk")
-    with temporary_database("api") as database:
-        _compare(options, wrk, _environment(database))
-
-
-def _compare(options: argparse.Namespace, wrk: str, environment: dict[str, str]) -> None:
-    os.environ.update(environment)
-    token, patient = _prepared()
-    with _gunicorn(environment, options.workers) as origin:
+    server = gunicorn("--workers", "1", "--threads", "4")
+    with filled_database() as made, server as (pid, origin), made.database.cursor() as cursor:
         _report_header(options)
-        for name, *paths in LISTS:
-            urls = [origin + path.format(patient=patient) + f"page_size={ROWS}" for path in paths]
-            _check(urls, token)
-            load = [wrk, "-t1", f"-c{options.connections}", f"-d{options.seconds}s", "--latency"]
-            load += ["-H", f"Authorization: Bearer {token}"]
-            rounds = [[_measure([*load, url]) for url in urls] for _ in range(options.rounds)]
-            _report(name, *(_median(list(measured)) for measured in zip(*rounds, strict=True)))
+        meter = Meter(pid, cursor)
+        for comparison in comparisons(made):
+            senders = [Sender(origin, made.token, call) for call in (comparison.ours, comparison.plain)]
+            for sender in senders:
+                meter.measure(sender, WARM_UP)
+            rounds = [[meter.measure(sender, options.requests) for sender in senders] for _ in range(options.rounds)]
+            _report(comparison, *(_median(costs) for costs in zip(*rounds, strict=True)))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m clinic_project.benchmarks.api", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4, help="of each measurement")
-    parser.add_argument("--connections", type=int, default=4, help="requests under way at a time")
-    parser.add_argument("--workers", type=int, default=2, help="processes of gunicorn")
+    parser.add_argument("--requests", type=int, default=100, help="of each version in a round")
     return parser.parse_args()
 
 
-def _environment(database: BenchmarkDatabase) -> dict[str, str]:
-    """Return production's environment on `database`."""
-    return {
-        **database.environment,
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "DJANGO_SETTINGS_MODULE": "clinic_project.benchmarks.settings",
-    }
-
-
-def _prepared() -> tuple[str, int]:
-    """Migrate and fill the database; return an access token, and the patient with the records."""
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
-    from clinic_project.api.models import AccessToken
-    from clinic_project.clinics.factories import MembershipFactory, PatientFactory
-    from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
-
-    # A factory is typed as itself, not as what it makes.
-    member: Any = MembershipFactory(admin=True)
-    patient: Any = PatientFactory(clinic=member.clinic)
-    for template in MedicalRecordTemplateFactory.create_batch(ROWS, clinic=member.clinic):
-        MedicalRecordFactory(patient=patient, template=template)
-    return AccessToken.objects.issue(member.user)[0], patient.pk
-
-
-@contextmanager
-def _gunicorn(environment: dict[str, str], workers: int) -> Iterator[str]:
-    """Run gunicorn on a free port, and yield its origin."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, "-m", "gunicorn", "clinic_project.wsgi", "--workers", str(workers), "--bind", address]
-    quiet = ["--log-level", "warning"]
-    server = subprocess.Popen(  # noqa: S603 - no shell, and nothing of others in it
-        [*command, *quiet], env=environment, stderr=subprocess.DEVNULL
-    )
-    try:
-        _wait_for(f"http://{address}/livez")
-        yield f"http://{address}"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _wait_for(url: str, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            urlopen(url).close()  # noqa: S310 - our own server
-        except URLError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.1)
-        else:
-            return
-
-
-def _check(urls: list[str], token: str) -> None:
-    """Stop unless both versions answer with all the rows."""
-    for url in urls:
-        request = Request(url, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - our own server
-        with urlopen(request) as answer:  # noqa: S310
-            rows = len(json.load(answer)["results"])
-        if rows != ROWS:
-            sys.exit(f"{url} answers with {rows} rows, not {ROWS}: there is nothing to compare.")
-
-
-def _measure(command: list[str]) -> Measured:
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - as above
-    if "Non-2xx" in output:
-        sys.exit(f"Not all answers were 200:\n{output}")
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
-    if rate is None:
-        sys.exit(f"wrk's output has no rate:\n{output}")
-    return Measured(float(rate[1]), _percentile(output, 50), _percentile(output, 99))
-
-
-def _percentile(output: str, percent: int) -> float:
-    found = re.search(rf"{percent}%\s+([\d.]+)(us|ms|s)", output)
-    if found is None:
-        sys.exit(f"wrk's output has no latency of {percent}%:\n{output}")
-    return float(found[1]) * _MILLISECONDS[found[2]]
-
-
-def _median(rounds: list[Measured]) -> Measured:
-    return Measured(*(statistics.median(getattr(one, name) for one in rounds) for name in ("rate", "p50", "p99")))
+def _median(costs: Iterable[Cost]) -> Cost:
+    costs = list(costs)
+    return Cost(*(statistics.median(getattr(cost, name) for cost in costs) for name in ("application", "server")))
 
 
 def _report_header(options: argparse.Namespace) -> None:
+    write_line(f"CPU a request, in ms: medians of {options.rounds} rounds of {options.requests} requests")
+    write_line(f"{'':24}{'ours':>14}{'':12}{'plain':>14}")
     write_line(
-        f"gunicorn with {options.workers} workers, wrk with {options.connections} connections, {ROWS} rows an answer, "
-        f"medians of {options.rounds} rounds of {options.seconds} s"
+        f"{'':24}{'application':>14}{'PostgreSQL':>12}{'application':>14}{'PostgreSQL':>12}{'ratio':>8}{'at most':>9}"
     )
-    write_line(f"{'':24}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}")
 
 
-def _report(name: str, ours: Measured, plain: Measured) -> None:
-    for label, one in ((name, ours), ("  plain ModelViewSet", plain)):
-        write_line(f"{label:24}{one.rate:12.1f}{one.p50:10.1f}{one.p99:10.1f}")
-    write_line(f"{'  ratio':24}{ours.rate / plain.rate:12.2f}")
+def _report(comparison: Comparison, ours: Cost, plain: Cost) -> None:
+    figures = f"{ours.application:14.2f}{ours.server:12.2f}{plain.application:14.2f}{plain.server:12.2f}"
+    write_line(f"{comparison.name:24}{figures}{ours.total / plain.total:8.2f}{comparison.at_most:9.2f}")
 
 
 if __name__ == "__main__":
