@@ -1,0 +1,19 @@
+"""What servers load before they take requests, so that a worker's first request costs what any other does."""
+
+from typing import Any
+
+from django.conf import settings
+from django.template.loader import get_template
+from django.urls import get_resolver
+from django.utils.formats import get_format_modules
+from django.utils.module_loading import import_string
+
+
+def load_all() -> None:
+    """Import what Django imports at the first request, and open no connection: with `--preload`, workers would share it."""
+    get_resolver()._populate()  # the URLconf, with it the views, and the names of routes
+    import_string(settings.MESSAGE_STORAGE)
+    import_string(settings.SESSION_SERIALIZER)
+    get_format_modules()
+    template: Any = get_template("admin/login.html")
+    template.backend.engine.template_context_processors  # noqa: B018
