@@ -198,7 +198,7 @@ LOGGING = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "clinic_project.api.authentication.BearerAuthentication",
+        "clinic_project.clinics.api.authentication.MemberAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -249,7 +249,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_INCLUDE_SCHEMA": False,
-    "AUTHENTICATION_WHITELIST": ["clinic_project.api.authentication.BearerAuthentication"],
+    "AUTHENTICATION_WHITELIST": ["clinic_project.clinics.api.authentication.MemberAuthentication"],
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     # Without the usual one, which gives enumerations names of their own, and two of ours share one.

@@ -5,14 +5,16 @@ check and the write are one UPDATE, so that of several changes sent with the sam
 done to several rows together is in `services`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from django.db import connection, models
+from django.db import models
 from django.db.models import F
 from django.utils import timezone
 
+from clinic_project.api import compiled_queries
+from clinic_project.api.compiled_queries import as_saved
 from clinic_project.clinics.querysets import TrashQuerySet
 
 from .exceptions import ChangeRefused, InTrash, NotInTrash, StaleVersion, Suppressed
@@ -30,8 +32,8 @@ class ChangingQuerySet(TrashQuerySet[Row_co]):
 
     def insert(self, row: models.Model) -> None:
         """Insert `row`. Raises Suppressed where the database leaves it out."""
-        with connection.execute_wrapper(_raise_if_suppressed):
-            row.save(force_insert=True)
+        if not compiled_queries.insert(row):
+            raise Suppressed
 
     def refusal(self, *, from_trash: bool) -> ChangeRefused:
         """Return why the only row of this queryset can't be changed; raises DoesNotExist if it has none."""
@@ -39,15 +41,6 @@ class ChangingQuerySet(TrashQuerySet[Row_co]):
         if in_trash is from_trash:
             return Suppressed()
         return NotInTrash() if from_trash else InTrash()
-
-
-def _raise_if_suppressed(
-    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
-) -> Any:
-    result = execute(sql, params, many, context)
-    if not context["cursor"].rowcount:
-        raise Suppressed
-    return result
 
 
 class VersionedQuerySet(ChangingQuerySet[Row_co]):
@@ -81,13 +74,17 @@ class VersionedQuerySet(ChangingQuerySet[Row_co]):
     ) -> datetime:
         now = now or timezone.now()
         rows = self.filter(pk=pk)
-        # An UPDATE that has waited for another checks its condition again: the row has the next version by then.
-        changed = rows.filter(version__in=versions, is_deleted=from_trash).update(
-            version=F("version") + 1, updated_at=now, updated_by_user=by, **columns
-        )
+        changed = rows.replaceable(versions, from_trash=from_trash).update(**next_version(now, by, **columns))
         if not changed:
             raise rows.stale_or_refused(versions, from_trash=from_trash)
         return now
+
+    def replaceable(self, versions: Collection[Any], *, from_trash: bool) -> Self:
+        """The rows that may be changed where somebody has seen one of `versions`.
+
+        An UPDATE that has waited for another looks again: the row has the next version by then.
+        """
+        return self.filter(version__in=versions, is_deleted=from_trash)
 
     def stale_or_refused(self, versions: Collection[int], *, from_trash: bool) -> ChangeRefused:
         """Return why the only row of this queryset can't be changed; raises DoesNotExist if it has none."""
@@ -95,6 +92,11 @@ class VersionedQuerySet(ChangingQuerySet[Row_co]):
         if current.version not in versions:  # type: ignore[attr-defined]  # what these rows have
             return StaleVersion(current)
         return self.refusal(from_trash=from_trash)
+
+
+def next_version(now: Any, by: Any, **columns: Any) -> dict[str, Any]:
+    """Return what every change sets, and `columns`."""
+    return {"version": F("version") + 1, "updated_at": now, "updated_by_user": by, **columns}
 
 
 class TemplateQuerySet(VersionedQuerySet["MedicalRecordTemplate"]):
@@ -106,7 +108,22 @@ class RecordQuerySet(VersionedQuerySet["MedicalRecord"]):
 
     def raise_version(self, pk: int, by: "User", now: datetime) -> None:
         """Let whoever has read a record know that it has other photos now."""
-        self.filter(pk=pk).update(version=F("version") + 1, updated_at=now, updated_by_user=by)
+        self.filter(pk=pk).update(**next_version(now, by))
+
+    def change_found(self, pk: int, versions: Collection[int], by: "User", now: datetime, **columns: Any) -> None:
+        """As `change`, by a compiled query: the caller has found the record where the user may change it."""
+        values = {"pk": pk, "versions": dict(enumerate(versions)), "now": now, "by": by.pk, "columns": columns}
+        if not compiled_queries.update(_change_found, self.model, **values):
+            raise self.filter(pk=pk).stale_or_refused(versions, from_trash=False)
+
+
+def _change_found(
+    model: "type[MedicalRecord]", *, pk: Any, versions: dict[int, Any], now: Any, by: Any, columns: dict[str, Any]
+) -> "tuple[RecordQuerySet, dict[str, Any]]":
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    saved = {name: as_saved(value, fields[name]) for name, value in columns.items()}
+    rows = model.objects.filter(pk=pk).replaceable([*versions.values()], from_trash=False)
+    return rows, next_version(now, by, **saved)
 
 
 class PhotoQuerySet(ChangingQuerySet["PatientPhoto"]):

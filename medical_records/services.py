@@ -1,8 +1,8 @@
 """Changes of several rows together, or by the rules of a template: a record and its photos change as one.
 
-Each function is one transaction, and has changed nothing where it raises. Those that change a row take the queryset that
-it is looked for in, `for_clinic`, and raise the model's DoesNotExist where it isn't there; `versions` are those that the
-change may replace, see `VersionedQuerySet`.
+Each function is one transaction, and has changed nothing where it raises; or is to be called in one, which shows what was
+made. Those that look for a row take the queryset to look in, `for_clinic`, and raise the model's DoesNotExist where it isn't
+there; `versions` are those that the change may replace, see `VersionedQuerySet`.
 """
 
 from collections.abc import Collection, Iterable
@@ -36,7 +36,6 @@ def change_template(templates: TemplateQuerySet, pk: int, versions: Collection[i
     templates.change(pk, versions, by, **columns)
 
 
-@transaction.atomic
 def create_record(
     template: MedicalRecordTemplate,
     patient: Patient,
@@ -44,17 +43,19 @@ def create_record(
     *,
     values: dict[str, Any],
     appointment_id: int | None = None,
-    photo_ids: Iterable[int] = (),
+    photo_ids: Collection[int] = (),
 ) -> MedicalRecord:
     """Fill in `template` for `patient`, both of one clinic.
 
-    The template is copied into the record, and no later change of it shows there. Raises ValidationError for values
-    against its fields, UnusableReference for what is in the trash or another patient's.
+    The template is copied into the record, and no later change of it shows there. To be called in a transaction. Raises
+    ValidationError for values against its fields, UnusableReference for what is in the trash or another patient's.
     """
     if template.is_deleted:
         raise UnusableReference("template_id", "This template is in the trash.")
     check_in_use(patient)
     snapshot = {"name": template.name, "description": template.description, "fields": template.fields}
+    answers = checked_values(snapshot, values)
+    _check_appointment(patient.pk, patient.clinic_id, appointment_id)
     now = timezone.now()
     record = MedicalRecord(
         clinic_id=patient.clinic_id,
@@ -62,35 +63,34 @@ def create_record(
         template=template,
         template_name=template.name,
         template_snapshot=snapshot,
-        values=checked_values(snapshot, values),
-        appointment=_appointment_of(patient.pk, patient.clinic_id, appointment_id),
+        values=answers,
+        appointment_id=appointment_id,
         created_at=now,
         updated_at=now,
         created_by_user=by,
         updated_by_user=by,
     )
     MedicalRecord.objects.insert(record)
-    _replace_photos(record, photo_ids, by, now)
+    if photo_ids:
+        _replace_photos(record, photo_ids, by, now)
     return record
 
 
-@transaction.atomic
-def change_record(records: RecordQuerySet, pk: int, versions: Collection[int], by: User, **columns: Any) -> None:
+def change_record(record: MedicalRecord, versions: Collection[int], by: User, **columns: Any) -> None:
     """Set a record's `values`, `appointment_id` or `photo_ids`, those that are given. Its template stays.
 
-    Raises as `create_record`, and as every change.
+    To be called in a transaction, with a record that has its patient. Raises as `create_record`, and as every change.
     """
     photo_ids = columns.pop("photo_ids", None)
-    record = _of_patient_in_use(records, pk)
+    check_in_use(record.patient)
     if columns.pop("template_id", record.template_id) != record.template_id:
         raise UnusableReference("template_id", "The template of a record can't be changed.")
     if "values" in columns:
         columns["values"] = checked_values(record.template_snapshot, columns["values"])
-    if "appointment_id" in columns:
-        appointment_id = columns.pop("appointment_id")
-        if appointment_id != record.appointment_id:
-            columns["appointment"] = _appointment_of(record.patient_id, record.clinic_id, appointment_id)
-    now = records.change(pk, versions, by, **columns)
+    if columns.get("appointment_id", record.appointment_id) != record.appointment_id:
+        _check_appointment(record.patient_id, record.clinic_id, columns["appointment_id"])
+    now = timezone.now()
+    MedicalRecord.objects.change_found(record.pk, versions, by, now, **columns)
     if photo_ids is not None:
         _replace_photos(record, photo_ids, by, now)
 
@@ -192,13 +192,12 @@ def _tell_record(photo: PatientPhoto, by: User, now: datetime) -> None:
         MedicalRecord.objects.raise_version(photo.medical_record_id, by, now)
 
 
-def _appointment_of(patient_id: int, clinic_id: int, appointment_id: int | None) -> Appointment | None:
+def _check_appointment(patient_id: int, clinic_id: int, appointment_id: int | None) -> None:
     if appointment_id is None:
-        return None
+        return
     appointment = Appointment.objects.for_clinic(clinic_id).get(pk=appointment_id)
     if appointment.patient_id != patient_id:
         raise UnusableReference("appointment_id", "This is another patient's appointment.")
-    return appointment
 
 
 def _replace_photos(record: MedicalRecord, photo_ids: Iterable[int], by: User, now: datetime) -> None:

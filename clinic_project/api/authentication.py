@@ -15,10 +15,14 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _, token = get_authorization_header(request).strip().partition(b" ")
         if scheme.lower() != b"bearer":
             return None
-        row = AccessToken.objects.find(token.strip().decode("latin-1"))
+        row = self.find(token.strip().decode("latin-1"))
         if row is None:
             raise AuthenticationFailed("The access token is unknown, expired or revoked. Log in again.")
         return row.user, row
+
+    def find(self, token: str) -> AccessToken | None:
+        """Return the row of a valid token, with its user."""
+        raise NotImplementedError
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"

@@ -18,6 +18,10 @@ class BoundedCount(Subquery):
     def __init__(self, rows: QuerySet[Any, Any]) -> None:
         super().__init__(_bounded(rows))
 
+    def get_db_converters(self, connection: Any) -> list[Any]:
+        """Return none: COUNT is an int already, in each row of a page."""
+        return []
+
 
 def bounded_count(rows: QuerySet[Any, Any]) -> int:
     """Return the number of `rows`, EXACT_COUNT_LIMIT + 1 if there are more."""

@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import django_filters
@@ -14,6 +14,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from .compiled_queries import Parameter
 from .converters import MAX_ID, parse_row_id
 from .fields import RowIdField, StrictCharField, parse_date
 from .searching import text_contains
@@ -33,6 +34,24 @@ class FilterBackend(DjangoFilterBackend):
             # Taken for "not given", it would show everything to a client that meant to filter.
             raise ValidationError({name: ["A value, or leave it out."] for name in blank})
         return super().filter_queryset(request, queryset, view)
+
+
+#: Values of filters that shape the SQL, by the filters' names, and the ids that don't.
+Given = tuple[tuple[tuple[str, str], ...], dict[str, int]]
+
+
+def choices_and_ids(filterset: type[django_filters.FilterSet] | None, given: Mapping[str, str]) -> Given | None:
+    """Return the values of the filters that are `given`, if those are choices and ids: what compiled queries take."""
+    choices, ids = [], {}
+    for name, applied in filterset.base_filters.items() if filterset else ():
+        text = given.get(name)
+        if isinstance(applied, IdFilter) and text and (row_id := parse_row_id(text)):
+            ids[name] = row_id
+        elif isinstance(applied, ChoiceFilter) and text in applied.words:
+            choices.append((name, text))
+        elif text is not None:
+            return None
+    return tuple(choices), ids
 
 
 def reject_unknown_parameters(request: Request, known: Collection[str]) -> None:
@@ -60,7 +79,9 @@ class SearchFilter(django_filters.CharFilter):
 
 
 class IdField(forms.Field):
-    def to_python(self, value: Any) -> int | None:
+    def to_python(self, value: Any) -> int | Parameter | None:
+        if isinstance(value, int | Parameter):  # from a recipe
+            return value
         if value in self.empty_values:
             return None
         row_id = parse_row_id(value)

@@ -23,10 +23,9 @@ class AccessTokenManager(models.Manager["AccessToken"]):
         row = self.create(digest=token_digest(token), user_id=user.pk, expires_at=expires_at)
         return token, row.expires_at
 
-    def find(self, token: str) -> "AccessToken | None":
-        """Return the row of an unexpired token of an active user, its user with it, in one query."""
-        valid = self.filter(digest=token_digest(token), expires_at__gt=Now(), user__is_active=True)
-        return valid.select_related("user").first()
+    def valid(self) -> models.QuerySet["AccessToken"]:
+        """The unexpired tokens of active users."""
+        return self.filter(expires_at__gt=Now(), user__is_active=True)
 
 
 def token_digest(token: str) -> str:

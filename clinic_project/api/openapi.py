@@ -247,6 +247,7 @@ class FilterBackendSchema(DjangoFilterExtension):
 
 class BearerScheme(OpenApiAuthenticationExtension):
     target_class = "clinic_project.api.authentication.BearerAuthentication"
+    match_subclasses = True
     name = "bearer"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:

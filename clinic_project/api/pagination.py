@@ -4,11 +4,14 @@
 costs more than the first, and none repeats or leaves out a row when others are added. `page` is for the first rows only.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from django.db.models import BooleanField, F, Func, QuerySet, TextField, Value
+from django.conf import settings
+from django.core.signing import Signer
+from django.db.models import BooleanField, F, Func, QuerySet, TextField
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -16,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from . import counting
+from .compiled_queries import as_expression, fetch, pattern
 from .cursors import Cursors, Edge, RowCursors
 from .etags import RowVersion, hashed_etag, is_conditional, is_known
 from .problems import Problem
@@ -26,14 +30,18 @@ PAGE_SIZE = 50
 #: A larger `page_size` counts as this.
 MAX_PAGE_SIZE = 200
 
-_TOTAL, _VERSION = "page_total", "page_row_version"
+#: Begins the names of what a page adds to its rows.
+_OURS = "page_"
+_TOTAL, _VERSION, _ORDER = f"{_OURS}total", f"{_OURS}row_version", f"{_OURS}order_"
 
 
-#: Selects columns of a queryset.
+#: Selects columns of a queryset: a function or a class's method, the same for each request.
 Columns = Callable[[QuerySet[Any]], QuerySet[Any, Row]]
+#: Makes of rows with these columns what a response shows.
+Represent = Callable[[list[Row]], list[Row]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Listing:
     """What is paged: the rows of `parts` together, ordered by the columns in `ordering`, all of them up or all down.
 
@@ -50,10 +58,9 @@ class Listing:
     def columns(self) -> list[str]:
         return [name.removeprefix("-") for name in self.ordering]
 
-    @property
-    def order_columns(self) -> dict[str, F]:
-        """The columns of the ordering, under names that no serializer has."""
-        return {f"page_order_{number}": F(name) for number, name in enumerate(self.columns)}
+    def order_columns(self, shown: Container[str]) -> dict[str, str]:
+        """Return the columns of the ordering: by their own names where these are `shown`, else by ones that nobody has."""
+        return {name if name in shown else f"{_ORDER}{number}": name for number, name in enumerate(self.columns)}
 
     @property
     def cursors(self) -> Cursors:
@@ -63,31 +70,80 @@ class Listing:
 
     def read(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> list[Row]:
         """Return the rows `start` to `stop` beyond `edge`, with the `columns` that it selects and what a page needs."""
+        return list(self.page(edge, columns, start, stop))
+
+    def page(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> QuerySet[Any, Row]:
+        """Return what `read` reads."""
         backwards = edge is not None and edge.backwards
         descends = self.ordering[0].startswith("-") is not backwards
         beyond = [] if edge is None else [_beyond(self.columns, edge.values, descends=descends)]
-        order = [f"-{name}" if descends else name for name in self.order_columns]
-        extra = {_TOTAL: self._total(), _VERSION: RowVersion(*map(F, self.row_versions)), **self.order_columns}
-        first, *others = [columns(part.filter(*beyond)).annotate(**extra).order_by(*order) for part in self.parts]
+        parts = [columns(part.filter(*beyond)) for part in self.parts]
+        order_columns = self.order_columns(parts[0].query.selected or ())
+        order = [f"-{name}" if descends else name for name in order_columns]
+        extra: dict[str, Any] = {name: F(column) for name, column in order_columns.items() if name != column}
+        extra |= {_TOTAL: self._total(), _VERSION: RowVersion(*map(F, self.row_versions))}
+        first, *others = [part.annotate(**extra).order_by(*order) for part in parts]
         if not others:
-            return list(first[start:stop])
+            return first[start:stop]
         # No part has more on the page than its own first rows, which an index gives in this order.
-        return list(first[:stop].union(*(part[:stop] for part in others), all=True).order_by(*order)[start:stop])
+        return first[:stop].union(*(part[:stop] for part in others), all=True).order_by(*order)[start:stop]
+
+    def countable(self) -> Sequence[QuerySet[Any, Any]]:
+        """Return the querysets to count where that can't be done beside the rows of a page."""
+        return self.parts
 
     def _total(self) -> Any:
         first, *others = map(counting.BoundedCount, self.parts)
         return sum(others, start=first)
 
 
+class CompiledListing(Listing):
+    """The Listing that `recipe(*shape, **values)` makes, read by compiled queries. Its parts have Parameters."""
+
+    def __init__(self, recipe: Callable[..., Listing], *shape: Hashable, **values: Any) -> None:
+        made: Listing = pattern(recipe, *shape, **values)
+        super().__init__(made.parts, made.ordering, made.row_versions, made.by_name)
+        self.recipe, self.shape, self.values = recipe, shape, values
+
+    def read(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> list[Row]:
+        backwards, beyond = (None, ()) if edge is None else (edge.backwards, edge.values)
+        # The limit is in the SQL.
+        shape = (self.recipe, self.shape, columns, backwards, start, stop, counting.EXACT_COUNT_LIMIT)
+        return fetch(_page, *shape, values_beyond=dict(enumerate(beyond)), **self.values)
+
+    def countable(self) -> Sequence[QuerySet[Any, Any]]:
+        return self.recipe(*self.shape, **self.values).parts
+
+
+def _page(  # noqa: PLR0913 - all that shapes the SQL of a page
+    recipe: Callable[..., Listing],
+    shape: tuple[Hashable, ...],
+    columns: Columns,
+    backwards: bool | None,
+    start: int,
+    stop: int,
+    _limit: int,
+    *,
+    values_beyond: dict[int, Any],
+    **values: Any,
+) -> QuerySet[Any, Row]:
+    edge = None if backwards is None else Edge([*values_beyond.values()], backwards)
+    return recipe(*shape, **values).page(edge, columns, start, stop)
+
+
 def _beyond(columns: Sequence[str], values: Sequence[Any], *, descends: bool) -> Func:
     """Compare rows as a whole, `(a, b) < (1, 2)`: one range of an index on both columns."""
     row, edge = (
         Func(*items, template="ROW(%(expressions)s)", output_field=TextField())
-        for items in (map(F, columns), map(Value, values))
+        for items in (map(F, columns), map(as_expression, values))
     )
     return Func(
         row, edge, template="%(expressions)s", arg_joiner=" < " if descends else " > ", output_field=BooleanField()
     )
+
+
+def _keys(rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+    return rows.values("pk")
 
 
 class RowPagination(BasePagination):
@@ -121,7 +177,7 @@ class RowPagination(BasePagination):
         """Whether `If-None-Match` names the page as it is now. Reads the versions of its rows, if it is asked at all."""
         if not is_conditional(self.request):
             return False
-        self._fetch(lambda rows: rows.values("pk"))
+        self._fetch(_keys)
         return is_known(self.request, self.etag)
 
     def read(self, columns: Columns) -> list[Row]:
@@ -131,7 +187,7 @@ class RowPagination(BasePagination):
         if self._goes_back:
             rows.reverse()
         self._find_neighbours(rows, has_more=len(found) > self.size)
-        ours = (_TOTAL, _VERSION, *self.listing.order_columns)
+        ours = [name for name in (found[0] if found else ()) if name.startswith(_OURS)]
         for row in rows:
             for name in ours:
                 del row[name]
@@ -161,14 +217,18 @@ class RowPagination(BasePagination):
         if not found and self.number > 1:
             raise NotFound
         self._count(found)
-        self.etag = hashed_etag(self.counted, self.estimate, [row[_VERSION] for row in found])
+        versions = [row[_VERSION] for row in found]
+        self.etag = hashed_etag(self.counted, self.estimate, versions, _signature(settings.SECRET_KEY))
         return found
 
     def _count(self, found: list[Row]) -> None:
         """Set `counted`, exact up to EXACT_COUNT_LIMIT, and beyond it `estimate`, which is None otherwise."""
-        parts = self.listing.parts
-        self.counted = found[0][_TOTAL] if found else sum(map(counting.bounded_count, parts)) if self.edge else 0
-        self.estimate = counting.estimate(self.counted, *parts)
+        if found or not self.edge:
+            self.counted = found[0][_TOTAL] if found else 0
+        else:
+            self.counted = sum(map(counting.bounded_count, self.listing.countable()))
+        is_exact = self.counted <= counting.EXACT_COUNT_LIMIT
+        self.estimate = None if is_exact else counting.estimate(self.counted, *self.listing.countable())
 
     def _find_neighbours(self, rows: list[Row], *, has_more: bool) -> None:
         """Set `next` and `previous`: links, or None."""
@@ -179,7 +239,8 @@ class RowPagination(BasePagination):
 
     def _link(self, rows: list[Row], *, backwards: bool) -> str:
         """Return the link to the page beyond `rows`, the nearest first."""
-        values = [[row[name] for name in self.listing.order_columns] for row in rows]
+        order_columns = self.listing.order_columns(rows[0])
+        values = [[row[name] for name in order_columns] for row in rows]
         query = self.request.query_params.copy()
         query.pop("page", None)
         query["cursor"] = self.listing.cursors.encode(values, backwards=backwards)
@@ -223,6 +284,12 @@ class RowPagination(BasePagination):
             {"in": "query", "name": name, "schema": schema, "description": description}
             for name, (schema, description) in described.items()
         ]
+
+
+@lru_cache(1)
+def _signature(secret_key: str) -> str:
+    """Return what changes with the key that signs the cursors in a page."""
+    return Signer(key=secret_key, salt="etag").signature("")
 
 
 def _positive(request: Request, name: str, default: int) -> int:

@@ -43,8 +43,8 @@ def text_of(json_column: str) -> str:
     return f"text_of_{json_column}"
 
 
-# Serializes rows of `Meta.model` that `read` has read as dictionaries. Its fields aren't called: they describe the
-# response in the OpenAPI document, and name the columns to read. A jsonb column is read as PostgreSQL's text, which is
+# Reads rows of `Meta.model` as dictionaries, and represents them. Its fields aren't called: they describe the response in
+# the OpenAPI document, and name the columns to read. A jsonb column is read as PostgreSQL's text, which is
 # JSON already, and goes into the response without being parsed. A field with a `source` is a column of another table.
 # (A docstring would be in the document, for each subclass.)
 class RowSerializer(serializers.Serializer):
@@ -58,11 +58,14 @@ class RowSerializer(serializers.Serializer):
         elsewhere = {name: F(str(field.source)) for name, field in cls._declared_fields.items() if field.source}
         return rows.values(*plain, **elsewhere, **{text_of(name): Cast(name, TextField()) for name in json})
 
-    def to_representation(self, row: Row) -> Row:
-        _, json = self._columns()
-        for name in json:
-            row[name] = orjson.Fragment(row.pop(text_of(name)))
-        return row
+    @classmethod
+    def represent(cls, rows: list[Row]) -> list[Row]:
+        """Return rows that have been `read` as responses have them."""
+        json = [(name, text_of(name)) for name in cls._columns()[1]]
+        for row in rows:
+            for name, text in json:
+                row[name] = orjson.Fragment(row.pop(text))
+        return rows
 
     @classmethod
     @cache

@@ -22,7 +22,8 @@ class PrivateView(APIView):
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         # Whatever charset the content type names: query strings are UTF-8, JSON too, and some charsets can't be decoded.
-        request.encoding = "utf-8"
+        if request.encoding not in {None, "utf-8"}:
+            request.encoding = "utf-8"
         return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

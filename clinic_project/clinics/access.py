@@ -60,9 +60,11 @@ class ClinicAccess:
 
 
 def active_memberships(user: User) -> list[Membership]:
-    """Return the active memberships of `user` in active clinics, with these, in one query."""
-    active = Membership.objects.filter(user=user, is_active=True, clinic__is_active=True)
-    return list(active.select_related("clinic").order_by("clinic_id"))
+    """Return the active memberships of `user` in active clinics, with these: those that are known, or read in one query."""
+    memberships = user.known_memberships
+    if memberships is None:
+        memberships = list(user.memberships.select_related("clinic").order_by("clinic_id"))
+    return [membership for membership in memberships if membership.is_active and membership.clinic.is_active]
 
 
 def only_access(user: User, memberships: Sequence[Membership]) -> ClinicAccess:

@@ -56,6 +56,9 @@ class User(AbstractBaseUser):
     #: Django's: what `set_password` was given, until it is saved.
     _password: str | None
 
+    #: All memberships with their clinics, by the clinics' ids, where they were read with the user.
+    known_memberships: "list[Membership] | None" = None
+
     objects: ClassVar[UserManager] = UserManager()
 
     USERNAME_FIELD = "email"

@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error, transaction
+from django.db.models import QuerySet
 from rest_framework.response import Response
 
 from clinic_project.api.database_errors import refused_by_database
@@ -89,8 +90,12 @@ class VersionedViewSet(TrashViewSet[VersionedRows]):
         """Change the row that has one of `versions`; raises ChangeRefused."""
         raise NotImplementedError
 
-    def current_etag(self, pk: int) -> str | None:
-        return etag(self.get_queryset().filter(pk=pk).values_list("version", flat=True).get())
+    @classmethod
+    def validators(cls, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.values_list("version")
+
+    def current_etag(self, version: Any) -> str | None:
+        return etag(version)
 
     def etag_of(self, row: Row, row_version: str) -> str:
         return etag(row["version"])

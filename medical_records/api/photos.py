@@ -117,7 +117,7 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
     def create(self, request: Request) -> Response:
         """Upload a picture to a patient's gallery, or for a record."""
         given = self.valid_input()
-        patient = Patient.objects.for_clinic(self.clinic).get(pk=given["patient_id"])
+        patient = self.of_clinic(Patient, given["patient_id"])
         record = self._record(given.get("medical_record_id"))
         photo = upload_photo(
             given["file"].read(),
@@ -127,7 +127,7 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
             record=record,
             uploaded_by=self.access.user,
         )
-        row = self.get_serializer(PhotoOutputSerializer.row_of(photo)).data
+        [row] = PhotoOutputSerializer.represent([PhotoOutputSerializer.row_of(photo)])
         version = photo.row_version  # type: ignore[attr-defined]  # annotated
         return self.respond(row, self.etag_of(row, version), status=201)
 
@@ -181,7 +181,7 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
         records = MedicalRecord.objects.for_clinic(self.clinic)
         services.attach_photos(records, record_id, versions, given["photo_ids"], self.access.user)
         version = records.values_list("version", flat=True).get(pk=record_id)
-        photos = PhotoOutputSerializer.serialized(self.get_queryset().in_use_on(record_id))
+        photos = PhotoOutputSerializer.represent_on(self.clinic.pk, {"id": record_id, "is_deleted": False})
         shown = {"record_id": record_id, "version": version, "photos": photos}
         return Response(shown, headers={"ETag": etag(version)})
 
@@ -189,11 +189,10 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
         """Return the record that photos were to be put on."""
         records = MedicalRecord.objects.for_clinic(self.clinic)
         row = RecordDetailOutputSerializer.read(records).get(pk=stale.current.pk)
-        return RecordDetailOutputSerializer(row, context=self.get_serializer_context()).data
+        return RecordDetailOutputSerializer.represent([row])[0]
 
     def _record(self, pk: int | None) -> MedicalRecord | None:
-        return None if pk is None else MedicalRecord.objects.for_clinic(self.clinic).get(pk=pk)
+        return None if pk is None else self.of_clinic(MedicalRecord, pk)
 
     def _image(self, pk: int, *, thumbnail: bool) -> HttpResponseBase:
-        photo = self.get_queryset().get(pk=pk)
-        return photo_response(self.request, photo, thumbnail=thumbnail)
+        return photo_response(self.request, self.of_clinic(PatientPhoto, pk), thumbnail=thumbnail)

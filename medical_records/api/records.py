@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clinic_project.api.compiled_queries import Instances
 from clinic_project.api.idempotency import idempotent
 from clinic_project.api.models import IdempotencyKey
 from clinic_project.api.openapi import CHANGING, CONTENT_ETAG, CREATING, VERSION_ETAG, documented
@@ -44,6 +45,13 @@ class BaseRecordViewSet(VersionedViewSet[RecordQuerySet]):
         return RecordOutputSerializer if self.action == "list" else RecordDetailOutputSerializer
 
 
+_WITH_PATIENT = Instances({"": MedicalRecord, "patient__": Patient})
+
+
+def _with_patient(records: QuerySet[Any]) -> QuerySet[Any]:
+    return records.values_list(*_WITH_PATIENT.columns)
+
+
 class RecordViewSet(BaseRecordViewSet):
     filterset_class = RecordFilterSet
     input_serializers = {
@@ -64,15 +72,17 @@ class RecordViewSet(BaseRecordViewSet):
         """Show a record, in the trash or not, with its snapshot and photos."""
         return self.show(pk)
 
-    def current_etag(self, pk: int) -> str | None:
-        """Return None as well where a photo that is shown may have changed since the record did, which keeps its version.
+    @classmethod
+    def validators(cls, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Select the version, and whether a photo that is shown may have changed since: the record keeps its version then.
 
         A pending one has the time at which its upload began, and may be there later than a change of the record.
         """
         since = Q(is_pending=True) | Q(created_at__gt=OuterRef("updated_at")) | Q(updated_at__gt=OuterRef("updated_at"))
-        others = Exists(PatientPhoto.objects.filter(since, medical_record=OuterRef("pk")))
-        version, is_told = self.get_queryset().filter(pk=pk).values_list("version", ~others).get()
-        return etag(version) if is_told else None
+        return rows.values_list("version", Exists(PatientPhoto.objects.filter(since, medical_record=OuterRef("pk"))))
+
+    def current_etag(self, version: Any, has_other_photos: bool = False) -> str | None:
+        return None if has_other_photos else etag(version)
 
     @documented("replaceRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer)
     def update(self, request: Request, pk: int) -> Response:
@@ -85,7 +95,8 @@ class RecordViewSet(BaseRecordViewSet):
         return self.change(pk)
 
     def perform_update(self, pk: int, versions: frozenset[int], columns: dict[str, Any]) -> None:
-        services.change_record(self.get_queryset(), pk, versions, self.access.user, **columns)
+        record, record.patient = _WITH_PATIENT.of(self.one(_with_patient, pk=pk))
+        services.change_record(record, versions, self.access.user, **columns)
 
     @documented("deleteRecord", None, status=204, problems=CHANGING, stale=StaleRecordSerializer)
     def destroy(self, request: Request, pk: int) -> Response:
@@ -133,12 +144,13 @@ class PatientRecordViewSet(BaseRecordViewSet):
         """
         patient = self.patient()
         given = self.valid_input()
-        template = MedicalRecordTemplate.objects.for_clinic(self.clinic).get(pk=given.pop("template_id"))
+        template = self.of_clinic(MedicalRecordTemplate, given.pop("template_id"))
         return self.row_response(services.create_record(template, patient, self.access.user, **given).pk, status=201)
 
-    def get_queryset(self) -> RecordQuerySet:
-        return super().get_queryset().filter(patient_id=self.kwargs["patient_id"])
+    @classmethod
+    def rows_of(cls, *, clinic: Any, **path: Any) -> RecordQuerySet:
+        return super().rows_of(clinic=clinic).filter(patient_id=path["patient_id"])
 
     def patient(self) -> Patient:
         """Return the patient whose records these are; raises DoesNotExist."""
-        return Patient.objects.for_clinic(self.clinic).get(pk=self.kwargs["patient_id"])
+        return self.of_clinic(Patient, self.kwargs["patient_id"])

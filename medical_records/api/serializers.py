@@ -6,6 +6,7 @@ The OpenAPI document names them without the suffixes Serializer and Output, and 
 import json
 from typing import Any
 
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.urls import reverse
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
@@ -13,6 +14,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from clinic_project.api.compiled_queries import fetch
 from clinic_project.api.fields import (
     FormRowIdField,
     RowIdField,
@@ -323,9 +325,13 @@ class PhotoOutputSerializer(RowSerializer):
     class Meta:
         model = PatientPhoto
 
-    def to_representation(self, row: Row) -> Row:
-        base = f"{reverse('medical_records:photo-list')}/{row['id']}"
-        return {**super().to_representation(row), "file": f"{base}/file", "thumbnail": f"{base}/thumbnail"}
+    @classmethod
+    def represent(cls, rows: list[Row]) -> list[Row]:
+        photos = reverse("medical_records:photo-list")
+        for row in super().represent(rows):
+            base = f"{photos}/{row['id']}"
+            row["file"], row["thumbnail"] = f"{base}/file", f"{base}/thumbnail"
+        return rows
 
     @classmethod
     def row_of(cls, photo: PatientPhoto) -> Row:
@@ -333,9 +339,20 @@ class PhotoOutputSerializer(RowSerializer):
         return {name: getattr(photo, name) for name in cls._columns()[0]}
 
     @classmethod
-    def serialized(cls, photos: PhotoQuerySet) -> list[Row]:
-        """Return `photos` serialized, the oldest first."""
-        return list(cls(cls.read(photos.order_by("created_at", "id")), many=True).data)
+    def represent_on(cls, clinic: int, record: Row) -> list[Row]:
+        """Return the photos on a record of a clinic, the oldest first: those in use, or those in the trash with it."""
+        if record["is_deleted"]:
+            photos = PatientPhoto.objects.for_clinic(clinic).trashed_with(record["id"], record["deleted_at"])
+            return cls.represent(list(cls._read_by_age(photos)))
+        return cls.represent(fetch(cls._read_in_use, clinic=clinic, record=record["id"]))
+
+    @classmethod
+    def _read_in_use(cls, *, clinic: Any, record: Any) -> QuerySet[Any, Row]:
+        return cls._read_by_age(PatientPhoto.objects.for_clinic(clinic).in_use_on(record))
+
+    @classmethod
+    def _read_by_age(cls, photos: PhotoQuerySet) -> QuerySet[Any, Row]:
+        return cls.read(photos.order_by("created_at", "id"))
 
 
 class TemplateSnapshotOutputSerializer(serializers.Serializer):
@@ -355,22 +372,20 @@ class RecordDetailOutputSerializer(RecordOutputSerializer):
     )
     photos = PhotoOutputSerializer(many=True)
 
-    def to_representation(self, row: Row) -> Row:
-        """Add what isn't a column: which required fields have no value, and the photos."""
-        snapshot, values = (json.loads(row[text_of(name)]) for name in ("template_snapshot", "values"))
-        photos = self._photos(row)
-        return {
-            **super().to_representation(row),
-            "missing_required": missing_required(snapshot, values),
-            "photos": PhotoOutputSerializer.serialized(photos),
-        }
+    @classmethod
+    def read(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+        has_photos = Exists(PatientPhoto.objects.filter(medical_record=OuterRef("pk")))
+        return super().read(rows).annotate(clinic_of=F("clinic"), has_photos=has_photos)
 
-    def _photos(self, row: Row) -> PhotoQuerySet:
-        """Return the photos of a record in the view's clinic: those in use, or those in the trash with it."""
-        photos = PatientPhoto.objects.for_clinic(self.context["view"].clinic)
-        if row["is_deleted"]:
-            return photos.trashed_with(row["id"], row["deleted_at"])
-        return photos.in_use_on(row["id"])
+    @classmethod
+    def represent(cls, rows: list[Row]) -> list[Row]:
+        """Add what isn't a column: which required fields have no value, and the photos."""
+        for row in rows:
+            snapshot, values = (json.loads(row[text_of(name)]) for name in ("template_snapshot", "values"))
+            row["missing_required"] = missing_required(snapshot, values)
+            clinic, has_photos = row.pop("clinic_of"), row.pop("has_photos")
+            row["photos"] = PhotoOutputSerializer.represent_on(clinic, row) if has_photos else []
+        return super().represent(rows)
 
 
 class RecordPhotosOutputSerializer(serializers.Serializer):

@@ -1,6 +1,5 @@
 """What a patient has, by date: `/clinic/patients/{patient_id}/timeline`."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import F, QuerySet, TextField, Value
@@ -28,12 +27,12 @@ class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
     @documented("getPatientTimeline", TimelineEntryOutputSerializer, etag=CONTENT_ETAG, conditional=True)
     def list(self, request: Request, patient_id: int) -> Response:
         """List a patient's records and photos together, the newest first. Pending photos and the trash are left out."""
-        patient = self.get_queryset().get(pk=patient_id)
+        patient = Patient.objects.for_clinic(self.clinic).get(pk=patient_id)
         records = MedicalRecord.objects.for_clinic(self.clinic).filter(patient=patient).active()
         photos = PatientPhoto.objects.for_clinic(self.clinic).filter(patient=patient).active().without_pending()
         listing = Listing([_dated("record", records), _dated("photo", photos)], self.ordering)
 
-        def entries(dated: Sequence[Row]) -> list[Row]:
+        def entries(dated: list[Row]) -> list[Row]:
             ids = {kind: [row["id"] for row in dated if row["type"] == kind] for kind in ("record", "photo")}
             shown = {
                 "record": _by_id(RecordOutputSerializer, records, ids["record"]),
@@ -51,7 +50,7 @@ def _dated(kind: str, rows: TrashQuerySet[Any]) -> QuerySet[Any]:
 
 def _by_id(serializer: type[RowSerializer], rows: TrashQuerySet[Any], ids: list[int]) -> dict[int, Row]:
     """Return those of `rows` that have one of `ids`, serialized."""
-    found = serializer(serializer.read(rows.filter(pk__in=ids)), many=True).data
+    found = serializer.represent(list(serializer.read(rows.filter(pk__in=ids))))
     return {row["id"]: row for row in found}
 
 

@@ -171,3 +171,9 @@ def test_whether_it_is_known_is_asked_after_whether_it_may_be_seen(api, urls):
 def test_a_change_is_answered_with_the_etag_of_the_next_read(api, urls, photo):
     changed = api.patch(urls["photo"], {"description": "x"})
     assert again(api, urls["photo"], changed["ETag"]).status_code == 304
+
+
+def test_a_list_is_sent_again_where_another_key_signs_its_cursors(api, urls, settings):
+    etag = api.get(urls["records"])["ETag"]
+    settings.SECRET_KEY = "another " * 8
+    assert again(api, urls["records"], etag).status_code == 200

@@ -1,9 +1,10 @@
 """The base viewset of what belongs to a clinic: seen by its members, in the clinic that the request names."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
 
-from django.db.models import F
+from django.db.models import F, Model, QuerySet
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django_filters import FilterSet
@@ -15,9 +16,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
+from clinic_project.api.compiled_queries import Instances, fetch
 from clinic_project.api.etags import RowVersion, hashed_etag, is_conditional, is_known, not_modified
-from clinic_project.api.filters import FilterBackend
-from clinic_project.api.pagination import Columns, Listing, RowPagination
+from clinic_project.api.filters import FilterBackend, choices_and_ids
+from clinic_project.api.pagination import Columns, CompiledListing, Listing, Represent, RowPagination
 from clinic_project.api.problems import Problem
 from clinic_project.api.serializers import Row, RowSerializer
 from clinic_project.api.views import PrivateView
@@ -36,6 +38,7 @@ from ..querysets import ClinicQuerySet
 
 CLINIC_HEADER = "X-Clinic-ID"
 
+Instance = TypeVar("Instance", bound=Model)
 Rows = TypeVar("Rows", bound=ClinicQuerySet[Any])
 
 
@@ -106,8 +109,18 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
     def clinic(self) -> Clinic:
         return self.access.clinic
 
+    @property
+    def scope(self) -> dict[str, int]:
+        """What `rows_of` takes: the clinic, and the ids in the path above a row's own."""
+        return {"clinic": self.clinic.pk, **{name: pk for name, pk in self.kwargs.items() if name != "pk"}}
+
+    @classmethod
+    def rows_of(cls, *, clinic: Any, **path: Any) -> Rows:
+        """Return the rows in a `scope`. A recipe of compiled queries, as are the other methods of the class: see `fetch`."""
+        return cls.queryset.for_clinic(clinic)
+
     def get_queryset(self) -> Rows:
-        return self.queryset.for_clinic(self.clinic)
+        return self.rows_of(**self.scope)
 
     def get_serializer_class(self) -> type[RowSerializer]:
         """Return the serializer of the action's response."""
@@ -125,32 +138,61 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     def list(self, request: Request) -> Response:
         """Respond with a page of the rows that the query string asks for, or with 304."""
-        listing = Listing(
-            [self.filter_queryset(self.get_queryset())], self.ordering, self.row_versions, self.is_ordered_by_name
-        )
-        columns = self.get_serializer_class().read
-        return self.page_response(listing, columns, lambda rows: self.get_serializer(rows, many=True).data)
+        serializer = self.get_serializer_class()
+        return self.page_response(self._listing(), serializer.read, serializer.represent)
 
-    def page_response(self, listing: Listing, columns: Columns, serialize: Callable[[Sequence[Row]], Any]) -> Response:
+    @classmethod
+    def listing(cls, choices: Sequence[tuple[str, str]], *, ids: Mapping[str, Any], **scope: Any) -> Listing:
+        """Return what is listed of `rows_of`, filtered by choices and ids: see `choices_and_ids`."""
+        rows = cls.rows_of(**scope)
+        filtered = cls.filterset_class({**dict(choices), **ids}, queryset=rows).qs if cls.filterset_class else rows
+        return cls._listed(filtered)
+
+    @classmethod
+    def _listed(cls, rows: QuerySet[Any]) -> Listing:
+        return Listing([rows], cls.ordering, cls.row_versions, cls.is_ordered_by_name)
+
+    def _listing(self) -> Listing:
+        given = choices_and_ids(self.filterset_class, self.request.query_params) if self._is_compilable else None
+        if given is None:
+            return self._listed(self.filter_queryset(self.get_queryset()))
+        choices, ids = given
+        return CompiledListing(type(self).listing, choices, ids=ids, **self.scope)
+
+    def page_response(self, listing: Listing, columns: Columns, represent: Represent) -> Response:
         """Respond with the page of `listing` that the query string asks for, or with 304."""
         page = self.pagination_class()
         page.open(self.request, listing)
         if page.has_it_already():
             return not_modified(page.etag)
-        return page.get_paginated_response(serialize(page.read(columns)))
+        return page.get_paginated_response(represent(page.read(columns)))
 
     def show(self, pk: int) -> Response:
         """Respond with a row, or with 304. Raises DoesNotExist."""
         if is_conditional(self.request):
-            etag = self.current_etag(pk)
+            etag = self.current_etag(*self.one(type(self).validators, pk=pk))
             if etag is not None and is_known(self.request, etag):
                 return not_modified(etag)
         return self.row_response(pk)
 
-    def current_etag(self, pk: int) -> str | None:
-        """Return the ETag of a row, read by itself; None where it doesn't tell all. Raises DoesNotExist."""
-        rows = self.get_queryset().filter(pk=pk)
-        return hashed_etag(rows.values_list(self._row_version, flat=True).get())
+    @classmethod
+    def validators(cls, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Select what `current_etag` takes."""
+        return rows.values_list(RowVersion(*map(F, cls.row_versions)))
+
+    def current_etag(self, row_version: Any) -> str | None:
+        """Return the ETag of a row by what `validators` reads of it; None where that doesn't tell all."""
+        return hashed_etag(row_version)
+
+    def one(self, columns: Callable[..., QuerySet[Any]], *shape: Hashable, pk: int) -> Any:
+        """Return what `columns` selects of a row, by a compiled query: see `fetch`. Raises DoesNotExist."""
+        if self._is_compilable:
+            found = fetch(_one, type(self), columns, *shape, pk=pk, **self.scope)
+        else:
+            found = list(columns(self.get_queryset().filter(pk=pk), *shape))
+        if not found:
+            raise self.queryset.model.DoesNotExist
+        return found[0]
 
     def row(self, pk: int) -> Row:
         """Return a row of the clinic, serialized; raises DoesNotExist."""
@@ -174,14 +216,43 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
         return hashed_etag(row_version)
 
     def _read(self, pk: int) -> tuple[Row, str]:
-        rows = self.get_serializer_class().read(self.get_queryset())
-        row = rows.annotate(row_version=self._row_version).get(pk=pk)
+        serializer = self.get_serializer_class()
+        row = self.one(type(self)._shown, serializer, pk=pk)
         etag = self.etag_of(row, row.pop("row_version"))
-        return self.get_serializer(row).data, etag
+        return serializer.represent([row])[0], etag
+
+    @classmethod
+    def _shown(cls, rows: QuerySet[Any], serializer: type[RowSerializer]) -> QuerySet[Any, Row]:
+        return serializer.read(rows).annotate(row_version=RowVersion(*map(F, cls.row_versions)))
+
+    def of_clinic(self, model: type[Instance], pk: int) -> Instance:
+        """Return a row of another table in the clinic; raises DoesNotExist."""
+        found = fetch(_of_clinic, model, clinic=self.clinic.pk, pk=pk)
+        if not found:
+            raise model.DoesNotExist  # type: ignore[attr-defined]  # django-stubs knows it of a single model
+        instance: Instance = _instances(model).of(found[0])[0]
+        return instance
 
     @property
-    def _row_version(self) -> RowVersion:
-        return RowVersion(*map(F, self.row_versions))
+    def _is_compilable(self) -> bool:
+        """Whether the class alone says which rows it shows, and no method that sees the request."""
+        ours = (ClinicViewSet.get_queryset, ClinicViewSet.filter_queryset, ClinicViewSet.filter_backends)
+        return (type(self).get_queryset, type(self).filter_queryset, self.filter_backends) == ours
+
+
+def _one(view: type[ClinicViewSet[Any]], columns: Any, *shape: Hashable, pk: Any, **scope: Any) -> QuerySet[Any]:
+    selected: QuerySet[Any] = columns(view.rows_of(**scope).filter(pk=pk), *shape)
+    return selected
+
+
+def _of_clinic(model: Any, *, clinic: Any, pk: Any) -> QuerySet[Any]:
+    rows: QuerySet[Any] = model.objects.for_clinic(clinic).filter(pk=pk).values_list(*_instances(model).columns)
+    return rows
+
+
+@cache
+def _instances(model: type[Model]) -> Instances:
+    return Instances({"": model})
 
 
 def _requested_access(request: Request) -> ClinicAccess:

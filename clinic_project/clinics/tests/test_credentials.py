@@ -4,6 +4,7 @@ import datetime as dt
 import json
 
 import pytest
+from django.db import connection
 from django.db.models import JSONField, Value
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -165,10 +166,19 @@ def test_failing_too_often_from_one_address_is_429_whatever_the_headers_claim():
     assert log_in(UserFactory().email, REMOTE_ADDR="198.51.100.8").status_code == 200
 
 
-def test_one_query_finds_a_token_with_its_user(member, django_assert_num_queries):
+def test_one_query_finds_a_token_with_its_user_and_memberships(member, django_assert_num_queries):
     client = bearer(log_in(member.user.email).json()["token"])
-    with django_assert_num_queries(2):  # the token with its user, the memberships with their clinics
+    with django_assert_num_queries(1):
         assert client.get(ME).status_code == 200
+
+
+def test_a_membership_of_a_clinic_that_has_gone_is_none(member):
+    client = bearer(log_in(member.user.email).json()["token"])
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")  # keeps foreign keys from being checked
+        cursor.execute("DELETE FROM clinics WHERE id = %s", [member.clinic_id])
+    assert client.get(ME).json()["memberships"] == []
+    member.delete()  # the end of the test checks what is left
 
 
 @pytest.mark.django_db

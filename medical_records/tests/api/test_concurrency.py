@@ -87,7 +87,7 @@ def test_a_copy_that_overlaps_its_rounds_gets_a_change_that_was_committed_late(m
 
     def change(begun: Event, go_on: Event):
         with transaction.atomic():
-            change_record(MedicalRecord.objects.all(), late.pk, [late.version], member.user, values={})
+            change_record(late, [late.version], member.user, values={})
             begun.set()
             go_on.wait()
         connection.close()

@@ -1,0 +1,39 @@
+"""Authentication by an access token, which is read with its user and their memberships in one statement."""
+
+from typing import Any
+
+from django.db.models import DateTimeField, QuerySet
+
+from clinic_project.api.authentication import BearerAuthentication
+from clinic_project.api.compiled_queries import Instances, fetch
+from clinic_project.api.models import AccessToken, token_digest
+
+from ..models import Clinic, Membership, User
+
+_READ = Instances(
+    {"": AccessToken, "user__": User, "user__memberships__": Membership, "user__memberships__clinic__": Clinic},
+    deferred=DateTimeField,
+)
+
+
+class MemberAuthentication(BearerAuthentication):
+    """The users that it finds know their memberships: see `User.known_memberships`."""
+
+    def find(self, token: str) -> AccessToken | None:
+        rows = [_READ.of(row) for row in fetch(_valid_token, digest=token_digest(token))]
+        if not rows:
+            return None
+        found: AccessToken = rows[0][0]
+        user = found.user = rows[0][1]
+        user.known_memberships = []
+        for _, _, membership, clinic in rows:
+            if clinic is not None:  # an adopted database may have memberships of clinics that have gone
+                membership.user, membership.clinic = user, clinic
+                user.known_memberships.append(membership)
+        return found
+
+
+def _valid_token(*, digest: Any) -> QuerySet[Any, Any]:
+    """Select the token with this digest: a row for each membership of its user, or one where there is none."""
+    tokens = AccessToken.objects.valid().filter(digest=digest).order_by("user__memberships__clinic")
+    return tokens.values_list(*_READ.columns)
