@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from clinic_project.api.models import IdempotencyKey
@@ -111,8 +111,10 @@ class Purge:
     def _purge_photos(self) -> Iterator[int]:
         for ids in _batches(self.photos()):
             with transaction.atomic():
+                _lock_records_of(ids)
                 photos = _locked(self.photos(), ids)
                 removed = _remove(PatientPhoto, [photo.pk for photo in photos])
+                _tell_records([photo for photo in photos if photo.pk in removed])
             self._finish_photos([photo for photo in photos if photo.pk in removed])
             yield len(ids)
 
@@ -153,6 +155,22 @@ def _batches(rows: QuerySet[Row]) -> Iterator[list[int]]:
 def _locked(rows: QuerySet[Row], ids: list[int]) -> list[Row]:
     """Lock and return the rows of `ids` that are still among `rows`: one may have been restored meanwhile."""
     return list(rows.filter(pk__in=ids).order_by("pk").select_for_update(of=("self",)))
+
+
+def _lock_records_of(photo_ids: list[int]) -> None:
+    """Lock the records that are told of their photos' removal, before these, as all do who lock both."""
+    pending = PatientPhoto.objects.filter(pk__in=photo_ids, is_pending=True)
+    list(
+        MedicalRecord.objects.filter(pk__in=pending.values("medical_record"))
+        .order_by("pk")
+        .select_for_update(no_key=True)
+    )
+
+
+def _tell_records(removed: list[PatientPhoto]) -> None:
+    """Raise the version of the records that showed one of these until now, and have no trace of it left."""
+    shown_on = {photo.medical_record_id for photo in removed if photo.is_pending and not photo.is_deleted} - {None}
+    MedicalRecord.objects.filter(pk__in=shown_on).update(version=F("version") + 1, updated_at=timezone.now())
 
 
 def _remove(model: type[Model], ids: list[int]) -> set[int]:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
 from clinic_project.clinics.tests.clients import client_of
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
+from medical_records.purge import Purge
 
 RECORDS = "/api/clinic/medical-records"
 PHOTOS = "/api/clinic/patient-photos"
@@ -149,6 +150,17 @@ def test_a_record_is_sent_where_it_was_saved_while_a_photo_was_on_its_way(api, u
     before = record.created_at - timedelta(minutes=1)
     PatientPhotoFactory(patient=record.patient, medical_record=record, pending=True, created_at=before)
     assert len(again(api, urls["record"], '"1"').json()["photos"]) == 2
+
+
+def test_a_record_is_sent_again_where_the_purge_has_removed_what_was_pending_for_it(api, urls, record):
+    before = record.created_at - timedelta(days=31)
+    PatientPhotoFactory(patient=record.patient, medical_record=record, pending=True, created_at=before)
+    etag = api.get(urls["record"])["ETag"]
+    for step in Purge(days=30).steps():
+        list(step.run())
+    response = again(api, urls["record"], etag)
+    assert [photo["is_pending"] for photo in response.json()["photos"]] == [False]
+    assert again(api, urls["record"], response["ETag"]).status_code == 304
 
 
 def test_a_record_with_its_photos_is_304_after_each_way_to_save_it(api, urls, record, photo):
