@@ -1,5 +1,6 @@
 """What servers load before they take requests, so that a worker's first request costs what any other does."""
 
+import gc
 from typing import Any
 
 from django.conf import settings
@@ -17,3 +18,6 @@ def load_all() -> None:
     get_format_modules()
     template: Any = get_template("admin/login.html")
     template.backend.engine.template_context_processors  # noqa: B018
+    # It all stays: the garbage collector needn't look at it again and again, and forked workers share its memory.
+    gc.collect()
+    gc.freeze()

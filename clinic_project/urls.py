@@ -10,11 +10,12 @@ from clinic_project.home import home
 register_converter(RowIdConverter, "row_id")
 
 urlpatterns = [
+    # Those that are asked most come first: all before them are tried.
+    path("api/", include("medical_records.api.urls")),
+    path("api/", include("clinic_project.clinics.api.urls")),
+    path("api/", include("clinic_project.api.urls")),
     path("", home, name="home"),
     path("admin/", admin.site.urls),
-    path("api/", include("clinic_project.api.urls")),
-    path("api/", include("clinic_project.clinics.api.urls")),
-    path("api/", include("medical_records.api.urls")),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
 ]
