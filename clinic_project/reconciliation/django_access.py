@@ -12,7 +12,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from .exceptions import Refused
 from .planning import refusals
-from .planning.plan import Refusal
+from .planning.plan import Refusal, RefusalCode
 from .schema.introspection import read_access
 from .schema.model import Table
 
@@ -34,7 +34,11 @@ def access_refusals(connection: BaseDatabaseWrapper) -> tuple[Refusal, ...]:
     found = [
         (filled[each.name], refusal) for each in tables for refusal in _not_writable(each, filled[each.name], role)
     ]
-    return tuple(refusal for model, refusal in found if _has_to_add(connection, model))
+    return tuple(
+        refusal
+        for model, refusal in found
+        if _has_to_add(connection, model) and not _may_be_dropped(connection, model, refusal)
+    )
 
 
 def _not_writable(table: Table, model: type[models.Model], role: str) -> Iterator[Refusal]:
@@ -69,6 +73,12 @@ def _may_not_write(table: Table, role: str) -> Refusal:
     return refusals.may_not_write(table, role, ("SELECT", "INSERT"), "Django reads it and adds rows in a migrate")
 
 
+def _may_be_dropped(connection: BaseDatabaseWrapper, model: type[models.Model], refusal: Refusal) -> bool:
+    """Whether `refusal` is about a column that a migration of the model's app, which is to be run, may drop."""
+    is_of_column = refusal.code is RefusalCode.COLUMN_WITHOUT_VALUE
+    return is_of_column and any(label == model._meta.app_label for label, _ in _pending(connection))
+
+
 # What Django adds
 
 
@@ -83,14 +93,19 @@ def _filled() -> dict[str, type[models.Model]]:
 def _has_to_add(connection: BaseDatabaseWrapper, filled: type[models.Model]) -> bool:
     """Whether rows are missing that a `migrate` adds."""
     if filled is MigrationRecorder.Migration:
-        loader = MigrationLoader(connection)
-        return any(key not in loader.applied_migrations for key in loader.graph.nodes)
+        return bool(_pending(connection))
     rows = filled._base_manager.using(connection.alias)
     if filled._meta.label == "contenttypes.ContentType":
         types = {(model._meta.app_label, model._meta.model_name) for model in apps.get_models()}
         return not types <= set(rows.values_list("app_label", "model"))
     codenames = {key for model in apps.get_models() for key in _permissions(model._meta)}
     return not codenames <= set(rows.values_list("content_type__app_label", "codename"))
+
+
+def _pending(connection: BaseDatabaseWrapper) -> list[tuple[str, str]]:
+    """Return the migrations that a `migrate` runs."""
+    loader = MigrationLoader(connection)
+    return [key for key in loader.graph.nodes if key not in loader.applied_migrations]
 
 
 def _permissions(options: Any) -> set[tuple[str, str]]:

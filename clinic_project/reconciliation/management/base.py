@@ -28,6 +28,9 @@ from ..sqlstates import connection_lost, message, message_with_sqlstate
 from .console import VERIFIED, ConsoleReporter, in_sync_text, notes_lines, refusals_text
 from .interrupts import Interrupts
 
+#: By which other sessions know the commands.
+APPLICATION_NAME = "manage.py migrate"
+
 #: The exit status of what Ctrl-C ended: 128 and the number of SIGINT.
 INTERRUPTED = 130
 
@@ -75,8 +78,8 @@ class ReconcilingCommand(BaseCommand):
             with (
                 self.interrupts.cancelling(connection),
                 without_timeouts(connection),
-                # As psycopg2 sets it by itself: psycopg 3 reads no other dates.
-                session_settings(connection, datestyle="ISO"),
+                # Dates as psycopg2 sets them by itself: psycopg 3 reads no others.
+                session_settings(connection, datestyle="ISO", application_name=APPLICATION_NAME),
                 _project_schema_first(connection),
             ):
                 yield connection

@@ -70,7 +70,7 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     target = Target(differences.declared, server.version_number)
     for name, of_table in _by_table(names.items).items():
         declared = differences.declared.tables[name]
-        table = triggers.with_triggers_to_come(builder.actual.tables[name], of_table)
+        table = triggers.with_triggers_to_come(builder.actual.tables[name], declared, of_table)
         _plan_table(builder, replace(table, append_only=declared.append_only), of_table, target)
     builder.remove_blocked()
     builder.notes += environment_notes(differences)

@@ -701,14 +701,15 @@ def nulls_without_default(table: Table, column: Column) -> Refusal:
 
 def nulls_kept(table: Table, column: Column, backfill: Backfill) -> Refusal:
     """Refuse NULLs that are there after a backfill: what isn't changed fires no AFTER trigger, so none of them is known."""
-    statements = _without(backfill.triggers, backfill.update) if backfill.triggers else ()
+    triggers = _suspects(backfill.triggers)
+    statements = _without(triggers, backfill.update) if triggers else ()
     return Refusal(
         RefusalCode.NULLS_KEPT,
         table.name,
         column.name,
         "{rows} NULL in a column that is declared NOT NULL, and remained so when it was set to its default ({keys}).",
-        _set_while_disabled(backfill.triggers, statements)
-        if backfill.triggers
+        _set_while_disabled(triggers, statements)
+        if triggers
         else f"Find what sets it to NULL again, and stop that, {_AGAIN}",
         statements,
     )
@@ -722,8 +723,9 @@ def trigger_changes_rows(
     The others of the same `part` were fired as well, and didn't. What wasn't fired isn't known, and is disabled, too.
     """
     backfill = _backfill(step)
-    harmless = [trigger for trigger in part.triggers if trigger not in changing]
-    disabled = [trigger for trigger in backfill.triggers if trigger not in harmless]
+    changing = _suspects(changing)
+    harmless = [trigger for trigger in part.triggers if trigger not in changing and not trigger.declared]
+    disabled = [trigger for trigger in _suspects(backfill.triggers) if trigger not in harmless]
     some = "the" if len(changing) == 1 else "one or more of the"
     changed = f"would change {', '.join(columns)}" if columns else "would change the rows again"
     statements = _without(disabled, backfill.update)
@@ -754,16 +756,22 @@ def append_only(table: Table, column: Column, found: str) -> Refusal:
 def trigger_changes_other_rows(step: Step, tables: Sequence[str]) -> Refusal:
     """Refuse a backfill whose UPDATE fires triggers that change or delete rows of `tables` that it doesn't."""
     backfill = _backfill(step)
-    statements = _without(backfill.triggers, backfill.update)
+    triggers = _suspects(backfill.triggers)
+    statements = _without(triggers, backfill.update)
     return Refusal(
         RefusalCode.TRIGGER_CHANGES_ROWS,
         step.table,
         unquoted(backfill.column),
         f"expected that to {step.reason.removesuffix(_BATCHED)} changes nothing else, found that other rows of"
-        f" {', '.join(tables)} would be changed or deleted, by the {_named(backfill.triggers)}. The batch was rolled back.",
-        f"{_set_while_disabled(backfill.triggers, statements)} What they would do to those other rows is left to you.",
+        f" {', '.join(tables)} would be changed or deleted, by the {_named(triggers)}. The batch was rolled back.",
+        f"{_set_while_disabled(triggers, statements)} What they would do to those other rows is left to you.",
         statements,
     )
+
+
+def _suspects(triggers: Sequence[UpdateTrigger]) -> Sequence[UpdateTrigger]:
+    """Return those of `triggers` that no model declares; all of them where models declare each."""
+    return [trigger for trigger in triggers if not trigger.declared] or triggers
 
 
 def _set_while_disabled(triggers: Sequence[UpdateTrigger], statements: Sequence[str]) -> str:
@@ -974,8 +982,9 @@ def statement_failed(step: Step, name: str, message: str, sqlstate: str, *, by_t
     statements: tuple[str, ...] = ()
     remedy = f"Resolve the cause that the message names, {_AGAIN}"
     if by_triggers and step.backfill is not None and step.backfill.triggers:
-        statements = _without(step.backfill.triggers, step.backfill.update)
-        remedy = _set_while_disabled(step.backfill.triggers, statements)
+        triggers = _suspects(step.backfill.triggers)
+        statements = _without(triggers, step.backfill.update)
+        remedy = _set_while_disabled(triggers, statements)
     return Refusal(
         RefusalCode.STATEMENT_FAILED,
         step.table,

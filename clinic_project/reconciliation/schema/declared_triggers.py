@@ -45,6 +45,7 @@ class Function:
     `arguments` and `returns` are as in CREATE FUNCTION. A `security_definer` function runs with the privileges of its owner.
     `search_path` are the names of schemas, PROJECT_SCHEMA for the project's: what is called by other roles, or runs with
     its owner's privileges, should have one (https://www.postgresql.org/docs/current/sql-createfunction.html#SQL-CREATEFUNCTION-SECURITY).
+    `settings` are names and values of others, which hold while it runs.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Function:
     language: str = "plpgsql"
     security_definer: bool = False
     search_path: tuple[str, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
 
     @property
     def signature(self) -> str:
@@ -72,6 +74,7 @@ class Function:
         if self.search_path:
             names = (project_schema if name == PROJECT_SCHEMA else identifier(name) for name in self.search_path)
             parts.append(f"SET search_path = {', '.join(names)}")
+        parts += [f"SET {identifier(name)} = {literal(value)}" for name, value in self.settings]
         return "\n".join((*parts, f"AS {literal(self.body)}"))
 
 

@@ -523,7 +523,8 @@ class UpdateTrigger:
     """A trigger that an UPDATE of the rows of `table` (a quoted name) fires, or a rule that rewrites it.
 
     `columns` are those that an UPDATE must set to fire it; none if any UPDATE does. `before` is whether it fires before a
-    row is changed, and may change what is written. `mode` is what it has when it isn't disabled.
+    row is changed, and may change what is written. `mode` is what it has when it isn't disabled. `declared`: a model
+    declares it, so that what it does to other rows and columns isn't expected of it.
     """
 
     name: str
@@ -532,6 +533,7 @@ class UpdateTrigger:
     columns: tuple[str, ...] = ()
     mode: TriggerMode = TriggerMode.ORIGIN
     rule: bool = False
+    declared: bool = False
 
     @property
     def disable(self) -> str:

@@ -19,8 +19,11 @@ def trigger_statements(table: Table, trigger: Trigger) -> tuple[str, ...]:
     return (create,) if trigger.mode is TriggerMode.ORIGIN else (create, set_mode)
 
 
-def with_triggers_to_come(table: Table, items: Iterable[Difference]) -> Table:
-    """Return the table with the triggers that this plan creates, replaces or enables: its backfills fire them as well."""
+def with_triggers_to_come(table: Table, declared: Table, items: Iterable[Difference]) -> Table:
+    """Return the table with the triggers that this plan creates, replaces or enables: its backfills fire them as well.
+
+    Those of `declared` are marked.
+    """
     coming = [item.declared for item in items if isinstance(item, TriggerDifference)]
     fired = [
         UpdateTrigger(trigger.name, table.sql_name, trigger.before, trigger.update_columns, trigger.mode)
@@ -29,7 +32,11 @@ def with_triggers_to_come(table: Table, items: Iterable[Difference]) -> Table:
     ]
     names = {trigger.name for trigger in fired}
     there = tuple(trigger for trigger in table.update_triggers if trigger.name not in names)
-    return replace(table, update_triggers=(*there, *fired))
+    known = {trigger.name for trigger in declared.triggers}
+    return replace(
+        table,
+        update_triggers=tuple(replace(trigger, declared=trigger.name in known) for trigger in (*there, *fired)),
+    )
 
 
 def repair_trigger(table: Table, item: TriggerDifference) -> Plan:

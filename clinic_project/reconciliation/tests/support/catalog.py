@@ -57,9 +57,10 @@ _CONSTRAINTS = """
 """
 _NOT_NULL_COLUMN = re.compile(r"^NOT NULL (?P<column>\S+)")
 _DISABLED_TRIGGERS = """
-    SELECT relname, COALESCE(conname, tgname) || ' on ' || tgfoid::regproc, tgenabled
+    SELECT relname, COALESCE(conname, tgname) || ' on ' || proname, tgenabled
     FROM pg_trigger
     JOIN pg_class ON pg_class.oid = tgrelid
+    JOIN pg_proc ON pg_proc.oid = tgfoid
     LEFT JOIN pg_constraint ON pg_constraint.oid = tgconstraint
     WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s)
       AND relname = ANY (%(tables)s) AND tgenabled <> 'O'
