@@ -61,6 +61,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "clinic_project.api.request_ids.RequestIdMiddleware",
+    "clinic_project.clinics.change_context.ChangeContextMiddleware",
     "clinic_project.logs.RequestLogMiddleware",
     "clinic_project.api.errors.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -232,6 +233,8 @@ SPECTACULAR_SETTINGS = {
         "response.\n\n"
         "**Unchanged**: with the ETag of an earlier response in `If-None-Match`, a read is answered with 304 if nothing "
         "has changed.\n\n"
+        "**History**: nothing is overwritten. `history` of a template, a record or a photo lists its changes, and "
+        "`history/{sequence}` shows it as one of them left it.\n\n"
         "**Errors** are RFC 9457 problems: `type` is for programs, `detail` says what can be done, and `errors` has "
         "messages by field path."
     ),

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from clinic_project.audit.triggers import history_triggers
 from clinic_project.clinics.models import Appointment, Clinic, Patient
 from clinic_project.reconciliation.indexes import LongNameIndex
 
@@ -42,6 +43,7 @@ class MedicalRecordTemplate(models.Model):
             LongNameIndex(fields=["clinic"], name="idx_medical_record_templates_clinic"),
             LongNameIndex(fields=["clinic", "is_deleted"], name="idx_medical_record_templates_deleted"),
         ]
+        constraints = history_triggers("medical_record_templates")
 
     def __str__(self) -> str:
         return self.name
@@ -94,6 +96,7 @@ class MedicalRecord(models.Model):
                 fields=["template", "is_deleted", "-created_at", "-id"], name="idx_medical_records_template_created"
             ),
         ]
+        constraints = history_triggers("medical_records")
 
     def __str__(self) -> str:
         return f"{self.template_name} ({self.pk})"
@@ -144,6 +147,7 @@ class PatientPhoto(models.Model):
             LongNameIndex(fields=["is_pending", "clinic"], name="idx_patient_photos_pending"),
             LongNameIndex(fields=["clinic", "-created_at", "-id"], name="idx_patient_photos_clinic_created"),
         ]
+        constraints = history_triggers("patient_photos")
 
     def __str__(self) -> str:
         return self.filename

@@ -17,6 +17,7 @@ from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from clinic_project.api.models import IdempotencyKey
+from clinic_project.audit import transactions
 from clinic_project.reconciliation.sqlstates import message
 
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
@@ -100,7 +101,7 @@ class Purge:
 
     def _purge_records(self) -> Iterator[int]:
         for ids in _batches(self.records()):
-            with transaction.atomic():
+            with transactions.atomic():
                 locked = _locked(self.records(), ids)
                 photos = list(PatientPhoto.objects.filter(medical_record__in=locked).order_by("pk").select_for_update())
                 removed = _remove(MedicalRecord, [record.pk for record in locked])
@@ -110,7 +111,7 @@ class Purge:
 
     def _purge_photos(self) -> Iterator[int]:
         for ids in _batches(self.photos()):
-            with transaction.atomic():
+            with transactions.atomic():
                 _lock_records_of(ids)
                 photos = _locked(self.photos(), ids)
                 removed = _remove(PatientPhoto, [photo.pk for photo in photos])
@@ -120,7 +121,7 @@ class Purge:
 
     def _purge_templates(self) -> Iterator[int]:
         for ids in _batches(self.templates()):
-            with transaction.atomic():
+            with transactions.atomic():
                 locked = _locked(self.templates(), ids)
                 removed = _remove(MedicalRecordTemplate, [template.pk for template in locked])
             self.removed["templates"] += len(removed)

@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from clinic_project.audit import transactions
 from clinic_project.clinics.models import Appointment, Clinic, Patient, User
 
 from .exceptions import Suppressed, UnusableReference
@@ -95,7 +95,7 @@ def change_record(record: MedicalRecord, versions: Collection[int], by: User, **
         _replace_photos(record, photo_ids, by, now)
 
 
-@transaction.atomic
+@transactions.atomic
 def move_record_to_trash(records: RecordQuerySet, pk: int, versions: Collection[int], by: User) -> None:
     """Put a record into the trash and its photos with it: their equal `deleted_at` tells them from others there."""
     deleted_at = records.move_to_trash(pk, versions, by)
@@ -104,7 +104,7 @@ def move_record_to_trash(records: RecordQuerySet, pk: int, versions: Collection[
     photos.update(is_deleted=True, deleted_at=deleted_at, updated_at=deleted_at, updated_by_user=by)
 
 
-@transaction.atomic
+@transactions.atomic
 def restore_record(records: RecordQuerySet, pk: int, versions: Collection[int], by: User) -> None:
     """Take a record out of the trash with the photos that went there with it, and no others."""
     deleted_at = _of_patient_in_use(records, pk).deleted_at
@@ -114,7 +114,7 @@ def restore_record(records: RecordQuerySet, pk: int, versions: Collection[int], 
     )
 
 
-@transaction.atomic
+@transactions.atomic
 def remove_record(records: RecordQuerySet, pk: int, versions: Collection[int]) -> None:
     """Remove a record in the trash for good, and its photos with it. Their files are left to the purge."""
     rows = records.filter(pk=pk)
@@ -126,7 +126,7 @@ def remove_record(records: RecordQuerySet, pk: int, versions: Collection[int]) -
         raise Suppressed
 
 
-@transaction.atomic
+@transactions.atomic
 def attach_photos(
     records: RecordQuerySet, pk: int, versions: Collection[int], photo_ids: Iterable[int], by: User
 ) -> None:
@@ -139,14 +139,14 @@ def attach_photos(
     _attach(record, set(photo_ids), by, records.change(pk, versions, by))
 
 
-@transaction.atomic
+@transactions.atomic
 def change_photo(photos: PhotoQuerySet, pk: int, by: User, **columns: Any) -> None:
     """Set `columns` of a photo in use. Raises InTrash; UnusableReference where its patient has been deleted."""
     check_in_use(photos.select_related("patient").get(pk=pk).patient)
     photos.change(pk, by, **columns)
 
 
-@transaction.atomic
+@transactions.atomic
 def move_photo_to_trash(photos: PhotoQuerySet, pk: int, by: User) -> None:
     """Put a photo into the trash. A record that it is on has one less, and the next version. Raises InTrash."""
     photo, now = _locked_photo(photos, pk), timezone.now()
@@ -154,7 +154,7 @@ def move_photo_to_trash(photos: PhotoQuerySet, pk: int, by: User) -> None:
     _tell_record(photo, by, now)
 
 
-@transaction.atomic
+@transactions.atomic
 def restore_photo(photos: PhotoQuerySet, pk: int, by: User) -> None:
     """Take a photo out of the trash, to the gallery or to its record, which has the next version then.
 

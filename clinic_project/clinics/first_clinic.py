@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.db import connection, models, transaction
+from django.db import connection, models
 
+from clinic_project.audit import transactions
 from clinic_project.reconciliation.cached_declaration import inspect_database
 from clinic_project.reconciliation.pipeline import find_serving_problems
 from clinic_project.reconciliation.planning.serving import ServingProblem
@@ -49,7 +50,7 @@ class Found:
         return self.user is None or not (self.user.password and self.user.has_usable_password())
 
 
-@transaction.atomic
+@transactions.atomic
 def find(requested: FirstClinic) -> Found:
     """Return what is there; raises NotUnambiguous."""
     # Locked, so that a second call at the same time waits and finds what the first one makes.
@@ -90,7 +91,7 @@ def insert_problems(tables: Sequence[type[models.Model]]) -> list[ServingProblem
     return [problem for problem in problems if problem.subject.table in names]
 
 
-@transaction.atomic
+@transactions.atomic
 def complete(requested: FirstClinic, password: str | None) -> list[str]:
     """Make what is missing, and return a sentence for each of user, clinic and membership; raises NotUnambiguous.
 

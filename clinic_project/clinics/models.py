@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from clinic_project.api.searching import caseless_key, digits_key
+from clinic_project.audit.triggers import history_triggers
 from clinic_project.reconciliation.indexes import LongNameIndex
 
 from .querysets import AppointmentQuerySet, PatientQuerySet
@@ -135,7 +136,10 @@ class Membership(models.Model):
 
     class Meta:
         db_table = "user_clinic_associations"
-        constraints = [models.UniqueConstraint(fields=["user", "clinic"], name="uq_user_clinic")]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "clinic"], name="uq_user_clinic"),
+            *history_triggers("user_clinic_associations"),
+        ]
 
     def __str__(self) -> str:
         return self.full_name
@@ -171,6 +175,7 @@ class Patient(models.Model):
             LongNameIndex(caseless_key("full_name"), "id", name="idx_patients_name"),
             LongNameIndex(digits_key("phone_number"), name="idx_patients_phone_digits"),
         ]
+        constraints = history_triggers("patients")
 
     def __str__(self) -> str:
         return self.full_name

@@ -7,10 +7,10 @@
 
 import logging
 
-from django.db import transaction
 from django.utils import timezone
 
 from clinic_project.api.etags import RowVersion
+from clinic_project.audit import transactions
 from clinic_project.clinics.models import Patient, User
 
 from ..exceptions import UnusableReference
@@ -81,7 +81,7 @@ def check_usable(patient: Patient, record: MedicalRecord | None) -> None:
 
 def _saved(photo: PatientPhoto, file: PhotoFile, image: ProcessedImage) -> PatientPhoto:
     try:
-        with transaction.atomic():
+        with transactions.atomic():
             file.lock()
             file.save(image)
             # The record's lock is the last taken: who saves or deletes the record waits for one INSERT, not for the storage.

@@ -9,7 +9,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from ..access import active_memberships
-from ..models import Clinic, User
+from ..models import Clinic, Membership, User
 
 
 class Scope:
@@ -20,9 +20,19 @@ class Scope:
         self.is_unlimited = user.is_active and user.is_superuser
 
     @cached_property
+    def memberships(self) -> list[Membership]:
+        """The active memberships of the user."""
+        return active_memberships(self.user)
+
+    @property
+    def name(self) -> str:
+        """What the user is called, by their first membership; empty without any."""
+        return self.memberships[0].full_name if self.memberships else ""
+
+    @cached_property
     def roles(self) -> dict[int, frozenset[str]]:
         """The roles of the user, by the clinics that they are an active member of."""
-        return {membership.clinic_id: frozenset(membership.role_names) for membership in active_memberships(self.user)}
+        return {membership.clinic_id: frozenset(membership.role_names) for membership in self.memberships}
 
     @property
     def clinic_ids(self) -> list[int]:

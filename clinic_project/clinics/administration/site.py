@@ -10,8 +10,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 
+from clinic_project.audit import transactions
+from clinic_project.audit.transactions import describe_changes
 from clinic_project.reconciliation.admin.site import SchemaAdminSite
 from clinic_project.reconciliation.sqlstates import SCHEMA_IS_BEHIND, sqlstate
+
+from .scope import scope_of
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +30,7 @@ class ClinicAdminSite(SchemaAdminSite):
     site_url = None
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return respond_when_schema_is_behind(super().admin_view(view, cacheable))
+        return respond_when_schema_is_behind(super().admin_view(describing_changes(view), cacheable))
 
     def visible(self, request: HttpRequest, model: type[models.Model]) -> models.QuerySet[Any]:
         """Return the rows of `model` that the person at `request` may see, as the model's own admin says."""
@@ -35,6 +39,21 @@ class ClinicAdminSite(SchemaAdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # Nobody is logged in yet, so that admin_view doesn't wrap it.
         return respond_when_schema_is_behind(super().login)(request, extra_context)  # type: ignore[return-value]
+
+
+def describing_changes(view: View) -> View:
+    """Wrap `view`: what a POST changes is one transaction, which knows who sends it."""
+
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        scope = scope_of(request)
+        describe_changes(via="admin", by=scope.user.pk, name=scope.name)
+        with transactions.atomic():
+            return view(request, *args, **kwargs)
+
+    return wrapped
 
 
 def respond_when_schema_is_behind(view: View) -> View:

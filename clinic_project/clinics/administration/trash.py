@@ -6,13 +6,15 @@ from typing import Any, ClassVar
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db import models, transaction
+from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
+
+from clinic_project.audit import transactions
 
 from .base import ClinicModelAdmin
 
@@ -74,7 +76,7 @@ class TrashMixin(ClinicModelAdmin):
             actions.pop("move_to_trash" if request.GET.get("trash") == "only" else "restore", None)
         return actions
 
-    @transaction.atomic
+    @transactions.atomic
     def _change_each(self, request: HttpRequest, queryset: models.QuerySet[Any], change: Change, note: str) -> int:
         """Change each object and return how many were; those that are refused are named to the person."""
         chosen = list(queryset.order_by("pk")[: MAX_AT_ONCE + 1])
@@ -88,7 +90,7 @@ class TrashMixin(ClinicModelAdmin):
 
     def _change_one(self, request: HttpRequest, obj: Any, change: Change, note: str) -> bool:
         try:
-            with transaction.atomic():
+            with transactions.atomic():
                 change(request, obj)
                 self.log_change(request, obj, note)
         except self.refusals as refusal:

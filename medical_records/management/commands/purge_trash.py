@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand
 
+from clinic_project.audit.transactions import changes_by
 from medical_records.purge import Purge, Step
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Command(BaseCommand):
             "--days", type=_days, default=DAYS, help="how long things stay in the trash (default: %(default)s)"
         )
 
+    @changes_by(via="command", command="purge_trash")
     def handle(self, **options: Any) -> None:
         purge = Purge(options["days"])
         if options["dry_run"]:

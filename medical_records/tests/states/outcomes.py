@@ -21,8 +21,10 @@ from .tables import TABLES
 MIGRATIONS = {
     ("clinics", "0001_initial"),
     ("clinics", "0002_indexes_of_lists"),
+    ("clinics", "0003_history"),
     ("medical_records", "0001_add_medical_record_system"),
     ("medical_records", "0002_indexes_of_lists"),
+    ("medical_records", "0003_history"),
 }
 
 

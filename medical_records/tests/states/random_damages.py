@@ -10,7 +10,7 @@ from django.db import models
 
 from clinic_project.reconciliation.tests.support.databases import Database
 
-from .tables import MEDICAL_TABLES, TABLES
+from .tables import MEDICAL_TABLES, RECORDED_TABLES, TABLES
 
 #: What a NULL is backfilled with, by the column's name; None for any instant.
 BACKFILLED_WITH: Mapping[str, str | None] = {
@@ -72,7 +72,8 @@ _FOREIGN_KEY = """
 
 def all_damages() -> list[Damage]:
     """Return every damage, in an order that doesn't change from run to run."""
-    found = [damage for make in (_indexes, _columns, _foreign_keys, _tables, _undeclared_objects) for damage in make()]
+    makers = (_indexes, _columns, _foreign_keys, _tables, _triggers, _undeclared_objects)
+    found = [damage for make in makers for damage in make()]
     return sorted(found, key=lambda damage: damage.name)
 
 
@@ -228,6 +229,20 @@ def _tables() -> Iterator[Damage]:
         alter = f"ALTER TABLE {table}"
         yield Damage(f"drop {unique}", (f"{alter} DROP CONSTRAINT {unique}",), table)
         yield Damage(f"rename {unique}", (f"{alter} RENAME CONSTRAINT {unique} TO theirs",), table)
+
+
+def _triggers() -> Iterator[Damage]:
+    for table in RECORDED_TABLES:
+        for trigger in (f"00_{table}_history", f"00_{table}_history_update", f"00_{table}_no_truncate"):
+            alter = f"ALTER TABLE {table}"
+            yield Damage(f"drop {trigger}", (f'DROP TRIGGER "{trigger}" ON {table}',), table)
+            yield Damage(f"disable {trigger}", (f'{alter} DISABLE TRIGGER "{trigger}"',), table)
+            yield Damage(f"rename {trigger}", (f'ALTER TRIGGER "{trigger}" ON {table} RENAME TO theirs',), table)
+    for function in ("audit_record_change", "audit_refuse_change"):
+        body = "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+        yield Damage(f"replace {function}", (body.format(function),), "")
+        yield Damage(f"drop {function}", (f"DROP FUNCTION {function}() CASCADE",), "")
+    yield Damage("drop plpgsql", ("DROP EXTENSION plpgsql CASCADE",), "")
 
 
 def _undeclared_objects() -> Iterator[Damage]:

@@ -12,3 +12,5 @@ TABLES = (
     "patient_photos",
 )
 MEDICAL_TABLES = TABLES[-3:]
+#: Each change of their rows is kept in the history.
+RECORDED_TABLES = ("user_clinic_associations", "patients", *MEDICAL_TABLES)

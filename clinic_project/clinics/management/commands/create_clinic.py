@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
+from clinic_project.audit.transactions import changes_by
 from clinic_project.clinics.first_clinic import FirstClinic, NotUnambiguous, complete, find, insert_problems
 from clinic_project.clinics.models import Clinic, Membership, User
 from clinic_project.reconciliation.exceptions import ReconciliationError
@@ -56,6 +57,7 @@ class Command(BaseCommand):
             help="let the user make users, clinics and memberships in the admin, too",
         )
 
+    @changes_by(via="command", command="create_clinic")
     def handle(self, **options: Any) -> None:
         requested = FirstClinic(options["name"], options["email"], options["full_name"], options["superuser"])
         _require_valid(requested)

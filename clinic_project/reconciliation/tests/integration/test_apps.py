@@ -66,12 +66,12 @@ def database(copy_of, template: Database) -> Database:
 
 def test_by_default_apps_that_use_reconcile_schema():
     with override_settings(RECONCILIATION={}):
-        assert reconciled_labels() == {"clinics", "clinics_api", "medical_records"}
+        assert reconciled_labels() == {"audit", "clinics", "clinics_api", "medical_records"}
 
 
 def test_more_labels():
     with override_settings(RECONCILIATION={"apps": ["auth", "sessions"]}):
-        assert reconciled_labels() == {"auth", "clinics", "clinics_api", "medical_records", "sessions"}
+        assert reconciled_labels() == {"audit", "auth", "clinics", "clinics_api", "medical_records", "sessions"}
 
 
 def test_every_app_with_migrations():
@@ -99,10 +99,10 @@ def test_a_table_of_another_app_is_left_alone_without_the_setting(database: Data
         database.execute("DROP INDEX django_session_expire_date_a5c62663")
         outcome = database.migrate()
         assert outcome.status == 0
-        assert "Schema verified: 11 tables are as declared." in outcome.output
+        assert "Schema verified: 13 tables are as declared." in outcome.output
     with override_settings(RECONCILIATION={"apps": ["sessions"]}):
         outcome = database.migrate()
-        assert "Schema verified: 12 tables are as declared." in outcome.output
+        assert "Schema verified: 14 tables are as declared." in outcome.output
         assert database.value("SELECT to_regclass('django_session_expire_date_a5c62663') IS NOT NULL")
 
 

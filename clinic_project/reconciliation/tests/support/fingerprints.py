@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from .databases import Database
 
-#: Tables that Django's own `migrate` writes to.
-_DJANGO_TABLES = "('django_migrations', 'django_content_type', 'auth_permission')"
+#: Tables that Django's own `migrate` writes to, and the history, to which the triggers add what is filled in.
+_WRITTEN_TABLES = "('django_migrations', 'django_content_type', 'auth_permission', 'audit_history')"
 
 #: From "table.column" to the value, as text, that its NULLs are backfilled with; None where any value will do.
 Backfilled = Mapping[str, str | None]
@@ -31,7 +31,7 @@ Fingerprints = dict[Table, Fingerprint]
 
 
 def fingerprints(database: Database, backfilled: Backfilled | None = None) -> Fingerprints:
-    """Return the fingerprint of every table of every schema, but for those that `migrate` itself writes to."""
+    """Return the fingerprint of every table of every schema, but for those that a `migrate` writes to."""
     with database.cursor() as cursor:
         cursor.execute(
             f"""SELECT relname, format('%I.%I', nspname, relname), array_agg(attname::text ORDER BY attname)
@@ -39,7 +39,7 @@ def fingerprints(database: Database, backfilled: Backfilled | None = None) -> Fi
                 JOIN pg_class ON pg_class.oid = attrelid AND relkind IN ('r', 'p') AND NOT relispartition
                 JOIN pg_namespace ON pg_namespace.oid = relnamespace
                 WHERE attnum > 0 AND NOT attisdropped AND nspname !~ '^pg_' AND nspname <> 'information_schema'
-                  AND relname NOT IN {_DJANGO_TABLES}
+                  AND relname NOT IN {_WRITTEN_TABLES}
                 GROUP BY nspname, relname"""
         )
         tables = {Table(name, sql_name): tuple(columns) for name, sql_name, columns in cursor.fetchall()}

@@ -1,0 +1,73 @@
+"""The history of recorded rows, and the seals by which a later change of it is found."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from clinic_project.reconciliation.indexes import LongNameIndex
+
+from .triggers import append_only_triggers, written_by_triggers_alone
+
+
+class HistoryEntry(models.Model):
+    """One change of a row. The database writes it (see `functions`), and nobody changes it.
+
+    `kept` are the columns that changed, as they were before, or all of them (`is_whole`): where the row is deleted, and
+    where it has no earlier entry. Nothing is kept of a new row. `row_id` is NULL in a damaged table whose key isn't a
+    number. `row_hash` is the SHA-256 of the row as the change left it, as text of jsonb; NULL for one that is gone.
+    `context` is what the request says of itself, as JSON; the columns before it are what the database knows.
+    """
+
+    class Action(models.TextChoices):
+        INSERT = "insert"
+        UPDATE = "update"
+        DELETE = "delete"
+
+    id = models.BigAutoField(primary_key=True)
+    table_name = models.TextField()
+    row_id = models.BigIntegerField(null=True)
+    action = models.CharField(max_length=10, choices=Action)
+    kept = models.JSONField(null=True)
+    is_whole = models.BooleanField()
+    row_hash = models.BinaryField(null=True)
+    transaction_id = models.BigIntegerField()
+    recorded_at = models.DateTimeField()
+    database_user = models.TextField()
+    database_role = models.TextField(null=True)
+    application_name = models.TextField(null=True)
+    client_address = models.GenericIPAddressField(null=True)
+    context = models.TextField(null=True)
+
+    class Meta:
+        db_table = "audit_history"
+        indexes = [LongNameIndex(fields=["table_name", "row_id", "id"], name="idx_audit_history_row")]
+        constraints = [*append_only_triggers("audit_history"), written_by_triggers_alone("audit_history")]
+
+    def __str__(self) -> str:
+        return f"{self.action} of {self.table_name} {self.row_id}"
+
+
+class HistorySeal(models.Model):
+    """What the entries up to `last_entry` were: since the seal before, `entry_count` of them, with `entries_hash`.
+
+    `seal_hash` is the SHA-256 of these and of the seal before, so that the newest one stands for all that is sealed. Until
+    `mark_transaction` and all before it have ended, an entry up to `mark_entry` may still be committed. `row_marks` is the
+    largest id of each recorded table, when it was sealed.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    sealed_at = models.DateTimeField(db_default=Now())
+    last_entry = models.BigIntegerField()
+    entry_count = models.BigIntegerField()
+    entries_hash = models.BinaryField()
+    previous_hash = models.BinaryField()
+    seal_hash = models.BinaryField()
+    mark_entry = models.BigIntegerField()
+    mark_transaction = models.BigIntegerField()
+    row_marks = models.JSONField()
+
+    class Meta:
+        db_table = "audit_history_seals"
+        constraints = append_only_triggers("audit_history_seals")
+
+    def __str__(self) -> str:
+        return f"seal {self.pk}"

@@ -1,0 +1,59 @@
+"""Which tables are recorded, and what a recorded row looks like as text."""
+
+import re
+from dataclasses import dataclass
+
+from django.apps import apps
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from clinic_project.reconciliation.triggers import Trigger
+
+from .functions import SAME_TEXT
+
+RECORDING = "audit.audit_record_change"
+_HELPER_COLUMN = re.compile("reconcile_[a-z]+_[0-9a-f]{16}")
+
+
+def recorded_tables() -> list[str]:
+    """Return the names of the tables whose changes are kept."""
+    return sorted({model._meta.db_table for model in apps.get_models() if _is_recorded(model)})
+
+
+def _is_recorded(model: type[models.Model]) -> bool:
+    return any(isinstance(one, Trigger) and one.function == RECORDING for one in model._meta.constraints)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A recorded table's columns. `helpers` are those of a repair that is under way, which aren't recorded.
+
+    `has_key`: there is an `id`, of integers; else the table is damaged, and its rows aren't told apart. `added_later` are
+    the columns that may have been added since an entry was made: the last one, the last two, and so on.
+    """
+
+    helpers: list[str]
+    added_later: list[list[str]]
+    has_key: bool
+
+
+def read_columns(connection: BaseDatabaseWrapper, table: str) -> Columns:
+    """Read the columns of `table`; none where it is missing."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT attname, atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) FROM pg_attribute"
+            " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum DESC",
+            [connection.ops.quote_name(table)],
+        )
+        found = dict(cursor.fetchall())
+    names = list(found)
+    recorded = [name for name in names if not _HELPER_COLUMN.fullmatch(name)]
+    helpers = [name for name in names if _HELPER_COLUMN.fullmatch(name)]
+    return Columns(helpers, [recorded[:number] for number in range(1, len(recorded))], found.get("id", False))
+
+
+def set_same_text(connection: BaseDatabaseWrapper) -> None:
+    """Set, until the transaction ends, what the text of a row and of an entry depends on."""
+    with connection.cursor() as cursor:
+        for name, value in (*SAME_TEXT, ("DateStyle", "ISO")):
+            cursor.execute("SELECT set_config(%s, %s, true)", [name, value])

@@ -1,0 +1,172 @@
+"""Seals: what was in the history by then, so that a change of it is found, whoever makes it.
+
+A seal covers the entries from the one after the last sealed to `last_entry`. An entry gets its number before its
+transaction is committed, so these have to be settled first: a number up to the mark was given to a transaction that began
+before `mark_transaction`, and once all of these have ended, no other entry can appear.
+
+1. Take a mark: the last number given to an entry, then a transaction of its own.
+2. Wait until it is settled, for a while; else use the mark of the last seal, if that is settled now.
+3. Hash the entries up to it, and chain the hash to the last seal's.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+
+from .models import HistorySeal
+from .recorded import read_columns, recorded_tables, set_same_text
+
+#: Entries that are hashed by one statement.
+BATCH = 20_000
+_POLL = 0.05
+
+_ENTRY = """
+    ROW(id, table_name, row_id, action, kept, is_whole, row_hash, transaction_id, recorded_at,
+        database_user, database_role, application_name, client_address, context)::text
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The last number given to an entry, and the transaction before which all that have such a number began."""
+
+    entry: int
+    transaction: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """`seal` is the newest seal; `waits_for` is how many entries, at most, wait for transactions that still run."""
+
+    seal: HistorySeal | None
+    is_new: bool
+    waits_for: int
+
+
+def seal_history(wait: float, using: str = DEFAULT_DB_ALIAS) -> Sealed:
+    """Seal what has been committed since the last seal; wait up to `wait` seconds for transactions that still run."""
+    mark = _take_mark(using)
+    is_settled = _wait_until_settled(mark, wait, using)
+    with transaction.atomic(using):
+        with connections[using].cursor() as cursor:
+            cursor.execute("LOCK TABLE audit_history_seals IN EXCLUSIVE MODE")
+        last = newest_seal(using)
+        limit = mark.entry if is_settled else _settled_entry(last, using)
+        return _seal(last, limit, mark, using)
+
+
+def newest_seal(using: str = DEFAULT_DB_ALIAS) -> HistorySeal | None:
+    return HistorySeal.objects.using(using).order_by("-pk").first()
+
+
+def _settled_entry(last: HistorySeal | None, using: str) -> int:
+    """Return the entry up to which all are settled by the mark of the last seal."""
+    if last is None:
+        return 0
+    is_settled = _is_settled(Mark(last.mark_entry, last.mark_transaction), using)
+    return max(last.last_entry, last.mark_entry) if is_settled else last.last_entry
+
+
+def _seal(last: HistorySeal | None, limit: int, mark: Mark, using: str) -> Sealed:
+    first = last.last_entry if last else 0
+    limit = max(limit, first)
+    count, entries_hash = hash_entries(first, limit, using)
+    waits_for = max(mark.entry - limit, 0)
+    # With nothing to seal, a mark is worth a seal where there is none that the next one could use.
+    if not count and not (waits_for and (last is None or last.mark_entry <= limit)):
+        return Sealed(last, is_new=False, waits_for=waits_for)
+    seal = HistorySeal(
+        last_entry=limit,
+        entry_count=count,
+        entries_hash=entries_hash,
+        previous_hash=bytes(last.seal_hash) if last else b"",
+        mark_entry=mark.entry,
+        mark_transaction=mark.transaction,
+        row_marks=_row_marks(using),
+    )
+    seal.seal_hash = hash_seal(seal)
+    seal.save(using=using, force_insert=True)
+    return Sealed(seal, is_new=True, waits_for=waits_for)
+
+
+def hash_seal(seal: HistorySeal) -> bytes:
+    """Return the SHA-256 of what `seal` says, the seal before included."""
+    said = [
+        bytes(seal.previous_hash).hex(),
+        seal.last_entry,
+        seal.entry_count,
+        bytes(seal.entries_hash).hex(),
+        seal.mark_entry,
+        seal.mark_transaction,
+        seal.row_marks,
+    ]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()
+
+
+def hash_entries(after: int, until: int, using: str = DEFAULT_DB_ALIAS) -> tuple[int, bytes]:
+    """Return the number of the entries from `after`, exclusive, to `until`, and the SHA-256 of their SHA-256s."""
+    digest, count = hashlib.sha256(), 0
+    for number, hashes in _hashes(after, until, using):
+        count += number
+        digest.update(hashes)
+    return count, digest.digest()
+
+
+def _hashes(after: int, until: int, using: str) -> Iterator[tuple[int, bytes]]:
+    connection = connections[using]
+    sql = f"""
+        SELECT count(*), string_agg(sha256(convert_to(entry, 'UTF8')), ''::bytea ORDER BY id), max(id)
+        FROM (
+            SELECT id, {_ENTRY} AS entry FROM audit_history WHERE id > %s AND id <= %s ORDER BY id LIMIT {BATCH}
+        ) AS entries
+    """
+    with transaction.atomic(using), connection.cursor() as cursor:
+        set_same_text(connection)
+        while after < until:
+            cursor.execute(sql, [after, until])
+            number, hashes, last = cursor.fetchone()
+            if not number:
+                return
+            yield number, bytes(hashes)
+            after = last
+
+
+def _take_mark(using: str) -> Mark:
+    # One after the other: a number that is given between the two belongs to a transaction before the second.
+    last_entry = _value(
+        "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('audit_history', 'id')::regclass), 0)", using
+    )
+    return Mark(last_entry, _value("SELECT pg_current_xact_id()::text::bigint", using))
+
+
+def _wait_until_settled(mark: Mark, seconds: float, using: str) -> bool:
+    deadline = time.monotonic() + seconds
+    while not _is_settled(mark, using):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL)
+    return True
+
+
+def _is_settled(mark: Mark, using: str) -> bool:
+    oldest = _value("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint", using)
+    return bool(oldest >= mark.transaction)
+
+
+def _row_marks(using: str) -> dict[str, int]:
+    """Return the largest id of each recorded table that has one."""
+    connection = connections[using]
+    tables = [table for table in recorded_tables() if read_columns(connection, table).has_key]
+    name = connection.ops.quote_name
+    return {table: _value(f"SELECT coalesce(max(id), 0) FROM {name(table)}", using) for table in tables}
+
+
+def _value(sql: str, using: str) -> Any:
+    with connections[using].cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0]

@@ -1,0 +1,67 @@
+"""Transactions that say who changes something: each entry of the history that they make has it as `context`.
+
+with changes_by(via="command", name="purge_trash"):
+    with atomic():
+        ...
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.transaction import get_connection
+
+#: The setting that the history's triggers read. It holds for one transaction, as PgBouncer requires.
+SETTING = "audit.context"
+
+_description: ContextVar[dict[str, Any] | None] = ContextVar("who changes something", default=None)
+#: The databases in whose transaction the description has been set.
+_described: ContextVar[frozenset[str]] = ContextVar("described transactions", default=frozenset())
+
+
+@contextmanager
+def changes_by(**description: Any) -> Iterator[None]:
+    """Describe the changes that are made inside: `via`, `by` (a user's id), `name`, `request_id`, `reason`."""
+    token = _description.set(description)
+    try:
+        yield
+    finally:
+        _description.reset(token)
+
+
+def describe_changes(**more: Any) -> None:
+    """Add to the description of the changes that are being made, such as who it is once that is known."""
+    description = _description.get()
+    if description is not None:
+        description.update(more)
+
+
+def atomic(using: Any = DEFAULT_DB_ALIAS) -> Any:
+    """Return what Django's `transaction.atomic` does, which also tells the database who changes something."""
+    return _described_transaction(DEFAULT_DB_ALIAS)(using) if callable(using) else _described_transaction(using)
+
+
+@contextmanager
+def _described_transaction(using: str) -> Iterator[None]:
+    with transaction.atomic(using):
+        described = _described.get()
+        token = _described.set(described | {using})
+        try:
+            if using not in described:
+                _tell(using, _description.get() or {})
+            yield
+        finally:
+            _described.reset(token)
+
+
+def _tell(using: str, description: Mapping[str, Any]) -> None:
+    if not description:
+        return
+    text = json.dumps(
+        {name: value for name, value in description.items() if value not in (None, "")}, ensure_ascii=False
+    )
+    with get_connection(using).cursor() as cursor:
+        cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, text])
