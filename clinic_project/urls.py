@@ -4,10 +4,11 @@ from django.contrib import admin
 from django.urls import include, path, register_converter
 
 from clinic_project import health
-from clinic_project.api.converters import RowIdConverter
+from clinic_project.api.converters import RowIdConverter, SequenceConverter
 from clinic_project.home import home
 
 register_converter(RowIdConverter, "row_id")
+register_converter(SequenceConverter, "sequence")
 
 urlpatterns = [
     # Those that are asked most come first: all before them are tried.

@@ -12,6 +12,7 @@ from django.apps import apps
 from django.db import Error, connection
 from django.db.models import Model
 
+from clinic_project.audit.functions import HISTORY_IS_APPEND_ONLY, TRUNCATE_LOSES_HISTORY
 from clinic_project.reconciliation.sqlstates import (
     CHECK_VIOLATION,
     DEADLOCK_DETECTED,
@@ -92,6 +93,19 @@ _OF_OUR_STATEMENTS: Mapping[str, tuple[str, str, str, int]] = {
         ),
     ),
 }
+#: What triggers of this project refuse, by their SQLSTATEs: the last part of the type, the title, what to do.
+_OF_OUR_TRIGGERS: Mapping[str, tuple[str, str, str]] = {
+    HISTORY_IS_APPEND_ONLY: (
+        "history-is-append-only",
+        "The history stays as it is",
+        "This would change what has been recorded of earlier changes. Nothing was done.",
+    ),
+    TRUNCATE_LOSES_HISTORY: (
+        "history-would-be-lost",
+        "The history would be lost",
+        "This would empty a table past its history. Nothing was done.",
+    ),
+}
 _AWAY = (
     "database-unavailable",
     "The database is away",
@@ -111,6 +125,8 @@ def database_problem(error: Error) -> Problem | None:
     state = sqlstate(error)
     if state in _VIOLATIONS:
         return _violation_problem(error, state)
+    if state in _OF_OUR_TRIGGERS:
+        return Problem(409, *_OF_OUR_TRIGGERS[state])
     found = _BY_STATE.get(state) or _by_class(error, state)
     if found is None and _is_refusal(error, state):
         return _in_the_way(error, state)

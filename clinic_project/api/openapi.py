@@ -179,15 +179,22 @@ class ApiSchema(AutoSchema):
     """Reads attributes of views that DRF doesn't have.
 
     `documented_tag` is the tag of the view's operations. `documented_parameters` are those that every action of the view
-    reads. `input_serializers` are the bodies by the action's name, that of DELETE too: it names the version to delete.
+    reads. `paged_actions` are those that respond with a page. `input_serializers` are the bodies by the action's name, that
+    of DELETE too: it names the version to delete.
     """
 
     def get_override_parameters(self) -> list[Any]:
-        ids = [_row_id_parameter(name) for name in re.findall(r"{(\w+)}", self.path)]
-        return [*super().get_override_parameters(), *ids, *getattr(self.view, "documented_parameters", ())]
+        numbers = [_path_parameter(name) for name in re.findall(r"{(\w+)}", self.path)]
+        return [*super().get_override_parameters(), *numbers, *getattr(self.view, "documented_parameters", ())]
 
     def get_request_serializer(self) -> Any:
         return getattr(self.view, "input_serializers", {}).get(getattr(self.view, "action", None))
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        # Of the responses, the base class sees no serializer where they are described.
+        if serializer is None:
+            return getattr(self.view, "action", None) in getattr(self.view, "paged_actions", ())
+        return bool(super()._is_list_view(serializer))
 
     def _get_request_body(self, direction: str = "request") -> Any:
         if self.method != "DELETE" or self.get_request_serializer() is None:
@@ -218,8 +225,10 @@ class ApiSchema(AutoSchema):
         return [view.documented_tag]
 
 
-def _row_id_parameter(name: str) -> OpenApiParameter:
-    return OpenApiParameter(name, {"type": "integer", "minimum": 1, "maximum": MAX_ID}, OpenApiParameter.PATH)
+def _path_parameter(name: str) -> OpenApiParameter:
+    """Return what describes a row's id in a path, or a position, which may be 0."""
+    least = 0 if name == "sequence" else 1
+    return OpenApiParameter(name, {"type": "integer", "minimum": least, "maximum": MAX_ID}, OpenApiParameter.PATH)
 
 
 class FilterBackendSchema(DjangoFilterExtension):

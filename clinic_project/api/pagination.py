@@ -146,6 +146,26 @@ def _keys(rows: QuerySet[Any]) -> QuerySet[Any, Row]:
     return rows.values("pk")
 
 
+@dataclass
+class SequenceListing(Listing):
+    """What is paged has been read: `rows` with a `sequence`, the highest first."""
+
+    parts: Sequence[QuerySet[Any, Any]] = ()
+    ordering: Sequence[str] = ("-sequence",)
+    rows: Sequence[Row] = ()
+
+    def read(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> list[Row]:
+        rows = (self.rows if edge is None else self._beyond(edge))[start:stop]
+        return [{**row, _TOTAL: len(self.rows), _VERSION: repr(row)} for row in rows]
+
+    def _beyond(self, edge: Edge) -> list[Row]:
+        """Return the rows beyond `edge`, the nearest first."""
+        (sequence,) = edge.values
+        if edge.backwards:
+            return [row for row in reversed(self.rows) if row["sequence"] > sequence]
+        return [row for row in self.rows if row["sequence"] < sequence]
+
+
 class RowPagination(BasePagination):
     """One page of a Listing: `open` it, see whether the client `has_it_already`, or `read` its rows.
 

@@ -1,5 +1,6 @@
 """Writing JSON bodies."""
 
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -17,10 +18,17 @@ class JSONRenderer(BaseRenderer):
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
         if data is None:
             return b""
-        return orjson.dumps(data, default=_plain, option=orjson.OPT_UTC_Z)
+        return as_json(data)
 
 
-def _plain(value: Any) -> str:
+def as_json(data: Any) -> bytes:
+    """Write `data` as JSON, each Decimal as the number that it is."""
+    return orjson.dumps(data, default=_plain, option=orjson.OPT_UTC_Z)
+
+
+def _plain(value: Any) -> str | orjson.Fragment:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(value))
     if isinstance(value, Promise):  # a translated message
         return str(value)
     raise TypeError(f"no JSON for {type(value).__name__}")

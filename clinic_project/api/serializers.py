@@ -1,5 +1,6 @@
 """The serializer of problems, and the base of those whose rows go from the database to the response unparsed."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -7,6 +8,8 @@ import orjson
 from django.db.models import F, JSONField, Model, QuerySet, TextField
 from django.db.models.functions import Cast
 from rest_framework import serializers
+
+from .renderers import as_json
 
 
 class ProblemOutputSerializer(serializers.Serializer):
@@ -57,6 +60,13 @@ class RowSerializer(serializers.Serializer):
         plain, json = cls._columns()
         elsewhere = {name: F(str(field.source)) for name, field in cls._declared_fields.items() if field.source}
         return rows.values(*plain, **elsewhere, **{text_of(name): Cast(name, TextField()) for name in json})
+
+    @classmethod
+    def row_of(cls, columns: Mapping[str, Any]) -> Row:
+        """Return a row whose columns are known as `read` would have read it."""
+        plain, json = cls._columns()
+        texts = {text_of(name): as_json(columns[name]).decode() for name in json}
+        return {**{name: columns[name] for name in plain}, **texts}
 
     @classmethod
     def represent(cls, rows: list[Row]) -> list[Row]:

@@ -3,7 +3,7 @@
 from typing import Any, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import Error, transaction
+from django.db import Error
 from django.db.models import QuerySet
 from rest_framework.response import Response
 
@@ -11,6 +11,7 @@ from clinic_project.api.database_errors import refused_by_database
 from clinic_project.api.problems import Problem
 from clinic_project.api.serializers import Row
 from clinic_project.api.versions import ExpectedVersions, etag, expected_versions
+from clinic_project.audit import transactions
 from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.models import Clinic, Membership
 from clinic_project.clinics.querysets import TrashQuerySet
@@ -79,7 +80,7 @@ class TrashViewSet(ClinicViewSet[Rows]):
 class VersionedViewSet(TrashViewSet[VersionedRows]):
     """Templates and records: a change names the versions that it may replace, and every row has its version as ETag."""
 
-    @transaction.atomic
+    @transactions.atomic
     def change(self, pk: int) -> Response:
         """Change a row as the body says, and respond with the row as it is then."""
         versions, columns = self.validated_change()

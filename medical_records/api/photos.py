@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiRequest, OpenApiResponse
@@ -16,6 +15,7 @@ from clinic_project.api.openapi import CHANGING, CONTENT_ETAG, CREATING, READING
 from clinic_project.api.problems import InvalidInput, Problem, Unavailable
 from clinic_project.api.serializers import Row
 from clinic_project.api.versions import etag
+from clinic_project.audit import transactions
 from clinic_project.clinics.models import Patient
 from medical_records import services
 from medical_records.exceptions import StaleVersion
@@ -27,9 +27,11 @@ from medical_records.photos.storage import StorageUnavailable
 from medical_records.photos.uploads import upload_photo
 from medical_records.querysets import PhotoQuerySet
 
-from .base import TrashViewSet
 from .filters import PhotoFilterSet
+from .history import HistoryViewSet, as_it_was
 from .serializers import (
+    HistoryEntryOutputSerializer,
+    PastPhotoOutputSerializer,
     PhotoAttachmentSerializer,
     PhotoChangeSerializer,
     PhotoOutputSerializer,
@@ -49,11 +51,12 @@ _IMAGE = {
 _READING_FILE = (*READING, 412)
 
 
-class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
+class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
     queryset = PatientPhoto.objects.all()
     filterset_class = PhotoFilterSet
     ordering = ("-created_at", "-id")
     serializer_class = PhotoOutputSerializer
+    past_serializer = PastPhotoOutputSerializer
     input_serializers = {
         "create": PhotoUploadSerializer,
         "partial_update": PhotoChangeSerializer,
@@ -127,7 +130,7 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
             record=record,
             uploaded_by=self.access.user,
         )
-        [row] = PhotoOutputSerializer.represent([PhotoOutputSerializer.row_of(photo)])
+        [row] = PhotoOutputSerializer.represent([PhotoOutputSerializer.row_of(vars(photo))])
         version = photo.row_version  # type: ignore[attr-defined]  # annotated
         return self.respond(row, self.etag_of(row, version), status=201)
 
@@ -137,7 +140,7 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
         return self.show(pk)
 
     @documented("updatePhoto", PhotoOutputSerializer, problems=CREATING, etag=CONTENT_ETAG)
-    @transaction.atomic
+    @transactions.atomic
     def partial_update(self, request: Request, pk: int) -> Response:
         """Change the description of a photo."""
         services.change_photo(self.get_queryset(), pk, self.access.user, **self.valid_input())
@@ -151,7 +154,7 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
 
     @documented("restorePhoto", PhotoOutputSerializer, problems=(*READING, 409), etag=CONTENT_ETAG)
     @action(detail=True, methods=["post"])
-    @transaction.atomic
+    @transactions.atomic
     def restore(self, request: Request, pk: int) -> Response:
         """Take a photo out of the trash, unless its record is there too."""
         services.restore_photo(self.get_queryset(), pk, self.access.user)
@@ -171,9 +174,23 @@ class PhotoViewSet(TrashViewSet[PhotoQuerySet]):
         """Send a small picture, at most 300 pixels wide and high."""
         return self._image(pk, thumbnail=True)
 
+    @documented("listPhotoHistory", HistoryEntryOutputSerializer(many=True), etag=CONTENT_ETAG, conditional=True)
+    @action(detail=True, filterset_class=None)
+    def history(self, request: Request, pk: int) -> Response:
+        """List what was done to a photo, the newest change first."""
+        return self.history_response(pk)
+
+    @documented(
+        "getPastPhoto", None, responses=as_it_was(PastPhotoOutputSerializer), etag=CONTENT_ETAG, conditional=True
+    )
+    @action(detail=True, url_path="history/<sequence:sequence>")
+    def past(self, request: Request, pk: int, sequence: int) -> Response:
+        """Show what was known of a photo after a change: the one that has this place in its history."""
+        return self.past_response(pk, sequence)
+
     @documented("attachPhotos", RecordPhotosOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer)
     @action(detail=False, methods=["post"])
-    @transaction.atomic
+    @transactions.atomic
     def attach(self, request: Request) -> Response:
         """Put photos on a record, beside those that it has. As if the record were saved with them, none is pending then."""
         versions, given = self.validated_change()

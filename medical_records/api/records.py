@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from rest_framework.decorators import action
@@ -14,6 +13,7 @@ from clinic_project.api.idempotency import idempotent
 from clinic_project.api.models import IdempotencyKey
 from clinic_project.api.openapi import CHANGING, CONTENT_ETAG, CREATING, VERSION_ETAG, documented
 from clinic_project.api.versions import etag
+from clinic_project.audit import transactions
 from clinic_project.clinics.access import ADMIN_ROLES
 from clinic_project.clinics.models import Patient
 from medical_records import services
@@ -22,7 +22,10 @@ from medical_records.querysets import RecordQuerySet
 
 from .base import VersionedViewSet
 from .filters import PatientRecordFilterSet, RecordFilterSet
+from .history import HistoryViewSet, as_it_was
 from .serializers import (
+    HistoryEntryOutputSerializer,
+    PastRecordOutputSerializer,
     RecordChangeSerializer,
     RecordDetailOutputSerializer,
     RecordInputSerializer,
@@ -52,7 +55,8 @@ def _with_patient(records: QuerySet[Any]) -> QuerySet[Any]:
     return records.values_list(*_WITH_PATIENT.columns)
 
 
-class RecordViewSet(BaseRecordViewSet):
+class RecordViewSet(HistoryViewSet[RecordQuerySet], BaseRecordViewSet):
+    past_serializer = PastRecordOutputSerializer
     filterset_class = RecordFilterSet
     input_serializers = {
         "update": RecordChangeSerializer,
@@ -106,7 +110,7 @@ class RecordViewSet(BaseRecordViewSet):
 
     @documented("restoreRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer)
     @action(detail=True, methods=["post"])
-    @transaction.atomic
+    @transactions.atomic
     def restore(self, request: Request, pk: int) -> Response:
         """Take a record out of the trash, with the photos that went there with it."""
         services.restore_record(self.get_queryset(), pk, self.expected_versions(), self.access.user)
@@ -116,10 +120,24 @@ class RecordViewSet(BaseRecordViewSet):
     @action(detail=True, methods=["delete"], write_roles=ADMIN_ROLES)
     def permanently(self, request: Request, pk: int) -> Response:
         """Remove a record that is in the trash for good, and its photos with it."""
-        with transaction.atomic():
+        with transactions.atomic():
             services.remove_record(self.get_queryset(), pk, self.expected_versions())
             IdempotencyKey.objects.forget(self.clinic.pk, reverse(self.detail_route, args=[pk]))
         return Response(status=204)
+
+    @documented("listRecordHistory", HistoryEntryOutputSerializer(many=True), etag=CONTENT_ETAG, conditional=True)
+    @action(detail=True, filterset_class=None)
+    def history(self, request: Request, pk: int) -> Response:
+        """List what was done to a record, the newest change first."""
+        return self.history_response(pk)
+
+    @documented(
+        "getPastRecord", None, responses=as_it_was(PastRecordOutputSerializer), etag=CONTENT_ETAG, conditional=True
+    )
+    @action(detail=True, url_path="history/<sequence:sequence>")
+    def past(self, request: Request, pk: int, sequence: int) -> Response:
+        """Show a record as a change left it: the one that has this place in its history."""
+        return self.past_response(pk, sequence)
 
 
 class PatientRecordViewSet(BaseRecordViewSet):
@@ -136,7 +154,7 @@ class PatientRecordViewSet(BaseRecordViewSet):
 
     @documented("createRecord", RecordDetailOutputSerializer, status=201, problems=CREATING, etag=VERSION_ETAG)
     @idempotent
-    @transaction.atomic
+    @transactions.atomic
     def create(self, request: Request, patient_id: int) -> Response:
         """Create a record: fill in a template for a patient.
 

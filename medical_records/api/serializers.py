@@ -26,6 +26,7 @@ from clinic_project.api.fields import (
 )
 from clinic_project.api.openapi import STORABLE, component, component_name, request_example
 from clinic_project.api.serializers import ProblemOutputSerializer, Row, RowSerializer, text_of
+from medical_records.history import Action, Via
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import PhotoQuerySet
 from medical_records.template_fields import (
@@ -334,11 +335,6 @@ class PhotoOutputSerializer(RowSerializer):
         return rows
 
     @classmethod
-    def row_of(cls, photo: PatientPhoto) -> Row:
-        """Return `photo`, which has been read, as `read` would have."""
-        return {name: getattr(photo, name) for name in cls._columns()[0]}
-
-    @classmethod
     def represent_on(cls, clinic: int, record: Row) -> list[Row]:
         """Return the photos on a record of a clinic, the oldest first: those in use, or those in the trash with it."""
         if record["is_deleted"]:
@@ -383,9 +379,14 @@ class RecordDetailOutputSerializer(RecordOutputSerializer):
         for row in rows:
             snapshot, values = (json.loads(row[text_of(name)]) for name in ("template_snapshot", "values"))
             row["missing_required"] = missing_required(snapshot, values)
-            clinic, has_photos = row.pop("clinic_of"), row.pop("has_photos")
-            row["photos"] = PhotoOutputSerializer.represent_on(clinic, row) if has_photos else []
+            row["photos"] = cls.take_photos(row)
         return super().represent(rows)
+
+    @classmethod
+    def take_photos(cls, row: Row) -> list[Row]:
+        """Take out of `row` what tells of its photos, and return these, represented."""
+        clinic, has_photos = row.pop("clinic_of"), row.pop("has_photos")
+        return PhotoOutputSerializer.represent_on(clinic, row) if has_photos else []
 
 
 class RecordPhotosOutputSerializer(serializers.Serializer):
@@ -423,3 +424,85 @@ class StaleRecordSerializer(StaleVersionSerializer):
     """The record has changed since it was read; `current` is what it is now."""
 
     current = RecordDetailOutputSerializer()
+
+
+@extend_schema_field({"description": "Any JSON; null where there is, or was, nothing."})
+class AnyJSONField(serializers.JSONField):
+    pass
+
+
+class ValueChangeOutputSerializer(serializers.Serializer):
+    """What was `before`, and what is `after`."""
+
+    path = serializers.CharField(
+        help_text="A column; `values.<field id>`, an answer; `fields.<field id>`, a question that was added or removed, and"
+        " `fields.<field id>.<member>`, what changed of one; `fields`, their ids where these changed places; `photos`, the"
+        " ids of a record's photos. Of columns that hold something else than this API writes, the whole."
+    )
+    label = serializers.CharField(help_text="The same for people: the field's label as it was.")  # type: ignore[assignment]
+    before = AnyJSONField()
+    after = AnyJSONField()
+
+
+class ChangeAuthorOutputSerializer(serializers.Serializer):
+    """A user, as they were called then; or a command, which has no id."""
+
+    id = serializers.IntegerField(allow_null=True)
+    name = serializers.CharField(allow_null=True)
+
+
+class HistoryEntryOutputSerializer(serializers.Serializer):
+    """One change, as the database recorded it."""
+
+    sequence = serializers.IntegerField(help_text="The position, 1 for the oldest. Newer entries don't change it.")
+    version = serializers.IntegerField(allow_null=True, help_text="That of the object since then. Photos have none.")
+    at = serializers.DateTimeField()
+    until = serializers.DateTimeField(
+        allow_null=True, help_text="Of `found-changed` alone: it happened after `at`, and before this."
+    )
+    action = serializers.ChoiceField(
+        Action.values,
+        help_text="`deleted` is to the trash, `removed` for good. `found-changed`: the object isn't as the change before"
+        " left it. Something changed it unrecorded; who did, and what changed, isn't known.",
+    )
+    by = ChangeAuthorOutputSerializer(allow_null=True)
+    via = serializers.ChoiceField(
+        Via.values, allow_null=True, help_text="`sql`: by a program that didn't say what it is, such as psql."
+    )
+    request_id = serializers.CharField(
+        allow_null=True, help_text="That of the response to the request, `X-Request-ID`."
+    )
+    reason = serializers.CharField(allow_null=True)
+    is_proven = serializers.BooleanField(
+        help_text="Whether the object was, after this change, what the history says. Where it is false, the object was"
+        " changed unrecorded later, and `after` and the object then may have parts of that."
+    )
+    changes = ValueChangeOutputSerializer(
+        many=True,
+        help_text="None for `created` and `removed`, nor for `found-changed`, where they aren't known. Who changed it last,"
+        " when, and its version aren't told as changes.",
+    )
+
+
+class PastSerializer(RowSerializer):
+    """The object as it was after one change, as far as it is known; what it didn't have then is null."""
+
+    history = HistoryEntryOutputSerializer(
+        allow_null=True, help_text="The change that left it so; null for 0, what it was before the first recorded one."
+    )
+
+
+class PastTemplateOutputSerializer(PastSerializer, TemplateOutputSerializer):
+    """A template as it was."""
+
+
+class PastPhotoOutputSerializer(PastSerializer, PhotoOutputSerializer):
+    """What was known of a photo. `file` and `thumbnail` are where the picture is now."""
+
+
+class PastRecordOutputSerializer(PastSerializer, RecordDetailOutputSerializer):
+    """A record as it was. `photos` are those that it had then, as they were, without those that are removed for good."""
+
+    @classmethod
+    def take_photos(cls, row: Row) -> list[Row]:
+        return row.pop("photos")

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.db import transaction
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic_project.api.idempotency import idempotent
 from clinic_project.api.openapi import CHANGING, CONTENT_ETAG, CREATING, VERSION_ETAG, documented
+from clinic_project.audit import transactions
 from clinic_project.clinics.access import ADMIN_ROLES
 from medical_records import services
 from medical_records.models import MedicalRecordTemplate
@@ -16,7 +16,10 @@ from medical_records.querysets import TemplateQuerySet
 
 from .base import VersionedViewSet
 from .filters import TemplateFilterSet
+from .history import HistoryViewSet, as_it_was
 from .serializers import (
+    HistoryEntryOutputSerializer,
+    PastTemplateOutputSerializer,
     StaleTemplateSerializer,
     TemplateChangeSerializer,
     TemplateInputSerializer,
@@ -26,13 +29,14 @@ from .serializers import (
 )
 
 
-class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
+class TemplateViewSet(HistoryViewSet[TemplateQuerySet], VersionedViewSet[TemplateQuerySet]):
     queryset = MedicalRecordTemplate.objects.all()
     filterset_class = TemplateFilterSet
     ordering = ("name", "id")
     is_ordered_by_name = True
     write_roles = ADMIN_ROLES
     serializer_class = TemplateOutputSerializer
+    past_serializer = PastTemplateOutputSerializer
     input_serializers = {
         "create": TemplateInputSerializer,
         "update": TemplateChangeSerializer,
@@ -50,7 +54,7 @@ class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
 
     @documented("createTemplate", TemplateOutputSerializer, status=201, problems=CREATING, etag=VERSION_ETAG)
     @idempotent
-    @transaction.atomic
+    @transactions.atomic
     def create(self, request: Request) -> Response:
         """Create a template."""
         template = services.create_template(self.clinic, self.access.user, **self.valid_input())
@@ -75,6 +79,7 @@ class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
         services.change_template(self.get_queryset(), pk, versions, self.access.user, **columns)
 
     @documented("deleteTemplate", None, status=204, problems=CHANGING, stale=StaleTemplateSerializer)
+    @transactions.atomic
     def destroy(self, request: Request, pk: int) -> Response:
         """Put a template into the trash. Records made from it stay as they are."""
         self.get_queryset().move_to_trash(pk, self.expected_versions(), self.access.user)
@@ -82,8 +87,22 @@ class TemplateViewSet(VersionedViewSet[TemplateQuerySet]):
 
     @documented("restoreTemplate", TemplateOutputSerializer, problems=CHANGING, stale=StaleTemplateSerializer)
     @action(detail=True, methods=["post"])
-    @transaction.atomic
+    @transactions.atomic
     def restore(self, request: Request, pk: int) -> Response:
         """Take a template out of the trash."""
         self.get_queryset().restore(pk, self.expected_versions(), self.access.user)
         return self.row_response(pk)
+
+    @documented("listTemplateHistory", HistoryEntryOutputSerializer(many=True), etag=CONTENT_ETAG, conditional=True)
+    @action(detail=True, filterset_class=None)
+    def history(self, request: Request, pk: int) -> Response:
+        """List what was done to a template, the newest change first."""
+        return self.history_response(pk)
+
+    @documented(
+        "getPastTemplate", None, responses=as_it_was(PastTemplateOutputSerializer), etag=CONTENT_ETAG, conditional=True
+    )
+    @action(detail=True, url_path="history/<sequence:sequence>")
+    def past(self, request: Request, pk: int, sequence: int) -> Response:
+        """Show a template as a change left it: the one that has this place in its history."""
+        return self.past_response(pk, sequence)

@@ -113,6 +113,23 @@ def test_whatever_another_systems_trigger_raises_is_its_own(change, body):
     assert change()["title"] == IN_THE_WAY
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("DELETE FROM audit_history", "history-is-append-only"),
+        ("UPDATE audit_history_seals SET entry_count = 0", "history-is-append-only"),
+        ("TRUNCATE patient_photos", "history-would-be-lost"),
+    ],
+)
+def test_what_our_own_triggers_refuse_is_a_conflict(change, record, body, kind):
+    run(f"CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NEW; END $$")
+    run("CREATE TRIGGER theirs BEFORE UPDATE ON medical_records FOR EACH ROW EXECUTE FUNCTION theirs()")
+    problem = change(status=409)
+    assert (problem["type"], set(problem)) == (f"/problems/{kind}", {"type", "title", "status", "detail", "instance"})
+    record.refresh_from_db()
+    assert record.version == 1
+
+
 def test_another_systems_rule_is_told_as_well(api):
     run("CREATE RULE theirs AS ON INSERT TO medical_record_templates DO INSTEAD NOTHING")
     response = api.post(TEMPLATES, {"name": "x", "fields": []})

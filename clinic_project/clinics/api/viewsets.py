@@ -23,6 +23,7 @@ from clinic_project.api.pagination import Columns, CompiledListing, Listing, Rep
 from clinic_project.api.problems import Problem
 from clinic_project.api.serializers import Row, RowSerializer
 from clinic_project.api.views import PrivateView
+from clinic_project.audit.transactions import describe_changes
 
 from ..access import (
     CLINICAL_ROLES,
@@ -60,6 +61,8 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
     row_versions: ClassVar[Sequence[str]] = ("pk",)
     #: The name of the route of one row.
     detail_route: ClassVar[str]
+    #: Actions that respond with a page.
+    paged_actions: ClassVar[frozenset[str]] = frozenset({"list"})
     write_roles: ClassVar[frozenset[Role]] = CLINICAL_ROLES
 
     lookup_value_converter = "row_id"
@@ -81,6 +84,7 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.access = _requested_access(request)
+        describe_changes(by=self.access.user.pk, name=self.access.membership.full_name)
         if request.method not in SAFE_METHODS:
             self.access.require(self.write_roles)
 
@@ -92,7 +96,7 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     @property
     def query_parameters(self) -> list[str]:
-        if self.action != "list":
+        if self.action not in self.paged_actions:
             return []
         filters = self.filterset_class.base_filters if self.filterset_class else ()
         return [*filters, *RowPagination.PARAMETERS]

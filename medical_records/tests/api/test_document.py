@@ -80,7 +80,7 @@ def api(db, in_trash):
 def url_of(operation_id):
     _, path, operation = OPERATIONS[operation_id]
     row_id = {"patients": 7, "templates": 6, "records": 12, "photos": 31}.get(operation["tags"][0])
-    return path.format(id=row_id, patient_id=7)
+    return path.format(id=row_id, patient_id=7, sequence=1)
 
 
 @pytest.mark.parametrize("operation_id", WITH_BODY)

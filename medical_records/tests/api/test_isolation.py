@@ -10,7 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, get_resolver
 
-from clinic_project.api.converters import RowIdConverter
+from clinic_project.api.converters import RowIdConverter, SequenceConverter
 from clinic_project.api.models import IdempotencyKey
 from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
@@ -57,6 +57,8 @@ WALK = [
     Step("GET", TEMPLATES, query={"status": "all", "search": "Theirs"}, finds=EMPTY),
     Step("GET", f"{TEMPLATES}/{{template}}"),
     Step("GET", f"{TEMPLATES}/{{trashed_template}}"),
+    Step("GET", f"{TEMPLATES}/{{template}}/history"),
+    Step("GET", f"{TEMPLATES}/{{template}}/history/{{my_sequence}}"),
     Step("PUT", f"{TEMPLATES}/{{template}}", {**NEW_TEMPLATE, "version": 1}),
     Step("PATCH", f"{TEMPLATES}/{{template}}", {"name": "Mine now", "version": 1}),
     Step("DELETE", f"{TEMPLATES}/{{template}}", {"version": 1}),
@@ -83,6 +85,8 @@ WALK = [
     Step("GET", RECORDS, query={"updated_since": "2000-01-01T00:00:00Z"}, finds=EMPTY),
     Step("GET", f"{RECORDS}/{{record}}"),
     Step("GET", f"{RECORDS}/{{trashed_record}}"),
+    Step("GET", f"{RECORDS}/{{record}}/history"),
+    Step("GET", f"{RECORDS}/{{record}}/history/{{my_sequence}}"),
     Step("PUT", f"{RECORDS}/{{record}}", {"values": {}, "version": 1}),
     Step("PATCH", f"{RECORDS}/{{record}}", {"photo_ids": [], "version": 1}),
     Step("PATCH", f"{RECORDS}/{{my_record}}", {"photo_ids": ["{photo}"], "version": 1}),
@@ -98,6 +102,8 @@ WALK = [
     Step("POST", PHOTOS, {"patient_id": "{my_patient}", "medical_record_id": "{record}", "file": plain()}),
     Step("GET", f"{PHOTOS}/{{photo}}"),
     Step("GET", f"{PHOTOS}/{{trashed_photo}}"),
+    Step("GET", f"{PHOTOS}/{{photo}}/history"),
+    Step("GET", f"{PHOTOS}/{{photo}}/history/{{my_sequence}}"),
     Step("PATCH", f"{PHOTOS}/{{photo}}", {"description": "Mine now"}),
     Step("DELETE", f"{PHOTOS}/{{photo}}"),
     Step("POST", f"{PHOTOS}/{{trashed_photo}}/restore"),
@@ -130,6 +136,7 @@ def ids(clinic):
         "my_patient": mine.patient_id,
         "my_template": mine.template_id,
         "my_record": mine.pk,
+        "my_sequence": 1,
     }
 
 
@@ -227,8 +234,8 @@ def test_every_route_is_on_the_walk():
 
 
 def test_every_id_in_a_path_is_a_row_id():
-    assert RowIdConverter.regex == "[^/]+"
+    assert RowIdConverter.regex == SequenceConverter.regex == "[^/]+"
     for path, pattern in flattened(get_resolver().url_patterns):
         view = getattr(pattern.callback, "cls", None)
         if view and issubclass(view, ClinicViewSet):
-            assert path.count("<") == path.count("<row_id:"), path
+            assert path.count("<") == path.count("<row_id:") + path.count("/history/<sequence:sequence>"), path

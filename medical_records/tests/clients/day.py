@@ -20,15 +20,21 @@ from clinic_client.api.photos import attach_photos, get_photo_file, upload_photo
 from clinic_client.api.records import (
     create_record,
     delete_record,
+    get_past_record,
     get_record,
     list_patient_records,
+    list_record_history,
     restore_record,
     update_record,
 )
 from clinic_client.api.templates import list_templates
 from clinic_client.models import (
+    CurrentUser,
+    HistoryEntryAction,
+    HistoryEntryPage,
     Login,
     LoginInput,
+    PastRecord,
     PatientPage,
     Photo,
     PhotoAttachment,
@@ -134,6 +140,19 @@ def delete_and_restore(api: AuthenticatedClient, record: RecordDetail) -> Record
     return body(restored, RecordDetail)
 
 
+def read_history(api: AuthenticatedClient, record_id: int, name: str) -> None:
+    """Read who changed the record and what, and the record as it was before that."""
+    entries = body(list_record_history.sync_detailed(record_id, client=api), HistoryEntryPage).results
+    assert [entry.version for entry in entries] == [5, 4, 3, 2, 1]
+    changed = next(entry for entry in reversed(entries) if entry.action == HistoryEntryAction.CHANGED)
+    assert changed.by is not None
+    assert changed.by.name == name
+    (answer,) = changed.changes
+    assert (answer.before, answer.after) == ("Headache", "Better")
+    past = body(get_past_record.sync_detailed(record_id, changed.sequence - 1, client=api), PastRecord)
+    assert past.values[past.template_snapshot.fields[0].id] == "Headache"
+
+
 def work(server: str, email: str, password: str, picture: Path) -> None:
     api = logged_in(server, email, password)
     patient = body(list_patients.sync_detailed(client=api, search="hopper"), PatientPage).results[0]
@@ -146,6 +165,8 @@ def work(server: str, email: str, password: str, picture: Path) -> None:
     assert [entry.type_ for entry in timeline.results[:2]] == ["photo", "record"]
     restored = delete_and_restore(api, record)
     assert [photo.description for photo in restored.photos] == ["Left knee"]
+    me = body(get_current_user.sync_detailed(client=api), CurrentUser)
+    read_history(api, record.id, me.memberships[0].full_name)
     log_out.sync_detailed(client=api)
     assert get_current_user.sync_detailed(client=api).status_code == 401
 

@@ -133,6 +133,19 @@ async function deleteAndRestore(api: Api, { id, version }: RecordDetail): Promis
   return body(api.POST("/api/clinic/medical-records/{id}/restore", at(version + 1)));
 }
 
+/** Reads who changed the record and what, and the record as it was before that. */
+async function readHistory(api: Api, id: number): Promise<void> {
+  const { results } = await body(api.GET("/api/clinic/medical-records/{id}/history", { params: { path: { id } } }));
+  assert.deepEqual(results.map((entry) => entry.version), [5, 4, 3, 2, 1]);
+  const changed = results.findLast((entry) => entry.action === "changed")!;
+  const me = await body(api.GET("/api/auth/me"));
+  assert.deepEqual(changed.by, { id: me.user.id, name: me.memberships[0]!.full_name });
+  assert.deepEqual(changed.changes.map(({ before, after }) => [before, after]), [["Headache", "Better"]]);
+  const path = { id, sequence: changed.sequence - 1 };
+  const past = await body(api.GET("/api/clinic/medical-records/{id}/history/{sequence}", { params: { path } }));
+  assert.equal(past.values[past.template_snapshot.fields[0]!.id], "Headache");
+}
+
 async function work(server: string, email: string, password: string, picture: string): Promise<void> {
   const api = await loggedIn(server, email, password);
   const found = await body(api.GET("/api/clinic/patients", { params: { query: { search: "hopper" } } }));
@@ -149,6 +162,7 @@ async function work(server: string, email: string, password: string, picture: st
   assert.deepEqual(timeline.results.slice(0, 2).map((entry) => entry.type), ["photo", "record"]);
   const restored = await deleteAndRestore(api, record);
   assert.deepEqual(restored.photos.map((photo) => photo.description), ["Left knee"]);
+  await readHistory(api, record.id);
   await api.POST("/api/auth/logout");
   assert.equal((await api.GET("/api/auth/me")).response.status, 401);
 }

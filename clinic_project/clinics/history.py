@@ -1,0 +1,227 @@
+"""A row's history as people read it: who did what and when, and which values became which.
+
+It works for every recorded table of the clinic's; what is inside a column of JSON is told by the `Readers` of the part that
+knows it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import DEFAULT_DB_ALIAS, models
+from django.utils.text import capfirst
+
+from clinic_project.audit.history import Action as RowAction
+from clinic_project.audit.history import Change, history_of
+from clinic_project.reconciliation.management.base import APPLICATION_NAME as MIGRATE
+
+Row = dict[str, Any]
+
+#: Columns that say of a change what the change itself says.
+_BOOKKEEPING = frozenset({"version", "updated_at", "updated_by_user_id"})
+_TRASH = frozenset({"is_deleted", "deleted_at"})
+
+
+class Action(models.TextChoices):
+    CREATED = "created"
+    CHANGED = "changed"
+    #: To the trash, and out of it.
+    DELETED = "deleted"
+    RESTORED = "restored"
+    #: For good.
+    REMOVED = "removed"
+    #: By nobody knows whom, while no trigger stood.
+    FOUND_CHANGED = "found-changed"
+
+
+class Via(models.TextChoices):
+    API = "api", "API"
+    ADMIN = "admin", "admin"
+    COMMAND = "command", "command"
+    MIGRATE = "migrate", "migrate"
+    SQL = "sql", "SQL"
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who changed something, as the request said: a user's id, and their name then or that of a command."""
+
+    id: int | None
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ValueChange:
+    """What was `before` and what is `after`, None where there is nothing, are JSON. `path` is for programs."""
+
+    path: str
+    label: str
+    before: Any
+    after: Any
+
+
+#: Yields the changes within a column, from the row before and the row after. Both have been there, whatever is in them.
+Reader = Callable[[Row, Row], Iterator[ValueChange]]
+Readers = Mapping[str, Reader]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableChange:
+    """One change; `sequence` is its position, 1 for the oldest.
+
+    `before` and `after` are the row's columns as JSON, None where it wasn't there. `is_proven`: the row was `after` then;
+    else it is what can be told. `until`: of what was found changed, when it had been, at the latest; `at` is the earliest.
+    What changed isn't known then, and there are no `changes`; nor are there of what was created or removed. `recorded` is
+    what the database kept: of what was found changed, the change before.
+    """
+
+    sequence: int
+    version: int | None
+    at: datetime
+    until: datetime | None
+    action: Action
+    by: By | None
+    via: Via | None
+    request_id: str | None
+    reason: str | None
+    changes: tuple[ValueChange, ...]
+    before: Row | None
+    after: Row | None
+    is_proven: bool
+    recorded: Change
+
+
+def readable_history(row: models.Model, readers: Readers | None = None) -> list[ReadableChange]:
+    """Return the changes of a row of a recorded table that belongs to a clinic, the newest first."""
+    found = history_of(row._meta.db_table, row.pk, row._state.db or DEFAULT_DB_ALIAS)
+    # A row of another clinic may have had this id before, and was removed.
+    ours = takewhile(lambda change: not _was_removed_elsewhere(change, row), found)
+    return _readable(type(row), list(ours), readers or {})
+
+
+def _was_removed_elsewhere(change: Change, row: Any) -> bool:
+    return change.action is RowAction.DELETE and (change.before or {}).get("clinic_id") != row.clinic_id
+
+
+def _readable(model: type[models.Model], recorded: Sequence[Change], readers: Readers) -> list[ReadableChange]:
+    told: list[ReadableChange] = []
+    for change in reversed(recorded):
+        told.append(_told(model, change, readers, len(told) + 1))
+        if change.unrecorded_until:
+            told.append(_found(change, change.unrecorded_until, len(told) + 1))
+    return told[::-1]
+
+
+def _told(model: type[models.Model], change: Change, readers: Readers, sequence: int) -> ReadableChange:
+    action = _action(change)
+    return ReadableChange(
+        sequence=sequence,
+        version=_version(change.after or change.before),
+        at=change.at,
+        until=None,
+        action=action,
+        by=_by(change.context),
+        via=_via(change),
+        request_id=_text(change.context.get("request_id")),
+        reason=_text(change.context.get("reason")),
+        changes=tuple(_changes(model, change, action, readers)),
+        before=change.before,
+        after=change.after,
+        is_proven=change.is_proven,
+        recorded=change,
+    )
+
+
+def _found(change: Change, until: datetime, sequence: int) -> ReadableChange:
+    return ReadableChange(
+        sequence=sequence,
+        version=_version(change.after),
+        at=change.at,
+        until=until,
+        action=Action.FOUND_CHANGED,
+        by=None,
+        via=None,
+        request_id=None,
+        reason=None,
+        changes=(),
+        before=None,
+        after=change.after,
+        is_proven=True,
+        recorded=change,
+    )
+
+
+def _action(change: Change) -> Action:
+    if change.action is RowAction.INSERT:
+        return Action.CREATED
+    if change.action is RowAction.DELETE:
+        return Action.REMOVED
+    was, is_now = ((row or {}).get("is_deleted") is True for row in (change.before, change.after))
+    if was is is_now:
+        return Action.CHANGED
+    return Action.DELETED if is_now else Action.RESTORED
+
+
+def _version(row: Row | None) -> int | None:
+    version = (row or {}).get("version")
+    return version if isinstance(version, int) else None
+
+
+def _by(context: Row) -> By | None:
+    user_id, name = context.get("by"), _text(context.get("name")) or _text(context.get("command"))
+    is_id = isinstance(user_id, int) and not isinstance(user_id, bool)
+    return By(user_id if is_id else None, name) if is_id or name else None
+
+
+def _via(change: Change) -> Via:
+    said = change.context.get("via")
+    if said in Via.values:
+        return Via(said)
+    return Via.MIGRATE if change.application_name == MIGRATE else Via.SQL
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _changes(model: type[models.Model], change: Change, action: Action, readers: Readers) -> Iterator[ValueChange]:
+    before, after = change.before, change.after
+    if before is None or after is None:
+        return
+    said_already = _BOOKKEEPING if action is Action.CHANGED else _BOOKKEEPING | _TRASH
+    # In the order of the row's columns: those of jsonb, which has the short names first.
+    for name in sorted(change.changed - said_already, key=lambda name: (len(name), name)):
+        read = readers.get(name)
+        within = list(read(before, after)) if read else []
+        yield from within or [column_change(model, name, before, after)]
+
+
+def column_change(model: type[models.Model], name: str, before: Row, after: Row) -> ValueChange:
+    """Return the change of a column as a whole."""
+    return ValueChange(name, _label(model, name), before.get(name), after.get(name))
+
+
+def columns_of(model: type[models.Model], row: Row | None) -> Row:
+    """Return the declared columns of a row as Python has them, None for those that it lacks; empty where there is no row."""
+    if row is None:
+        return {}
+    return {field.attname: python_value(field, row.get(field.column)) for field in model._meta.concrete_fields}
+
+
+def python_value(field: "models.Field[Any, Any]", value: Any) -> Any:
+    """Return a value of jsonb as the model has it; another type that a column may have had, as it is."""
+    try:
+        return value if isinstance(field, models.JSONField) else field.to_python(value)
+    except ValidationError:
+        return value
+
+
+def _label(model: type[models.Model], column: str) -> str:
+    """Return what the admin calls a column; its own name where the model doesn't declare it."""
+    for field in model._meta.concrete_fields:
+        if field.column == column:
+            return str(capfirst(field.verbose_name))
+    return column

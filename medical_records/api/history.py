@@ -1,0 +1,89 @@
+"""The history of templates, records and photos: `…/{id}/history`, and the object as it was, `…/{id}/history/{sequence}`."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework.response import Response
+
+from clinic_project.api.etags import hashed_etag, is_known, not_modified
+from clinic_project.api.pagination import SequenceListing
+from clinic_project.api.renderers import as_json
+from clinic_project.api.serializers import Row
+from clinic_project.clinics.history import columns_of
+from medical_records.history import ReadableChange, readable_history
+from medical_records.models import MedicalRecord
+from medical_records.record_photos import RecordPhotos
+
+from .base import Rows, TrashViewSet
+from .serializers import PastSerializer, PhotoOutputSerializer
+
+
+def as_it_was(serializer: type[PastSerializer]) -> dict[int, OpenApiResponse]:
+    """Return what documents the response with an object of the past."""
+    return {200: OpenApiResponse(serializer, description="As it was then.")}
+
+
+class HistoryViewSet(TrashViewSet[Rows]):
+    """Rows whose history is shown to those who see the row. What has been removed for good isn't seen any more."""
+
+    #: The serializer of a row as it was.
+    past_serializer: ClassVar[type[PastSerializer]]
+    paged_actions = frozenset({"list", "history"})
+
+    def history_response(self, pk: int) -> Response:
+        """Respond with a page of the changes of a row, the newest first, or with 304. Raises DoesNotExist."""
+        _, changes = self._read_history(pk)
+        rows = [_entry(change) for change in changes]
+        return self.page_response(SequenceListing(rows=rows), lambda rows: rows, lambda page: page)
+
+    def past_response(self, pk: int, sequence: int) -> Response:
+        """Respond with a row as one of its changes left it, or with 304. Raises DoesNotExist, and Http404 for no change."""
+        row, changes = self._read_history(pk)
+        past = self._past(row, changes, sequence)
+        etag = hashed_etag(as_json(past))
+        return not_modified(etag) if is_known(self.request, etag) else self.respond(past, etag)
+
+    def _read_history(self, pk: int) -> tuple[Any, list[ReadableChange]]:
+        row = self.get_queryset().get(pk=pk)
+        return row, readable_history(row)
+
+    def _past(self, row: Any, changes: Sequence[ReadableChange], sequence: int) -> Row:
+        change = next((change for change in changes if change.sequence == sequence), None)
+        state = change.after if change else changes[-1].before if changes and sequence == 0 else None
+        if state is None:
+            raise Http404
+        columns = columns_of(type(row), state)
+        shown = {**self.past_serializer.row_of(columns), "history": change and _entry(change)}
+        if isinstance(row, MedicalRecord):
+            shown["photos"] = _photos(row, changes, change, columns)
+        return self.past_serializer.represent([shown])[0]
+
+
+def _photos(
+    record: MedicalRecord, changes: Sequence[ReadableChange], change: ReadableChange | None, columns: Row
+) -> list[Row]:
+    """Return the photos that a record showed when its own columns were `columns`, represented."""
+    photos = RecordPhotos(record, [one.recorded for one in changes])
+    shown = photos.shown(change.recorded if change else None, columns)
+    return PhotoOutputSerializer.represent(list(map(PhotoOutputSerializer.row_of, shown)))
+
+
+def _entry(change: ReadableChange) -> Row:
+    """Return a change as it is shown."""
+    return {
+        "sequence": change.sequence,
+        "version": change.version,
+        "at": change.at,
+        "until": change.until,
+        "action": change.action.value,
+        "by": change.by and {"id": change.by.id, "name": change.by.name},
+        "via": change.via and change.via.value,
+        "request_id": change.request_id,
+        "reason": change.reason,
+        "is_proven": change.is_proven,
+        "changes": [
+            {"path": one.path, "label": one.label, "before": one.before, "after": one.after} for one in change.changes
+        ],
+    }

@@ -1,0 +1,91 @@
+"""The history of templates, records and photos as people read it: answers by their labels, and fields one by one."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from django.db import models
+
+from clinic_project.api.fields import normalized_uuid
+from clinic_project.clinics import history
+from clinic_project.clinics.history import Action, By, ReadableChange, Reader, Row, ValueChange, Via
+
+from .models import MedicalRecord, MedicalRecordTemplate
+from .record_photos import RecordPhotos
+from .template_fields import snapshot_fields
+
+__all__ = ["Action", "By", "ReadableChange", "ValueChange", "Via", "readable_history"]
+
+
+def readable_history(row: models.Model) -> list[ReadableChange]:
+    """Return the changes of a template, a record, a photo, a patient or a membership, the newest first."""
+    changes = history.readable_history(row, _READERS.get(type(row), {}))
+    return _with_photos(row, changes) if isinstance(row, MedicalRecord) else changes
+
+
+def _with_photos(record: MedicalRecord, changes: list[ReadableChange]) -> list[ReadableChange]:
+    """Add to the changes of a record those of its photos that gave it another version."""
+    photos = RecordPhotos(record, [change.recorded for change in changes])
+    return [
+        replace(change, changes=(*change.changes, *photos.links(change.recorded)))
+        if change.action is Action.CHANGED
+        else change
+        for change in changes
+    ]
+
+
+def _answers(before: Row, after: Row) -> Iterator[ValueChange]:
+    """Yield the answers that changed, by the labels that the snapshot has; nothing where they aren't by field id."""
+    was, is_now = before.get("values"), after.get("values")
+    if not (isinstance(was, dict) and isinstance(is_now, dict)):
+        return
+    fields = snapshot_fields(before.get("template_snapshot")) | snapshot_fields(after.get("template_snapshot"))
+    labels = {field_id: _label(field) for field_id, field in fields.items()}
+    position = {field_id: number for number, field_id in enumerate(labels)}
+    for key in sorted(
+        was.keys() | is_now.keys(), key=lambda key: (position.get(normalized_uuid(key), len(labels)), key)
+    ):
+        yield from _changed(f"values.{key}", labels.get(normalized_uuid(key), key), was.get(key), is_now.get(key))
+
+
+def _template_fields(before: Row, after: Row) -> Iterator[ValueChange]:
+    """Yield the fields that were added and removed, and what changed of others; nothing where they have no ids."""
+    was, is_now = _by_id(before.get("fields")), _by_id(after.get("fields"))
+    if was is None or is_now is None:
+        return
+    for field_id in [*is_now, *(field_id for field_id in was if field_id not in is_now)]:
+        yield from _field_changes(field_id, was.get(field_id), is_now.get(field_id))
+    kept = [[field_id for field_id in one if field_id in other] for one, other in ((was, is_now), (is_now, was))]
+    yield from _changed("fields", "Sequence of the fields", *kept)
+
+
+def _field_changes(field_id: str, was: Row | None, is_now: Row | None) -> Iterator[ValueChange]:
+    path, label = f"fields.{field_id}", _label(is_now or was or {})
+    if was is None or is_now is None:
+        yield ValueChange(path, label, was, is_now)
+        return
+    for name in [*is_now, *(name for name in was if name not in is_now)]:
+        yield from _changed(f"{path}.{name}", f"{label}: {name}", was.get(name), is_now.get(name))
+
+
+def _by_id(fields: Any) -> dict[str, Row] | None:
+    """Return the fields of a template by their ids; None where they aren't what this API writes."""
+    found = snapshot_fields({"fields": fields})
+    return found if isinstance(fields, list) and len(found) == len(fields) else None
+
+
+def _label(field: Row) -> str:
+    label = field.get("label")
+    return label if isinstance(label, str) and label.strip() else "(no label)"
+
+
+def _changed(path: str, label: str, before: Any, after: Any) -> Iterator[ValueChange]:
+    # As text: to Python, true equals 1.
+    if repr(before) != repr(after):
+        yield ValueChange(path, label, before, after)
+
+
+_READERS: Mapping[type[models.Model], Mapping[str, Reader]] = {
+    MedicalRecordTemplate: {"fields": _template_fields},
+    MedicalRecord: {"values": _answers},
+}
