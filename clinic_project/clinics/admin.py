@@ -14,6 +14,7 @@ from clinic_project.api.searching import caseless_key
 
 from .administration.base import ClinicModelAdmin
 from .administration.filters import ClinicFilter, TrashFilter
+from .administration.history import HistoryMixin
 from .administration.scope import scope_of
 from .administration.searching import PatientSearchMixin, search_patients, shown_clinics
 from .administration.trash import TrashMixin
@@ -82,7 +83,7 @@ class ClinicAdmin(SuperusersWriteMixin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(SuperusersWriteMixin):
+class MembershipAdmin(HistoryMixin, SuperusersWriteMixin):
     form = MembershipForm
     list_display = ["full_name", "title", "user", "clinic", "roles_held", "is_active"]
     list_filter = [ClinicFilter, "is_active"]
@@ -100,13 +101,16 @@ class MembershipAdmin(SuperusersWriteMixin):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"is_active": True, **super().get_changeform_initial_data(request)}
 
+    def name_in_history(self, obj: Membership) -> str:
+        return f"{obj} in {obj.clinic}"
+
     @admin.display(description="roles")
     def roles_held(self, membership: Membership) -> str:
         return ", ".join(membership.role_names) or "reads only"
 
 
 @admin.register(Patient)
-class PatientAdmin(PatientSearchMixin, TrashMixin):
+class PatientAdmin(HistoryMixin, PatientSearchMixin, TrashMixin):
     list_display = ["full_name", "birthday", "phone_number", "gender", "clinic", "created_at"]
     list_filter = [TrashFilter, ClinicFilter]
     list_select_related = ["clinic"]

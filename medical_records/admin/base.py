@@ -9,13 +9,15 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
 from clinic_project.clinics.administration.filters import ClinicFilter, TrashFilter
+from clinic_project.clinics.administration.history import HistoryMixin
 from clinic_project.clinics.administration.trash import TrashMixin
 from clinic_project.clinics.models import User
 
 from ..exceptions import ChangeRefused
+from ..history import ReadableChange, readable_history
 
 
-class ClinicalAdmin(TrashMixin):
+class ClinicalAdmin(HistoryMixin, TrashMixin):
     """What the clinic's own program makes and changes: here it is read, moved to the trash and restored."""
 
     refusals = (ChangeRefused,)
@@ -29,6 +31,9 @@ class ClinicalAdmin(TrashMixin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def readable_history(self, obj: Any) -> list[ReadableChange]:
+        return readable_history(obj)
 
     @admin.display(description="created", ordering="created_at")
     def created_on(self, obj: Any) -> str:

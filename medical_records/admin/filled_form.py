@@ -3,14 +3,16 @@
 Records of another program may hold anything in their JSON: what isn't a form is shown as it is, and nothing raises.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from decimal import Decimal
 from typing import Any
 
 from django.utils.dateparse import parse_date
 from django.utils.formats import date_format
+
+from clinic_project.clinics.administration.json_text import as_json, as_text
 
 from ..template_fields import CHOICE_TYPES, FieldType
 
@@ -76,23 +78,8 @@ def fields_in_order(fields: Any) -> list[dict[str, Any]]:
     return sorted(found, key=lambda field: _order(field.get("order")))
 
 
-def as_text(value: Any) -> str:
-    """Return any JSON value as a person reads it."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "Yes" if value else "No"
-    if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
-        return ", ".join(as_text(item) for item in value)
-    return as_json(value) if isinstance(value, list | dict) else str(value)
-
-
-def as_json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _order(order: Any) -> float:
-    return order if isinstance(order, int | float) else float("inf")
+def _order(order: Any) -> float | Decimal:
+    return order if isinstance(order, int | float | Decimal) else float("inf")
 
 
 def _answer(field: dict[str, Any], value: Any) -> Answer:
@@ -103,7 +90,7 @@ def _answer(field: dict[str, Any], value: Any) -> Answer:
         type=field_type,
         required=field.get("required") is True,
         hint=as_text(field.get("description")),
-        text="" if options else _text(field_type, value),
+        text="" if options else answer_text(field_type, value),
         options=options,
     )
 
@@ -116,7 +103,8 @@ def _options(options: Any, value: Any) -> Iterator[Option]:
     yield from (Option(answer, is_chosen=True) for answer in chosen if answer not in offered)
 
 
-def _text(field_type: str, value: Any) -> str:
+def answer_text(field_type: str, value: Any) -> str:
+    """Return an answer to a field of that type as a person reads it."""
     if field_type == FieldType.DATE and isinstance(value, str):
         try:
             day = parse_date(value)

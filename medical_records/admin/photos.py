@@ -1,5 +1,6 @@
 """Photos in the admin, with the views that send their files."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib import admin
@@ -41,6 +42,13 @@ class PhotoAdmin(PatientSearchMixin, ClinicalAdmin):
         ("About this photo", {"fields": ["filename", "content_type", "size", "clinic", "created", "updated"]}),
     ]
     readonly_fields = ["image", "patient", "place", *fieldsets[1][1]["fields"]]
+
+    def name_in_history(self, obj: PatientPhoto) -> str:
+        return f"{obj} of {obj.patient}"
+
+    def not_in_state(self, then: PatientPhoto, now: PatientPhoto) -> Collection[str]:
+        # Their address is the photo's, and has the file of now.
+        return [] if then.storage_key == now.storage_key else ["image"]
 
     def trash_one(self, request: HttpRequest, obj: PatientPhoto) -> None:
         services.move_photo_to_trash(PatientPhoto.objects.all(), obj.pk, scope_of(request).user)

@@ -1,5 +1,6 @@
 """Records in the admin."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -7,15 +8,20 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.formats import date_format
 
+from clinic_project.clinics.administration.earlier_states import State
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.administration.searching import PatientSearchMixin
+from clinic_project.clinics.history import columns_of
 
 from .. import services
+from ..history import ReadableChange
 from ..models import MedicalRecord, PatientPhoto
+from ..record_photos import RecordPhotos
 from .base import ClinicalAdmin
 from .filled_form import filled_form
 from .filters import TemplateFilter
+from .history_values import AnswerReader
 
 
 @admin.register(MedicalRecord)
@@ -43,6 +49,20 @@ class RecordAdmin(PatientSearchMixin, ClinicalAdmin):
     def restore_one(self, request: HttpRequest, obj: MedicalRecord) -> None:
         services.restore_record(MedicalRecord.objects.all(), obj.pk, [obj.version], scope_of(request).user)
 
+    def name_in_history(self, obj: MedicalRecord) -> str:
+        return f"{obj} of {obj.patient}"
+
+    def value_reader(self, changes: Sequence[ReadableChange]) -> AnswerReader:
+        return AnswerReader(changes)
+
+    def object_then(self, now: MedicalRecord, state: State, changes: Sequence[ReadableChange]) -> Any:
+        then = super().object_then(now, state, changes)
+        shown = RecordPhotos(now, [change.recorded for change in changes]).shown(
+            state.change.recorded if state.change else None, columns_of(MedicalRecord, state.row)
+        )
+        then.photos_then = [PatientPhoto(**photo) for photo in shown]
+        return then
+
     @admin.display(description="form")
     def filled_in(self, record: MedicalRecord) -> str:
         form = filled_form(record.template_snapshot, record.values)
@@ -58,7 +78,7 @@ class RecordAdmin(PatientSearchMixin, ClinicalAdmin):
 
     @admin.display(description="photos")
     def photos(self, record: MedicalRecord) -> str:
-        photos = _photos_of(record)
+        photos = record.photos_then if hasattr(record, "photos_then") else _photos_of(record)
         return render_to_string("admin/medical_records/thumbnails.html", {"photos": photos}) if photos else "None"
 
 

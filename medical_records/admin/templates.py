@@ -1,5 +1,6 @@
 """Templates in the admin."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -9,12 +10,16 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 
 from clinic_project.clinics.access import ADMIN_ROLES
+from clinic_project.clinics.administration.history_texts import ReadValue
+from clinic_project.clinics.administration.json_text import as_json
 from clinic_project.clinics.administration.scope import scope_of
 
+from ..history import ReadableChange
 from ..models import MedicalRecordTemplate
 from .base import ClinicalAdmin
-from .filled_form import as_json, fields_in_order
+from .filled_form import fields_in_order
 from .forms import TemplateForm
+from .history_values import field_in_history
 
 
 @admin.register(MedicalRecordTemplate)
@@ -38,6 +43,9 @@ class TemplateAdmin(ClinicalAdmin):
         length = models.Func("fields", function="jsonb_array_length", output_field=models.IntegerField())
         count = models.Case(models.When(Exact(kind, "array"), then=length), default=0)
         return super().get_queryset(request).annotate(number_of_fields=count)
+
+    def value_reader(self, changes: Sequence[ReadableChange]) -> ReadValue:
+        return field_in_history
 
     @admin.display(description="fields")
     def field_count(self, template: Any) -> int:

@@ -13,10 +13,11 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 from faker import Faker
 
+from clinic_project.audit import transactions
 from clinic_project.clinics.factories import AppointmentFactory, CalendarEventFactory, PatientFactory
 from clinic_project.clinics.models import Appointment, CalendarEvent, Clinic, Membership, Patient, User
 from medical_records.factories import (
@@ -29,6 +30,7 @@ from medical_records.models import MedicalRecord, MedicalRecordTemplate, Patient
 from medical_records.photos.processing import CONTENT_TYPE, ProcessedImage, process_image
 from medical_records.photos.storage import PhotoFile
 
+from .changes import change_over_time
 from .copies import copy_patients
 from .paintings import PAINTERS, paint
 from .people import OPENED, PATIENTS, load_staff
@@ -69,17 +71,18 @@ def load_demo(scale: int, password: str, advance: Callable[[int], None]) -> None
 
     Every user gets `password`.
     """
-    with transaction.atomic():
+    with transactions.atomic():
         clinics = load_staff(password)
         loaders = [ClinicLoader(clinic) for clinic in clinics]
     for loader in loaders:
         originals = PATIENTS[loader.clinic.name] * min(scale, ORIGINALS)
         for numbers in _batches(missing_patients(loader.clinic, originals), BATCH):
-            with transaction.atomic():
+            with transactions.atomic():
                 loader.load_patients(numbers)
             advance(len(numbers))
+        change_over_time(loader.clinic)
         for numbers in _batches(missing_patients(loader.clinic, PATIENTS[loader.clinic.name] * scale), BATCH_OF_COPIES):
-            with transaction.atomic():
+            with transactions.atomic():
                 copy_patients(loader.clinic, len(numbers), originals)
             advance(len(numbers))
     with connection.cursor() as cursor:
@@ -193,7 +196,6 @@ class ClinicLoader:
             template_snapshot=snapshot_of(template),
             values=values,
             appointment=appointment,
-            version=random.choice([1, 1, 1, 2, 3]),
             created_at=moment,
             created_by_user=author,
             **{

@@ -13,9 +13,11 @@ from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 
+from clinic_project.audit.models import HistoryEntry
 from clinic_project.clinics.factories import PASSWORD
 from clinic_project.clinics.models import Appointment, Clinic, Patient, User
 from medical_records.demo.templates import TEMPLATES
+from medical_records.history import ReadableChange, readable_history
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +45,7 @@ def test_it_prints_logins_that_work_and_addresses_that_are_there(client):
         assert client.post(reverse("admin:login"), {"username": email, "password": PASSWORD}).status_code == 302
     client.force_login(User.objects.get(email="root@demo.example"))
     paths = re.findall(r"http://127.0.0.1:8000(/admin/\S*)", said)
-    assert len(paths) == 4
+    assert len(paths) == 5
     for path in paths:
         assert client.get(path).status_code == 200
 
@@ -52,8 +54,24 @@ def test_it_prints_logins_that_work_and_addresses_that_are_there(client):
 def test_a_second_load_adds_nothing():
     assert "All of it is new." in load()
     before = [set(model.objects.values_list("pk", flat=True)) for model in MODELS]
+    changes = HistoryEntry.objects.count()
     assert "nothing was added" in load()
     assert [set(model.objects.values_list("pk", flat=True)) for model in MODELS] == before
+    assert HistoryEntry.objects.count() == changes
+
+
+@pytest.mark.usefixtures("_development")
+def test_some_rows_were_changed_over_time_by_several_people():
+    load()
+    changed = HistoryEntry.objects.exclude(action=HistoryEntry.Action.INSERT)
+    by_table = {"medical_record_templates", "medical_records", "patients", "patient_photos"}
+    assert set(changed.values_list("table_name", flat=True)) == by_table
+    people = {change.by.name for record in MedicalRecord.objects.filter(version__gt=1) for change in changes_of(record)}
+    assert people == {"Amara Okafor", "Jonas Lind", "Mei Tanaka"}
+
+
+def changes_of(record: MedicalRecord) -> list[ReadableChange]:
+    return [change for change in readable_history(record) if change.action != "created"]
 
 
 @pytest.mark.usefixtures("_development")

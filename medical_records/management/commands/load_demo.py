@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError
 from django.urls import reverse
 
+from clinic_project.audit.transactions import changes_by
 from clinic_project.clinics.models import Clinic, Patient, User
 from clinic_project.reconciliation.sqlstates import SCHEMA_IS_BEHIND, sqlstate
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
@@ -34,6 +35,7 @@ class Command(BaseCommand):
             "--in-production", action="store_true", help="load it although DEBUG is off: its passwords are known"
         )
 
+    @changes_by(via="command", command="load_demo")
     def handle(self, **options: Any) -> None:
         try:
             from clinic_project.clinics.factories import PASSWORD
@@ -129,6 +131,7 @@ def _addresses(clinic: Clinic) -> Iterator[tuple[str, str]]:
     if photo is not None:
         yield reverse("admin:clinics_patient_change", args=[photo.patient_id]), "a patient's records and photos"
         yield reverse("admin:medical_records_medicalrecord_change", args=[photo.medical_record_id]), "a filled-in form"
+        yield reverse("admin:medical_records_medicalrecord_history", args=[photo.medical_record_id]), "who changed it"
     yield f"{reverse('admin:medical_records_medicalrecord_changelist')}?trash=only", "the trash"
     yield "/api/docs", "the API"
 

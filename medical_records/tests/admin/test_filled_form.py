@@ -2,7 +2,8 @@
 
 import pytest
 
-from medical_records.admin.filled_form import as_text, fields_in_order, filled_form
+from clinic_project.clinics.administration.json_text import as_text
+from medical_records.admin.filled_form import fields_in_order, filled_form
 from medical_records.factories import make_field
 
 

@@ -3,14 +3,18 @@
 import pytest
 from django.contrib.auth import SESSION_KEY
 
+from clinic_project.audit.transactions import atomic, changes_by
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Patient
 from clinic_project.clinics.tests.browser import needs_chromium
+from medical_records import services
 from medical_records.demo.paintings import paint
-from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
-from medical_records.models import MedicalRecord
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
+from medical_records.models import MedicalRecord, MedicalRecordTemplate
 from medical_records.photos.processing import process_image
 from medical_records.photos.storage import PhotoFile
+
+from .history import unrecorded
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium, pytest.mark.slow]
 
@@ -161,3 +165,65 @@ def test_no_page_is_wider_than_the_screen(staff, practitioner, patient):
         staff.open(view, *args)
         assert staff.sees_the_whole_width(), view
         staff.shoot(view)
+
+
+def change_over_time(record: MedicalRecord, membership) -> None:
+    """Two changes of a record by a member, and between them one that no trigger recorded."""
+    rows = MedicalRecord.objects.all()
+    first, second, *_ = (field["id"] for field in record.template_snapshot["fields"])
+    story = record.values[second].replace("unusual", "remarkable")
+    for version, answers in ((1, {first: "Cough"}), (2, {second: story})):
+        record.refresh_from_db()
+        with changes_by(via="api", by=membership.user_id, name="Ada Lovelace"), atomic():
+            values = {**record.values, **answers}
+            services.change_record(record, [version], membership.user, values=values)
+        if version == 1:
+            with unrecorded("medical_records"):
+                rows.filter(pk=record.pk).update(template_name="Another name")
+
+
+def test_reading_what_was_changed_and_the_record_as_it_was(staff, practitioner, patient):
+    record = MedicalRecordFactory(patient=patient)
+    put_photo(record, "Left forearm")
+    change_over_time(record, practitioner)
+    staff.come_back(practitioner.user)
+    staff.open("medical_records_medicalrecord_change", record.pk)
+    staff.click(".historylink")
+    assert staff.texts(".change h2") == ["Changed", "Found changed, by nobody known", "Changed", "Created"]
+    assert "Ada Lovelace" in staff.texts(".change .who")[0]
+    assert staff.sees_the_whole_width()
+    staff.shoot("history-record")
+
+    staff.driver.execute_script("document.querySelector('#id_at').value = '2126-05-03T10:00:00'")
+    staff.click("form.moment button")
+    assert "This is the present state." in staff.texts(".earlier-state p")[0]
+    staff.click(".state-links a:nth-last-child(2)")
+
+    staff.click(".change:last-child .state-link a")
+    assert "This is an earlier state." in staff.texts(".earlier-state p")[0]
+    assert "Chief complaint: nothing unusual" in staff.texts(".filled-form dd")
+    assert staff.sees_the_whole_width()
+    staff.shoot("state-record")
+
+
+def test_the_histories_of_a_patient_and_a_template_are_read_by_keyboard(staff, practitioner, patient):
+    with changes_by(via="admin", by=practitioner.user_id, name="Ada Lovelace"), atomic():
+        Patient.objects.filter(pk=patient.pk).update(full_name="Grace Murray", notes="Comes with an interpreter.")
+    template = MedicalRecordTemplateFactory(clinic=practitioner.clinic)
+    fields = [{**template.fields[0], "label": "Reason for the visit"}, *template.fields[2:]]
+    with changes_by(via="api", by=practitioner.user_id, name="Ada Lovelace"), atomic():
+        services.change_template(
+            MedicalRecordTemplate.objects.all(), template.pk, [1], practitioner.user, fields=fields
+        )
+    staff.come_back(practitioner.user)
+    staff.open("clinics_patient_history", patient.pk)
+    assert staff.sees_the_whole_width()
+    staff.shoot("history-patient")
+    staff.write(".change:last-child .state-link a", "\n")
+    assert "Grace Hopper" in staff.find(".field-full_name .readonly").text
+    assert staff.sees_the_whole_width()
+    staff.shoot("state-patient")
+    for view, *args in (["history", template.pk], ["state", template.pk, 1]):
+        staff.open(f"medical_records_medicalrecordtemplate_{view}", *args)
+        assert staff.sees_the_whole_width()
+        staff.shoot(f"{view}-template")

@@ -1,0 +1,169 @@
+"""The history that the database keeps of an object, and the object as it was at any time, in the admin."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.helpers import AdminForm
+from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.contrib.admin.views.main import PAGE_VAR
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
+
+from ..history import ReadableChange, columns_of, readable_history
+from .base import ClinicModelAdmin
+from .earlier_states import State, begins_with_creation, sequence_at, state_at, undeclared
+from .history_texts import ReadValue, column_text, shown_changes
+
+#: Changes on a page.
+PER_PAGE = 25
+
+
+class MomentForm(forms.Form):
+    """Asks for a time, in the time zone of the admin's pages."""
+
+    at = forms.DateTimeField(widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1}))
+
+    def clean_at(self) -> datetime:
+        """Return the end of a second that is given as a whole: so is a change that the page shows in that second."""
+        moment: datetime = self.cleaned_data["at"]
+        return moment if moment.microsecond else moment.replace(microsecond=999_999)
+
+
+class HistoryMixin(ClinicModelAdmin):
+    """For a recorded model: the database's history in the place of Django's, each change with the object as it was then.
+
+    Django's list has nothing more to say: it names the fields that somebody changed in the admin, and not what was there.
+    Nothing keeps it from being changed, so that beside the history it would pass for evidence. "Recent actions" has it.
+    """
+
+    object_history_template = "admin/clinics/history.html"
+    state_template = "admin/clinics/state.html"
+
+    def readable_history(self, obj: Any) -> list[ReadableChange]:
+        """Return the changes of `obj`, the newest first."""
+        return readable_history(obj)
+
+    def value_reader(self, changes: Sequence[ReadableChange]) -> ReadValue:
+        """Return what tells the values of `changes` that are within a column."""
+        return lambda change, value, side: None
+
+    def name_in_history(self, obj: Any) -> str:
+        """Name the object, and the patient whose it is."""
+        return str(obj)
+
+    def object_then(self, now: Any, state: State, changes: Sequence[ReadableChange]) -> Any:
+        """Return the object as it was: nothing of it is read from its table, which has what is there now."""
+        return self.model(**columns_of(self.model, state.row))
+
+    def not_in_state(self, then: Any, now: Any) -> Collection[str]:
+        """Return the fields of the object's page that would show what is there now, and not what was there then."""
+        return ()
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_state"
+        view = self.admin_site.admin_view(self.state_view)
+        return [path("<path:object_id>/history/<int:sequence>/", view, name=name), *super().get_urls()]
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+        changes = self._changes(request, obj)
+        page = Paginator(changes, PER_PAGE).get_page(request.GET.get(PAGE_VAR))
+        shown = list(page.object_list)
+        moment = MomentForm(request.GET if "at" in request.GET else None)
+        if moment.is_valid():
+            return self._state_at(request, obj, changes, moment.cleaned_data["at"])
+        context = {
+            **self._context(request, obj, f"History of {self.name_in_history(obj)}"),
+            "moment": moment,
+            "page": page,
+            "page_range": page.paginator.get_elided_page_range(page.number),
+            "page_var": PAGE_VAR,
+            "changes": shown_changes(shown, self.model, request, self.value_reader(shown)),
+            "found_changed": [change for change in changes if change.until],
+            "first": state_at(changes, 0),
+            "begins_with_creation": begins_with_creation(changes),
+        }
+        return TemplateResponse(request, self.object_history_template, context | (extra_context or {}))
+
+    def _state_at(
+        self, request: HttpRequest, obj: Any, changes: Sequence[ReadableChange], moment: datetime
+    ) -> HttpResponse:
+        """Lead to the state at that time."""
+        history = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_history", args=[obj.pk])
+        sequence = sequence_at(changes, moment)
+        if state_at(changes, sequence) is None:
+            self.message_user(request, f"Nothing is recorded of {column_text(None, moment)}.", messages.WARNING)
+            return HttpResponseRedirect(history)
+        return HttpResponseRedirect(f"{history}{sequence}/")
+
+    def state_view(self, request: HttpRequest, object_id: str, sequence: int) -> HttpResponse:
+        """Show the object as the change of that sequence left it; 0 is what was there before the first."""
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+        changes = self._changes(request, obj)
+        state = state_at(changes, sequence)
+        if state is None:
+            raise Http404("The history has no such change, or nothing was left by it.")
+        context = {
+            **self._context(
+                request, obj, f"{'Earlier' if state.following else 'Present'} state of {self.name_in_history(obj)}"
+            ),
+            **self._shown_state(request, obj, self.object_then(obj, state, changes), state),
+            "earlier": state_at(changes, sequence - 1),
+            "later": state_at(changes, sequence + 1),
+        }
+        return TemplateResponse(request, self.state_template, context)
+
+    def _changes(self, request: HttpRequest, obj: Any) -> list[ReadableChange]:
+        if not self.has_view_or_change_permission(request, obj):
+            raise PermissionDenied
+        return self.readable_history(obj)
+
+    def _shown_state(self, request: HttpRequest, now: Any, then: Any, state: State) -> dict[str, Any]:
+        """Return what the object's own page shows, read-only, of the object as it was."""
+        left_out = self.not_in_state(then, now)
+        fieldsets: Any = [
+            (
+                name,
+                {
+                    **options,
+                    "fields": [field for field in flatten_fieldsets([(name, options)]) if field not in left_out],
+                },
+            )
+            for name, options in self.get_fieldsets(request, now)
+        ]
+        form = forms.modelform_factory(self.model, fields=[])(instance=then)
+        return {
+            "state": state,
+            "then": then,
+            "adminform": AdminForm(form, fieldsets, {}, flatten_fieldsets(fieldsets), model_admin=self),
+            "undeclared": [
+                (name, column_text(None, value)) for name, value in undeclared(self.model, state.row).items()
+            ],
+        }
+
+    def _context(self, request: HttpRequest, obj: Any, title: str) -> dict[str, Any]:
+        request.current_app = self.admin_site.name
+        names = {view: f"admin:{self.opts.app_label}_{self.opts.model_name}_{view}" for view in ("change", "history")}
+        return {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "object": obj,
+            "opts": self.opts,
+            "module_name": capfirst(self.opts.verbose_name_plural),
+            "change_url": reverse(names["change"], args=[obj.pk]),
+            "history_url": reverse(names["history"], args=[obj.pk]),
+            "media": self.media,
+        }

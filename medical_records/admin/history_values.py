@@ -1,0 +1,60 @@
+"""What changed within a record's answers and a template's fields, as text."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from clinic_project.api.fields import normalized_uuid
+from clinic_project.clinics.administration.json_text import as_text
+from clinic_project.clinics.history import Row
+
+from ..history import ReadableChange, ValueChange
+from ..models import PatientPhoto
+from ..template_fields import snapshot_fields
+from .filled_form import answer_text
+
+
+class AnswerReader:
+    """Tells the answers of a record as its form shows them, and its photos by their captions, read in one query."""
+
+    def __init__(self, changes: Sequence[ReadableChange]) -> None:
+        values = [value for change in changes for value in change.changes if value.path == "photos"]
+        photo_ids = {photo_id for value in values for photo_id in (*value.before, *value.after)}
+        photos = PatientPhoto.objects.filter(pk__in=photo_ids)
+        self._captions = {photo.pk: photo.description or photo.filename for photo in photos}
+
+    def __call__(self, change: ReadableChange, value: ValueChange, side: Any) -> str | None:
+        name, _, field_id = value.path.partition(".")
+        if value.path == "photos":
+            return "\n".join(f"{self._captions.get(photo_id, '')} (photo {photo_id})" for photo_id in side)
+        return answer_text(_field_type(change, field_id), side) if name == "values" and field_id else None
+
+
+def _field_type(change: ReadableChange, field_id: str) -> str:
+    snapshots = [(row or {}).get("template_snapshot") for row in (change.after, change.before)]
+    fields = [snapshot_fields(snapshot).get(normalized_uuid(field_id)) for snapshot in snapshots]
+    return as_text(next(filter(None, fields), {}).get("type"))
+
+
+def field_in_history(change: ReadableChange, value: ValueChange, side: Any) -> str | None:
+    """Return a whole field of a template, or the sequence of its fields, as text; None for other columns."""
+    if value.path == "fields" and isinstance(side, list):
+        return "\n".join(_labels(change, side))
+    is_field = value.path.startswith("fields.") and isinstance(side, dict)
+    return "\n".join(_field_lines(side)) if is_field else None
+
+
+def _labels(change: ReadableChange, field_ids: list[Any]) -> Iterator[str]:
+    fields: dict[str, Row] = {}
+    for row in (change.before, change.after):
+        fields |= snapshot_fields({"fields": (row or {}).get("fields")})
+    for field_id in field_ids:
+        yield as_text(fields.get(field_id, {}).get("label") if isinstance(field_id, str) else field_id)
+
+
+def _field_lines(field: Row) -> Iterator[str]:
+    required = ", required" if field.get("required") is True else ""
+    yield f"A field of type {as_text(field.get('type'))}{required}"
+    if field.get("options"):
+        yield f"Options: {as_text(field['options'])}"
+    if field.get("description"):
+        yield as_text(field["description"])

@@ -1,0 +1,127 @@
+"""What the demo's people changed after the visits, so that there are histories to look at."""
+
+import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from clinic_project.audit.transactions import atomic, changes_by
+from clinic_project.clinics.models import Clinic, Membership, Patient, User
+from medical_records import services
+from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+
+from .people import ADMIN, PRACTITIONER
+
+#: How many records and patients of each clinic are changed.
+RECORDS, PATIENTS = 6, 4
+
+PULSE = {
+    "id": "5b0f6a0e-94b5-4f0c-8f5c-0f3c5a1d7e11",
+    "label": "Pulse",
+    "type": "number",
+    "required": False,
+    "description": "per minute",
+}
+
+
+def change_over_time(clinic: Clinic) -> None:
+    """Change some rows of `clinic`, by all who work there; nothing if that has been done.
+
+    What is changed last, a template, tells: it has another version then.
+    """
+    templates = MedicalRecordTemplate.objects.for_clinic(clinic)
+    if templates.filter(version__gt=1).exists():
+        return
+    members = Membership.objects.filter(clinic=clinic).select_related("user").order_by("pk")
+    doctors = list(members.filter(roles__contains=[PRACTITIONER]))
+    administrator = members.filter(roles__contains=[ADMIN])[0]
+    records = [record.pk for record in _records(clinic)]
+    for number, pk in enumerate(records):
+        first = number % len(doctors)
+        _change_record(pk, doctors[first:] + doctors[:first])
+    for pk in records[-1:]:
+        _to_the_trash_and_back(pk, doctors)
+    for patient in Patient.objects.for_clinic(clinic).order_by("pk")[:PATIENTS]:
+        _change_patient(patient, administrator)
+    for photo in _photos(clinic)[:1]:
+        _change_photo(photo, doctors[-1])
+    _change_template(templates.order_by("pk")[0], administrator)
+
+
+@contextmanager
+def _by(member: Membership, via: str = "api") -> Iterator[User]:
+    with changes_by(via=via, by=member.user_id, name=member.full_name), atomic():
+        yield member.user
+
+
+def _photos(clinic: Clinic) -> Any:
+    photos = PatientPhoto.objects.for_clinic(clinic).active().filter(medical_record__is_deleted=False)
+    return photos.order_by("pk")
+
+
+def _records(clinic: Clinic) -> Any:
+    """Return the records to change: the one whose address `load_demo` prints, if there is one, and the first others."""
+    with_photo = _photos(clinic).values_list("medical_record", flat=True)[:1]
+    records = MedicalRecord.objects.for_clinic(clinic).active()
+    others = records.order_by("pk").values_list("pk", flat=True)[: RECORDS - 1]
+    return records.filter(pk__in=[*with_photo, *others]).order_by("pk")
+
+
+def _change_record(pk: int, doctors: Sequence[Membership]) -> None:
+    """Let each of the doctors revise an answer, the first one twice."""
+    record = MedicalRecord.objects.select_related("patient").get(pk=pk)
+    values = dict(record.values)
+    answered = [field for field in record.template_snapshot["fields"] if values.get(field["id"])]
+    revisable = [field for field in answered if field["type"] != "number"]
+    for version, (doctor, field) in enumerate(
+        zip([*doctors, doctors[0]], reversed(revisable), strict=False), record.version
+    ):
+        values[field["id"]] = _revised(field, values[field["id"]])
+        with _by(doctor) as user:
+            services.change_record(record, [version], user, values=values)
+
+
+def _revised(field: dict[str, Any], answer: Any) -> Any:
+    match field["type"]:
+        case "textarea":
+            return f"{answer} Asked again by telephone: no complaints since."
+        case "date":
+            return (datetime.date.fromisoformat(answer) + datetime.timedelta(days=7)).isoformat()
+        case "dropdown" | "radio":
+            return field["options"][field["options"].index(answer) - 1]
+        case "checkbox":
+            return answer[1:] or field["options"][-1:]
+        case _:
+            return f"{answer}, confirmed"
+
+
+def _to_the_trash_and_back(pk: int, doctors: Sequence[Membership]) -> None:
+    records = MedicalRecord.objects.all()
+    for change, doctor in ((services.move_record_to_trash, doctors[0]), (services.restore_record, doctors[-1])):
+        with _by(doctor, "admin") as user:
+            change(records, pk, [records.get(pk=pk).version], user)
+
+
+def _change_patient(patient: Patient, administrator: Membership) -> None:
+    number = f"{patient.phone_number[:-4]}{patient.pk % 10_000:04}" if patient.phone_number else None
+    for columns in ({"phone_number": number}, {"notes": "Has moved: asks for letters to the new address."}):
+        with _by(administrator, "admin"):
+            Patient.objects.filter(pk=patient.pk).update(**columns)
+
+
+def _change_photo(photo: PatientPhoto, doctor: Membership) -> None:
+    with _by(doctor, "admin") as user:
+        description = f"{photo.description}, seen from the side"
+        services.change_photo(PatientPhoto.objects.all(), photo.pk, user, description=description)
+
+
+def _change_template(template: MedicalRecordTemplate, administrator: Membership) -> None:
+    """Add a field, and then describe the template anew."""
+    pulse = {**PULSE, "order": len(template.fields)}
+    changes: Sequence[dict[str, Any]] = (
+        {"fields": [*template.fields, pulse]},
+        {"description": "For every visit without a form of its own."},
+    )
+    for version, columns in enumerate(changes, template.version):
+        with _by(administrator) as user:
+            services.change_template(MedicalRecordTemplate.objects.all(), template.pk, [version], user, **columns)
