@@ -263,6 +263,7 @@ UNRECORDED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statements", UNRECORDED.values(), ids=UNRECORDED.keys())
 def test_what_changes_without_the_triggers_is_found_and_migrate_puts_them_back(database, statements):
     patient = add_patient(database, "Ada")

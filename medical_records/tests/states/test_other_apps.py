@@ -220,6 +220,7 @@ class TestState35OtherApps:
 
 
 class TestState28OtherAppsHistory:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "lost",
         [

@@ -12,6 +12,8 @@ from .outcomes import Expectations
 from .rows import ROWS
 from .tables import MEDICAL_TABLES
 
+pytestmark = pytest.mark.slow
+
 
 def tables_left(database: Database) -> list[str]:
     return [

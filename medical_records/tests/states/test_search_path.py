@@ -15,6 +15,8 @@ from .outcomes import Expectations
 from .rows import ROWS
 from .tables import TABLES
 
+pytestmark = pytest.mark.slow
+
 
 class TestState17OtherSchemas:
     """A table of that name is in another schema: only the schema in which Django would create it counts."""
