@@ -175,6 +175,8 @@ def main() -> None:
                 meter.measure(sender, WARM_UP)
             rounds = [[meter.measure(sender, options.requests) for sender in senders] for _ in range(options.rounds)]
             _report(comparison, *(_median(costs) for costs in zip(*rounds, strict=True)))
+            if comparison.ours.body:
+                _report_history(comparison.name, meter, senders[0], options)
 
 
 def _arguments() -> argparse.Namespace:
@@ -200,6 +202,25 @@ def _report_header(options: argparse.Namespace) -> None:
 def _report(comparison: Comparison, ours: Cost, plain: Cost) -> None:
     figures = f"{ours.application:14.2f}{ours.server:12.2f}{plain.application:14.2f}{plain.server:12.2f}"
     write_line(f"{comparison.name:24}{figures}{ours.total / plain.total:8.2f}{comparison.at_most:9.2f}")
+
+
+def _report_history(name: str, meter: Meter, sender: Sender, options: argparse.Namespace) -> None:
+    """Print what the history's triggers are of the cost of ours: with them, and without, in turns."""
+    rounds = []
+    for _ in range(options.rounds):
+        without = _measure_in_mode("DISABLE", meter, sender, options.requests)
+        rounds.append((_measure_in_mode("ENABLE ALWAYS", meter, sender, options.requests), without))
+    kept, without = (_median(costs) for costs in zip(*rounds, strict=True))
+    write_line(
+        f"{'  without its history':24}{without.application:14.2f}{without.server:12.2f}{'':26}"
+        f"{kept.total / without.total:8.2f}{1.3:9.2f}"
+    )
+
+
+def _measure_in_mode(mode: str, meter: Meter, sender: Sender, requests: int) -> Cost:
+    for trigger in ("00_medical_records_history", "00_medical_records_history_update"):
+        meter.cursor.execute(f'ALTER TABLE medical_records {mode} TRIGGER "{trigger}"')
+    return meter.measure(sender, requests)
 
 
 if __name__ == "__main__":
