@@ -15,6 +15,9 @@ LARGE_DAMAGE = (
     "UPDATE medical_records SET is_deleted = NULL WHERE id % 3 = 0",
     "ALTER TABLE patient_photos DROP COLUMN updated_by_user_id, DROP CONSTRAINT patient_photos_pkey",
     "ALTER TABLE medical_record_templates ALTER name TYPE varchar(200)",
+    "DROP FUNCTION audit_record_change() CASCADE",
+    "DROP INDEX idx_audit_history_row",
+    'ALTER TABLE patient_photos DISABLE TRIGGER "00_patient_photos_no_truncate"',
 )
 #: What both let `migrate` backfill, and with what.
 BACKFILLED = {"medical_records.is_deleted": "false"}
