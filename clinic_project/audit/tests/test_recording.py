@@ -243,6 +243,17 @@ def test_a_change_by_a_command_is_described(database):
     assert later is None
 
 
+def test_no_other_role_makes_a_trigger_that_writes_the_history_as_its_owner(database):
+    """Its table would be called patients too, and the cast of a type to json is code that the owner would run."""
+    with role_of(database, "legacy") as legacy, legacy.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE patients (id integer, full_name text)")
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege, match="audit_record_change"):
+            cursor.execute(
+                "CREATE TRIGGER forged AFTER INSERT ON pg_temp.patients FOR EACH ROW"
+                " EXECUTE FUNCTION public.audit_record_change()"
+            )
+
+
 UNRECORDED = {
     "dropped": ('DROP TRIGGER "00_patients_history_update" ON patients',),
     "disabled": ('ALTER TABLE patients DISABLE TRIGGER "00_patients_history_update"',),

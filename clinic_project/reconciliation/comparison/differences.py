@@ -67,6 +67,7 @@ class Kind(StrEnum):
     FUNCTION_MISSING = "function-missing"
     FUNCTION_DEFINITION = "function-definition"
     FUNCTION_OWNER = "function-owner"
+    FUNCTION_PUBLIC = "function-public"
     FUNCTION_REJECTED = "function-rejected"
     LEFTOVER = "leftover"
 

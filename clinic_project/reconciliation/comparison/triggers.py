@@ -67,6 +67,10 @@ def _function_differences(declared: Function, found: Function | None, owner: str
         yield Kind.FUNCTION_DEFINITION, *texts
         if not found.owned:
             return  # its owner has to change for that as well
+    elif found.lends_privileges and found.is_public:
+        yield Kind.FUNCTION_PUBLIC, "no EXECUTE for PUBLIC", "EXECUTE for PUBLIC"
+        if not found.owned:
+            return
     if owner not in (None, found.owner):
         yield Kind.FUNCTION_OWNER, f"the owner {owner}", f"the owner {found.owner}"
 

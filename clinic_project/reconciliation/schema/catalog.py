@@ -146,6 +146,9 @@ FUNCTIONS = """
                  FROM unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargmodes, p.proargnames)
                       WITH ORDINALITY AS a(type, mode, name, position) ORDER BY a.position) AS parameters,
            p.pronargdefaults AS defaults,
+           p.prosecdef AND p.prorettype = 'trigger'::regtype AS lends_privileges,
+           EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
+                   WHERE g.grantee = 0) AS is_public,
            (SELECT string_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid), ', ') FROM pg_depend d
             WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND d.deptype = 'n') AS needed_by,
            ARRAY(SELECT format('REVOKE ALL ON FUNCTION %%s FROM PUBLIC', f.name) WHERE p.proacl IS NOT NULL)

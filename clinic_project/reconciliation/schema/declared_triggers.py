@@ -24,7 +24,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.backends.ddl_references import Statement, Table
 
-from .model import TriggerMode, identifier, literal, truncated
+from .model import TriggerMode, close_to_public, identifier, literal, truncated
 
 #: Stands for the project's schema in a function's search path.
 PROJECT_SCHEMA = "{project}"
@@ -42,7 +42,8 @@ _LEVELS = ("ROW", "STATEMENT")
 class Function:
     """A function of the database, in the project's schema.
 
-    `arguments` and `returns` are as in CREATE FUNCTION. A `security_definer` function runs with the privileges of its owner.
+    `arguments` and `returns` are as in CREATE FUNCTION. A `security_definer` function runs with the privileges of its owner;
+    one for triggers is its owner's alone, since no trigger that stands needs EXECUTE.
     `search_path` are the names of schemas, PROJECT_SCHEMA for the project's: what is called by other roles, or runs with
     its owner's privileges, should have one (https://www.postgresql.org/docs/current/sql-createfunction.html#SQL-CREATEFUNCTION-SECURITY).
     `settings` are names and values of others, which hold while it runs.
@@ -61,6 +62,11 @@ class Function:
     def signature(self) -> str:
         """The name, as PostgreSQL truncates it, and the arguments as they are declared: what tells functions apart."""
         return f"{truncated(self.name)}({' '.join(self.arguments.split())})"
+
+    @property
+    def lends_privileges(self) -> bool:
+        """Whether it does for triggers what its owner may do."""
+        return self.security_definer and self.returns.lower() == "trigger"
 
     def create_sql(self, schema: str, project_schema: str, verb: str = "CREATE OR REPLACE") -> str:
         """Return the statement that creates it in `schema`, both quoted. The search path names the project's schema."""
@@ -232,8 +238,9 @@ class TriggerSQL(Statement):
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT quote_ident(current_schema())")
             (schema,) = cursor.fetchone()
-        function = declared_function(self.trigger.function).create_sql(schema, schema)
-        return ";\n".join((function, *self.statements(f"{schema}.{identifier(self.trigger.function_name)}")))
+        function, name = declared_function(self.trigger.function), f"{schema}.{identifier(self.trigger.function_name)}"
+        closed = (close_to_public(f"{name}()"),) if function.lends_privileges else ()
+        return ";\n".join((function.create_sql(schema, schema), *closed, *self.statements(name)))
 
     def statements(self, function: str) -> tuple[str, ...]:
         """Return the statements that create the trigger, which calls `function`, given quoted."""

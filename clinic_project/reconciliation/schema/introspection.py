@@ -500,6 +500,8 @@ def _function(row: Mapping[str, Any]) -> Function:
         owned=row["owned"],
         parameters=tuple(row["parameters"]),
         defaults=row["defaults"],
+        lends_privileges=row["lends_privileges"],
+        is_public=row["is_public"],
         needed_by=row["needed_by"] or "",
         kept=tuple(row["kept"]),
     )

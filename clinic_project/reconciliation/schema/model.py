@@ -483,13 +483,22 @@ class Trigger:
         return f"{self.fires} {self.options} EXECUTE FUNCTION {self.call}"
 
 
+def close_to_public(function: str) -> str:
+    """Return the statement that leaves a function, given quoted and with its arguments, to those who have it by name.
+
+    Else who may create a table could make its trigger call it, for rows of their own, whose types have code of their own.
+    """
+    return f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC"
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     """A function. `definition` is all of CREATE FUNCTION after the name and the opening parenthesis of its arguments.
 
     `arguments` are the types of its arguments, which with the name identify it, `result` is what it returns. `owned` is
     whether this role has the privileges of its `owner`. `parameters` are the mode, type and name of each, of what it returns
-    as well; the last `defaults` of its arguments have one. `needed_by` describes what depends on it, in PostgreSQL's words.
+    as well; the last `defaults` of its arguments have one. `lends_privileges`: it is SECURITY DEFINER, and for triggers.
+    `is_public`: PUBLIC may execute it. `needed_by` describes what depends on it, in PostgreSQL's words.
     `kept` are the statements that give it its privileges, comment and owner, once it was created again.
     """
 
@@ -501,6 +510,8 @@ class Function:
     owned: bool = True
     parameters: tuple[str, ...] = ()
     defaults: int = 0
+    lends_privileges: bool = False
+    is_public: bool = False
     needed_by: str = ""
     kept: tuple[str, ...] = ()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ...comparison.differences import Difference, FunctionDifference, Kind, TriggerDifference
-from ...schema.model import Table, Trigger, TriggerMode, UpdateTrigger, identifier
+from ...schema.model import Table, Trigger, TriggerMode, UpdateTrigger, close_to_public, identifier
 from .. import refusals
 from ..plan import Lock, Phase, Plan, Refusal, Repair, Step, plan_of
 
@@ -64,7 +64,7 @@ def repair_trigger(table: Table, item: TriggerDifference) -> Plan:
 
 
 def repair_function(schema: str, item: FunctionDifference, role: str) -> Plan:
-    """Create or replace a function, or give it the owner of its tables. Whoever calls it waits for nothing.
+    """Create, replace or close a function, or give it the owner of its tables. Whoever calls it waits for nothing.
 
     Where PostgreSQL doesn't replace it by another, it is dropped and created, in one transaction, with its privileges.
     """
@@ -72,6 +72,8 @@ def repair_function(schema: str, item: FunctionDifference, role: str) -> Plan:
         return plan_of(refusal)
     if item.owner is not None:
         reason = f"give the function the owner {item.owner}"
+    elif item.kind is Kind.FUNCTION_PUBLIC:
+        reason = "let only the function's owner create triggers that call it"
     else:
         reason = "create the function" if item.actual is None else "replace the function"
     step = Step(_function_statements(schema, item), item.table, Lock.ROW_EXCLUSIVE, reason)
@@ -86,7 +88,7 @@ def _function_refusal(schema: str, item: FunctionDifference, role: str) -> Refus
         return refusals.function_name_taken(schema, item, found)
     if not found.owned:
         return refusals.function_of_another_owner(schema, item, found, role)
-    is_dropped = item.owner is None and not item.can_be_replaced
+    is_dropped = item.kind is Kind.FUNCTION_DEFINITION and not item.can_be_replaced
     return refusals.function_in_use(schema, item, found) if is_dropped and found.needed_by else None
 
 
@@ -95,11 +97,14 @@ def _function_statements(schema: str, item: FunctionDifference) -> tuple[str, ..
     name = f"{identifier(schema, function.name)}({function.arguments})"
     if item.owner is not None:
         return (f"ALTER FUNCTION {name} OWNER TO {identifier(item.owner)}",)
+    closed = (close_to_public(name),) if function.lends_privileges else ()
+    if item.kind is Kind.FUNCTION_PUBLIC:
+        return closed
     create = (
         # A body in SQL is checked against the tables, which are created after it.
         "SET LOCAL check_function_bodies = off",
         f"CREATE OR REPLACE FUNCTION {function.sql(schema)}",
     )
     if found is None or item.can_be_replaced:
-        return create
-    return (f"DROP FUNCTION {name}", *create, *found.kept)
+        return (*create, *closed)
+    return (f"DROP FUNCTION {name}", *create, *found.kept, *closed)

@@ -31,7 +31,8 @@ from ..support.roles import owner_of, role_of
 TABLES = ("journal_entry", "journal_ward")
 
 FUNCTIONS = """
-    SELECT proname, pg_get_functiondef(oid), pg_get_userbyid(proowner) FROM pg_proc
+    SELECT proname, pg_get_functiondef(oid), pg_get_userbyid(proowner), has_function_privilege('public', oid, 'EXECUTE')
+    FROM pg_proc
     WHERE pronamespace = 'public'::regnamespace AND proname IN ('keep_old_row', 'refuse_change', 'journal_size') ORDER BY 1
 """
 
@@ -149,6 +150,7 @@ DAMAGES = {
     "a function runs as its caller": "ALTER FUNCTION keep_old_row() SECURITY INVOKER",
     "a function has another search path": "ALTER FUNCTION keep_old_row() SET search_path = public",
     "a function has another owner": "ALTER FUNCTION keep_old_row() OWNER TO pg_monitor",
+    "a function that runs as its owner is everybody's": "GRANT EXECUTE ON FUNCTION keep_old_row() TO PUBLIC",
     "a function is missing": "DROP FUNCTION refuse_change() CASCADE",
     "all functions are missing": "DROP FUNCTION journal_size, refuse_change, keep_old_row CASCADE",
     "PL/pgSQL is dropped": "DROP EXTENSION plpgsql CASCADE",

@@ -50,6 +50,13 @@ CASES = [
         ("the owner clinic", "the owner intern"),
         "give the function the owner clinic",
     ),
+    (
+        Kind.FUNCTION_PUBLIC,
+        (HISTORY,),
+        [replace(RECORD, lends_privileges=True, is_public=True)],
+        ("no EXECUTE for PUBLIC", "EXECUTE for PUBLIC"),
+        "let only the function's owner create triggers that call it",
+    ),
 ]
 
 
