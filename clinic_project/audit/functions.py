@@ -8,6 +8,7 @@ HISTORY_IS_APPEND_ONLY, TRUNCATE_LOSES_HISTORY = "AU001", "AU002"
 #: Under these, a row is the same text in every session.
 SAME_TEXT = (
     ("TimeZone", "UTC"),
+    ("DateStyle", "ISO"),
     ("IntervalStyle", "postgres"),
     ("extra_float_digits", "1"),
     ("bytea_output", "hex"),

@@ -55,5 +55,5 @@ def read_columns(connection: BaseDatabaseWrapper, table: str) -> Columns:
 def set_same_text(connection: BaseDatabaseWrapper) -> None:
     """Set, until the transaction ends, what the text of a row and of an entry depends on."""
     with connection.cursor() as cursor:
-        for name, value in (*SAME_TEXT, ("DateStyle", "ISO")):
+        for name, value in SAME_TEXT:
             cursor.execute("SELECT set_config(%s, %s, true)", [name, value])

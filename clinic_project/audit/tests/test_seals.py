@@ -188,6 +188,15 @@ def test_a_row_that_was_changed_without_a_trigger_is_found(database, statement, 
     assert outcome.errors == "CommandError: The history isn't whole: 1 found.\n"
 
 
+def test_a_row_is_the_same_text_however_a_session_writes_dates(database):
+    add_patient(database)
+    database.execute("ALTER TABLE patients ADD COLUMN insured daterange")
+    with database.cursor() as cursor:
+        cursor.execute("SET datestyle = 'German'")
+        cursor.execute("UPDATE patients SET insured = '[02.01.2026,03.02.2026)'")
+    assert verified(database)
+
+
 def test_a_row_that_was_put_in_again_without_a_trigger_is_found(database):
     patient = add_patient(database, "Ada")
     database.execute("DELETE FROM patients")
