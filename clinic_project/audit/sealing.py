@@ -25,6 +25,13 @@ from .recorded import read_columns, recorded_tables, set_same_text
 BATCH = 20_000
 _POLL = 0.05
 
+#: The last number that was given to an entry; NULL where none was, as on a subscriber, and for a role that may not know.
+LAST_NUMBER = """
+    SELECT pg_sequence_last_value(numbers)
+    FROM CAST(pg_get_serial_sequence('audit_history', 'id') AS regclass) AS numbers
+    WHERE has_sequence_privilege(numbers, 'USAGE, SELECT')
+"""
+
 _ENTRY = """
     ROW(id, table_name, row_id, action, kept, is_whole, row_hash, transaction_id, recorded_at,
         database_user, database_role, application_name, client_address, context)::text
@@ -138,9 +145,7 @@ def _hashes(after: int, until: int, using: str) -> Iterator[tuple[int, bytes]]:
 
 def _take_mark(using: str) -> Mark:
     # One after the other: a number that is given between the two belongs to a transaction before the second.
-    last_entry = _value(
-        "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('audit_history', 'id')::regclass), 0)", using
-    )
+    last_entry = _value(f"SELECT coalesce(({LAST_NUMBER}), 0)", using)
     return Mark(last_entry, _value("SELECT pg_current_xact_id()::text::bigint", using))
 
 

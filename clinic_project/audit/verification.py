@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from .history import Action, Change, histories_of
 from .models import HistorySeal
 from .recorded import Columns, read_columns, recorded_tables
-from .sealing import hash_entries, hash_seal
+from .sealing import LAST_NUMBER, hash_entries, hash_seal
 
 #: Rows whose histories are read by one query.
 BATCH = 2_000
@@ -28,13 +28,17 @@ class Finding:
 
 
 def verify_seals(expected: str | None = None, using: str = DEFAULT_DB_ALIAS) -> Iterator[Finding]:
-    """Yield the seals that don't hold, and `expected`, the hash of one, if there is none of that hash."""
+    """Yield the seals that don't hold, entries that none can cover, and `expected`, the hash of one, if there is none."""
     previous, last_entry, found = b"", 0, expected is None
     for seal in HistorySeal.objects.using(using).order_by("pk").iterator():
         if text := _broken(seal, previous, last_entry, using):
             yield Finding(f"seal {seal.pk} of {_time(seal.sealed_at)}", text)
         previous, last_entry = bytes(seal.seal_hash), seal.last_entry
         found = found or previous.hex() == expected
+    if number := _never_numbered(using):
+        yield Finding(
+            "the history", f"entries with numbers that PostgreSQL never gave: {number}, which were put in by hand"
+        )
     if not found:
         yield Finding("the seals", f"none has the hash {expected}: expected the one that was kept elsewhere")
 
@@ -52,6 +56,12 @@ def _broken(seal: HistorySeal, previous: bytes, last_entry: int, using: str) -> 
     if entries_hash != bytes(seal.entries_hash):
         return f"{entries} aren't what was sealed"
     return ""
+
+
+def _never_numbered(using: str) -> int:
+    """Return how many entries have a number that the sequence never gave: no seal covers them, or not yet."""
+    sql = f"SELECT count(*) FROM audit_history WHERE id < 1 OR id > ({LAST_NUMBER})"
+    return _column(sql, [], using)[0]
 
 
 def verify_rows(using: str = DEFAULT_DB_ALIAS) -> Iterator[Finding]:

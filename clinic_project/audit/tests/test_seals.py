@@ -99,6 +99,22 @@ def test_an_entry_that_is_put_in_behind_a_seal_is_found(database):
     assert "were 2 when they were sealed, and are 3 now" in database.manage("verify_history").output
 
 
+@pytest.mark.parametrize("number", [-5, 0, 1_000_000])
+def test_an_entry_with_a_number_that_no_seal_reaches_is_found(database, number):
+    """It would be the oldest of its row, or one that can be changed for ever."""
+    add_patient(database)
+    seal(database)
+    tamper(
+        database,
+        f"""INSERT INTO audit_history OVERRIDING SYSTEM VALUE
+            SELECT {number}, table_name, row_id + 50, 'delete', '{{"full_name": "Eve"}}', true, NULL, transaction_id,
+                   recorded_at, database_user, database_role, application_name, client_address, context
+            FROM audit_history""",
+    )
+    found = "the history: entries with numbers that PostgreSQL never gave: 1, which were put in by hand\n"
+    assert database.manage("verify_history").output == found
+
+
 def test_a_seal_that_was_changed_or_removed_is_found(database):
     for notes in ("one", "two", "three"):
         add_patient(database, notes)
