@@ -1,7 +1,6 @@
 """The history of recorded rows, and the seals by which a later change of it is found."""
 
 from django.db import models
-from django.db.models.functions import Now
 
 from clinic_project.reconciliation.indexes import LongNameIndex
 
@@ -55,7 +54,7 @@ class HistorySeal(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    sealed_at = models.DateTimeField(db_default=Now())
+    sealed_at = models.DateTimeField()
     last_entry = models.BigIntegerField()
     entry_count = models.BigIntegerField()
     entries_hash = models.BinaryField()

@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
@@ -88,6 +89,7 @@ def _seal(last: HistorySeal | None, limit: int, mark: Mark, using: str) -> Seale
     if not count and not (waits_for and (last is None or last.mark_entry <= limit)):
         return Sealed(last, is_new=False, waits_for=waits_for)
     seal = HistorySeal(
+        sealed_at=_value("SELECT clock_timestamp()", using),
         last_entry=limit,
         entry_count=count,
         entries_hash=entries_hash,
@@ -104,6 +106,7 @@ def _seal(last: HistorySeal | None, limit: int, mark: Mark, using: str) -> Seale
 def hash_seal(seal: HistorySeal) -> bytes:
     """Return the SHA-256 of what `seal` says, the seal before included."""
     said = [
+        seal.sealed_at.astimezone(UTC).isoformat(),
         bytes(seal.previous_hash).hex(),
         seal.last_entry,
         seal.entry_count,

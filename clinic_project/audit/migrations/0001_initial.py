@@ -1,6 +1,5 @@
 """The history of recorded rows and its seals, which nobody changes."""
 
-import django.db.models.functions.datetime
 from django.db import migrations, models
 
 from clinic_project.reconciliation.indexes import LongNameIndex
@@ -72,7 +71,7 @@ class Migration(migrations.Migration):
                     name="HistorySeal",
                     fields=[
                         ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                        ("sealed_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                        ("sealed_at", models.DateTimeField()),
                         ("last_entry", models.BigIntegerField()),
                         ("entry_count", models.BigIntegerField()),
                         ("entries_hash", models.BinaryField()),

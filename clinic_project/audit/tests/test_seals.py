@@ -128,6 +128,14 @@ def test_a_seal_that_was_changed_or_removed_is_found(database):
     assert "it doesn't continue the seal before" in database.manage("verify_history").output
 
 
+def test_a_seal_that_has_another_time_is_found(database):
+    add_patient(database)
+    seal(database)
+    off = "ALTER TABLE audit_history_seals DISABLE TRIGGER audit_history_seals_append_only"
+    database.execute(off, "UPDATE audit_history_seals SET sealed_at = sealed_at - interval '1 microsecond'")
+    assert "it was changed itself" in database.manage("verify_history").output
+
+
 def test_a_newest_seal_that_was_removed_is_found_by_the_head_that_was_kept(database):
     add_patient(database)
     seal(database)
