@@ -221,6 +221,36 @@ def test_a_row_is_the_same_text_however_a_session_writes_dates(database):
     assert verified(database)
 
 
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("UPDATE patients SET full_name = 'Eve' WHERE full_name = 'before the history'",),
+        ("DELETE FROM patients WHERE full_name = 'before the history'",),
+        ("INSERT INTO patients (id, clinic_id, full_name) VALUES (-7, 1, 'Eve')",),
+        ("UPDATE patients SET notes = 'Eve'", "UPDATE patients SET notes = NULL"),
+        ("ALTER TABLE patients ADD COLUMN insurer text", "UPDATE patients SET insurer = 'Eve'"),
+    ],
+)
+def test_what_the_readme_says_is_not_found(database, statements):
+    unrecorded(database, "INSERT INTO patients (clinic_id, full_name) VALUES (1, 'before the history')")
+    add_patient(database)
+    seal(database)
+    unrecorded(database, *statements)
+    assert verified(database)
+
+
+def test_seals_that_were_all_made_again_are_found_by_a_head_that_was_kept(database):
+    add_patient(database)
+    seal(database)
+    kept = head(database)
+    tamper(database, "UPDATE audit_history SET context = 'somebody else'")
+    off = "ALTER TABLE audit_history_seals DISABLE TRIGGER audit_history_seals_append_only"
+    database.execute(off, "DELETE FROM audit_history_seals")
+    seal(database)
+    assert verified(database)
+    assert not verified(database, "--expect", kept)
+
+
 def test_a_row_that_was_put_in_again_without_a_trigger_is_found(database):
     patient = add_patient(database, "Ada")
     database.execute("DELETE FROM patients")
