@@ -97,13 +97,29 @@ class ReadableChange:
 def readable_history(row: models.Model, readers: Readers | None = None) -> list[ReadableChange]:
     """Return the changes of a row of a recorded table that belongs to a clinic, the newest first."""
     found = history_of(row._meta.db_table, row.pk, row._state.db or DEFAULT_DB_ALIAS)
-    # A row of another clinic may have had this id before, and was removed.
-    ours = takewhile(lambda change: not _was_removed_elsewhere(change, row), found)
-    return _readable(type(row), list(ours), readers or {})
+    # A row of another clinic may have had this id before, and was removed, recorded or not.
+    ours = takewhile(lambda life: _was_of(life, row), _lives(found))
+    return _readable(type(row), [change for life in ours for change in life], readers or {})
 
 
-def _was_removed_elsewhere(change: Change, row: Any) -> bool:
-    return change.action is RowAction.DELETE and (change.before or {}).get("clinic_id") != row.clinic_id
+def _lives(changes: Sequence[Change]) -> Iterator[list[Change]]:
+    """Yield the changes of each row that had the id, the newest first: up to its removal, from its creation on."""
+    life: list[Change] = []
+    for change in changes:
+        if life and (change.action is RowAction.DELETE or life[-1].action is RowAction.INSERT):
+            yield life
+            life = []
+        life.append(change)
+    if life:
+        yield life
+
+
+def _was_of(life: Sequence[Change], row: Any) -> bool:
+    """Whether `row` can have been what lived: in the clinic in which that was at last, as far as it is known."""
+    # What is there after a removal is another row.
+    states = (state for one in life for state in (one.action is not RowAction.DELETE and one.after, one.before))
+    known = (state["clinic_id"] for state in states if state and "clinic_id" in state)
+    return next(known, row.clinic_id) == row.clinic_id
 
 
 def _readable(model: type[models.Model], recorded: Sequence[Change], readers: Readers) -> list[ReadableChange]:

@@ -536,6 +536,28 @@ def test_a_row_of_another_clinic_that_had_the_same_id_is_none_of_this_ones(api, 
     assert (created["sequence"], created["action"]) == (1, "created")
 
 
+def test_nor_is_one_whose_removal_nothing_recorded(api, history, clinic, template):
+    other = MedicalRecordTemplateFactory(name="Theirs")
+    forget_history()
+    for text in ("secret", "another"):
+        sql("UPDATE medical_record_templates SET description = %(text)s WHERE id = %(id)s", text=text, id=other.pk)
+    with unrecorded("medical_record_templates"):
+        sql("DELETE FROM medical_record_templates WHERE id = %(id)s", id=other.pk)
+    MedicalRecordTemplateFactory(pk=other.pk, clinic=clinic, name="Ours")
+    assert [entry["action"] for entry in history(f"{TEMPLATES}/{other.pk}")] == ["created"]
+    assert api.get(f"{TEMPLATES}/{other.pk}/history/0").status_code == 404
+
+
+def test_nor_is_one_after_which_ours_was_put_in_unrecorded(api, history, clinic, template):
+    other = MedicalRecordTemplateFactory(name="Theirs")
+    removed = other.pk
+    other.delete()
+    with unrecorded("medical_record_templates"):
+        MedicalRecordTemplateFactory(pk=removed, clinic=clinic, name="Ours")
+    assert history(f"{TEMPLATES}/{removed}") == []
+    assert api.get(f"{TEMPLATES}/{removed}/history/1").status_code == 404
+
+
 def test_what_moved_between_clinics_keeps_its_history(history, clinic):
     """Two clinics that become one."""
     moved = MedicalRecordTemplateFactory(name="Theirs")
