@@ -55,7 +55,7 @@ BEGIN
     FOREACH entry_action IN ARRAY actions LOOP
         key := (CASE entry_action WHEN 'insert' THEN after ELSE before END) -> 'id';
         -- A damaged table may have other keys, or none: its rows can be changed all the same.
-        entry_row := CASE jsonb_typeof(key) WHEN 'number' THEN key::bigint END;
+        entry_row := CASE WHEN key::text ~ '^-?[0-9]{1,18}$' THEN key::bigint END;
         INSERT INTO audit_history (
             table_name, row_id, action, kept, is_whole, row_hash, transaction_id, recorded_at,
             database_user, database_role, application_name, client_address, context

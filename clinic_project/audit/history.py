@@ -52,7 +52,7 @@ class Change:
 
 _STATES = """
     WITH RECURSIVE states AS (
-        (SELECT DISTINCT ON (h.row_id) h.*, to_jsonb(r) - %(helpers)s::text[] AS after
+        (SELECT DISTINCT ON (h.row_id) h.*, (to_jsonb(r) - %(helpers)s::text[]) || %(computed)s::jsonb AS after
          FROM audit_history h LEFT JOIN {table} r ON r.id = h.row_id
          WHERE h.table_name = %(table)s AND h.row_id = ANY (%(rows)s) ORDER BY h.row_id, h.id DESC)
         UNION ALL
@@ -90,6 +90,7 @@ def histories_of(
         "table": table,
         "rows": list(row_ids),
         "helpers": columns.helpers,
+        "computed": json.dumps(dict.fromkeys(columns.computed)),
         "added_later": json.dumps(columns.added_later),
     }
     with transaction.atomic(using), connection.cursor() as cursor:

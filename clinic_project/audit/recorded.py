@@ -28,11 +28,14 @@ def _is_recorded(model: type[models.Model]) -> bool:
 class Columns:
     """A recorded table's columns. `helpers` are those of a repair that is under way, which aren't recorded.
 
+    `computed` are those that aren't stored (GENERATED ALWAYS AS … VIRTUAL), which a trigger sees as NULL.
+
     `has_key`: there is an `id`, of integers; else the table is damaged, and its rows aren't told apart. `added_later` are
     the columns that may have been added since an entry was made: the last one, the last two, and so on.
     """
 
     helpers: list[str]
+    computed: list[str]
     added_later: list[list[str]]
     has_key: bool
 
@@ -40,16 +43,22 @@ class Columns:
 def read_columns(connection: BaseDatabaseWrapper, table: str) -> Columns:
     """Read the columns of `table`; none where it is missing."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT attname, atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) FROM pg_attribute"
-            " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum DESC",
-            [connection.ops.quote_name(table)],
-        )
-        found = dict(cursor.fetchall())
-    names = list(found)
-    recorded = [name for name in names if not _HELPER_COLUMN.fullmatch(name)]
-    helpers = [name for name in names if _HELPER_COLUMN.fullmatch(name)]
-    return Columns(helpers, [recorded[:number] for number in range(1, len(recorded))], found.get("id", False))
+        cursor.execute(_COLUMNS, [connection.ops.quote_name(table)])
+        found = cursor.fetchall()
+    helpers = [name for name, _, _ in found if _HELPER_COLUMN.fullmatch(name)]
+    recorded = [name for name, _, _ in found if name not in helpers]
+    return Columns(
+        helpers,
+        computed=[name for name, _, is_computed in found if is_computed],
+        added_later=[recorded[:number] for number in range(1, len(recorded))],
+        has_key=any(name == "id" and is_integer for name, is_integer, _ in found),
+    )
+
+
+_COLUMNS = """
+    SELECT attname, atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype), attgenerated = 'v'
+    FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum DESC
+"""
 
 
 def set_same_text(connection: BaseDatabaseWrapper) -> None:

@@ -21,9 +21,15 @@ def database_errors() -> Iterator[None]:
     try:
         yield
     except Error as error:
-        remedy = "Run this again." if connection_lost(error) else _REMEDIES.get(sqlstate(error))
+        remedy = "Run this again." if connection_lost(error) else _remedy(sqlstate(error))
         if remedy is None:
             raise
         raise CommandError(
             f"PostgreSQL refused it: {message_with_sqlstate(error)}. Nothing was changed. {remedy}"
         ) from error
+
+
+def _remedy(state: str) -> str | None:
+    if state.startswith("22"):  # data exceptions
+        return "A column of type json has a value that jsonb can't have: correct it, then run this again."
+    return _REMEDIES.get(state)

@@ -165,3 +165,14 @@ def test_a_number_that_is_written_otherwise_is_a_change(database):
     assert made.is_proven
     assert changed.is_proven
     assert str(changed.before["answers"]["a"][0]) == "1.0"
+
+
+def test_a_column_that_is_computed_when_it_is_read_is_no_change(database):
+    if database.value("SHOW server_version_num") < "180000":
+        pytest.skip("PostgreSQL 18 made columns that aren't stored")
+    database.execute("ALTER TABLE patients ADD COLUMN shouted text GENERATED ALWAYS AS (upper(full_name)) VIRTUAL")
+    patient = add_patient(database, "Ada")
+    database.execute("UPDATE patients SET full_name = 'Ada L'")
+    changes = history(database, patient)
+    assert names(changes) == ["Ada", "Ada L"]
+    assert all(change.is_proven for change in changes)

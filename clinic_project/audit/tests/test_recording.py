@@ -82,6 +82,7 @@ def test_a_row_with_another_key_is_another_row(database):
     [
         "ALTER TABLE patients ALTER id DROP IDENTITY, ALTER id DROP NOT NULL; UPDATE patients SET id = NULL",
         "ALTER TABLE patients ALTER id DROP IDENTITY; ALTER TABLE patients ALTER id TYPE text",
+        "ALTER TABLE patients ALTER id DROP IDENTITY; ALTER TABLE patients ALTER id TYPE numeric USING 1e30",
         "ALTER TABLE patients DROP COLUMN id CASCADE",
     ],
 )
@@ -287,3 +288,19 @@ def test_what_changes_without_the_triggers_is_found_and_migrate_puts_them_back(d
     assert database.manage("reconcile", "--check").status == 0
     database.execute("UPDATE patients SET full_name = 'Ida'")
     assert entries(database, "kept")[-1] == ({"full_name": "Eve"},)
+
+
+def test_a_json_value_that_jsonb_cant_have_is_refused(database):
+    database.execute("ALTER TABLE patients ADD COLUMN answers json")
+    add_patient(database)
+    with pytest.raises(psycopg2.errors.UntranslatableCharacter):
+        database.execute("""UPDATE patients SET answers = '"\\u0000"'""")
+
+
+def test_rows_of_a_child_table_are_not_recorded(database):
+    database.execute(
+        "CREATE TABLE former_patients () INHERITS (patients)",
+        "INSERT INTO former_patients (id, clinic_id, full_name, is_deleted, created_at) VALUES (7, 1, 'Ada', false, now())",
+        "UPDATE patients SET full_name = 'Eve'",
+    )
+    assert entries(database, "id") == []

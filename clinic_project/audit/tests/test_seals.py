@@ -306,3 +306,21 @@ def test_where_the_history_is_missing_migrate_is_named(database, command):
     outcome = database.manage(command)
     assert outcome.status == 1
     assert outcome.errors.endswith("Run manage.py migrate, then this again.\n")
+
+
+def test_without_a_seal_it_is_said_that_nothing_is_sealed(database):
+    add_patient(database)
+    outcome = database.manage("verify_history")
+    assert outcome.status == 0
+    assert outcome.output == (
+        "Every recorded row is as its history says. Nothing is sealed: run manage.py seal_history.\n"
+    )
+
+
+def test_a_value_that_jsonb_cant_have_is_named(database):
+    database.execute("ALTER TABLE patients ADD COLUMN answers json")
+    add_patient(database)
+    unrecorded(database, """UPDATE patients SET answers = '"\\u0000"'""")
+    outcome = database.manage("verify_history")
+    assert outcome.status == 1
+    assert "A column of type json has a value that jsonb can't have" in outcome.errors

@@ -44,6 +44,11 @@ class Command(BaseCommand):
             more = f" The first {SHOWN} are above." if len(findings) > SHOWN else ""
             raise CommandError(f"The history isn't whole: {len(findings)} found.{more}")
         seals = HistorySeal.objects.using(using).count()
+        if not seals:
+            self.stdout.write(
+                "Every recorded row is as its history says. Nothing is sealed: run manage.py seal_history."
+            )
+            return
         held = "1 seal holds" if seals == 1 else f"{seals} seals hold"
         self.stdout.write(f"Verified: {held}, and every recorded row is as its history says.")
 
