@@ -6,6 +6,7 @@ good isn't found any more, though the database keeps its history.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
 
@@ -19,6 +20,8 @@ from .models import MedicalRecord, PatientPhoto
 from .querysets import PhotoQuerySet
 
 _TABLE = PatientPhoto._meta.db_table
+#: What is further apart wasn't made by one transaction.
+_LONGEST_TRANSACTION = timedelta(hours=1)
 
 
 class RecordPhotos:
@@ -29,10 +32,10 @@ class RecordPhotos:
         self._first_entry = min((change.entry for change in changes), default=0)
         self._rows: dict[int, Row] = {row["id"]: dict(row) for row in _photos_of(record).values()}
         found = histories_of(_TABLE, list(self._rows)) if self._rows else ()
-        entries = _entries_by_transaction(changes)
+        changes_of_record = _by_transaction(changes)
         #: Each photo's changes, the newest first, with the entry of the record's change that they were made with.
         self._histories = {
-            photo_id: [(one, _made_with(one, entries)) for one in history]
+            photo_id: [(one, _made_with(one, changes_of_record)) for one in history]
             for photo_id, history in groupby(found, attrgetter("row_id"))
         }
 
@@ -88,20 +91,21 @@ class RecordPhotos:
         return is_in_use and photo.get("medical_record_id") == self._record_id
 
 
-def _entries_by_transaction(changes: Iterable[Change]) -> dict[int, list[int]]:
-    """Return the entries of a row's changes, the oldest first, by their transactions."""
-    entries: dict[int, list[int]] = defaultdict(list)
+def _by_transaction(changes: Iterable[Change]) -> dict[int, list[Change]]:
+    """Return a row's changes, the oldest first, by their transactions."""
+    found: dict[int, list[Change]] = defaultdict(list)
     for change in sorted(changes, key=attrgetter("entry")):
-        entries[change.transaction_id].append(change.entry)
-    return entries
+        found[change.transaction_id].append(change)
+    return found
 
 
-def _made_with(one: Change, entries: Mapping[int, Sequence[int]]) -> int | None:
+def _made_with(one: Change, changes: Mapping[int, Sequence[Change]]) -> int | None:
     """Return the entry of the record's change that a change of a photo was made with; None where it was made alone."""
-    together = entries.get(one.transaction_id)
-    if not together:
-        return None
-    return max((entry for entry in together if entry < one.entry), default=together[0])
+    # A dump that is restored elsewhere meets the numbers of its transactions again.
+    together = [
+        change.entry for change in changes.get(one.transaction_id, ()) if abs(change.at - one.at) < _LONGEST_TRANSACTION
+    ]
+    return max((entry for entry in together if entry < one.entry), default=together[0]) if together else None
 
 
 def _photos_of(record: MedicalRecord) -> PhotoQuerySet:
