@@ -127,6 +127,10 @@ call 200 PATCH "$record" "${JSON[@]}" -H "If-Match: $current" -d "{\"photo_ids\"
 call 200 GET "/clinic/patient-photos?patient_id=$patient&page_size=1"
 call 200 GET "/clinic/patient-photos/$photo/file"
 
+step 'See who changed it, when, and what was there before; and the record as it was made'
+call 200 GET "$record/history?page_size=2"
+call 200 GET "$record/history/1"
+
 step 'Put the record into the trash, with its photo, and take it out again'
 call 200 GET "$record"
 call 204 DELETE "$record" -H "If-Match: $etag"
