@@ -64,8 +64,9 @@ _STATES = """
         ) AS older
     )
     SELECT row_id, row_number() OVER (PARTITION BY row_id ORDER BY id), id, transaction_id, action, recorded_at,
-           kept::text, after::text, is_whole, context, database_user, database_role, application_name,
-           host(client_address), clock_timestamp(),
+           CASE WHEN %(with_values)s THEN kept::text END,
+           CASE WHEN %(with_values)s OR after IS NULL THEN after::text ELSE '{{}}' END,
+           is_whole, context, database_user, database_role, application_name, host(client_address), clock_timestamp(),
            row_hash IS NOT DISTINCT FROM sha256(convert_to(after::text, 'UTF8')) OR EXISTS (
                SELECT FROM jsonb_array_elements(%(added_later)s::jsonb) AS added
                WHERE row_hash = sha256(convert_to((
@@ -81,9 +82,17 @@ def history_of(table: str, row_id: int, using: str = DEFAULT_DB_ALIAS) -> list[C
 
 
 def histories_of(
-    table: str, row_ids: Sequence[int], columns: Columns | None = None, using: str = DEFAULT_DB_ALIAS
+    table: str,
+    row_ids: Sequence[int],
+    columns: Columns | None = None,
+    using: str = DEFAULT_DB_ALIAS,
+    *,
+    with_values: bool = True,
 ) -> Iterator[Change]:
-    """Yield the changes of rows of a recorded table, by row and, for each, the newest first."""
+    """Yield the changes of rows of a recorded table, by row and, for each, the newest first.
+
+    Without values, rows are empty: it is only told whether they were there, and what is proven.
+    """
     connection = connections[using]
     columns = columns or read_columns(connection, table)
     parameters: dict[str, Any] = {
@@ -92,6 +101,7 @@ def histories_of(
         "helpers": columns.helpers,
         "computed": json.dumps(dict.fromkeys(columns.computed)),
         "added_later": json.dumps(columns.added_later),
+        "with_values": with_values,
     }
     with transaction.atomic(using), connection.cursor() as cursor:
         set_same_text(connection)

@@ -253,6 +253,8 @@ def test_no_other_role_makes_a_trigger_that_writes_the_history_as_its_owner(data
                 "CREATE TRIGGER forged AFTER INSERT ON pg_temp.patients FOR EACH ROW"
                 " EXECUTE FUNCTION public.audit_record_change()"
             )
+        # Else the session drops it while the role is dropped.
+        cursor.execute("DROP TABLE pg_temp.patients")
 
 
 UNRECORDED = {
