@@ -85,8 +85,8 @@ def _seal(last: HistorySeal | None, limit: int, mark: Mark, using: str) -> Seale
     limit = max(limit, first)
     count, entries_hash = hash_entries(first, limit, using)
     waits_for = max(mark.entry - limit, 0)
-    # With nothing to seal, a mark is worth a seal where there is none that the next one could use.
-    if not count and not (waits_for and (last is None or last.mark_entry <= limit)):
+    # With nothing to seal, a mark is worth a seal where there is none that the next one could use; the rows are, at first.
+    if last and not count and not (waits_for and last.mark_entry <= limit):
         return Sealed(last, is_new=False, waits_for=waits_for)
     seal = HistorySeal(
         sealed_at=_value("SELECT clock_timestamp()", using),

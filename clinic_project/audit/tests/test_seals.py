@@ -321,6 +321,15 @@ def test_where_the_history_is_missing_migrate_is_named(database, command):
     assert outcome.errors.endswith("Run manage.py migrate, then this again.\n")
 
 
+def test_a_first_seal_tells_the_rows_that_are_there_from_those_put_in_later(database):
+    unrecorded(database, "INSERT INTO patients (clinic_id, full_name) VALUES (1, 'Ada')")
+    assert seal(database).startswith("Sealed 0 entries. ")
+    assert seal(database) == "Nothing was recorded since the last seal.\n"
+    assert verified(database)
+    unrecorded(database, "INSERT INTO patients (clinic_id, full_name) VALUES (1, 'Eve')")
+    assert "it was put in after the first seal" in database.manage("verify_history").output
+
+
 def test_without_a_seal_it_is_said_that_nothing_is_sealed(database):
     add_patient(database)
     outcome = database.manage("verify_history")
