@@ -701,7 +701,7 @@ def nulls_without_default(table: Table, column: Column) -> Refusal:
 
 def nulls_kept(table: Table, column: Column, backfill: Backfill) -> Refusal:
     """Refuse NULLs that are there after a backfill: what isn't changed fires no AFTER trigger, so none of them is known."""
-    triggers = _suspects(backfill.triggers)
+    triggers = [trigger for trigger in backfill.triggers if not trigger.declared]
     statements = _without(triggers, backfill.update) if triggers else ()
     return Refusal(
         RefusalCode.NULLS_KEPT,

@@ -15,6 +15,9 @@ LARGE_DAMAGE = (
     "UPDATE medical_records SET is_deleted = NULL WHERE id % 3 = 0",
     "ALTER TABLE patient_photos DROP COLUMN updated_by_user_id, DROP CONSTRAINT patient_photos_pkey",
     "ALTER TABLE medical_record_templates ALTER name TYPE varchar(200)",
+)
+#: To the history, beside these.
+HISTORY_DAMAGE = (
     "DROP FUNCTION audit_record_change() CASCADE",
     "DROP INDEX idx_audit_history_row",
     'ALTER TABLE patient_photos DISABLE TRIGGER "00_patient_photos_no_truncate"',

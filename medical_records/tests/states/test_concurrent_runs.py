@@ -9,7 +9,7 @@ import pytest
 from clinic_project.reconciliation.tests.support.databases import Database, Outcome
 from clinic_project.reconciliation.tests.support.profiles import NIGHTLY
 
-from .damages import LARGE_DAMAGE
+from .damages import HISTORY_DAMAGE, LARGE_DAMAGE
 from .outcomes import Expectations
 
 PROCESSES = 16 if NIGHTLY else 4
@@ -27,7 +27,7 @@ class TestState24ConcurrentRuns:
     ):
         target = database if broken else empty_database
         if broken:
-            database.execute(*LARGE_DAMAGE)
+            database.execute(*LARGE_DAMAGE, *HISTORY_DAMAGE)
         outcomes = at_once(target, PROCESSES)
         assert [outcome.status for outcome in outcomes] == [0] * PROCESSES, [o.errors for o in outcomes if o.status]
         assert sum(bool(_REPAIR.search(outcome.output)) for outcome in outcomes) == 1
@@ -35,7 +35,7 @@ class TestState24ConcurrentRuns:
 
     def test_24_none_waits_for_a_concurrent_build_that_waits_for_it(self, database: Database, expected: Expectations):
         """An old transaction delays the first one's index build. The others wait without a snapshot, and don't delay it."""
-        database.execute(*LARGE_DAMAGE)
+        database.execute(*LARGE_DAMAGE, *HISTORY_DAMAGE)
         with contextlib.closing(database.connect()) as old, old.cursor() as cursor:
             cursor.execute("BEGIN; UPDATE medical_records SET version = version WHERE id = 1")
             processes = [database.start("migrate") for _ in range(3)]

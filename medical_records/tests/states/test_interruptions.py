@@ -11,7 +11,7 @@ from clinic_project.reconciliation.tests.support.fingerprints import fingerprint
 from clinic_project.reconciliation.tests.support.interruptions import session_ended
 from clinic_project.reconciliation.tests.support.profiles import NIGHTLY
 
-from .damages import BACKFILLED, LARGE_DAMAGE, SMALL_DAMAGE
+from .damages import BACKFILLED, HISTORY_DAMAGE, LARGE_DAMAGE, SMALL_DAMAGE
 from .outcomes import Expectations
 
 KILLS = 60 if NIGHTLY else 4
@@ -21,7 +21,7 @@ KILLS = 60 if NIGHTLY else 4
 class TestState25Killed:
     def test_25_killed_at_random_moments(self, database: Database, expected: Expectations):
         """`kill -9` again and again during the repair; then one that may finish converges."""
-        database.execute(*LARGE_DAMAGE)
+        database.execute(*LARGE_DAMAGE, *HISTORY_DAMAGE)
         before = fingerprints(database, BACKFILLED)
         moments = random.Random(25)  # noqa: S311 (the same moments in every run)
         for _ in range(KILLS):

@@ -94,19 +94,19 @@ _NOT_DECLARED = re.compile(r"^(--|\\|SET |SELECT |ALTER TABLE ONLY \S+$)|\b(unde
 
 
 @pytest.fixture(scope="module")
-def pg_dump(template_with_rows: Database) -> Callable[[Database], set[str]]:
+def pg_dump(template_with_rows: Database) -> Callable[[Database], list[str]]:
     """Dumps the nine tables' schema with the server's own pg_dump; skips the test where there is none."""
     folder = Path(template_with_rows.value("SELECT setting FROM pg_config WHERE name = 'BINDIR'"))
     if not (folder / "pg_dump").exists():
         pytest.skip(f"no pg_dump in {folder}")
 
-    def dump(database: Database) -> set[str]:
+    def dump(database: Database) -> list[str]:
         tables = [f"--table={table}" for table in TABLES]
         command = [str(folder / "pg_dump"), "--schema-only", "--no-owner", *tables, database.url]
         dumped = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         # Columns that were added come last, and each dump has a token of its own: lines are compared in no order.
         lines = (line.strip().rstrip(",") for line in dumped.splitlines())
-        return {line for line in lines if line and not _NOT_DECLARED.search(line)}
+        return sorted(line for line in lines if line and not _NOT_DECLARED.search(line))
 
     return dump
 
@@ -115,7 +115,7 @@ def pg_dump(template_with_rows: Database) -> Callable[[Database], set[str]]:
 @PROFILE
 @given(data=st.data())
 def test_pg_dump_agrees(
-    data: Any, template_with_rows: Database, pg_dump: Callable[[Database], set[str]], expected: Expectations
+    data: Any, template_with_rows: Database, pg_dump: Callable[[Database], list[str]], expected: Expectations
 ):
     """pg_dump agrees: the dump of a repaired database is that of a clean one."""
     repairable = [damage for damage in DAMAGES if not damage.name.endswith((" serial", " as text", " without zone"))]

@@ -164,7 +164,7 @@ TYPES = {
         "gender::mood",
         then=(),
     ),
-    "a domain": of_type("patients", "phone_number", "phone"),
+    "a domain": of_type("patients", "phone_number", "phone", way="a type, in several steps"),
     "longer text": of_type(
         "medical_records",
         "template_name",
