@@ -1,5 +1,6 @@
 """The two functions of the database that write the history and keep it: their triggers stand in `triggers`."""
 
+from clinic_project.reconciliation.schema.model import HELPER_NAME, HELPER_PREFIX
 from clinic_project.reconciliation.triggers import PROJECT_SCHEMA, Function
 
 #: SQLSTATEs of our own: a change of the history itself, and a TRUNCATE of a table that has one.
@@ -16,7 +17,7 @@ SAME_TEXT = (
 
 RECORD_CHANGE = Function(
     "audit_record_change",
-    """
+    f"""
 DECLARE
     -- Not the name itself: it has a collation that no index on text has.
     source text := TG_TABLE_NAME;
@@ -38,9 +39,9 @@ BEGIN
     END IF;
     row_text := coalesce(after, before);
     -- Helper columns of a repair that is under way are no part of the row.
-    IF position('"reconcile_' IN row_text) > 0 THEN
+    IF position('"{HELPER_PREFIX}' IN row_text) > 0 THEN
         helpers := ARRAY(SELECT name FROM jsonb_object_keys(row_text::jsonb) AS name
-                         WHERE name ~ '^reconcile_[a-z]+_[0-9a-f]{16}$');
+                         WHERE name ~ '{HELPER_NAME}');
         before := before - helpers;
         after := after - helpers;
         row_text := coalesce(after, before);
@@ -50,12 +51,12 @@ BEGIN
     END IF;
     -- With another key it is another row.
     IF before -> 'id' <> after -> 'id' THEN
-        actions := '{delete,insert}';
+        actions := '{{delete,insert}}';
     END IF;
     FOREACH entry_action IN ARRAY actions LOOP
         key := (CASE entry_action WHEN 'insert' THEN after ELSE before END) -> 'id';
         -- A damaged table may have other keys, or none: its rows can be changed all the same.
-        entry_row := CASE WHEN key::text ~ '^-?[0-9]{1,18}$' THEN key::bigint END;
+        entry_row := CASE WHEN key::text ~ '^-?[0-9]{{1,18}}$' THEN key::bigint END;
         INSERT INTO audit_history (
             table_name, row_id, action, kept, is_whole, row_hash, transaction_id, recorded_at,
             database_user, database_role, application_name, client_address, context

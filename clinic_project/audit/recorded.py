@@ -1,27 +1,32 @@
 """Which tables are recorded, and what a recorded row looks like as text."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 
 from django.apps import apps
-from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from clinic_project.reconciliation.schema.model import HELPER_NAME
 from clinic_project.reconciliation.triggers import Trigger
 
 from .functions import SAME_TEXT
 
 RECORDING = "audit.audit_record_change"
-_HELPER_COLUMN = re.compile("reconcile_[a-z]+_[0-9a-f]{16}")
 
 
 def recorded_tables() -> list[str]:
     """Return the names of the tables whose changes are kept."""
-    return sorted({model._meta.db_table for model in apps.get_models() if _is_recorded(model)})
+    return tables_with(lambda trigger: trigger.function == RECORDING)
 
 
-def _is_recorded(model: type[models.Model]) -> bool:
-    return any(isinstance(one, Trigger) and one.function == RECORDING for one in model._meta.constraints)
+def tables_with(is_meant: Callable[[Trigger], bool]) -> list[str]:
+    """Return the names of the tables of which a declared trigger `is_meant`."""
+    declared = (
+        (model._meta.db_table, constraint) for model in apps.get_models() for constraint in model._meta.constraints
+    )
+    return sorted({table for table, one in declared if isinstance(one, Trigger) and is_meant(one)})
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def read_columns(connection: BaseDatabaseWrapper, table: str) -> Columns:
     with connection.cursor() as cursor:
         cursor.execute(_COLUMNS, [connection.ops.quote_name(table)])
         found = cursor.fetchall()
-    helpers = [name for name, _, _ in found if _HELPER_COLUMN.fullmatch(name)]
+    helpers = [name for name, _, _ in found if re.fullmatch(HELPER_NAME, name)]
     recorded = [name for name, _, _ in found if name not in helpers]
     return Columns(
         helpers,
@@ -63,6 +68,6 @@ _COLUMNS = """
 
 def set_same_text(connection: BaseDatabaseWrapper) -> None:
     """Set, until the transaction ends, what the text of a row and of an entry depends on."""
+    settings = ", ".join(["set_config(%s, %s, true)"] * len(SAME_TEXT))
     with connection.cursor() as cursor:
-        for name, value in SAME_TEXT:
-            cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
+        cursor.execute(f"SELECT {settings}", [*chain.from_iterable(SAME_TEXT)])

@@ -137,14 +137,13 @@ def helper_name(role: HelperRole, table: str, name: str) -> str:
     return f"{HELPER_PREFIX}{role}_{digest}"
 
 
-_HELPER_NAME = re.compile(
-    rf"{HELPER_PREFIX}({'|'.join(role for role in HelperRole if role is not HelperRole.WIDE)})_[0-9a-f]{{16}}"
-)
+#: The names that `helper_name` makes, for PostgreSQL and for Python.
+HELPER_NAME = rf"^{HELPER_PREFIX}({'|'.join(HelperRole)})_[0-9a-f]{{16}}$"
 
 
 def is_helper_name(name: str) -> bool:
     """Whether it is of an object that `migrate` created for a repair, and may go on with or drop."""
-    return _HELPER_NAME.fullmatch(name) is not None
+    return re.fullmatch(HELPER_NAME, name) is not None and not is_wide_name(name)
 
 
 #: Of the triggers of a table that are fired at the same time, the one whose name sorts last is fired last, and this sorts

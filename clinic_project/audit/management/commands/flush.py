@@ -1,16 +1,14 @@
 """`manage.py flush`: Django's own, but for tables that refuse TRUNCATE."""
 
 import shlex
-from collections.abc import Iterator
 from typing import Any
 
-from django.apps import apps
 from django.core.management.base import CommandError
 from django.core.management.commands import flush
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from clinic_project.reconciliation.triggers import Trigger
+from clinic_project.audit.recorded import tables_with
 
 
 class Command(flush.Command):
@@ -18,16 +16,10 @@ class Command(flush.Command):
         connection = connections[options["database"]]
         existing = connection.introspection.django_table_names(only_existing=True, include_views=False)
         # By what is declared, so that a trigger that is missing or disabled doesn't let everything be deleted.
-        if kept := sorted(set(existing) & set(_declared_to_refuse_truncate())):
+        kept = [table for table in tables_with(lambda trigger: "TRUNCATE" in trigger.events) if table in existing]
+        if kept:
             raise CommandError(_refusal(connection, kept))
         super().handle(**options)
-
-
-def _declared_to_refuse_truncate() -> Iterator[str]:
-    for model in apps.get_models():
-        for constraint in model._meta.constraints:
-            if isinstance(constraint, Trigger) and "TRUNCATE" in constraint.events:
-                yield model._meta.db_table
 
 
 def _refusal(connection: BaseDatabaseWrapper, tables: list[str]) -> str:
