@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from clinic_project.reconciliation.tests.support.databases import Database, migrated_database
-from clinic_project.reconciliation.tests.support.fixtures import copy_of, unblocked
-from clinic_project.reconciliation.tests.support.roles import owner_of
+from clinic_project.reconciliation.tests.support.fixtures import copy_of, owner, unblocked
 
-__all__ = ["copy_of", "unblocked"]
+__all__ = ["copy_of", "owner", "unblocked"]
 
 
 @pytest.fixture(scope="session")
@@ -21,10 +20,3 @@ def clinic_template(unblocked: None) -> Iterator[Database]:
 def database(copy_of: Callable[[Database], Database], clinic_template: Database) -> Database:
     """A migrated database with a clinic, whose id is 1."""
     return copy_of(clinic_template)
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[Database]:
-    """The same as its owner sees it, who is no superuser."""
-    with owner_of(database) as owner:
-        yield owner

@@ -12,7 +12,6 @@ from django.test import modify_settings, override_settings
 
 from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, Database, migrated_database
 from clinic_project.reconciliation.tests.support.fixtures import copy_of, empty_database, unblocked
-from clinic_project.reconciliation.tests.support.roles import owner_of
 
 __all__ = ["copy_of", "empty_database", "unblocked"]
 
@@ -33,12 +32,6 @@ def template(unblocked: None) -> Iterator[Database]:
 @pytest.fixture
 def database(copy_of: Callable[[Database], Database], template: Database) -> Database:
     return copy_of(template)
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[Database]:
-    with owner_of(database) as owner:
-        yield owner
 
 
 def rows(database: Database) -> int:

@@ -11,16 +11,14 @@ from clinic_project.reconciliation.tests.support.roles import role_of
 
 from .patients import add_patient, entries, unrecorded
 
-GUARD = "audit_history_append_only"
-
 
 def tamper(database: Database, statement: str) -> None:
     """Change the history as its owner can: without the trigger that refuses it."""
     database.execute(
-        f"ALTER TABLE audit_history DISABLE TRIGGER {GUARD}",
+        "ALTER TABLE audit_history DISABLE TRIGGER audit_history_append_only",
         "ALTER TABLE audit_history DISABLE TRIGGER audit_history_by_triggers_alone",
         statement,
-        f"ALTER TABLE audit_history ENABLE ALWAYS TRIGGER {GUARD}",
+        "ALTER TABLE audit_history ENABLE ALWAYS TRIGGER audit_history_append_only",
         "ALTER TABLE audit_history ENABLE TRIGGER audit_history_by_triggers_alone",
     )
 

@@ -12,14 +12,13 @@ from clinic_project.reconciliation.tests.support.databases import (
     drop_database,
     migrated_database,
 )
-from clinic_project.reconciliation.tests.support.fixtures import copy_of, empty_database, unblocked
-from clinic_project.reconciliation.tests.support.roles import owner_of
+from clinic_project.reconciliation.tests.support.fixtures import copy_of, empty_database, owner, unblocked
 
 from .outcomes import Expectations
 from .rows import insert_rows
 from .tables import TABLES
 
-__all__ = ["copy_of", "empty_database", "unblocked"]
+__all__ = ["copy_of", "empty_database", "owner", "unblocked"]
 
 
 @pytest.fixture(scope="session")
@@ -57,10 +56,3 @@ def database(copy_of: Callable[[Database], Database], template_with_rows: Databa
 def database_without_rows(copy_of: Callable[[Database], Database], migrated_template: Database) -> Database:
     """A clean, migrated database without rows."""
     return copy_of(migrated_template)
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[Database]:
-    """The database as its owner sees it, who is no superuser."""
-    with owner_of(database) as owner:
-        yield owner

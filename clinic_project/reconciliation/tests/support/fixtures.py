@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import override_settings
 
 from .databases import Database, create_database, drop_database
+from .roles import owner_of
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +44,10 @@ def empty_database(copy_of: Callable[[Database], Database], unblocked: None) -> 
 def own_database(transactional_db: None) -> Database:
     """The database of this test alone, as Django's default connection sees it."""
     return Database(connection.settings_dict["NAME"])
+
+
+@pytest.fixture
+def owner(database: Database) -> Iterator[Database]:
+    """The `database` of a test as its owner sees it, who is no superuser."""
+    with owner_of(database) as owner:
+        yield owner
