@@ -49,8 +49,8 @@ class HistorySeal(models.Model):
     """What the entries up to `last_entry` were: since the seal before, `entry_count` of them, with `entries_hash`.
 
     `seal_hash` is the SHA-256 of these and of the seal before, so that the newest one stands for all that is sealed. Until
-    `mark_transaction` and all before it have ended, an entry up to `mark_entry` may still be committed. `row_marks` is the
-    largest id of each recorded table, when it was sealed.
+    all transactions before `horizon_transaction` have ended, an entry up to `horizon_entry` may still be committed.
+    `largest_ids` has the largest id of each recorded table, when it was sealed.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -60,9 +60,9 @@ class HistorySeal(models.Model):
     entries_hash = models.BinaryField()
     previous_hash = models.BinaryField()
     seal_hash = models.BinaryField()
-    mark_entry = models.BigIntegerField()
-    mark_transaction = models.BigIntegerField()
-    row_marks = models.JSONField()
+    horizon_entry = models.BigIntegerField()
+    horizon_transaction = models.BigIntegerField()
+    largest_ids = models.JSONField()
 
     class Meta:
         db_table = "audit_history_seals"

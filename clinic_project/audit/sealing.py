@@ -1,11 +1,11 @@
 """Seals: what was in the history by then, so that a change of it is found, whoever makes it.
 
 A seal covers the entries from the one after the last sealed to `last_entry`. An entry gets its number before its
-transaction is committed, so these have to be settled first: a number up to the mark was given to a transaction that began
-before `mark_transaction`, and once all of these have ended, no other entry can appear.
+transaction is committed, so these have to be settled first: a number up to the horizon was given to a transaction that
+began before the horizon's own, and once all of these have ended, no other entry can appear.
 
-1. Take a mark: the last number given to an entry, then a transaction of its own.
-2. Wait until it is settled, for a while; else use the mark of the last seal, if that is settled now.
+1. Take a horizon: the last number given to an entry, then a transaction of its own.
+2. Wait until it is settled, for a while; else use the horizon of the last seal, if that is settled now.
 3. Hash the entries up to it, and chain the hash to the last seal's.
 """
 
@@ -15,11 +15,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from .models import HistorySeal
+from .queries import value
 from .recorded import read_columns, recorded_tables, set_same_text
 
 #: Entries that are hashed by one statement.
@@ -40,7 +40,7 @@ _ENTRY = """
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Horizon:
     """The last number given to an entry, and the transaction before which all that have such a number began."""
 
     entry: int
@@ -58,14 +58,14 @@ class Sealed:
 
 def seal_history(wait: float, using: str = DEFAULT_DB_ALIAS) -> Sealed:
     """Seal what has been committed since the last seal; wait up to `wait` seconds for transactions that still run."""
-    mark = _take_mark(using)
-    is_settled = _wait_until_settled(mark, wait, using)
+    horizon = _take_horizon(using)
+    is_settled = _wait_until_settled(horizon, wait, using)
     with transaction.atomic(using):
         with connections[using].cursor() as cursor:
             cursor.execute("LOCK TABLE audit_history_seals IN EXCLUSIVE MODE")
         last = newest_seal(using)
-        limit = mark.entry if is_settled else _settled_entry(last, using)
-        return _seal(last, limit, mark, using)
+        limit = horizon.entry if is_settled else _settled_entry(last, using)
+        return _seal(last, limit, horizon, using)
 
 
 def newest_seal(using: str = DEFAULT_DB_ALIAS) -> HistorySeal | None:
@@ -73,30 +73,30 @@ def newest_seal(using: str = DEFAULT_DB_ALIAS) -> HistorySeal | None:
 
 
 def _settled_entry(last: HistorySeal | None, using: str) -> int:
-    """Return the entry up to which all are settled by the mark of the last seal."""
+    """Return the entry up to which all are settled by the horizon of the last seal."""
     if last is None:
         return 0
-    is_settled = _is_settled(Mark(last.mark_entry, last.mark_transaction), using)
-    return max(last.last_entry, last.mark_entry) if is_settled else last.last_entry
+    is_settled = _is_settled(Horizon(last.horizon_entry, last.horizon_transaction), using)
+    return max(last.last_entry, last.horizon_entry) if is_settled else last.last_entry
 
 
-def _seal(last: HistorySeal | None, limit: int, mark: Mark, using: str) -> Sealed:
+def _seal(last: HistorySeal | None, limit: int, horizon: Horizon, using: str) -> Sealed:
     first = last.last_entry if last else 0
     limit = max(limit, first)
     count, entries_hash = hash_entries(first, limit, using)
-    waits_for = max(mark.entry - limit, 0)
-    # With nothing to seal, a mark is worth a seal where there is none that the next one could use; the rows are, at first.
-    if last and not count and not (waits_for and last.mark_entry <= limit):
+    waits_for = max(horizon.entry - limit, 0)
+    # A seal without entries is worth it where the next one can use its horizon, and as the first one: it tells the rows.
+    if last and not count and not (waits_for and last.horizon_entry <= limit):
         return Sealed(last, is_new=False, waits_for=waits_for)
     seal = HistorySeal(
-        sealed_at=_value("SELECT clock_timestamp()", using),
+        sealed_at=value(using, "SELECT clock_timestamp()"),
         last_entry=limit,
         entry_count=count,
         entries_hash=entries_hash,
         previous_hash=bytes(last.seal_hash) if last else b"",
-        mark_entry=mark.entry,
-        mark_transaction=mark.transaction,
-        row_marks=_row_marks(using),
+        horizon_entry=horizon.entry,
+        horizon_transaction=horizon.transaction,
+        largest_ids=_largest_ids(using),
     )
     seal.seal_hash = hash_seal(seal)
     seal.save(using=using, force_insert=True)
@@ -111,9 +111,9 @@ def hash_seal(seal: HistorySeal) -> bytes:
         seal.last_entry,
         seal.entry_count,
         bytes(seal.entries_hash).hex(),
-        seal.mark_entry,
-        seal.mark_transaction,
-        seal.row_marks,
+        seal.horizon_entry,
+        seal.horizon_transaction,
+        seal.largest_ids,
     ]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()
 
@@ -146,35 +146,29 @@ def _hashes(after: int, until: int, using: str) -> Iterator[tuple[int, bytes]]:
             after = last
 
 
-def _take_mark(using: str) -> Mark:
+def _take_horizon(using: str) -> Horizon:
     # One after the other: a number that is given between the two belongs to a transaction before the second.
-    last_entry = _value(f"SELECT coalesce(({LAST_NUMBER}), 0)", using)
-    return Mark(last_entry, _value("SELECT pg_current_xact_id()::text::bigint", using))
+    last_entry = value(using, f"SELECT coalesce(({LAST_NUMBER}), 0)")
+    return Horizon(last_entry, value(using, "SELECT pg_current_xact_id()::text::bigint"))
 
 
-def _wait_until_settled(mark: Mark, seconds: float, using: str) -> bool:
+def _wait_until_settled(horizon: Horizon, seconds: float, using: str) -> bool:
     deadline = time.monotonic() + seconds
-    while not _is_settled(mark, using):
+    while not _is_settled(horizon, using):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_POLL)
     return True
 
 
-def _is_settled(mark: Mark, using: str) -> bool:
-    oldest = _value("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint", using)
-    return bool(oldest >= mark.transaction)
+def _is_settled(horizon: Horizon, using: str) -> bool:
+    oldest = value(using, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+    return bool(oldest >= horizon.transaction)
 
 
-def _row_marks(using: str) -> dict[str, int]:
+def _largest_ids(using: str) -> dict[str, int]:
     """Return the largest id of each recorded table that has one."""
     connection = connections[using]
     tables = [table for table in recorded_tables() if read_columns(connection, table).has_key]
     name = connection.ops.quote_name
-    return {table: _value(f"SELECT coalesce(max(id), 0) FROM {name(table)}", using) for table in tables}
-
-
-def _value(sql: str, using: str) -> Any:
-    with connections[using].cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchone()[0]
+    return {table: value(using, f"SELECT coalesce(max(id), 0) FROM {name(table)}") for table in tables}

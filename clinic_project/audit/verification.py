@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from .history import Action, Change, histories_of
 from .models import HistorySeal
+from .queries import column, value
 from .recorded import Columns, read_columns, recorded_tables
 from .sealing import LAST_NUMBER, hash_entries, hash_seal
 
@@ -61,16 +61,18 @@ def _broken(seal: HistorySeal, previous: bytes, last_entry: int, using: str) -> 
 def _never_numbered(using: str) -> int:
     """Return how many entries have a number that the sequence never gave: no seal covers them, or not yet."""
     sql = f"SELECT count(*) FROM audit_history WHERE id < 1 OR id > ({LAST_NUMBER})"
-    return _column(sql, [], using)[0]
+    return int(value(using, sql))
 
 
 def verify_rows(using: str = DEFAULT_DB_ALIAS) -> Iterator[Finding]:
     """Yield the rows of recorded tables that differ from their history."""
+    first = HistorySeal.objects.using(using).order_by("pk").first()
     for table in recorded_tables():
         columns = read_columns(connections[using], table)
         if columns.has_key:
             yield from _differing(table, columns, using)
-            yield from _added(table, using)
+            if first and table in first.largest_ids:
+                yield from _added(table, first.largest_ids[table], using)
         else:
             yield Finding(table, "it isn't there, or has no id of integers: run manage.py migrate, then this again")
 
@@ -95,30 +97,20 @@ def _batches(table: str, using: str) -> Iterator[Sequence[int]]:
     """Yield the ids of the rows of `table` that have a history."""
     sql = "SELECT DISTINCT row_id FROM audit_history WHERE table_name = %s AND row_id > %s ORDER BY row_id LIMIT %s"
     last = -(2**63)
-    while row_ids := _column(sql, [table, last, BATCH], using):
+    while row_ids := column(using, sql, [table, last, BATCH]):
         yield row_ids
         last = row_ids[-1]
 
 
-def _added(table: str, using: str) -> Iterator[Finding]:
-    """Yield the rows without a history that weren't there when the first seal was made."""
-    first = HistorySeal.objects.using(using).order_by("pk").first()
-    mark = first and first.row_marks.get(table)
-    if mark is None:
-        return
+def _added(table: str, largest: int, using: str) -> Iterator[Finding]:
+    """Yield the rows without a history that weren't there at the first seal, when `largest` was the largest id."""
     name = connections[using].ops.quote_name(table)
     sql = f"""
         SELECT r.id FROM {name} r WHERE r.id > %s
         AND NOT EXISTS (SELECT FROM audit_history WHERE table_name = %s AND row_id = r.id) ORDER BY r.id
     """
-    for row_id in _column(sql, [mark, table], using):
+    for row_id in column(using, sql, [largest, table]):
         yield Finding(f"{table} {row_id}", "it was put in after the first seal, and no trigger recorded it")
-
-
-def _column(sql: str, parameters: Sequence[Any], using: str) -> list[int]:
-    with connections[using].cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return [value for (value,) in cursor.fetchall()]
 
 
 def _time(moment: datetime) -> str:

@@ -77,9 +77,9 @@ class Migration(migrations.Migration):
                         ("entries_hash", models.BinaryField()),
                         ("previous_hash", models.BinaryField()),
                         ("seal_hash", models.BinaryField()),
-                        ("mark_entry", models.BigIntegerField()),
-                        ("mark_transaction", models.BigIntegerField()),
-                        ("row_marks", models.JSONField()),
+                        ("horizon_entry", models.BigIntegerField()),
+                        ("horizon_transaction", models.BigIntegerField()),
+                        ("largest_ids", models.JSONField()),
                     ],
                     options={
                         "db_table": "audit_history_seals",
