@@ -1,37 +1,61 @@
 """The history of templates, records and photos as people read it: answers by their labels, and fields one by one."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import models
 
 from clinic_project.api.fields import normalized_uuid
+from clinic_project.audit.history import differ
 from clinic_project.clinics import history
-from clinic_project.clinics.history import Action, By, ReadableChange, Reader, Row, ValueChange, Via
+from clinic_project.clinics.earlier_states import State
+from clinic_project.clinics.history import (
+    Action,
+    History,
+    ReadableChange,
+    Reader,
+    Row,
+    ValueChange,
+    Via,
+    columns_of,
+)
 
 from .models import MedicalRecord, MedicalRecordTemplate
 from .record_photos import RecordPhotos
 from .template_fields import snapshot_fields
 
-__all__ = ["Action", "By", "ReadableChange", "ValueChange", "Via", "readable_history"]
+__all__ = ["Action", "History", "ReadableChange", "ValueChange", "Via", "read_history"]
 
 
-def readable_history(row: models.Model) -> list[ReadableChange]:
-    """Return the changes of a template, a record, a photo, a patient or a membership, the newest first."""
+@dataclass(frozen=True, slots=True)
+class RecordHistory(History):
+    """The history of a record, with what its photos were."""
+
+    photos: RecordPhotos
+
+    def photos_in(self, state: State) -> list[Row]:
+        """Return the columns of the photos that the record showed in a state of it, the oldest first."""
+        change = state.change.recorded if state.change else None
+        return self.photos.shown(change, columns_of(MedicalRecord, state.row))
+
+
+def read_history(row: models.Model) -> History:
+    """Return the history of a template, a record, a photo, a patient or a membership."""
     changes = history.readable_history(row, _READERS.get(type(row), {}))
-    return _with_photos(row, changes) if isinstance(row, MedicalRecord) else changes
+    return _with_photos(row, changes) if isinstance(row, MedicalRecord) else History(changes)
 
 
-def _with_photos(record: MedicalRecord, changes: list[ReadableChange]) -> list[ReadableChange]:
+def _with_photos(record: MedicalRecord, changes: list[ReadableChange]) -> RecordHistory:
     """Add to the changes of a record those of its photos that gave it another version."""
     photos = RecordPhotos(record, [change.recorded for change in changes])
-    return [
+    with_links = [
         replace(change, changes=(*change.changes, *photos.links(change.recorded)))
         if change.action is Action.CHANGED
         else change
         for change in changes
     ]
+    return RecordHistory(with_links, photos)
 
 
 def _answers(before: Row, after: Row) -> Iterator[ValueChange]:
@@ -80,8 +104,7 @@ def _label(field: Row) -> str:
 
 
 def _changed(path: str, label: str, before: Any, after: Any) -> Iterator[ValueChange]:
-    # As text: to Python, true equals 1.
-    if repr(before) != repr(after):
+    if differ(before, after):
         yield ValueChange(path, label, before, after)
 
 

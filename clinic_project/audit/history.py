@@ -173,8 +173,12 @@ def _change(entry: _Entry, is_unrecorded_until: datetime | None) -> Change:
 
 def _changed(before: Row | None, after: Row | None) -> frozenset[str]:
     before, after = before or {}, after or {}
-    # Their text, as in jsonb: to Python, true equals 1.
-    return frozenset(name for name in before.keys() | after.keys() if repr(before.get(name)) != repr(after.get(name)))
+    return frozenset(name for name in before.keys() | after.keys() if differ(before.get(name), after.get(name)))
+
+
+def differ(before: Any, after: Any) -> bool:
+    """Whether two values of jsonb differ. By their text, as there: to Python, true equals 1."""
+    return repr(before) != repr(after)
 
 
 def _parsed(text: str) -> Any:

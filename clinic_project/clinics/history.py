@@ -94,6 +94,13 @@ class ReadableChange:
     recorded: Change
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """The changes of a row, the newest first."""
+
+    changes: list[ReadableChange]
+
+
 def readable_history(row: models.Model, readers: Readers | None = None) -> list[ReadableChange]:
     """Return the changes of a row of a recorded table that belongs to a clinic, the newest first."""
     found = history_of(row._meta.db_table, row.pk, row._state.db or DEFAULT_DB_ALIAS)

@@ -14,7 +14,7 @@ from clinic_project.clinics.administration.trash import TrashMixin
 from clinic_project.clinics.models import User
 
 from ..exceptions import ChangeRefused
-from ..history import ReadableChange, readable_history
+from ..history import History, read_history
 
 
 class ClinicalAdmin(HistoryMixin, TrashMixin):
@@ -32,8 +32,8 @@ class ClinicalAdmin(HistoryMixin, TrashMixin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def readable_history(self, obj: Any) -> list[ReadableChange]:
-        return readable_history(obj)
+    def read_history(self, obj: Any) -> History:
+        return read_history(obj)
 
     @admin.display(description="created", ordering="created_at")
     def created_on(self, obj: Any) -> str:

@@ -8,16 +8,14 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.formats import date_format
 
-from clinic_project.clinics.administration.earlier_states import State
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.administration.searching import PatientSearchMixin
-from clinic_project.clinics.history import columns_of
+from clinic_project.clinics.earlier_states import State
 
 from .. import services
-from ..history import ReadableChange
+from ..history import ReadableChange, RecordHistory
 from ..models import MedicalRecord, PatientPhoto
-from ..record_photos import RecordPhotos
 from .base import ClinicalAdmin
 from .filled_form import filled_form
 from .filters import TemplateFilter
@@ -55,11 +53,9 @@ class RecordAdmin(PatientSearchMixin, ClinicalAdmin):
     def value_reader(self, changes: Sequence[ReadableChange]) -> AnswerReader:
         return AnswerReader(changes)
 
-    def object_then(self, now: MedicalRecord, state: State, changes: Sequence[ReadableChange]) -> Any:
-        then = super().object_then(now, state, changes)
-        shown = RecordPhotos(now, [change.recorded for change in changes]).shown(
-            state.change.recorded if state.change else None, columns_of(MedicalRecord, state.row)
-        )
+    def object_then(self, now: MedicalRecord, state: State, history: RecordHistory) -> Any:
+        then = super().object_then(now, state, history)
+        shown = history.photos_in(state)
         then.photos_then = [PatientPhoto(**photo) for photo in shown]
         return then
 

@@ -1,6 +1,5 @@
 """The history of templates, records and photos: `…/{id}/history`, and the object as it was, `…/{id}/history/{sequence}`."""
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.http import Http404
@@ -11,10 +10,9 @@ from clinic_project.api.etags import hashed_etag, is_known, not_modified
 from clinic_project.api.pagination import SequenceListing
 from clinic_project.api.renderers import as_json
 from clinic_project.api.serializers import Row
+from clinic_project.clinics.earlier_states import state_at
 from clinic_project.clinics.history import columns_of
-from medical_records.history import ReadableChange, readable_history
-from medical_records.models import MedicalRecord
-from medical_records.record_photos import RecordPhotos
+from medical_records.history import History, ReadableChange, RecordHistory, read_history
 
 from .base import Rows, TrashViewSet
 from .serializers import PastSerializer, PhotoOutputSerializer
@@ -34,40 +32,30 @@ class HistoryViewSet(TrashViewSet[Rows]):
 
     def history_response(self, pk: int) -> Response:
         """Respond with a page of the changes of a row, the newest first, or with 304. Raises DoesNotExist."""
-        _, changes = self._read_history(pk)
-        rows = [_entry(change) for change in changes]
+        _, history = self._read_history(pk)
+        rows = [_entry(change) for change in history.changes]
         return self.page_response(SequenceListing(rows=rows), lambda rows: rows, lambda page: page)
 
     def past_response(self, pk: int, sequence: int) -> Response:
         """Respond with a row as one of its changes left it, or with 304. Raises DoesNotExist, and Http404 for no change."""
-        row, changes = self._read_history(pk)
-        past = self._past(row, changes, sequence)
+        past = self._past(*self._read_history(pk), sequence)
         etag = hashed_etag(as_json(past))
         return not_modified(etag) if is_known(self.request, etag) else self.respond(past, etag)
 
-    def _read_history(self, pk: int) -> tuple[Any, list[ReadableChange]]:
+    def _read_history(self, pk: int) -> tuple[Any, History]:
         row = self.get_queryset().get(pk=pk)
-        return row, readable_history(row)
+        return row, read_history(row)
 
-    def _past(self, row: Any, changes: Sequence[ReadableChange], sequence: int) -> Row:
-        change = next((change for change in changes if change.sequence == sequence), None)
-        state = change.after if change else changes[-1].before if changes and sequence == 0 else None
+    def _past(self, row: Any, history: History, sequence: int) -> Row:
+        state = state_at(history.changes, sequence)
         if state is None:
             raise Http404
-        columns = columns_of(type(row), state)
-        shown = {**self.past_serializer.row_of(columns), "history": change and _entry(change)}
-        if isinstance(row, MedicalRecord):
-            shown["photos"] = _photos(row, changes, change, columns)
+        columns = columns_of(type(row), state.row)
+        shown = {**self.past_serializer.row_of(columns), "history": state.change and _entry(state.change)}
+        if isinstance(history, RecordHistory):
+            photos = map(PhotoOutputSerializer.row_of, history.photos_in(state))
+            shown["photos"] = PhotoOutputSerializer.represent(list(photos))
         return self.past_serializer.represent([shown])[0]
-
-
-def _photos(
-    record: MedicalRecord, changes: Sequence[ReadableChange], change: ReadableChange | None, columns: Row
-) -> list[Row]:
-    """Return the photos that a record showed when its own columns were `columns`, represented."""
-    photos = RecordPhotos(record, [one.recorded for one in changes])
-    shown = photos.shown(change.recorded if change else None, columns)
-    return PhotoOutputSerializer.represent(list(map(PhotoOutputSerializer.row_of, shown)))
 
 
 def _entry(change: ReadableChange) -> Row:

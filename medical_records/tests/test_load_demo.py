@@ -17,7 +17,7 @@ from clinic_project.audit.models import HistoryEntry
 from clinic_project.clinics.factories import PASSWORD
 from clinic_project.clinics.models import Appointment, Clinic, Patient, User
 from medical_records.demo.templates import TEMPLATES
-from medical_records.history import ReadableChange, readable_history
+from medical_records.history import ReadableChange, read_history
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +71,7 @@ def test_some_rows_were_changed_over_time_by_several_people():
 
 
 def changes_of(record: MedicalRecord) -> list[ReadableChange]:
-    return [change for change in readable_history(record) if change.action != "created"]
+    return [change for change in read_history(record).changes if change.action != "created"]
 
 
 @pytest.mark.usefixtures("_development")

@@ -16,9 +16,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
-from ..history import ReadableChange, columns_of, readable_history
+from ..earlier_states import State, begins_with_creation, sequence_at, state_at, undeclared
+from ..history import History, ReadableChange, columns_of, readable_history
 from .base import ClinicModelAdmin
-from .earlier_states import State, begins_with_creation, sequence_at, state_at, undeclared
 from .history_texts import ReadValue, column_text, shown_changes
 
 #: Changes on a page.
@@ -46,9 +46,9 @@ class HistoryMixin(ClinicModelAdmin):
     object_history_template = "admin/clinics/history.html"
     state_template = "admin/clinics/state.html"
 
-    def readable_history(self, obj: Any) -> list[ReadableChange]:
-        """Return the changes of `obj`, the newest first."""
-        return readable_history(obj)
+    def read_history(self, obj: Any) -> History:
+        """Return the history of `obj`."""
+        return History(readable_history(obj))
 
     def value_reader(self, changes: Sequence[ReadableChange]) -> ReadValue:
         """Return what tells the values of `changes` that are within a column."""
@@ -58,7 +58,7 @@ class HistoryMixin(ClinicModelAdmin):
         """Name the object, and the patient whose it is."""
         return str(obj)
 
-    def object_then(self, now: Any, state: State, changes: Sequence[ReadableChange]) -> Any:
+    def object_then(self, now: Any, state: State, history: Any) -> Any:
         """Return the object as it was: nothing of it is read from its table, which has what is there now."""
         return self.model(**columns_of(self.model, state.row))
 
@@ -77,7 +77,7 @@ class HistoryMixin(ClinicModelAdmin):
         obj = self.get_object(request, unquote(object_id))
         if obj is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
-        changes = self._changes(request, obj)
+        changes = self._history(request, obj).changes
         page = Paginator(changes, PER_PAGE).get_page(request.GET.get(PAGE_VAR))
         shown = list(page.object_list)
         moment = MomentForm(request.GET if "at" in request.GET else None)
@@ -112,7 +112,8 @@ class HistoryMixin(ClinicModelAdmin):
         obj = self.get_object(request, unquote(object_id))
         if obj is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
-        changes = self._changes(request, obj)
+        history = self._history(request, obj)
+        changes = history.changes
         state = state_at(changes, sequence)
         if state is None:
             raise Http404("The history has no such change, or nothing was left by it.")
@@ -120,16 +121,16 @@ class HistoryMixin(ClinicModelAdmin):
             **self._context(
                 request, obj, f"{'Earlier' if state.following else 'Present'} state of {self.name_in_history(obj)}"
             ),
-            **self._shown_state(request, obj, self.object_then(obj, state, changes), state),
+            **self._shown_state(request, obj, self.object_then(obj, state, history), state),
             "earlier": state_at(changes, sequence - 1),
             "later": state_at(changes, sequence + 1),
         }
         return TemplateResponse(request, self.state_template, context)
 
-    def _changes(self, request: HttpRequest, obj: Any) -> list[ReadableChange]:
+    def _history(self, request: HttpRequest, obj: Any) -> History:
         if not self.has_view_or_change_permission(request, obj):
             raise PermissionDenied
-        return self.readable_history(obj)
+        return self.read_history(obj)
 
     def _shown_state(self, request: HttpRequest, now: Any, then: Any, state: State) -> dict[str, Any]:
         """Return what the object's own page shows, read-only, of the object as it was."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import models
 
-from ..history import Action, ReadableChange, Row
+from .history import Action, ReadableChange, Row
 
 
 @dataclass(frozen=True, slots=True)
