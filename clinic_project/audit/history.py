@@ -26,10 +26,10 @@ Action = HistoryEntry.Action
 class Change:
     """An entry of a row's history. `sequence` is its position, 1 for the oldest.
 
-    `before` and `after` are the row's columns, None where it didn't exist; a number that a float might round, or a long one,
-    is a Decimal. `is_proven`: `after` is what the entry left; else
-    it is what can be told, and some of it may have been so only later. `unrecorded_until` is where the row was changed once
-    more, and no trigger stood: the time of the next entry, or of this reading.
+    `before` and `after` are the row's columns, None where it didn't exist; a number that a float might round, or a long
+    one, is a Decimal. `is_proven`: `after` is what the entry left; else it is what can be told, and some of it may have
+    been so only later. `unrecorded_until` is where the row was changed once more, and no trigger stood: the time of the
+    next entry, or of this reading.
     """
 
     row_id: int
@@ -142,12 +142,12 @@ def _changes(entries: Iterable[_Entry]) -> Iterator[Change]:
     for entry in entries:
         next_at = newer.at if newer else entry.read_at
         is_unrecorded = is_known and not entry.is_intact
-        yield _change(entry, is_unrecorded_until=next_at if is_unrecorded else None)
+        yield _change(entry, next_at if is_unrecorded else None)
         is_known = entry.is_intact or entry.is_whole or entry.action == Action.INSERT
         newer = entry
 
 
-def _change(entry: _Entry, is_unrecorded_until: datetime | None) -> Change:
+def _change(entry: _Entry, unrecorded_until: datetime | None) -> Change:
     after = _parsed(entry.after) if entry.after else None
     kept = _parsed(entry.kept) if entry.kept else {}
     before = None if entry.action == Action.INSERT else kept if entry.is_whole else {**(after or {}), **kept}
@@ -167,7 +167,7 @@ def _change(entry: _Entry, is_unrecorded_until: datetime | None) -> Change:
         application_name=entry.application_name,
         client_address=entry.client_address,
         is_proven=entry.is_intact,
-        unrecorded_until=is_unrecorded_until,
+        unrecorded_until=unrecorded_until,
     )
 
 
