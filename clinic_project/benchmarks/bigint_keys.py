@@ -8,7 +8,6 @@ process inserts and one updates all the time. 10,000,000 rows take some 15 GB of
 """
 
 import argparse
-import shutil
 import statistics
 import sys
 import time
@@ -16,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .databases import BenchmarkDatabase, temporary_database, without_checkpoints
+from .databases import BenchmarkDatabase, benchmark_server, temporary_database, without_checkpoints
 from .online.writers import Latencies, writing
 from .output import write_line
 from .processes import run
@@ -89,7 +88,8 @@ class Round:
 
 def main() -> None:
     rows = _arguments().rows
-    with _room_for(rows), without_checkpoints(), _starting_database(rows) as start:
+    benchmark_server().require_room(f"{rows:,} rows", rows * BYTES_A_ROW, "name fewer --rows")
+    with without_checkpoints(), _starting_database(rows) as start:
         rounds = {name: _contend(name, start, rows) for name in CONTENDERS}
     _report(rounds)
 
@@ -98,14 +98,6 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m clinic_project.benchmarks.bigint_keys", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     return parser.parse_args()
-
-
-@contextmanager
-def _room_for(rows: int) -> Iterator[None]:
-    needed, free = rows * BYTES_A_ROW, shutil.disk_usage(".").free
-    if needed > free:
-        sys.exit(f"{rows:,} rows need {needed / 1e9:.0f} GB of disk; {free / 1e9:.0f} GB are free here.")
-    yield
 
 
 @contextmanager

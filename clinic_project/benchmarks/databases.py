@@ -7,6 +7,7 @@ processes that have the project's settings; the tests stay inside Django's conne
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ import psycopg2
 from psycopg2 import sql
 
 from clinic_project.database import embedded_server_url
+
+from .output import write_line
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent.parent
 
@@ -58,7 +61,18 @@ class BenchmarkDatabase:
             cursor.execute(query)
             return list(cursor.fetchall())
 
-    def free_disk(self) -> int | None:
+    def require_room(self, what: str, needed: int, otherwise: str) -> None:
+        """Say how many bytes of disk `what` needs. Exits where the server has less: make room, or `otherwise`."""
+        free = self._free_disk()
+        line = f"{what} need {needed / 1e9:.0f} GB of the server's disk"
+        if free is None:
+            write_line(f"{line}; how much is free there can't be seen from here.")
+        elif free < needed:
+            sys.exit(f"{line}, where {free / 1e9:.0f} GB are free. Make room there, or {otherwise}.")
+        else:
+            write_line(f"{line}, where {free / 1e9:.0f} GB are free.")
+
+    def _free_disk(self) -> int | None:
         """Return the bytes that are free where the server keeps its data; None if that can't be seen from here."""
         # A role that may not read this setting gets no row.
         folders = self.rows("SELECT setting FROM pg_settings WHERE name = 'data_directory'")

@@ -131,14 +131,7 @@ def _arguments() -> argparse.Namespace:
 
 def require_room(server: BenchmarkDatabase, records: int) -> None:
     """Say how much disk so many records need. Exits where the server has less."""
-    needed, free = FIXED_BYTES + records * BYTES_A_RECORD, server.free_disk()
-    line = f"{records:,} records need {needed / 1e9:.0f} GB of the server's disk"
-    if free is None:
-        write_line(f"{line}; how much is free there can't be seen from here.")
-    elif free < needed:
-        sys.exit(f"{line}, where {free / 1e9:.0f} GB are free. Make room there, or name smaller --sizes.")
-    else:
-        write_line(f"{line}, where {free / 1e9:.0f} GB are free.")
+    server.require_room(f"{records:,} records", FIXED_BYTES + records * BYTES_A_RECORD, "name smaller --sizes")
 
 
 def _measure_size(database: BenchmarkDatabase, records: int, runs: int) -> None:
