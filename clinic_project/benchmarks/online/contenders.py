@@ -1,9 +1,7 @@
 """Three ways to repair the starting database, each run on its own copy of it while others write."""
 
 import shutil
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +10,7 @@ from ..databases import BenchmarkDatabase, temporary_database
 from ..processes import MIGRATE, Finished, run
 from . import by_hand
 from .start import TABLE, Start
-from .writers import Latencies, writing
-
-#: Seconds for which the writers are alone, before and afterwards.
-BEFORE, AFTER = 2.0, 1.0
+from .writers import Latencies, p99, writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +28,7 @@ class Round:
 
     @property
     def p99(self) -> float:
-        return statistics.quantiles(self._taken(), n=100)[98]
+        return p99(self._taken())
 
     def _taken(self) -> list[float]:
         return self.latencies.between(self.finished.began, self.finished.ended)
@@ -79,8 +74,6 @@ def contend(name: str, start: Start, rows: int) -> Round:
     with temporary_database("round", start.template) as database:
         database.execute(f"SELECT count(values) FROM {TABLE}", "CHECKPOINT")
         with writing(database, rows) as latencies:
-            time.sleep(BEFORE)
             finished = CONTENDERS[name](database, start)
-            time.sleep(AFTER)
         run((sys.executable, "manage.py", "reconcile", "--check"), database.environment)
         return Round(finished, latencies, run(MIGRATE, database.environment))

@@ -5,7 +5,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from .contenders import AFTER, BEFORE, Round
+from .contenders import Round
+from .writers import AFTER, BEFORE
 
 COLOURS = ("#0b6e4f", "#c0392b", "#2c5f9e")
 

@@ -2,8 +2,9 @@
 
 import multiprocessing
 import random
+import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from ..databases import BenchmarkDatabase
 
 #: Seconds that a writer rests between two statements.
 REST = 0.002
+#: Seconds for which the writers are alone, before and afterwards.
+BEFORE, AFTER = 2.0, 1.0
 
 #: `is_deleted` and `version` are left to their defaults where these are back, as programs do that rely on them.
 _INSERT = """
@@ -42,9 +45,17 @@ class Latencies:
         return [taken for start, taken in self.statements if start < ended and start + taken > began]
 
 
+def p99(latencies: Sequence[float]) -> float:
+    """Return what 99 of a hundred latencies stay below; of one alone, that one."""
+    return statistics.quantiles(latencies, n=100)[98] if len(latencies) > 1 else latencies[0]
+
+
 @contextmanager
 def writing(database: BenchmarkDatabase, rows: int, statements: Mapping[str, str] = STATEMENTS) -> Iterator[Latencies]:
-    """Keep a writer at work for each of the statements. The latencies are there once it has ended."""
+    """Keep a writer at work for each of the statements, alone at first and at the end.
+
+    The latencies are there once it has ended.
+    """
     stop, answers = _spawning.Event(), _spawning.Queue()
     writers = [
         _spawning.Process(target=_write, args=(database.url, statement, rows, stop, answers), daemon=True)
@@ -54,7 +65,9 @@ def writing(database: BenchmarkDatabase, rows: int, statements: Mapping[str, str
         writer.start()
     latencies = Latencies()
     try:
+        time.sleep(BEFORE)
         yield latencies
+        time.sleep(AFTER)
     finally:
         stop.set()
         for taken, failures in [answers.get(timeout=600) for _ in writers]:
