@@ -15,7 +15,7 @@ from medical_records import services
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 
-from .history import unrecorded
+from ..unrecorded import unrecorded
 
 pytestmark = pytest.mark.django_db
 

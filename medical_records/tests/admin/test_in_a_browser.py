@@ -14,7 +14,7 @@ from medical_records.models import MedicalRecord, MedicalRecordTemplate
 from medical_records.photos.processing import process_image
 from medical_records.photos.storage import PhotoFile
 
-from .history import unrecorded
+from ..unrecorded import unrecorded
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium, pytest.mark.slow]
 

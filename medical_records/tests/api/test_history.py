@@ -1,6 +1,5 @@
 """Histories: who changed a template, a record or a photo, when and from what to what; and each as it was at any time."""
 
-import contextlib
 import json
 
 import pytest
@@ -22,6 +21,7 @@ from medical_records.factories import (
 )
 from medical_records.models import MedicalRecord, PatientPhoto
 from medical_records.tests.admin.pages import change_url
+from medical_records.tests.unrecorded import unrecorded
 
 TEMPLATES = "/api/clinic/medical-record-templates"
 RECORDS = "/api/clinic/medical-records"
@@ -33,15 +33,6 @@ def sql(*statements, **parameters):
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in ("SET LOCAL audit.context = ''", "SET CONSTRAINTS ALL IMMEDIATE", *statements):
             cursor.execute(statement, parameters or None)
-
-
-@contextlib.contextmanager
-def unrecorded(table):
-    """No trigger of a table stands meanwhile: its owner can do that."""
-    names = [f'"00_{table}_history"', f'"00_{table}_history_update"']
-    sql(*(f"ALTER TABLE {table} DISABLE TRIGGER {name}" for name in names))
-    yield
-    sql(*(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}" for name in names))
 
 
 def forget_history():
