@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 from django.conf import settings
 
 from clinic_project.database import database_config
+from medical_records.tests.servers import free_port
 
 pytestmark = pytest.mark.slow  # each starts a server or two
 
@@ -87,12 +87,6 @@ def wait_until_stopped(folder: Path) -> bool:
     while server_pid(folder) is not None and time.monotonic() < deadline:
         time.sleep(0.1)
     return server_pid(folder) is None
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -4,15 +4,14 @@ import json
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
-import time
-from urllib.error import URLError
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pytest
 from django.conf import settings
+
+from medical_records.tests.servers import free_port, running
 
 SCRIPT = """
 import importlib, json, sys
@@ -50,28 +49,11 @@ def test_the_first_requests_import_nothing(server):
 
 
 @pytest.mark.slow
-def test_the_line_in_the_readme_starts_a_server():
+def test_the_line_in_the_readme_starts_a_server(tmp_path):
     readme = (settings.BASE_DIR / "clinic_project/README.md").read_text()
     program, *arguments, address = shlex.split(re.search(r"^\$ (gunicorn .*)$", readme, re.MULTILINE)[1])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = address.replace("0.0.0.0:8000", f"127.0.0.1:{port}")
-    command = [sys.executable, "-m", program, *arguments, address]
-    server = subprocess.Popen(command, cwd=settings.BASE_DIR, env={**os.environ, **ENVIRONMENT})
-    try:
-        assert status(f"http://127.0.0.1:{port}/livez") == 200
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def status(url):
-    """Return the status once a server answers."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            return urlopen(Request(url, headers={"Host": "clinic.example"})).status  # noqa: S310 - our own server
-        except URLError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    environment = {**os.environ, **ENVIRONMENT, "ALLOWED_HOSTS": "127.0.0.1"}
+    with running(environment, port, tmp_path / "log", "-m", program, *arguments, address):
+        assert urlopen(f"http://127.0.0.1:{port}/livez").status == 200

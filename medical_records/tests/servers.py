@@ -17,16 +17,17 @@ from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER
 
 def runserver(environment: Mapping[str, str], port: int, log: Path) -> contextlib.AbstractContextManager[None]:
     """Run Django's server, and write what it says to `log`."""
-    return _running(environment, port, log, "manage.py", "runserver", str(port), "--noreload")
+    return running(environment, port, log, "manage.py", "runserver", str(port), "--noreload")
 
 
 def gunicorn(environment: Mapping[str, str], port: int, log: Path) -> contextlib.AbstractContextManager[None]:
     """Run one worker, which answers one request after the other."""
-    return _running(environment, port, log, "-m", "gunicorn", "clinic_project.wsgi", "--bind", f"127.0.0.1:{port}")
+    return running(environment, port, log, "-m", "gunicorn", "clinic_project.wsgi", "--bind", f"127.0.0.1:{port}")
 
 
 @contextlib.contextmanager
-def _running(environment: Mapping[str, str], port: int, log: Path, *command: str) -> Iterator[None]:
+def running(environment: Mapping[str, str], port: int, log: Path, *command: str) -> Iterator[None]:
+    """Run Python with the arguments in `command` until it answers on `port`, and to the end of the block."""
     with log.open("w") as output:
         server = subprocess.Popen(
             [sys.executable, *command], cwd=PROJECT_FOLDER, env=environment, stdout=output, stderr=output
