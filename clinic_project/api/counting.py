@@ -28,9 +28,9 @@ def bounded_count(rows: QuerySet[Any, Any]) -> int:
     return _bounded(rows).count()
 
 
-def estimate(counted: int, *parts: QuerySet[Any, Any]) -> int | None:
-    """Return about how many rows the `parts` have together, of which `counted` were counted; None where these are all."""
-    return max(counted, sum(map(estimated_rows, parts))) if counted > EXACT_COUNT_LIMIT else None
+def estimate(counted: int, *parts: QuerySet[Any, Any]) -> int:
+    """Return about how many rows the `parts` have together, where `counted` is more than EXACT_COUNT_LIMIT."""
+    return max(counted, sum(map(estimated_rows, parts)))
 
 
 def _bounded(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:

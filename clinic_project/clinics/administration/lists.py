@@ -44,7 +44,7 @@ class EstimatingPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        return counting.estimate(self.counted, self.object_list) or self.counted
+        return counting.estimate(self.counted, self.object_list) if self.is_estimate else self.counted
 
     @property
     def count_text(self) -> str:
