@@ -15,7 +15,7 @@ from django.db.models import Model
 from django.utils.crypto import salted_hmac
 from rest_framework.exceptions import ValidationError
 
-#: How many rows a cursor names, where it names rows: the nearest that is as it was counts.
+#: How many rows a cursor names at most, where it names rows: the nearest that is as it was counts.
 NAMED_ROWS = 3
 
 _FORGED = "Not a cursor of this list. Take it from `next` or `previous`."
@@ -38,7 +38,10 @@ class Cursors:
         self._signer = Signer(salt=salt)
 
     def encode(self, rows: Sequence[Sequence[Any]], *, backwards: bool) -> str:
-        """Return the cursor of the page beyond `rows`, the nearest first, given by their values in the ordering."""
+        """Return the cursor of the page beyond `rows`, given by their values in the ordering.
+
+        These are the nearest, NAMED_ROWS at most, the nearest first.
+        """
         return self._signer.sign_object([backwards, *self._encoded(rows)])
 
     def decode(self, cursor: str) -> Edge:
@@ -65,7 +68,7 @@ class RowCursors(Cursors):
         self.columns = columns
 
     def _encoded(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
-        return [[row[-1], self._digest(row, settings.SECRET_KEY)] for row in rows[:NAMED_ROWS]]
+        return [[row[-1], self._digest(row, settings.SECRET_KEY)] for row in rows]
 
     def _decoded(self, encoded: Sequence[Any]) -> Sequence[Any]:
         # Whichever of them the list shows now: one that was put into the trash is still at its place.

@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 
 from . import counting
 from .compiled_queries import as_expression, fetch, pattern
-from .cursors import Cursors, Edge, RowCursors
+from .cursors import NAMED_ROWS, Cursors, Edge, RowCursors
 from .etags import RowVersion, hashed_etag, is_conditional, is_known
 from .problems import Problem
 from .serializers import Row
@@ -260,7 +260,7 @@ class RowPagination(BasePagination):
     def _link(self, rows: list[Row], *, backwards: bool) -> str:
         """Return the link to the page beyond `rows`, the nearest first."""
         order_columns = self.listing.order_columns(rows[0])
-        values = [[row[name] for name in order_columns] for row in rows]
+        values = [[row[name] for name in order_columns] for row in rows[:NAMED_ROWS]]
         query = self.request.query_params.copy()
         query.pop("page", None)
         query["cursor"] = self.listing.cursors.encode(values, backwards=backwards)
