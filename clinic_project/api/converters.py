@@ -14,18 +14,6 @@ def parse_row_id(text: str) -> int | None:
     return int(text)
 
 
-class SequenceConverter:
-    """A position in a path, 0 or more. Anything else becomes one that nothing has, as for a row's id."""
-
-    regex = "[^/]+"
-
-    def to_python(self, value: str) -> int:
-        return 0 if value == "0" else parse_row_id(value) or -1
-
-    def to_url(self, value: int) -> str:
-        return str(value)
-
-
 class RowIdConverter:
     """A row's id in a path. Anything else becomes an id that no row has.
 
@@ -39,3 +27,10 @@ class RowIdConverter:
 
     def to_url(self, value: int) -> str:
         return str(value)
+
+
+class SequenceConverter(RowIdConverter):
+    """A position in a path, 0 or more. Anything else becomes one that nothing has, as for a row's id."""
+
+    def to_python(self, value: str) -> int:
+        return 0 if value == "0" else parse_row_id(value) or -1

@@ -44,6 +44,14 @@ def forget_history():
     )
 
 
+def remove_and_put_in_again():
+    sql(
+        "CREATE TEMPORARY TABLE kept ON COMMIT DROP AS SELECT * FROM medical_records",
+        "DELETE FROM medical_records",
+        "INSERT INTO medical_records OVERRIDING SYSTEM VALUE SELECT * FROM kept",
+    )
+
+
 @pytest.fixture
 def complaint():
     return make_field("Complaint")
@@ -154,11 +162,7 @@ def test_what_is_removed_for_good_has_no_detail_and_no_history_here(api, record)
 
 
 def test_a_row_that_was_removed_and_put_in_again_has_both_histories(history, record):
-    sql(
-        "CREATE TEMPORARY TABLE kept ON COMMIT DROP AS SELECT * FROM medical_records",
-        "DELETE FROM medical_records",
-        "INSERT INTO medical_records OVERRIDING SYSTEM VALUE SELECT * FROM kept",
-    )
+    remove_and_put_in_again()
     assert [(entry["sequence"], entry["action"], entry["via"]) for entry in history(record)] == [
         (3, "created", "sql"),
         (2, "removed", "sql"),
@@ -167,11 +171,7 @@ def test_a_row_that_was_removed_and_put_in_again_has_both_histories(history, rec
 
 
 def test_there_is_no_object_after_its_removal(api, record):
-    sql(
-        "CREATE TEMPORARY TABLE kept ON COMMIT DROP AS SELECT * FROM medical_records",
-        "DELETE FROM medical_records",
-        "INSERT INTO medical_records OVERRIDING SYSTEM VALUE SELECT * FROM kept",
-    )
+    remove_and_put_in_again()
     assert [api.get(f"{record}/history/{sequence}").status_code for sequence in (1, 2, 3)] == [200, 404, 200]
 
 
