@@ -27,7 +27,7 @@ class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
     @documented("getPatientTimeline", TimelineEntryOutputSerializer, etag=CONTENT_ETAG, conditional=True)
     def list(self, request: Request, patient_id: int) -> Response:
         """List a patient's records and photos together, the newest first. Pending photos and the trash are left out."""
-        patient = Patient.objects.for_clinic(self.clinic).get(pk=patient_id)
+        patient = self.of_clinic(Patient, patient_id)
         records = MedicalRecord.objects.for_clinic(self.clinic).filter(patient=patient).active()
         photos = PatientPhoto.objects.for_clinic(self.clinic).filter(patient=patient).active().without_pending()
         listing = Listing([_dated("record", records), _dated("photo", photos)], self.ordering)
