@@ -1,6 +1,6 @@
 """Transactions that say who changes something: each entry of the history that they make has it as `context`.
 
-with changes_by(via="command", name="purge_trash"):
+with changes_by(via="command", command="purge_trash"):
     with atomic():
         ...
 """
@@ -24,7 +24,7 @@ _described: ContextVar[frozenset[str]] = ContextVar("described transactions", de
 
 @contextmanager
 def changes_by(**description: Any) -> Iterator[None]:
-    """Describe the changes that are made inside: `via`, `by` (a user's id), `name`, `request_id`, `reason`."""
+    """Describe the changes that are made inside: `via`, `by` (a user's id), `name`, `command`, `request_id`, `reason`."""
     token = _description.set(description)
     try:
         yield
