@@ -248,19 +248,16 @@ class TestReconcileSQL:
     def test_the_role_s_timeouts_and_psql_s_own_settings_change_nothing(
         self, psql, database: Database, expected: Expectations, tmp_path
     ):
-        database.execute(
-            *LARGE_DAMAGE,
-            f"ALTER DATABASE \"{database.name}\" SET statement_timeout = '1ms'",
-            f'ALTER DATABASE "{database.name}" SET default_transaction_isolation = serializable',
-        )
-        database.execute(f'ALTER DATABASE "{database.name}" SET search_path = pg_catalog')
-        script_of = Database(database.name)
-        database.execute(f'ALTER DATABASE "{database.name}" RESET search_path')
-        script = printed_script(script_of)
-        database.execute(f'ALTER DATABASE "{database.name}" SET search_path = pg_catalog')
-        ran = run_script(psql, database, script, tmp_path, "--set=AUTOCOMMIT=off", "--set=ON_ERROR_ROLLBACK=on")
+        database.execute(*LARGE_DAMAGE)
+        script = printed_script(database)
+        # The settings are those of connections to come: this one is opened before.
+        with database.cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE \"{database.name}\" SET statement_timeout = '1ms'")
+            cursor.execute(f'ALTER DATABASE "{database.name}" SET default_transaction_isolation = serializable')
+            cursor.execute(f'ALTER DATABASE "{database.name}" SET search_path = pg_catalog')
+            ran = run_script(psql, database, script, tmp_path, "--set=AUTOCOMMIT=off", "--set=ON_ERROR_ROLLBACK=on")
+            cursor.execute(f'ALTER DATABASE "{database.name}" RESET ALL')
         assert ran.returncode == 0, ran.stderr
-        database.execute(f'ALTER DATABASE "{database.name}" RESET ALL')
         assert database.manage("reconcile", "--check").status == 0
         expected.is_declared(database)
 

@@ -41,9 +41,13 @@ class TestSettings:
     def test_they_change_nothing(self, setting: str, database: Database, expected: Expectations):
         if not database.rows("SELECT FROM pg_settings WHERE name = %s", [setting.partition(" ")[0]]):
             pytest.skip("the server is older than this setting")
-        database.execute(*self.DAMAGE, f"ALTER DATABASE {database.name} SET {setting}")
+        database.execute(*self.DAMAGE)
         before = fingerprints(database, BACKFILLED)
-        outcome = database.run("migrate")
+        # The setting is that of connections to come: this one is opened before.
+        with database.cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE {database.name} SET {setting}")
+            outcome = database.run("migrate")
+            cursor.execute(f"ALTER DATABASE {database.name} RESET ALL")
         assert outcome.status == 0, outcome.printed
         expected.is_declared(database)
         assert lost_or_changed(database, before, BACKFILLED) == []
