@@ -76,8 +76,8 @@ class Listing:
         """Return what `read` reads."""
         backwards = edge is not None and edge.backwards
         descends = self.ordering[0].startswith("-") is not backwards
-        beyond = [] if edge is None else [_beyond(self.columns, edge.values, descends=descends)]
-        parts = [columns(part.filter(*beyond)) for part in self.parts]
+        filters = [] if edge is None else [beyond(self.columns, edge.values, descends=descends)]
+        parts = [columns(part.filter(*filters)) for part in self.parts]
         order_columns = self.order_columns(parts[0].query.selected or ())
         order = [f"-{name}" if descends else name for name in order_columns]
         extra: dict[str, Any] = {name: F(column) for name, column in order_columns.items() if name != column}
@@ -131,11 +131,11 @@ def _page(  # noqa: PLR0913 - all that shapes the SQL of a page
     return recipe(*shape, **values).page(edge, columns, start, stop)
 
 
-def _beyond(columns: Sequence[str], values: Sequence[Any], *, descends: bool) -> Func:
-    """Compare rows as a whole, `(a, b) < (1, 2)`: one range of an index on both columns."""
+def beyond(columns: Sequence[Any], values: Sequence[Any], *, descends: bool) -> Func:
+    """Compare rows as a whole, `(a, b) < (1, 2)`: one range of an index on both columns, by their names or expressions."""
     row, edge = (
         Func(*items, template="ROW(%(expressions)s)", output_field=TextField())
-        for items in (map(F, columns), map(as_expression, values))
+        for items in (columns, map(as_expression, values))
     )
     return Func(
         row, edge, template="%(expressions)s", arg_joiner=" < " if descends else " > ", output_field=BooleanField()

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Max, Min
+
 from .output import write_line
 
 #: The clinics by their keys, which are also the keys of their members minus one. The user with the key 1 sees all clinics.
@@ -74,7 +76,7 @@ _SEARCHES = (
 )
 ADMIN_PAGES = (
     Page("admin records", _ADMIN_RECORDS),
-    Page("admin records, last page", f"{_ADMIN_RECORDS}?p={_LAST}", reads="pages"),
+    Page("admin records, a deep page", f"{_ADMIN_RECORDS}?after={{record}}"),
     Page("admin records in the trash", f"{_ADMIN_RECORDS}?trash=only"),
     Page("admin records in the trash or not", f"{_ADMIN_RECORDS}?trash=with"),
     Page("admin records of a year", f"{_ADMIN_RECORDS}?created_at__year=2020"),
@@ -84,13 +86,13 @@ ADMIN_PAGES = (
     Page("admin records of a template", f"{_ADMIN_RECORDS}?template={{often}}"),
     Page("admin records of a seldom template", f"{_ADMIN_RECORDS}?template={{seldom}}"),
     Page("admin photos", _ADMIN_PHOTOS),
-    Page("admin photos, last page", f"{_ADMIN_PHOTOS}?p={_LAST}", reads="pages"),
+    Page("admin photos, a deep page", f"{_ADMIN_PHOTOS}?after={{photo}}"),
     Page("admin photos in the trash", f"{_ADMIN_PHOTOS}?trash=only", reads="counted"),
     Page("admin photos on a record", f"{_ADMIN_PHOTOS}?place=record", reads="counted"),
     Page("admin photos in the gallery", f"{_ADMIN_PHOTOS}?place=gallery", reads="counted"),
     Page("admin photos pending", f"{_ADMIN_PHOTOS}?place=pending", reads="counted"),
     Page("admin patients", _ADMIN_PATIENTS),
-    Page("admin patients, last page", f"{_ADMIN_PATIENTS}?p={_LAST}", reads="pages"),
+    Page("admin patients, a deep page", f"{_ADMIN_PATIENTS}?after={{patient_between}}"),
     Page("admin patients in the trash", f"{_ADMIN_PATIENTS}?trash=only", reads="counted"),
     Page("admin page of a patient", f"{_ADMIN_PATIENTS}{{patient}}/change/"),
     Page("admin templates", "/admin/medical_records/medicalrecordtemplate/"),
@@ -195,6 +197,7 @@ def _measured(client: Any, pages: tuple[Page, ...], clinic: int, runs: int) -> I
 def _names(clinic: int) -> dict[str, Any]:
     """Return what the paths of pages name of a clinic."""
     from clinic_project.clinics.models import Patient
+    from medical_records.models import MedicalRecord, PatientPhoto
 
     patient = Patient.objects.filter(clinic=clinic).order_by("pk").first()
     name = (patient or Patient.objects.order_by("pk")[0]).full_name
@@ -206,7 +209,19 @@ def _names(clinic: int) -> dict[str, Any]:
         "character": name[0],
         "characters": name[:2],
         "common": "Patient",
+        "record": _between(MedicalRecord, clinic),
+        "photo": _between(PatientPhoto, clinic),
+        "patient_between": _between(Patient, clinic),
     }
+
+
+def _between(model: Any, clinic: int) -> int:
+    """Return the id of one of the clinic's rows, about half of which have a lower one; 0 where it has none."""
+    rows = model.objects.filter(clinic=clinic)
+    ends = rows.aggregate(first=Min("pk"), last=Max("pk"))
+    if ends["first"] is None:
+        return 0
+    return int(rows.filter(pk__gte=(ends["first"] + ends["last"]) // 2).order_by("pk").values_list("pk", flat=True)[0])
 
 
 def _path(client: Any, path: str) -> str | None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ..access import CLINICAL_ROLES
 from ..models import Clinic
+from .deep_pages import Place
 from .filters import TrashFilter
 from .lists import EstimatingPaginator, LeanChangeList
 from .scope import scope_of
@@ -42,6 +43,7 @@ class ClinicModelAdmin(admin.ModelAdmin):
     def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> EstimatingPaginator:
         paginator = cast("EstimatingPaginator", super().get_paginator(request, *args, **kwargs))
         paginator.sorts_few_apart = any(request.GET.get(name) for name in self.unordered_filters)
+        paginator.place, paginator.known = Place.named_by(request.GET), self.get_queryset(request)
         return paginator
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:

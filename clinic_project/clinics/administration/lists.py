@@ -18,20 +18,26 @@ from django.utils import timezone
 
 from clinic_project.api import counting
 
+from .deep_pages import AFTER, BEFORE, DeepPage, Place, RowOrder, read_page, read_page_at
+
 #: The years of a date hierarchy: a row of the year 1 doesn't make it two thousand.
 MAX_YEARS = 100
 
 
 class EstimatingPaginator(Paginator):
-    """Counts up to EXACT_COUNT_LIMIT rows and pages through those; more are estimated, and are for the filters.
+    """Counts up to EXACT_COUNT_LIMIT rows, and has numbered pages for so many. More are estimated: their pages are `deep`.
 
-    The estimate is PostgreSQL's own for this query, from pg_class.reltuples and the columns' statistics. It isn't
-    paged through, since page 20,000 makes the database read all the rows before it.
+    The estimate is PostgreSQL's own for this query, from pg_class.reltuples and the columns' statistics.
     """
 
     object_list: models.QuerySet[Any]
     #: Whether rows that are few enough to be counted are sorted apart.
     sorts_few_apart = False
+    #: Where the page begins, if the request names a row, which is among the `known` ones.
+    place: Place | None = None
+    known: models.QuerySet[Any]
+    #: The page of a list that is too long for numbers, once it is read.
+    deep: DeepPage | None = None
 
     @cached_property
     def counted(self) -> int:
@@ -59,8 +65,16 @@ class EstimatingPaginator(Paginator):
             self.object_list = sorted_apart(self.object_list)
         page = super().page(number)
         rows: Any = page.object_list
-        page.object_list = self.object_list.filter(pk__in=rows.values("pk"))
+        order = RowOrder.of(self.object_list) if self.is_estimate else None
+        if order:
+            self.deep = self._deep_page(order, start=(page.number - 1) * self.per_page)
+        page.object_list = self.object_list.filter(pk__in=self.deep.keys if self.deep else rows.values("pk"))
         return page
+
+    def _deep_page(self, order: RowOrder, start: int) -> DeepPage:
+        if self.place is None:
+            return read_page(self.object_list, self.per_page, start)
+        return read_page_at(self.place, self.object_list, order, self.per_page, self.known)
 
     @cached_property
     def num_pages(self) -> int:
@@ -81,8 +95,13 @@ class LeanChangeList(ChangeList):
     """Leaves out the columns that its ModelAdmin names in `list_defer`, such as long documents."""
 
     model_admin: Any
+    paginator: EstimatingPaginator
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> models.QuerySet[Any]:
+        # No filters, and not kept by the links of filters.
+        for given in (self.params, self.filter_params):
+            for name in (AFTER, BEFORE):
+                given.pop(name, None)
         with _as_incorrect_lookup():
             queryset = super().get_queryset(request, *args, **kwargs)
         return queryset.defer(*self.model_admin.list_defer)
@@ -105,6 +124,21 @@ class LeanChangeList(ChangeList):
     @property
     def clear_search_qs(self) -> str:
         return self.get_query_string(remove=[SEARCH_VAR, PAGE_VAR])
+
+    @property
+    def next_page_qs(self) -> str | None:
+        page = self.paginator.deep
+        return self.get_query_string({AFTER: page.keys[-1]}) if page and page.keys and page.has_next else None
+
+    @property
+    def previous_page_qs(self) -> str | None:
+        page = self.paginator.deep
+        return self.get_query_string({BEFORE: page.keys[0]}) if page and page.keys and page.has_previous else None
+
+    @property
+    def first_page_qs(self) -> str | None:
+        page = self.paginator.deep
+        return self.get_query_string() if page and page.has_previous else None
 
 
 @contextmanager

@@ -1,13 +1,18 @@
 """The admin's lists on large tables: bounded counts and dates by index."""
 
 import datetime
+import html
+import re
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.db import connection
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 
 from clinic_project.api import counting
 from clinic_project.clinics.administration.lists import EstimatingPaginator, IndexedDates
@@ -15,6 +20,7 @@ from clinic_project.clinics.factories import ClinicFactory, MembershipFactory, P
 from clinic_project.clinics.models import Patient
 from clinic_project.clinics.tests.admin_site import rows_of
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
+from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 
 pytestmark = pytest.mark.django_db
 
@@ -139,3 +145,100 @@ def test_a_list_is_sorted_by_what_its_page_offers_alone(client):
         PatientFactory(full_name=name, birthday=birthday)
     response = client.get(reverse("admin:clinics_patient_changelist"), {"o": "2"})
     assert [patient.full_name for patient in rows_of(response)] == ["Ann", "Bob"]
+
+
+@pytest.fixture
+def _three_a_page(monkeypatch):
+    for model in (Patient, MedicalRecord, PatientPhoto, MedicalRecordTemplate):
+        monkeypatch.setattr(admin.site._registry[model], "list_per_page", 3)
+
+
+def following(response: Any, rel: str) -> str | None:
+    """Return the query string of the page beside that of `response`."""
+    found = re.search(rf'<a href="([^"]+)" rel="{rel}">', response.content.decode())
+    return html.unescape(found[1]) if found else None
+
+
+def walk(client: Any, path: str, query: str, rel: str) -> Iterator[Any]:
+    """Ask for a page, and for those beside it in one direction."""
+    following_query: str | None = query
+    while following_query is not None:
+        response = client.get(path + following_query)
+        assert response.status_code == 200
+        yield response
+        following_query = following(response, rel)
+
+
+@pytest.mark.usefixtures("_count_up_to_five", "_three_a_page")
+@pytest.mark.parametrize("filtered", [False, True])
+@pytest.mark.parametrize(
+    "make", [PatientFactory, MedicalRecordFactory, PatientPhotoFactory, MedicalRecordTemplateFactory]
+)
+def test_a_list_too_long_for_numbers_is_paged_by_its_rows(make, filtered, client):
+    """Forwards and back, each row is met once, in the list's order, though others come meanwhile."""
+    client.force_login(UserFactory(superuser=True))
+    clinic = ClinicFactory()
+    rows = make.create_batch(10, clinic=clinic)
+    path = reverse(f"admin:{rows[0]._meta.label_lower.replace('.', '_')}_changelist")
+    query = f"?clinic={clinic.pk}" if filtered else "?"
+    everything = list(client.get(path + query).context_data["cl"].queryset.values_list("pk", flat=True))
+    assert {row.pk for row in rows} <= set(everything)
+    pages = walk(client, path, query, "next")
+    shown = [row.pk for row in rows_of(next(pages))]
+    make.create_batch(2, clinic=clinic)
+    for page in pages:
+        shown += [row.pk for row in rows_of(page)]
+        last = page
+    assert [pk for pk in shown if pk in everything] == everything
+    back = []
+    for page in walk(client, path, last.wsgi_request.get_full_path().removeprefix(path), "prev"):
+        back = [row.pk for row in rows_of(page)] + back
+    assert [pk for pk in back if pk in everything] == everything
+
+
+@pytest.mark.usefixtures("_count_up_to_five", "_three_a_page")
+class TestADeepPage:
+    path = reverse_lazy("admin:medical_records_medicalrecord_changelist")
+
+    @pytest.fixture(autouse=True)
+    def _staff(self, client):
+        self.membership = MembershipFactory(user__staff=True)
+        client.force_login(self.membership.user)
+        self.records = MedicalRecordFactory.create_batch(10, clinic=self.membership.clinic)
+
+    def test_reads_the_rows_that_it_shows_and_one_more(self, client):
+        with CaptureQueriesContext(connection) as queries:
+            client.get(self.path, {"after": self.records[7].pk})
+        (keys,) = (one["sql"] for one in queries.captured_queries if "ROW(" in one["sql"])
+        assert keys.endswith("LIMIT 4")
+        assert "OFFSET" not in keys
+
+    def test_of_a_filter_begins_anew(self, client):
+        page = client.get(self.path, {"after": self.records[7].pk}).content.decode()
+        assert "trash=only" in page
+        assert not re.search(r"trash=[^&\"]*&amp;after=|after=\d+&amp;trash=|name=\"after\"", page)
+
+    @pytest.mark.parametrize("named", ["0", "x", "99999999999", "-1"])
+    def test_of_no_row_is_the_first(self, named, client):
+        response = client.get(self.path, {"after": named}, follow=True)
+        assert response.status_code == 200
+        assert [row.pk for row in rows_of(response)] == [row.pk for row in self.records[:-4:-1]]
+
+    def test_doesn_t_begin_at_another_clinic_s_row(self, client):
+        other = MedicalRecordFactory()
+        response = client.get(self.path, {"after": other.pk}, follow=True)
+        assert response.redirect_chain
+        assert [row.pk for row in rows_of(response)] == [row.pk for row in self.records[:-4:-1]]
+
+    def test_begins_at_a_row_that_is_in_the_trash_by_now(self, client):
+        MedicalRecord.objects.filter(pk=self.records[7].pk).update(is_deleted=True)
+        response = client.get(self.path, {"after": self.records[7].pk})
+        assert [row.pk for row in rows_of(response)] == [row.pk for row in self.records[6:3:-1]]
+
+    def test_in_another_order_has_numbers(self, client):
+        """The oldest first, and of the same time the newest: that is no range of an index."""
+        columns = client.get(self.path).context_data["cl"].list_display
+        response = client.get(self.path, {"o": columns.index("created_on")})
+        assert [row.pk for row in rows_of(response)] == [row.pk for row in self.records[:3]]
+        assert "narrow them down" in response.content.decode()
+        assert following(response, "next") is None
