@@ -7,10 +7,9 @@ import pytest
 from clinic_project.reconciliation.tests.support.catalog import read_catalog
 from clinic_project.reconciliation.tests.support.databases import (
     Database,
-    create_database,
     database_of_models,
-    drop_database,
     migrated_database,
+    temporary_database,
 )
 from clinic_project.reconciliation.tests.support.fixtures import copy_of, empty_database, owner, unblocked
 
@@ -31,12 +30,9 @@ def migrated_template(unblocked: None) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def template_with_rows(migrated_template: Database) -> Iterator[Database]:
     """A database migrated from empty, with rows in all nine tables."""
-    template = create_database(migrated_template.name)
-    try:
+    with temporary_database(migrated_template.name) as template:
         insert_rows(template)
         yield template
-    finally:
-        drop_database(template)
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,7 @@ from clinic_project.reconciliation.tests.support.catalog import (
     object_ids,
     read_catalog,
 )
-from clinic_project.reconciliation.tests.support.databases import (
-    Database,
-    create_database,
-    drop_database,
-)
+from clinic_project.reconciliation.tests.support.databases import Database, temporary_database
 
 from .outcomes import Expectations
 from .rows import insert_rows
@@ -77,16 +73,13 @@ AGES = {
 
 @pytest.fixture(scope="module")
 def alembic_template(unblocked: None) -> Iterator[Database]:
-    template = create_database()
-    try:
+    with temporary_database() as template:
         template.execute(SCRIPT)
         # The other system's users have no passwords, and its memberships no titles: those columns are ours.
         template.execute(*_OURS)
         insert_rows(template)
         template.execute(*_WITHOUT_OURS, *_NULLS)
         yield template
-    finally:
-        drop_database(template)
 
 
 class TestState27AlembicHistory:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinic_project.reconciliation.tests.support.catalog import Key, differences, read_catalog, row_versions
-from clinic_project.reconciliation.tests.support.databases import Database, create_database, drop_database
+from clinic_project.reconciliation.tests.support.databases import Database, temporary_database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 from clinic_project.reconciliation.tests.support.idempotence import assert_changes_nothing
 from clinic_project.reconciliation.tests.support.profiles import PROFILE
@@ -71,11 +71,8 @@ def refused_by_name(database: Database, expected: Expectations, errors: str) -> 
 @PROFILE
 @given(damages=st.lists(st.sampled_from(DAMAGES), min_size=1, max_size=12, unique_by=lambda damage: damage.name))
 def test_any_mix_of_damages(damages: list[Damage], template_with_rows: Database, expected: Expectations):
-    database = create_database(template_with_rows.name)
-    try:
+    with temporary_database(template_with_rows.name) as database:
         converges_or_refuses(database, expected, damages)
-    finally:
-        drop_database(database)
 
 
 @pytest.mark.parametrize(
@@ -120,8 +117,7 @@ def test_pg_dump_agrees(
     """pg_dump agrees: the dump of a repaired database is that of a clean one."""
     repairable = [damage for damage in DAMAGES if not damage.name.endswith((" serial", " as text", " without zone"))]
     damages = data.draw(st.lists(st.sampled_from(repairable), min_size=1, max_size=8, unique_by=lambda d: d.name))
-    database = create_database(template_with_rows.name)
-    try:
+    with temporary_database(template_with_rows.name) as database:
         clean = pg_dump(database)
         for damage in damages:
             damage.apply(database)
@@ -129,8 +125,6 @@ def test_pg_dump_agrees(
             assert (database.manage("reconcile", "--check").status == 0) == (pg_dump(database) == clean)
         if database.migrate().status == 0:
             assert pg_dump(database) == clean
-    finally:
-        drop_database(database)
 
 
 def is_invisible(damages: list[Damage]) -> bool:

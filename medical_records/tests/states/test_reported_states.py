@@ -9,7 +9,7 @@ import pytest
 from django.test import override_settings
 from psycopg2 import errors
 
-from clinic_project.reconciliation.tests.support.databases import Database, Outcome, create_database, drop_database
+from clinic_project.reconciliation.tests.support.databases import Database, Outcome, temporary_database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 from clinic_project.reconciliation.tests.support.remedies import run_remedies
 
@@ -38,15 +38,12 @@ def clinic_role(unblocked: None) -> None:
 @pytest.fixture(scope="module")
 def clinics_template(clinic_role: None) -> Iterator[Database]:
     """A database that the role owns and has migrated, with rows."""
-    template = create_database()
-    try:
+    with temporary_database() as template:
         template.execute(*_owned_by_clinic(template))
         outcome = _as_clinic(template).migrate()
         assert outcome.status == 0, outcome.printed
         template.execute(ROWS)
         yield template
-    finally:
-        drop_database(template)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinic_project.reconciliation.execution.migration_lock import MIGRATION_LOCK
-from clinic_project.reconciliation.tests.support.databases import Database, create_database, drop_database
+from clinic_project.reconciliation.tests.support.databases import Database, temporary_database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 from clinic_project.reconciliation.tests.support.profiles import PROFILE
 
@@ -267,8 +267,7 @@ class TestReconcileSQL:
 @given(damages=st.lists(st.sampled_from(DAMAGES), min_size=1, max_size=10, unique_by=lambda damage: damage.name))
 def test_any_mix_of_damages(damages: list[Damage], psql, template_with_rows: Database, tmp_path_factory):
     """The script ends without an error, and what differs then is refused, or blocked by what is."""
-    database = create_database(template_with_rows.name)
-    try:
+    with temporary_database(template_with_rows.name) as database:
         applied = [damage for damage in damages if damage.apply(database)]
         backfilled = {place: value for damage in applied for place, value in damage.backfilled.items()}
         before = fingerprints(database, backfilled)
@@ -278,8 +277,6 @@ def test_any_mix_of_damages(damages: list[Damage], psql, template_with_rows: Dat
         report = json.loads(database.manage("reconcile", "--json").output)
         named = {place["table"] for refusal in report["refusals"] for place in (refusal, *refusal["blocked"])}
         assert {difference["table"] for difference in report["differences"]} <= named
-    finally:
-        drop_database(database)
 
 
 class TestSqlmigrate:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from clinic_project.reconciliation.tests.support.catalog import foreign_key
-from clinic_project.reconciliation.tests.support.databases import Database, create_database, drop_database
+from clinic_project.reconciliation.tests.support.databases import Database, temporary_database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 
 from .damages import BACKFILLED
@@ -56,9 +56,8 @@ class TestSettings:
 class TestOtherEncodings:
     @pytest.fixture
     def latin(self) -> Iterator[Database]:
-        latin = create_database("template0", "ENCODING 'LATIN1' LOCALE 'C'")
-        yield latin
-        drop_database(latin)
+        with temporary_database("template0", "ENCODING 'LATIN1' LOCALE 'C'") as latin:
+            yield latin
 
     def test_orphans_in_a_database_of_latin_1(self, latin: Database, expected: Expectations):
         """No query has a character that the database's encoding lacks."""

@@ -12,7 +12,7 @@ from django.test import modify_settings, override_settings
 from ...checks import check_setting
 from ...migration_history import _pending_apps_with_tables, reconciled_labels
 from ..support.catalog import read_catalog
-from ..support.databases import Database, create_database, default_connection_to, drop_database
+from ..support.databases import Database, default_connection_to, temporary_database
 from ..support.fingerprints import fingerprints, lost_or_changed
 from ..support.idempotence import assert_changes_nothing
 from ..support.remedies import Remedy, try_remedy
@@ -45,15 +45,12 @@ def oddities(unblocked: None) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def template(oddities: None) -> Iterator[Database]:
-    template = create_database()
-    try:
+    with temporary_database() as template:
         outcome = template.migrate()
         assert outcome.status == 0, outcome.printed
         assert "Repairing" not in outcome.output
         template.execute(ROWS)
         yield template
-    finally:
-        drop_database(template)
 
 
 @pytest.fixture

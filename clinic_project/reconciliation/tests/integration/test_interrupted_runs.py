@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError
 
 from ..support.catalog import Catalog, foreign_key
-from ..support.databases import Database, create_database, drop_database
+from ..support.databases import Database, drop_database, temporary_database
 from ..support.fingerprints import fingerprints, lost_or_changed
 from ..support.idempotence import assert_changes_nothing
 from ..support.interruptions import (
@@ -70,14 +70,11 @@ def damage_foreign_keys(database: Database) -> None:
 
 @pytest.fixture(scope="package")
 def damaged_template(testapp_template: Database) -> Iterator[Database]:
-    template = create_database(testapp_template.name)
-    try:
+    with temporary_database(testapp_template.name) as template:
         damage_foreign_keys(template)
         # Else an autovacuum might change the number of blocks, and so of batches, while the tests run.
         template.execute(*DAMAGE, "VACUUM ANALYZE")
         yield template
-    finally:
-        drop_database(template)
 
 
 @pytest.fixture(scope="package")
@@ -87,13 +84,10 @@ def steps(damaged_template: Database) -> list[Statement]:
 
 
 def _recorded(damaged_template: Database) -> list[Statement]:
-    database = create_database(damaged_template.name)
-    try:
+    with temporary_database(damaged_template.name) as database:
         with recorded_statements() as statements:
             assert database.migrate("testapp").status == 0
         return statements
-    finally:
-        drop_database(database)
 
 
 def test_the_repair_has_every_kind_of_step(steps: list[Statement]):

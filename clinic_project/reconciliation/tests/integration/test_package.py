@@ -14,7 +14,7 @@ import django
 import pytest
 
 from ..support.catalog import differences, nothing, read_catalog
-from ..support.databases import PROJECT_FOLDER, Database, create_database, drop_database, server_parameters
+from ..support.databases import PROJECT_FOLDER, Database, server_parameters, temporary_database
 from ..support.fingerprints import fingerprints, lost_or_changed
 
 pytestmark = pytest.mark.slow  # each waits for pip
@@ -176,9 +176,7 @@ class Project:
 @pytest.fixture
 def project(environment: Environment, unblocked: None, tmp_path: Path) -> Iterator[Project]:
     environment.output("django-admin startproject site_of_a_shop . && python manage.py startapp shop", tmp_path)
-    made = create_database()
-    broken: Database | None = None
-    try:
+    with temporary_database() as made:
         (tmp_path / "shop/models.py").write_text(MODELS)
         with (tmp_path / "site_of_a_shop/settings.py").open("a") as settings:
             settings.write(database_settings())
@@ -186,12 +184,9 @@ def project(environment: Environment, unblocked: None, tmp_path: Path) -> Iterat
             "python manage.py makemigrations shop && python manage.py migrate", tmp_path, DATABASE=made.name
         )
         made.execute(ROWS)
-        broken = create_database(made.name)
-        broken.execute(*DAMAGE)
-        yield Project(tmp_path, environment, made, broken)
-    finally:
-        for database in filter(None, (broken, made)):
-            drop_database(database)
+        with temporary_database(made.name) as broken:
+            broken.execute(*DAMAGE)
+            yield Project(tmp_path, environment, made, broken)
 
 
 def test_a_project_adopts_it_by_following_the_readme(project: Project, checkout: Path):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from ..support.catalog import Catalog, Key, differences, nothing, object_ids, read_catalog
-from ..support.databases import Database, Outcome, create_database, drop_database
+from ..support.databases import Database, Outcome, temporary_database
 from ..support.fingerprints import fingerprints, lost_or_changed
 from ..support.idempotence import assert_changes_nothing
 from .conftest import TESTAPP_TABLES
@@ -64,11 +64,8 @@ class TestFromEmpty:
 
     def test_in_a_database_without_an_encoding(self, testapp: None, declared: Catalog):
         """SQL_ASCII stores names as bytes, and can't decode JSON's escapes of characters."""
-        database = create_database("template0", "ENCODING 'SQL_ASCII' LOCALE 'C'")
-        try:
+        with temporary_database("template0", "ENCODING 'SQL_ASCII' LOCALE 'C'") as database:
             converges(database, declared)
-        finally:
-            drop_database(database)
 
 
 INDEXES = {

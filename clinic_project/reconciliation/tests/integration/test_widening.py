@@ -14,7 +14,7 @@ from django.db import DatabaseError, models
 from django.test import override_settings
 
 from ..support.catalog import read_catalog, row_versions
-from ..support.databases import Database, Outcome, create_database, drop_database
+from ..support.databases import Database, Outcome, drop_database, temporary_database
 from ..support.fingerprints import fingerprints, lost_or_changed
 from ..support.idempotence import assert_changes_nothing
 from ..support.interruptions import Killed, killed_at, killed_at_statement, recorded_statements, session_ended
@@ -94,12 +94,9 @@ GRANT SELECT ON latest TO PUBLIC;
 
 @pytest.fixture(scope="module")
 def shop(unblocked: None) -> Iterator[Database]:
-    template = create_database()
-    try:
+    with temporary_database() as template:
         template.execute(*SHOP.strip().split(";\n"))
         yield template
-    finally:
-        drop_database(template)
 
 
 @pytest.fixture
@@ -109,12 +106,9 @@ def database(shop: Database, copy_of: Callable[[Database], Database]) -> Databas
 
 @pytest.fixture(scope="module")
 def expected(shop: Database) -> Iterator[Database]:
-    reference = create_database(shop.name)
-    try:
+    with temporary_database(shop.name) as reference:
         reference.execute(*BY_HAND.strip().split(";\n"))
         yield reference
-    finally:
-        drop_database(reference)
 
 
 #: What the catalog of the tests doesn't have.

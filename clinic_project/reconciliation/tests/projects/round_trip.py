@@ -9,8 +9,6 @@ import json
 import random
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,32 +22,23 @@ from ...execution.reporter import Reporter
 from ...migration_history import declared_by_migrations
 from ...pipeline import Inspection, inspect, reconcile
 from ..support.catalog import differences, nothing, read_catalog
-from ..support.databases import Database, create_database, default_connection_to, drop_database
+from ..support.databases import Database, default_connection_to, temporary_database
 from ..support.idempotence import assert_changes_nothing
 from .damages import damage
 
 
 def check_project(programs: Path, damages: int) -> dict[str, Any]:
     """Return the numbers of the README's table. Raises AssertionError for what doesn't hold."""
-    with _database() as made:
+    with temporary_database() as made:
         _create(made)
         inspection, seconds = _assert_in_sync(made)
-        with _database() as restored:
+        with temporary_database() as restored:
             _restore(made, restored, programs)
             _assert_in_sync(restored)
             _assert_repaired(restored, damages)
-    with _database() as migrated:
+    with temporary_database() as migrated:
         adopted = _assert_adopted(migrated)
     return {"tables": len(inspection.declared.tables), "seconds": seconds, "damages": damages, "differences": adopted}
-
-
-@contextmanager
-def _database() -> Iterator[Database]:
-    database = create_database()
-    try:
-        yield database
-    finally:
-        drop_database(database)
 
 
 def _create(database: Database) -> None:

@@ -130,23 +130,23 @@ def default_connection_to(database: Database) -> Iterator[None]:
 def copy_of_the_default() -> Iterator[Database]:
     """Copy the database of Django's default connection, and point that to the copy, in every thread."""
     connection.close()  # a template may have no sessions
-    copy = create_database(connection.settings_dict["NAME"])
-    try:
-        with default_connection_to(copy):
-            yield copy
-    finally:
-        drop_database(copy)
+    with temporary_database(connection.settings_dict["NAME"]) as copy, default_connection_to(copy):
+        yield copy
 
 
-def create_database(template: str = "template0", options: str = "") -> Database:
-    """Return a new copy of the database `template`, made with the `options` of CREATE DATABASE."""
+@contextlib.contextmanager
+def temporary_database(template: str = "template0", options: str = "") -> Iterator[Database]:
+    """Make a copy of the database `template`, with the `options` of CREATE DATABASE, and drop it at the end."""
     database = Database(f"test_{os.getpid()}_{next(_numbers)}")
     _on_server(
         f'CREATE DATABASE "{database.name}" TEMPLATE "{template}" {options}',
         # These databases needn't survive a crash, so that no commit waits for the disk.
         f'ALTER DATABASE "{database.name}" SET synchronous_commit = off',
     )
-    return database
+    try:
+        yield database
+    finally:
+        drop_database(database)
 
 
 def drop_database(database: Database) -> None:
@@ -192,26 +192,20 @@ def _on_server(*statements: str) -> None:
 @contextlib.contextmanager
 def migrated_database(*labels: str, rows: str = "SELECT") -> Iterator[Database]:
     """Make a database that is migrated from empty, and has `rows`; with `labels`, only these apps are migrated."""
-    made = create_database()
-    try:
+    with temporary_database() as made:
         outcome = made.migrate(*labels)
         assert outcome.status == 0, outcome.printed
         made.execute(rows)
         yield made
-    finally:
-        drop_database(made)
 
 
 @contextlib.contextmanager
 def database_of_models(*labels: str, before: str = "SELECT") -> Iterator[Database]:
     """Make a database with the tables of the apps `labels`, by Django's own schema editor; `before` is run first."""
-    made = create_database()
-    try:
+    with temporary_database() as made:
         made.execute(before)
         with default_connection_to(made), connection.schema_editor() as editor:
             for label in labels:
                 for model in apps.get_app_config(label).get_models():
                     editor.create_model(model)
         yield made
-    finally:
-        drop_database(made)

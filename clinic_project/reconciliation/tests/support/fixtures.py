@@ -1,13 +1,14 @@
 """Fixtures for tests that make databases of their own."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import override_settings
 
-from .databases import Database, create_database, drop_database
+from .databases import Database, temporary_database
 from .roles import owner_of
 
 
@@ -23,15 +24,8 @@ def unblocked(django_db_blocker) -> Iterator[None]:
 @pytest.fixture
 def copy_of(unblocked: None) -> Iterator[Callable[[Database], Database]]:
     """Makes copies of a template, which are dropped after the test."""
-    copies = []
-
-    def copy(template: Database) -> Database:
-        copies.append(create_database(template.name))
-        return copies[-1]
-
-    yield copy
-    for database in copies:
-        drop_database(database)
+    with ExitStack() as copies:
+        yield lambda template: copies.enter_context(temporary_database(template.name))
 
 
 @pytest.fixture
