@@ -5,14 +5,12 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.db import DatabaseError
 
 from ..support.catalog import Catalog, foreign_key
 from ..support.databases import Database, drop_database, temporary_database
 from ..support.fingerprints import fingerprints, lost_or_changed
 from ..support.idempotence import assert_changes_nothing
 from ..support.interruptions import (
-    Killed,
     Statement,
     killed_at_statement,
     recorded_statements,
@@ -137,7 +135,7 @@ def test_killed_at_every_statement(
     before = fingerprints(damaged_template, BACKFILLED)
     for number, moment in moments_to_kill_at(steps):
         database = copy_of(damaged_template)
-        with killed_at_statement(number, moment) as interrupted, contextlib.suppress(Killed, DatabaseError):
+        with killed_at_statement(number, moment) as interrupted:
             outcome = database.migrate("testapp")
         assert interrupted, f"it ended before the {number}th of {len(steps)} statements:\n{outcome.printed}"
         outcome = database.migrate("testapp")
@@ -154,7 +152,7 @@ def test_killed_again_and_again(
     database = copy_of(damaged_template)
     before = fingerprints(database, BACKFILLED)
     for number in range(len(steps)):
-        with killed_at_statement(2 + number % 5, "before") as interrupted, contextlib.suppress(Killed, DatabaseError):
+        with killed_at_statement(2 + number % 5, "before") as interrupted:
             database.migrate("testapp")
         if not interrupted:
             break

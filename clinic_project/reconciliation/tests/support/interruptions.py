@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.db.backends.signals import connection_created
 from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
@@ -53,7 +53,10 @@ def is_repair_statement(sql: Any) -> bool:
 
 @contextlib.contextmanager
 def killed_at(words: str, moment: str) -> Iterator[list[str]]:
-    """Kill the command "before" or "after" the first statement that has `words`; yields a list that gets the statement."""
+    """Kill the command "before" or "after" the first statement that has `words`; yields a list that gets the statement.
+
+    What is raised then ends the block, and not the test.
+    """
     interrupted: list[str] = []
 
     def kill(execute: Wrapper, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
@@ -62,13 +65,13 @@ def killed_at(words: str, moment: str) -> Iterator[list[str]]:
         interrupted.append(str(sql))
         return _kill(moment, execute, sql, params, many, context)
 
-    with wrapped_statements(kill):
+    with wrapped_statements(kill), contextlib.suppress(Killed, DatabaseError):
         yield interrupted
 
 
 @contextlib.contextmanager
 def killed_at_statement(number: int, moment: str) -> Iterator[list[str]]:
-    """Kill the command "before" or "after" the repair's statement of that number; yields a list that gets the statement."""
+    """Kill the command "before" or "after" the repair's statement of that number, as `killed_at` does."""
     count = itertools.count(1)
     interrupted: list[str] = []
 
@@ -78,7 +81,7 @@ def killed_at_statement(number: int, moment: str) -> Iterator[list[str]]:
         interrupted.append(str(sql))
         return _kill(moment, execute, sql, params, many, context)
 
-    with wrapped_statements(kill):
+    with wrapped_statements(kill), contextlib.suppress(Killed, DatabaseError):
         yield interrupted
 
 
