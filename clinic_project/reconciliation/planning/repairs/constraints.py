@@ -7,7 +7,15 @@ from ..dependencies import required_for_constraint, table_exists
 from ..plan import Lock, Note, NoteCode, Phase, Plan, Refusal, Repair, Step, ViolationQuery, plan_of
 from . import violations
 from .replica_identity import replica_identity_clauses
-from .steps import alter_table, alterations, atomically, build_index, drop_constraint, validate_constraint
+from .steps import (
+    add_key_using_index,
+    alter_table,
+    alterations,
+    atomically,
+    build_index,
+    drop_constraint,
+    validate_constraint,
+)
 
 
 def add_constraint(table: Table, item: MissingConstraint) -> Plan:
@@ -75,10 +83,8 @@ def _unique_index(table: Table, item: MissingConstraint | WrongConstraint) -> li
 def _use_index(table: Table, item: MissingConstraint | WrongConstraint, *first: str) -> Step:
     declared, usable = item.declared, item.usable_index
     index = usable.name if usable is not None else helper_name(HelperRole.NEW, table.name, declared.name)
-    kind = "PRIMARY KEY" if declared.kind is ConstraintKind.PRIMARY_KEY else "UNIQUE"
-    deferrability = f" {declared.deferrability}" if declared.deferrable else ""
-    add = f"ADD CONSTRAINT {identifier(declared.name)} {kind} USING INDEX {identifier(index)}{deferrability}"
-    return alter_table(table, f"add {declared.name} using {index}", *first, add, *replica_identity_clauses([item]))
+    clauses = (*first, add_key_using_index(declared, index), *replica_identity_clauses([item]))
+    return alter_table(table, f"add {declared.name} using {index}", *clauses)
 
 
 def _replace_key(table: Table, item: WrongConstraint) -> Plan:

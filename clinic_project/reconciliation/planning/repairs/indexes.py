@@ -73,15 +73,17 @@ def _kept_step(table: Table, item: WrongIndex) -> list[Step]:
 
 
 def _kept(table: Table, item: WrongIndex | MatchedIndex) -> list[str]:
-    """Return the statements that give the declared index the comment and the CLUSTER mark of the one that it replaces."""
-    declared, replaced, statements = item.declared, item.conflicting, []
-    if replaced is None:
-        return []
+    return [] if item.conflicting is None else marks(table, item.declared, item.conflicting)
+
+
+def marks(table: Table, index: Index, replaced: Index) -> list[str]:
+    """Return the statements that give an index the comment and the CLUSTER mark of the one that it replaces."""
+    statements = []
     if replaced.comment is not None:
-        name = identifier(table.schema, declared.name)
+        name = identifier(table.schema, index.name)
         statements.append(f"COMMENT ON INDEX {name} IS {literal(replaced.comment)}")
-    if replaced.clustered and _can_order_table(declared):
-        statements.append(f"ALTER TABLE {table.sql_name} CLUSTER ON {identifier(declared.name)}")
+    if replaced.clustered and _can_order_table(index):
+        statements.append(f"ALTER TABLE {table.sql_name} CLUSTER ON {identifier(index.name)}")
     return statements
 
 

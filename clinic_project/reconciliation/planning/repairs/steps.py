@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ...schema.model import Column, Index, Table, identifier, literal, table_sql_name
+from ...schema.model import Column, Constraint, ConstraintKind, Index, Table, identifier, literal, table_sql_name
 from ..plan import Lock, Step, ViolationQuery
 
 
@@ -42,7 +42,7 @@ def atomically(statements: Sequence[str]) -> str:
     return f"DO {tag}\nBEGIN\n{body}END {tag}"
 
 
-def validate_constraint(table: Table, constraint: str, reason: str, violations: ViolationQuery) -> Step:
+def validate_constraint(table: Table, constraint: str, reason: str, violations: ViolationQuery | None = None) -> Step:
     return Step(
         alterations(table, [f"VALIDATE CONSTRAINT {identifier(constraint)}"]),
         table.name,
@@ -52,6 +52,13 @@ def validate_constraint(table: Table, constraint: str, reason: str, violations: 
         violations=violations,
         scans=True,
     )
+
+
+def add_key_using_index(key: Constraint, index: str) -> str:
+    """Return the clause that makes a unique index of another name that of a primary key or unique constraint."""
+    kind = "PRIMARY KEY" if key.kind is ConstraintKind.PRIMARY_KEY else "UNIQUE"
+    deferrability = f" {key.deferrability}" if key.deferrable else ""
+    return f"ADD CONSTRAINT {identifier(key.name)} {kind} USING INDEX {identifier(index)}{deferrability}"
 
 
 def create_index(index: Index, table: Table, *, name: str | None = None, concurrently: bool = False) -> str:

@@ -33,8 +33,17 @@ from ...schema.model import (
 )
 from ..plan import Backfill, Lock, Phase, Repair, Step
 from ..renamed_columns import foreign_key_with_columns, index_with_columns, with_columns
+from .indexes import marks
 from .renames import rename_constraint, rename_index
-from .steps import alter_table, alterations, build_index, drop_constraint, drop_index
+from .steps import (
+    add_key_using_index,
+    alter_table,
+    alterations,
+    build_index,
+    drop_constraint,
+    drop_index,
+    validate_constraint,
+)
 
 #: NOT NULL is a constraint with a name since this release.
 _NAMED_NOT_NULL = 180000
@@ -105,7 +114,7 @@ class WidenedTable:
         if check is None or not check.validated:
             yield from map(self._backfill, self.columns)
             reason = f"validate that the copies of {self._listed} are equal"
-            yield self._validation(self.table, self._helper, reason)
+            yield validate_constraint(self.table, self._helper, reason)
 
     def _addition(self) -> Step:
         trigger, table = identifier(trigger_name(self.table)), self.table.sql_name
@@ -224,17 +233,7 @@ class WidenedTable:
             reason = f"add {constraint.name} for the bigint copies, NOT VALID"
             yield alter_table(table, reason, clause, lock=lock, parent=constraint.target)
         if constraint.validated and not (added is not None and added.validated):
-            yield self._validation(table, name, f"validate {constraint.name} for the bigint copies")
-
-    def _validation(self, table: Table, name: str, reason: str) -> Step:
-        return Step(
-            alterations(table, [f"VALIDATE CONSTRAINT {identifier(name)}"]),
-            table.name,
-            Lock.SHARE_UPDATE_EXCLUSIVE,
-            reason,
-            relations=(table.sql_name,),
-            scans=True,
-        )
+            yield validate_constraint(table, name, f"validate {constraint.name} for the bigint copies")
 
     # The exchange
 
@@ -320,10 +319,12 @@ class WidenedTable:
         for index in self._on_columns:
             name = wide_name(self.table, index.name)
             if index.constraint is not None:
-                yield from alterations(self.table, [_key_clause(keys[index.constraint], name)])
+                yield from alterations(self.table, [add_key_using_index(keys[index.constraint], name)])
             else:
                 yield rename_index(self.table.schema, name, index.name)
-            yield from self._marked(index)
+            if index.replica_identity:
+                yield from alterations(self.table, [f"REPLICA IDENTITY USING INDEX {identifier(index.name)}"])
+            yield from marks(self.table, index, index)
         for check in self._constraints(ConstraintKind.CHECK):
             yield rename_constraint(self.table, wide_name(self.table, check.name), check.name)
         for each in self._all_foreign_keys:
@@ -333,24 +334,11 @@ class WidenedTable:
                 added = wide_name(self.table, self._wide[column.name])
                 yield rename_constraint(self.table, added, column.not_null_name)
 
-    def _marked(self, index: Index) -> Iterator[str]:
-        if index.replica_identity:
-            yield from alterations(self.table, [f"REPLICA IDENTITY USING INDEX {identifier(index.name)}"])
-        if index.clustered:
-            yield from alterations(self.table, [f"CLUSTER ON {identifier(index.name)}"])
-        if index.comment is not None:
-            yield f"COMMENT ON INDEX {identifier(self.table.schema, index.name)} IS {literal(index.comment)}"
-
 
 def _shared_lock_timeout(count: int) -> str:
     """Return the query after which so many locks, one after the other, are waited for no longer than one was before."""
     seconds = "extract(epoch FROM current_setting('lock_timeout')::interval)"
     return f"SELECT set_config('lock_timeout', greatest(1, 1000 * {seconds} / {count})::int::text, true)"
-
-
-def _key_clause(key: Constraint, index: str) -> str:
-    kind = "PRIMARY KEY" if key.kind is ConstraintKind.PRIMARY_KEY else "UNIQUE"
-    return f"ADD CONSTRAINT {identifier(key.name)} {kind} USING INDEX {identifier(index)}"
 
 
 def under_way(table: Table, columns: Sequence[str]) -> tuple[str, ...]:
