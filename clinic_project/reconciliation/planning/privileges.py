@@ -12,14 +12,19 @@ _CREATING_KINDS = frozenset(
     {Kind.INDEX_NAME, Kind.KEY_WITHOUT_GENERATOR, Kind.FUNCTION_MISSING, Kind.FUNCTION_DEFINITION}
 )
 
-#: The privileges that a backfill requires.
-BACKFILL = ("SELECT", "UPDATE")
+_BACKFILL = ("SELECT", "UPDATE")
 
 
 def missing_privileges(repairs: Sequence[Repair], differences: Differences, server: Server) -> tuple[Refusal, ...]:
     missing = tuple(_missing(repairs, differences, server))
     # If all of it were granted, the tables would belong to two roles.
     return (refusals.owns_nothing(server),) if missing and owns_nothing(differences, server) else missing
+
+
+def missing_for_backfill(table: Table, role: str) -> Iterator[Refusal]:
+    """Yield a refusal where the role lacks what a backfill requires. Even an owner may have lost it: REVOKE."""
+    if not set(_BACKFILL).isdisjoint(table.missing_privileges):
+        yield refusals.may_not_write(table, role, _BACKFILL, "values have to be set in its rows")
 
 
 def owns_nothing(differences: Differences, server: Server) -> bool:
@@ -34,9 +39,8 @@ def _missing(repairs: Sequence[Repair], differences: Differences, server: Server
         table = differences.actual.tables.get(name)
         if table is not None and not table.owned:
             yield refusals.not_owner(table, server.role)
-        elif table is not None and _is_backfilled(name, repairs) and set(BACKFILL) & set(table.missing_privileges):
-            # Even an owner may have lost them: REVOKE.
-            yield refusals.may_not_write(table, server.role, BACKFILL, "values have to be set in its rows")
+        elif table is not None and _is_backfilled(name, repairs):
+            yield from missing_for_backfill(table, server.role)
         if table is not None and _changes_columns(name, repairs):
             # What is altered of a column is altered in all tables that inherit it.
             yield from (refusals.not_owner_of_child(other, table, server.role) for other in table.others_descendants)

@@ -5,14 +5,12 @@ begun comes first. Nothing is planned while anything is refused.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
 from ..schema.model import (
     Constraint,
     ConstraintKind,
     Dependent,
-    Index,
     Obstacle,
     RelationKind,
     Server,
@@ -23,9 +21,9 @@ from ..schema.model import (
 )
 from . import refusals
 from .plan import Plan, Refusal
-from .privileges import BACKFILL
+from .privileges import missing_for_backfill
 from .repairs.steps import alterations, drop_constraint
-from .repairs.widened_columns import ForeignKey, WidenedTable, trigger_name, under_way
+from .repairs.widened_columns import ForeignKey, WidenedTable, on_columns, trigger_name, under_way
 
 
 def plan_widening(widenings: Sequence[Widening], server: Server, command: str) -> Plan:
@@ -78,8 +76,7 @@ def _referencing(widening: Widening, widenings: Sequence[Widening]) -> set[str]:
 
 def _refusals(widening: Widening, widenings: Sequence[Widening], server: Server, command: str) -> Iterator[Refusal]:
     table = widening.table
-    if not set(BACKFILL).isdisjoint(table.missing_privileges):
-        yield refusals.may_not_write(table, server.role, BACKFILL, "values have to be set in its rows")
+    yield from missing_for_backfill(table, server.role)
     if table.rows_hidden:
         yield refusals.rows_hidden(table, server.role, "they would have no value in the new columns.")
     obstacles = [*widening.obstacles, *_obstacles(table, widening.columns, widenings)]
@@ -92,11 +89,11 @@ def _obstacles(table: Table, columns: Sequence[str], widenings: Sequence[Widenin
         yield Obstacle("that the table is partitioned")
     # A view comes before those that it reads, as they are dropped.
     dependents = sorted((d for d in table.dependents if d.foreign_key is None), key=lambda d: -d.level)
-    for dependent in _on_columns(columns, dependents):
+    for dependent in on_columns(columns, dependents):
         yield from _of_dependent(dependent)
-    for constraint in _on_columns(columns, table.constraints):
+    for constraint in on_columns(columns, table.constraints):
         yield from _of_constraint(table, constraint)
-    for index in _on_columns(columns, table.indexes):
+    for index in on_columns(columns, table.indexes):
         if _OF_SMALLER.search(index.definition):
             yield Obstacle(f"index {index.name} ({index.sql})", f"DROP INDEX {identifier(table.schema, index.name)}")
     for incoming in _incoming(table, columns, widenings):
@@ -110,12 +107,6 @@ _TEMPORAL = re.compile(r"^(PRIMARY KEY|UNIQUE) .* WITHOUT OVERLAPS\)|^FOREIGN KE
 
 #: A class of operators for smaller integers alone, as PostgreSQL prints those that aren't the default.
 _OF_SMALLER = re.compile(r"\bint[24]_\w+")
-
-_OnColumns = TypeVar("_OnColumns", Dependent, Constraint, Index)
-
-
-def _on_columns(columns: Sequence[str], objects: Iterable[_OnColumns]) -> Iterator[_OnColumns]:
-    return (each for each in objects if not set(columns).isdisjoint(each.columns))
 
 
 def _of_dependent(dependent: Dependent) -> Iterator[Obstacle]:
@@ -148,7 +139,7 @@ def _of_triggers(table: Table) -> Iterator[Obstacle]:
                 f"{'rule' if trigger.rule else 'trigger'} {trigger.name}, which changes updates", trigger.disable
             )
     for late in table.triggers:
-        if late.fires.startswith("BEFORE") and late.name.encode() > trigger_name(table).encode():
+        if late.before and late.name.encode() > trigger_name(table).encode():
             yield Obstacle(f"trigger {late.name}, which fires after all of ASCII")
 
 

@@ -9,9 +9,10 @@ What is there already isn't made again, so a run that was interrupted anywhere i
 application sees no more than a column that it doesn't name.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 from ...schema.model import (
     LAST,
@@ -58,6 +59,14 @@ def trigger_name(table: Table) -> str:
     return LAST + wide_name(table, table.name)
 
 
+_OnColumns = TypeVar("_OnColumns", Dependent, Constraint, Index)
+
+
+def on_columns(columns: Sequence[str], objects: Iterable[_OnColumns]) -> Iterator[_OnColumns]:
+    """Yield those of the objects that are on any of the columns."""
+    return (each for each in objects if not set(columns).isdisjoint(each.columns))
+
+
 @dataclass(frozen=True)
 class ForeignKey:
     """A foreign key with the table that has it."""
@@ -83,7 +92,8 @@ class WidenedTable:
     def repairs(self) -> list[Repair]:
         """What is left to do: the preparation, unless all of it is done, and the exchange."""
         steps = [*self._copied(), *self._indexes(), *self._checks(), *self._foreign_keys()]
-        return [self._repair(*steps), self._repair(self._exchange())] if steps else [self._repair(self._exchange())]
+        prepared = [self._repair(*steps)] if steps else []
+        return [*prepared, self._repair(self._exchange())]
 
     def _repair(self, *steps: Step) -> Repair:
         return Repair(Phase.KEYS, self.table.name, self.columns, steps)
@@ -184,11 +194,8 @@ class WidenedTable:
         return index_with_columns(index, self._wide) != index.definition
 
     def _constraints(self, kind: ConstraintKind) -> list[Constraint]:
-        return [
-            constraint
-            for constraint in self.table.constraints_of([kind])
-            if not is_wide_name(constraint.name) and not set(self.columns).isdisjoint(constraint.columns)
-        ]
+        found = on_columns(self.columns, self.table.constraints_of([kind]))
+        return [constraint for constraint in found if not is_wide_name(constraint.name)]
 
     def _indexes(self) -> Iterator[Step]:
         for index in self._on_columns:
@@ -277,7 +284,7 @@ class WidenedTable:
     def _dependents(self) -> list[Dependent]:
         """What is created again: views after those that they read."""
         found = (d for d in self.table.dependents if d.foreign_key is None)
-        return sorted((d for d in found if not set(self.columns).isdisjoint(d.columns)), key=lambda d: d.level)
+        return sorted(on_columns(self.columns, found), key=lambda d: d.level)
 
     def _taken_over(self, column: Column) -> Iterator[str]:
         """Yield what gives the new column the old one's NOT NULL, and its default or its generator of keys."""
