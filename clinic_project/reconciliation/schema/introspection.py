@@ -99,6 +99,23 @@ def rolled_back(connection: BaseDatabaseWrapper) -> Iterator[Any]:
             transaction.set_rollback(True, using=connection.alias)
 
 
+def set_up_reading(cursor: Any) -> None:
+    """Let the transaction print definitions with all names qualified."""
+    # JIT compilation would take longer than the queries: their costs are overestimated where tables are new.
+    # Where all names are quoted, keywords and functions in definitions would be as well.
+    cursor.execute(
+        "SELECT set_config('search_path', '', true), set_config('jit', 'off', true),"
+        " set_config('quote_all_identifiers', 'off', true)"
+    )
+
+
+def catalog_rows(cursor: Any, sql: str, *lists: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return the rows of a query whose parameters are arrays, each by the names of its columns."""
+    cursor.execute(sql, [list(each) for each in lists])
+    names = [column.name for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
 def read_schema(
     connection: BaseDatabaseWrapper,
     schema: str,
@@ -114,7 +131,7 @@ def read_schema(
     """
     with rolled_back(connection) as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds(lock_timeout)])
-        return _Reader(cursor, _namespace(schema), schema).read(
+        return _Reader(cursor, namespace_of(schema), schema).read(
             sorted(tables), sorted(declared_names), sorted(functions)
         )
 
@@ -125,10 +142,7 @@ def read_access(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[T
     Of the columns, only the type is read, and whether an INSERT has to name them: these alone are NOT NULL here.
     """
     with connection.cursor() as cursor:
-        cursor.execute(catalog.ACCESS, [list(names)])
-        columns = [column.name for column in cursor.description]
-        rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-    return [_table_to_write(row) for row in rows]
+        return [_table_to_write(row) for row in catalog_rows(cursor, catalog.ACCESS, names)]
 
 
 def _table_to_write(row: Mapping[str, Any]) -> Table:
@@ -153,12 +167,13 @@ def with_dependents(
     """
     with rolled_back(connection) as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds(lock_timeout)])
-        found = _Reader(cursor, _namespace(actual.name), actual.name).dependents(sorted(tables))
+        found = _Reader(cursor, namespace_of(actual.name), actual.name).dependents(sorted(tables))
     completed = {name: replace(actual.tables[name], dependents=found[name]) for name in found}
     return replace(actual, tables={**actual.tables, **completed})
 
 
-def _namespace(schema: str) -> str:
+def namespace_of(schema: str) -> str:
+    """Return the subquery for the oid of the schema, for a query with parameters."""
     return f"(SELECT oid FROM pg_namespace WHERE nspname = {_query_literal(schema)})"
 
 
@@ -185,12 +200,7 @@ class _Reader:
         # Before the search path is emptied.
         elsewhere = self._rows(catalog.ON_SEARCH_PATH, tables) if declared_names else []
         shadowing = {row["name"]: row["schema"] for row in reversed(elsewhere) if row["shadows"]}
-        # JIT compilation would take longer than the queries: their costs are overestimated where tables are new.
-        # Where all names are quoted, keywords and functions in definitions would be as well.
-        self.cursor.execute(
-            "SELECT set_config('search_path', '', true), set_config('jit', 'off', true),"
-            " set_config('quote_all_identifiers', 'off', true)"
-        )
+        set_up_reading(self.cursor)
         relations = self._relations(tables)
         found = {row["oid"]: row for row in relations if row["asked"] and RelationKind(row["kind"]).is_table}
         columns = self._grouped(catalog.COLUMNS, list(found))
@@ -242,9 +252,7 @@ class _Reader:
     def _rows(self, sql: str, *lists: Sequence[Any]) -> list[dict[str, Any]]:
         sql = sql.replace("{namespace}", self.namespace).replace("{schema}", _query_literal(self.schema))
         sql = sql.replace("{sequence_privileges}", catalog.SEQUENCE_PRIVILEGES)
-        self.cursor.execute(sql, [list(each) for each in lists])
-        names = [column.name for column in self.cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in self.cursor.fetchall()]
+        return catalog_rows(self.cursor, sql, *lists)
 
     def _grouped(self, sql: str, oids: Sequence[int]) -> Mapping[int, list[dict[str, Any]]]:
         rows = defaultdict(list)
@@ -311,7 +319,7 @@ class _Reader:
         return result
 
     def dependents(self, tables: Sequence[str]) -> dict[str, tuple[Dependent, ...]]:
-        self.cursor.execute("SELECT set_config('search_path', '', true), set_config('jit', 'off', true)")
+        set_up_reading(self.cursor)
         names = {row["oid"]: row["name"] for row in self._relations(tables) if row["asked"]}
         rows = self._grouped(catalog.DEPENDENTS, list(names))
         return {names[oid]: tuple(map(_dependent, of_table)) for oid, of_table in rows.items()}

@@ -8,8 +8,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..exceptions import ReconciliationError
 from . import catalog
-from .introspection import read_schema, rolled_back, with_dependents
-from .model import MAX_INTEGERS, Obstacle, Schema, Server, TablePlace, Widening, literal
+from .introspection import catalog_rows, namespace_of, read_schema, rolled_back, set_up_reading, with_dependents
+from .model import MAX_INTEGERS, Obstacle, Schema, Server, TablePlace, Widening
 
 _Row = dict[str, Any]
 
@@ -23,7 +23,7 @@ def read_widenings(
     SQLSTATE 55P03 if a table is locked against readers for longer than `lock_timeout` seconds.
     """
     schema = server.schema or ""
-    found = _rows(connection, catalog.WIDENED_COLUMNS.replace("{namespace}", _namespace(schema)), labels)
+    found = _rows(connection, catalog.WIDENED_COLUMNS.replace("{namespace}", namespace_of(schema)), labels)
     _require_integers(labels, found)
     keys = {TablePlace("" if row["here"] else row["schema"], row["relation"]).key: row["table_oid"] for row in found}
     actual = read_schema(connection, schema, keys, keys, lock_timeout=lock_timeout)
@@ -35,17 +35,10 @@ def read_widenings(
     return [_widening(actual, key, [row for row in facts if row["table_oid"] == oid]) for key, oid in keys.items()]
 
 
-def _namespace(schema: str) -> str:
-    return f"(SELECT oid FROM pg_namespace WHERE nspname = {literal(schema).replace('%', '%%')})"
-
-
 def _rows(connection: BaseDatabaseWrapper, sql: str, *lists: Iterable[Any]) -> list[_Row]:
     with rolled_back(connection) as cursor:
-        # So that all names are qualified.
-        cursor.execute("SELECT set_config('search_path', '', true), set_config('jit', 'off', true)")
-        cursor.execute(sql, [list(each) for each in lists])
-        names = [column.name for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        set_up_reading(cursor)
+        return catalog_rows(cursor, sql, *lists)
 
 
 def _require_integers(labels: Sequence[str], found: Iterable[_Row]) -> None:
