@@ -73,10 +73,10 @@ def _kept_step(table: Table, item: WrongIndex) -> list[Step]:
 
 
 def _kept(table: Table, item: WrongIndex | MatchedIndex) -> list[str]:
-    return [] if item.conflicting is None else marks(table, item.declared, item.conflicting)
+    return [] if item.conflicting is None else comment_and_cluster_mark(table, item.declared, item.conflicting)
 
 
-def marks(table: Table, index: Index, replaced: Index) -> list[str]:
+def comment_and_cluster_mark(table: Table, index: Index, replaced: Index) -> list[str]:
     """Return the statements that give an index the comment and the CLUSTER mark of the one that it replaces."""
     statements = []
     if replaced.comment is not None:

@@ -34,7 +34,7 @@ from ...schema.model import (
 )
 from ..plan import Backfill, Lock, Phase, Repair, Step
 from ..renamed_columns import foreign_key_with_columns, index_with_columns, with_columns
-from .indexes import marks
+from .indexes import comment_and_cluster_mark
 from .renames import rename_constraint, rename_index
 from .steps import (
     add_key_using_index,
@@ -331,7 +331,7 @@ class WidenedTable:
                 yield rename_index(self.table.schema, name, index.name)
             if index.replica_identity:
                 yield from alterations(self.table, [f"REPLICA IDENTITY USING INDEX {identifier(index.name)}"])
-            yield from marks(self.table, index, index)
+            yield from comment_and_cluster_mark(self.table, index, index)
         for check in self._constraints(ConstraintKind.CHECK):
             yield rename_constraint(self.table, wide_name(self.table, check.name), check.name)
         for each in self._all_foreign_keys:
