@@ -70,6 +70,12 @@ _ACCESS = """
           WHERE c.relkind IN ('r', 'p') AND NOT has_table_privilege(c.oid, privilege)) AS missing_privileges
 """
 
+# The grantee of a row g of aclexplode(), as in GRANT, and what follows it there.
+_GRANTEE = """
+    CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
+    CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END
+"""
+
 # Tables as queries find them that name no schema. A policy may be there that lets this role see and write all rows. Columns
 # are `required` that every INSERT has to name.
 ACCESS = """
@@ -152,9 +158,7 @@ FUNCTIONS = """
            (SELECT string_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid), ', ') FROM pg_depend d
             WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND d.deptype = 'n') AS needed_by,
            ARRAY(SELECT format('REVOKE ALL ON FUNCTION %%s FROM PUBLIC', f.name) WHERE p.proacl IS NOT NULL)
-           || ARRAY(SELECT format('GRANT EXECUTE ON FUNCTION %%s TO %%s%%s', f.name,
-                                  CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
-                                  CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)
+           || ARRAY(SELECT format('GRANT EXECUTE ON FUNCTION %%s TO %%s%%s', f.name, {grantee})
                     FROM aclexplode(p.proacl) g WHERE g.grantee <> p.proowner)
            || ARRAY(SELECT format('COMMENT ON FUNCTION %%s IS %%L', f.name, o.description) FROM pg_description o
                     WHERE o.classoid = 'pg_proc'::regclass AND o.objoid = p.oid)
@@ -166,7 +170,7 @@ FUNCTIONS = """
     ) f
     WHERE p.pronamespace = {namespace} AND p.proname = ANY (%s)
     ORDER BY p.proname, 2
-"""
+""".replace("{grantee}", _GRANTEE)
 
 # What an UPDATE of the tables fires, or is rewritten by; and the tables that inherit from them, whose rows it changes, too.
 # The numbers are bits of tgtype: BEFORE, and UPDATE. The rules of an inheriting table don't apply to its parent's UPDATE.
@@ -508,13 +512,9 @@ DEPENDENTS = """
                         FROM pg_index x
                         JOIN pg_description o ON o.classoid = 'pg_class'::regclass AND o.objoid = x.indexrelid
                         WHERE x.indrelid = c.oid ORDER BY x.indexrelid)
-               || ARRAY(SELECT format('GRANT %%s ON %%s TO %%s%%s', g.privilege_type, q.sql_name,
-                                      CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
-                                      CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)
+               || ARRAY(SELECT format('GRANT %%s ON %%s TO %%s%%s', g.privilege_type, q.sql_name, {grantee})
                         FROM aclexplode(c.relacl) g WHERE g.grantee <> c.relowner)
-               || ARRAY(SELECT format('GRANT %%s (%%I) ON %%s TO %%s%%s', g.privilege_type, a.attname, q.sql_name,
-                                      CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
-                                      CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)
+               || ARRAY(SELECT format('GRANT %%s (%%I) ON %%s TO %%s%%s', g.privilege_type, a.attname, q.sql_name, {grantee})
                         FROM pg_attribute a CROSS JOIN LATERAL aclexplode(a.attacl) g
                         WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL AND g.grantee <> c.relowner)
                || format('ALTER %%s %%s OWNER TO %%I', k.kind, q.sql_name, pg_get_userbyid(c.relowner)) AS creates,
@@ -577,7 +577,7 @@ DEPENDENTS = """
         FROM pg_constraint k WHERE f.classid = 'pg_constraint'::regclass AND k.oid = f.objid
     ) parts ON true
     ORDER BY f.table_oid, f.level, f.name
-"""
+""".replace("{grantee}", _GRANTEE)
 
 # The columns that are asked for by label, and all whose values they limit by foreign keys, at however many removes.
 WIDENED_COLUMNS = """
@@ -614,9 +614,7 @@ WIDENING_FACTS = """
            ARRAY(SELECT format('COMMENT ON COLUMN %%s.%%I IS %%L', t.sql_name, w.name, o.description)
                  FROM pg_description o
                  WHERE o.classoid = 'pg_class'::regclass AND (o.objoid, o.objsubid) = (w.oid, a.attnum))
-           || ARRAY(SELECT format('GRANT %%s (%%I) ON %%s TO %%s%%s', g.privilege_type, w.name, t.sql_name,
-                                  CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
-                                  CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)
+           || ARRAY(SELECT format('GRANT %%s (%%I) ON %%s TO %%s%%s', g.privilege_type, w.name, t.sql_name, {grantee})
                     FROM aclexplode(a.attacl) g)
            || ARRAY(SELECT format('ALTER TABLE %%s ALTER COLUMN %%I SET STATISTICS %%s', t.sql_name, w.name,
                                   to_jsonb(a) ->> 'attstattarget') WHERE to_jsonb(a) ->> 'attstattarget' <> '-1')
@@ -629,9 +627,7 @@ WIDENING_FACTS = """
                        OR (k.confrelid = w.oid AND a.attnum = ANY (k.confkey)) ORDER BY k.oid)
            || ARRAY(SELECT format('COMMENT ON SEQUENCE %%s IS %%L', i.sql_name, o.description) FROM pg_description o
                     WHERE o.classoid = 'pg_class'::regclass AND o.objoid = i.oid)
-           || ARRAY(SELECT format('GRANT %%s ON SEQUENCE %%s TO %%s%%s', g.privilege_type, i.sql_name,
-                                  CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
-                                  CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)
+           || ARRAY(SELECT format('GRANT %%s ON SEQUENCE %%s TO %%s%%s', g.privilege_type, i.sql_name, {grantee})
                     FROM aclexplode(i.relacl) g WHERE g.grantee <> i.relowner) AS restore,
            ARRAY(SELECT jsonb_build_array(pg_describe_object(d.classid, d.objid, d.objsubid),
                                           CASE WHEN d.classid = 'pg_statistic_ext'::regclass THEN
@@ -677,4 +673,4 @@ WIDENING_FACTS = """
           AND (d.refobjid, d.refobjsubid) = (w.oid, a.attnum)
     ) i ON true
     ORDER BY w.oid, a.attnum
-"""
+""".replace("{grantee}", _GRANTEE)
