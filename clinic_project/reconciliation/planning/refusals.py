@@ -702,15 +702,16 @@ def nulls_without_default(table: Table, column: Column) -> Refusal:
 def nulls_kept(table: Table, column: Column, backfill: Backfill) -> Refusal:
     """Refuse NULLs that are there after a backfill: what isn't changed fires no AFTER trigger, so none of them is known."""
     triggers = [trigger for trigger in backfill.triggers if not trigger.declared]
-    statements = _without(triggers, backfill.update) if triggers else ()
+    statements: tuple[str, ...] = ()
+    remedy = f"Find what sets it to NULL again, and stop that, {_AGAIN}"
+    if triggers:
+        remedy, statements = _while_disabled(triggers, backfill)
     return Refusal(
         RefusalCode.NULLS_KEPT,
         table.name,
         column.name,
         "{rows} NULL in a column that is declared NOT NULL, and remained so when it was set to its default ({keys}).",
-        _set_while_disabled(triggers, statements)
-        if triggers
-        else f"Find what sets it to NULL again, and stop that, {_AGAIN}",
+        remedy,
         statements,
     )
 
@@ -728,7 +729,7 @@ def trigger_changes_rows(
     disabled = [trigger for trigger in _suspects(backfill.triggers) if trigger not in harmless]
     some = "the" if len(changing) == 1 else "one or more of the"
     changed = f"would change {', '.join(columns)}" if columns else "would change the rows again"
-    statements = _without(disabled, backfill.update)
+    remedy, statements = _while_disabled(disabled, backfill)
     kept = f" It fires the {_named(harmless)}, which changed nothing else in the first rows." if harmless else ""
     return Refusal(
         RefusalCode.TRIGGER_CHANGES_ROWS,
@@ -736,7 +737,7 @@ def trigger_changes_rows(
         unquoted(backfill.column),
         f"expected that to {step.reason.removesuffix(_BATCHED)} changes nothing else, found that {some}"
         f" {_named(changing)} {changed}. The batch was rolled back.",
-        f"{_set_while_disabled(disabled, statements)}{kept}",
+        f"{remedy}{kept}",
         statements,
     )
 
@@ -757,14 +758,14 @@ def trigger_changes_other_rows(step: Step, tables: Sequence[str]) -> Refusal:
     """Refuse a backfill whose UPDATE fires triggers that change or delete rows of `tables` that it doesn't."""
     backfill = _backfill(step)
     triggers = _suspects(backfill.triggers)
-    statements = _without(triggers, backfill.update)
+    remedy, statements = _while_disabled(triggers, backfill)
     return Refusal(
         RefusalCode.TRIGGER_CHANGES_ROWS,
         step.table,
         unquoted(backfill.column),
         f"expected that to {step.reason.removesuffix(_BATCHED)} changes nothing else, found that other rows of"
         f" {', '.join(tables)} would be changed or deleted, by the {_named(triggers)}. The batch was rolled back.",
-        f"{_set_while_disabled(triggers, statements)} What they would do to those other rows is left to you.",
+        f"{remedy} What they would do to those other rows is left to you.",
         statements,
     )
 
@@ -774,12 +775,19 @@ def _suspects(triggers: Sequence[UpdateTrigger]) -> Sequence[UpdateTrigger]:
     return [trigger for trigger in triggers if not trigger.declared] or triggers
 
 
-def _set_while_disabled(triggers: Sequence[UpdateTrigger], statements: Sequence[str]) -> str:
-    return (
+def _while_disabled(triggers: Sequence[UpdateTrigger], backfill: Backfill) -> tuple[str, tuple[str, ...]]:
+    """Return a remedy, and its statements, that runs the backfill's UPDATE while triggers are disabled."""
+    statements = (
+        *(trigger.disable for trigger in triggers),
+        backfill.update,
+        *(trigger.enable for trigger in reversed(triggers)),
+    )
+    remedy = (
         f"Set it with the {_named(triggers)} disabled: {'; '.join(statements)}. What is disabled isn't fired by this change,"
         " nor meanwhile by other sessions, unless you run these in one transaction, which makes writers wait."
         f" {_AGAIN.capitalize()}"
     )
+    return remedy, statements
 
 
 def _backfill(step: Step) -> Backfill:
@@ -789,15 +797,6 @@ def _backfill(step: Step) -> Backfill:
 
 def _named(triggers: Sequence[UpdateTrigger]) -> str:
     return " and ".join(f"{'rule' if trigger.rule else 'trigger'} {trigger.name}" for trigger in triggers)
-
-
-def _without(triggers: Sequence[UpdateTrigger], update: str) -> tuple[str, ...]:
-    """Return the statements that run a backfill's UPDATE while triggers are disabled."""
-    return (
-        *(trigger.disable for trigger in triggers),
-        update,
-        *(trigger.enable for trigger in reversed(triggers)),
-    )
 
 
 # Keys, foreign keys and checks
@@ -982,9 +981,7 @@ def statement_failed(step: Step, name: str, message: str, sqlstate: str, *, by_t
     statements: tuple[str, ...] = ()
     remedy = f"Resolve the cause that the message names, {_AGAIN}"
     if by_triggers and step.backfill is not None and step.backfill.triggers:
-        triggers = _suspects(step.backfill.triggers)
-        statements = _without(triggers, step.backfill.update)
-        remedy = _set_while_disabled(triggers, statements)
+        remedy, statements = _while_disabled(_suspects(step.backfill.triggers), step.backfill)
     return Refusal(
         RefusalCode.STATEMENT_FAILED,
         step.table,
