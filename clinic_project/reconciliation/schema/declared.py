@@ -82,8 +82,8 @@ def _functions(
     conflicting = conflicting_functions()
     for name in {function.signature for function in apps_of} & conflicting.keys():
         rejected[name] = f"{' and '.join(conflicting[name])} declare different functions of this name"
-    wanted = [function for function in apps_of if function.signature not in rejected]
-    created = create_and_read_functions(connection, wanted, schema)
+    accepted = [function for function in apps_of if function.signature not in rejected]
+    created = create_and_read_functions(connection, accepted, schema)
     for function, message in created.rejected.items():
         rejected[function.signature] = f"PostgreSQL refuses to create it as {apps_of[function]} declares it: {message}"
     return Schema(schema, {}, functions=created.functions, rejected_functions=rejected)

@@ -344,7 +344,7 @@ def test_a_trigger_changes_other_rows(database: Database):
 
 
 @pytest.mark.slow
-def test_giving_up(database: Database, shop: Database):
+def test_abandoning_it(database: Database, shop: Database):
     """As the README says."""
     with killed_at('DROP COLUMN "order_id"', "before") as interrupted:
         database.manage(*WIDEN)
