@@ -37,8 +37,7 @@ from .schemas import (
     table,
     trigger,
 )
-from .test_comparison import DIFFERENCES
-from .test_triggers import KINDS as TRIGGER_KINDS
+from .test_comparison import DIFFERENCES, TESTED_BY_THEMSELVES
 
 #: What is planned for each of the differences in `test_comparison`: the reasons of its steps.
 STEPS = {
@@ -116,15 +115,7 @@ def test_no_step_keeps_writers_out_while_rows_are_read(kind, actual):
 
 
 def test_every_kind_is_tested_here():
-    tested_by_themselves = {
-        Kind.TABLE_MISSING,
-        Kind.TABLE_NOT_A_TABLE,
-        Kind.TABLE_REJECTED,
-        Kind.INDEX_PARAMETERS,
-        Kind.KEY_NOT_ALWAYS_GENERATED,
-        *TRIGGER_KINDS,
-    }
-    assert STEPS.keys() | _REFUSED | tested_by_themselves == set(Kind)
+    assert STEPS.keys() | _REFUSED | TESTED_BY_THEMSELVES == set(Kind)
 
 
 def test_declared_storage_parameters_are_set_under_the_present_name():
