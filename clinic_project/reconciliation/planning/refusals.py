@@ -509,8 +509,7 @@ def _parameters(function: Function) -> str:
 
 
 def _rename_function(schema: str, found: Function) -> str:
-    new_name = identifier(free_name(found.name))
-    return f"ALTER ROUTINE {identifier(schema, found.name)}({found.arguments}) RENAME TO {new_name}"
+    return f"ALTER ROUTINE {found.sql_name(schema)} RENAME TO {identifier(free_name(found.name))}"
 
 
 def function_name_taken(schema: str, item: FunctionDifference, found: Function) -> Refusal:
@@ -526,7 +525,7 @@ def function_name_taken(schema: str, item: FunctionDifference, found: Function) 
 
 
 def function_of_another_owner(schema: str, item: FunctionDifference, found: Function, role: str) -> Refusal:
-    statement = f"ALTER FUNCTION {identifier(schema, found.name)}({found.arguments}) OWNER TO {identifier(role)}"
+    statement = f"ALTER FUNCTION {found.sql_name(schema)} OWNER TO {identifier(role)}"
     return Refusal(
         RefusalCode.NOT_OWNER,
         item.table,

@@ -518,6 +518,10 @@ class Function:
     def key(self) -> str:
         return f"{self.name}({self.arguments})"
 
+    def sql_name(self, schema: str) -> str:
+        """Return how statements name the function in `schema`."""
+        return f"{identifier(schema, self.name)}({self.arguments})"
+
     def sql(self, schema: str) -> str:
         """Return what follows CREATE FUNCTION for the function in `schema`."""
         return f"{identifier(schema, self.name)}({self.definition}"

@@ -94,7 +94,7 @@ def _function_refusal(schema: str, item: FunctionDifference, role: str) -> Refus
 
 def _function_statements(schema: str, item: FunctionDifference) -> tuple[str, ...]:
     function, found = item.declared, item.actual
-    name = f"{identifier(schema, function.name)}({function.arguments})"
+    name = function.sql_name(schema)
     if item.owner is not None:
         return (f"ALTER FUNCTION {name} OWNER TO {identifier(item.owner)}",)
     closed = (close_to_public(name),) if function.lends_privileges else ()
