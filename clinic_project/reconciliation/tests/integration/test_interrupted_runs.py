@@ -13,11 +13,11 @@ from ..support.idempotence import assert_changes_nothing
 from ..support.interruptions import (
     Statement,
     killed_at_statement,
+    moments_to_kill_at,
     recorded_statements,
     session_ended,
     session_ended_after_lock_timeout,
 )
-from ..support.profiles import NIGHTLY
 from .conftest import TESTAPP_TABLES
 from .test_repairs import is_declared
 
@@ -112,20 +112,6 @@ def test_the_repair_has_every_kind_of_step(steps: list[Statement]):
         "DROP CONSTRAINT",
     ):
         assert any(re.search(kind, step.sql) for step in steps), kind
-
-
-def moments_to_kill_at(steps: list[Statement]) -> Iterator[tuple[int, str]]:
-    """Return before and after which statements to kill it.
-
-    Killed inside a transaction, or after a statement that is one by itself, it leaves the database as before another
-    statement: those moments are left to the nightly profile.
-    """
-    for number, step in enumerate(steps, start=1):
-        if NIGHTLY or not step.in_transaction:
-            yield number, "before"
-        if NIGHTLY:
-            yield number, "after"
-    yield len(steps), "after"
 
 
 def test_killed_at_every_statement(

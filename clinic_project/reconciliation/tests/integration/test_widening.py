@@ -17,11 +17,16 @@ from ..support.catalog import read_catalog, row_versions
 from ..support.databases import Database, Outcome, drop_database, temporary_database
 from ..support.fingerprints import fingerprints, lost_or_changed
 from ..support.idempotence import assert_changes_nothing
-from ..support.interruptions import killed_at, killed_at_statement, recorded_statements, session_ended
+from ..support.interruptions import (
+    killed_at,
+    killed_at_statement,
+    moments_to_kill_at,
+    recorded_statements,
+    session_ended,
+)
 from ..support.models import Fields, create, found, project, reconciled
 from ..support.remedies import has_met, printed_refusals, tries
 from ..support.roles import owner_of
-from .test_interrupted_runs import moments_to_kill_at
 
 WIDEN = ("widen_keys", "shop_order.id", "Kunden & Co.id")
 

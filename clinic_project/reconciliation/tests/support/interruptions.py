@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.db import DatabaseError, OperationalError, connection
@@ -13,6 +13,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 from clinic_project.reconciliation.sqlstates import LOCK_NOT_AVAILABLE, sqlstate
 
 from .databases import Database
+from .profiles import NIGHTLY
 
 Wrapper = Callable[..., Any]
 
@@ -99,6 +100,20 @@ def recorded_statements() -> Iterator[list[Statement]]:
 
     with wrapped_statements(record):
         yield steps
+
+
+def moments_to_kill_at(steps: Sequence[Statement]) -> Iterator[tuple[int, str]]:
+    """Yield the number of a statement, from 1, and "before" or "after", for each moment at which to kill the command.
+
+    Killed inside a transaction, or after a statement that is one by itself, it leaves the database as before another
+    statement: those moments are left to the nightly profile.
+    """
+    for number, step in enumerate(steps, start=1):
+        if NIGHTLY or not step.in_transaction:
+            yield number, "before"
+        if NIGHTLY:
+            yield number, "after"
+    yield len(steps), "after"
 
 
 @contextlib.contextmanager
