@@ -1,5 +1,6 @@
 """Settings and encodings of the database."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -10,10 +11,11 @@ from clinic_project.reconciliation.tests.support.fingerprints import fingerprint
 
 from .damages import BACKFILLED
 from .outcomes import Expectations
+from .sessions import held
 
 
 class TestSettings:
-    """Settings of the database that change how PostgreSQL parses, prints or times out."""
+    """Settings of the database that change how PostgreSQL parses, prints or runs statements."""
 
     DAMAGE = (
         "DROP INDEX idx_medical_records_created",
@@ -33,14 +35,9 @@ class TestSettings:
             "session_replication_role = replica",
             "quote_all_identifiers = on",
             "default_transaction_isolation = serializable",
-            "idle_session_timeout = '50ms'",
-            "statement_timeout = '20ms'",
-            "transaction_timeout = '50ms'",
         ],
     )
     def test_they_change_nothing(self, setting: str, database: Database, expected: Expectations):
-        if not database.rows("SELECT FROM pg_settings WHERE name = %s", [setting.partition(" ")[0]]):
-            pytest.skip("the server is older than this setting")
         database.execute(*self.DAMAGE)
         before = fingerprints(database, BACKFILLED)
         # The setting is that of connections to come: this one is opened before.
@@ -51,6 +48,37 @@ class TestSettings:
         assert outcome.status == 0, outcome.printed
         expected.is_declared(database)
         assert lost_or_changed(database, before, BACKFILLED) == []
+
+
+@pytest.mark.slow
+class TestTimeouts:
+    """Timeouts of the database are over before another session lets `migrate` go on."""
+
+    @pytest.mark.parametrize("timeout", ["statement_timeout", "transaction_timeout"])
+    def test_one_statement_takes_longer(self, timeout: str, database: Database, expected: Expectations):
+        """An index is built, and waits for the transaction of a writer."""
+        database.execute("DROP INDEX idx_medical_records_created")
+        self._converges(database, expected, timeout)
+
+    def test_between_two_statements_is_longer(self, database: Database, expected: Expectations):
+        """A lock isn't granted, and it pauses before it tries again."""
+        database.execute("ALTER TABLE medical_records ALTER version DROP DEFAULT")
+        self._converges(database, expected, "idle_session_timeout")
+
+    def _converges(self, database: Database, expected: Expectations, timeout: str) -> None:
+        if not database.rows("SELECT FROM pg_settings WHERE name = %s", [timeout]):
+            pytest.skip("the server is older than this setting")
+        update = "UPDATE medical_records SET version = version WHERE id = 1"
+        # The timeout is that of connections to come: these are opened before.
+        with database.cursor() as cursor, held(database, update) as writer:
+            cursor.execute(f"ALTER DATABASE {database.name} SET {timeout} = '300ms'")
+            release = threading.Timer(3, writer.release)
+            release.start()
+            outcome = database.manage("migrate")
+            release.join()
+            cursor.execute(f"ALTER DATABASE {database.name} RESET {timeout}")
+        assert outcome.status == 0, outcome.printed
+        expected.is_declared(database)
 
 
 class TestOtherEncodings:
