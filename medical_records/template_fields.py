@@ -1,19 +1,20 @@
 """The fields of a template, and the values that a record may have for them.
 
-A field is an object {id, label, type, required, placeholder?, description?, options?, order}. Templates keep a list
-of them, records a copy in their snapshot, and `values` by field id. Rows of older systems may hold anything, so
-what is read from the database is never trusted to have this shape.
+A field is an object {id, label, type, required, placeholder?, description?, options?, order, unit?, min?, max?}. Templates
+keep a list of them, records a copy in their snapshot, and `values` by field id. Rows of older systems may hold anything,
+so what is read from the database is never trusted to have this shape.
 """
 
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from clinic_project.api.fields import normalized_uuid, parse_date
+from clinic_project.api.fields import is_number, normalized_uuid, parse_date
 
 
 class FieldType(models.TextChoices):
@@ -28,6 +29,8 @@ class FieldType(models.TextChoices):
 
 #: Types whose value is chosen from `options`.
 CHOICE_TYPES = frozenset({FieldType.DROPDOWN, FieldType.RADIO, FieldType.CHECKBOX})
+#: What only a field of type number may have: the unit of its answers, the smallest one and the largest one.
+NUMBER_MEMBERS = ("unit", "min", "max")
 
 MAX_FIELDS = 200
 MAX_OPTIONS = 200
@@ -35,9 +38,12 @@ MAX_OPTIONS = 200
 MAX_LABEL = 255
 #: Characters of a placeholder or description.
 MAX_HINT = 2000
+#: Characters of a unit.
+MAX_UNIT = 50
 #: Characters of a text answer.
 MAX_ANSWER = 20_000
-#: The largest number as an answer: up to here, every JSON reader keeps whole numbers exactly (RFC 8259, section 6).
+#: The largest number, as an answer or a limit: up to here, every JSON reader keeps whole numbers exactly (RFC 8259,
+#: section 6).
 MAX_NUMBER = 2**53 - 1
 
 Errors = dict[str, list[str]]
@@ -46,7 +52,8 @@ Errors = dict[str, list[str]]
 def prepared_fields(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return `fields`, whose shape has been checked, as they are stored: each with an id and an order.
 
-    Raises ValidationError by path for repeated ids, blank labels, and options that are missing, repeated or needless.
+    Raises ValidationError by path for repeated ids, blank labels, options that are missing, repeated or needless, units
+    and limits of what isn't a number, and limits that no number can keep.
     """
     prepared = [_complete(field, position) for position, field in enumerate(fields)]
     seen = Counter(normalized_uuid(field["id"]) for field in prepared)
@@ -69,6 +76,11 @@ def _complete(field: Mapping[str, Any], position: int) -> dict[str, Any]:
 def _field_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not field["label"].strip():
         yield "label", "A label can't be blank."
+    yield from _options_errors(field)
+    yield from _number_errors(field)
+
+
+def _options_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     options = field.get("options") or []
     if field["type"] not in CHOICE_TYPES:
         if options:
@@ -79,6 +91,46 @@ def _field_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "options", "An option can't be blank."
     elif len(set(options)) < len(options):
         yield "options", "Each option can be there only once."
+
+
+def _number_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    low, high = field.get("min"), field.get("max")
+    if field["type"] != FieldType.NUMBER:
+        for name in NUMBER_MEMBERS:
+            if field.get(name) is not None:
+                yield name, f"A field of type {field['type']} has no {name}."
+    elif low is not None and high is not None and low > high:
+        yield "max", f"At least min, which is {low}."
+
+
+def unit_of(field: Mapping[str, Any]) -> str:
+    """Return the unit of a field's answers; empty if it has none."""
+    unit = field.get("unit")
+    return unit.strip() if isinstance(unit, str) else ""
+
+
+def range_text(field: Mapping[str, Any]) -> str:
+    """Return which numbers a field takes: "from 30 to 250 mmHg", "at least 0 kg", "in %"; empty if nothing says."""
+    low, high, unit = *_limits(field), unit_of(field)
+    if low is None and high is None:
+        return f"in {unit}" if unit else ""
+    if low is None or high is None:
+        limits = f"at most {high}" if low is None else f"at least {low}"
+    else:
+        limits = f"from {low} to {high}"
+    return f"{limits} {unit}".rstrip()
+
+
+def _limits(field: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the smallest and the largest number that a field takes, each None where it has no such limit."""
+    if field.get("type") != FieldType.NUMBER:
+        return None, None
+    low, high = (value if _is_limit(value) else None for value in (field.get("min"), field.get("max")))
+    return low, high
+
+
+def _is_limit(value: Any) -> bool:
+    return is_number(value) or isinstance(value, Decimal)
 
 
 def snapshot_fields(snapshot: Any) -> dict[str, dict[str, Any]]:
@@ -142,10 +194,14 @@ def _is_storable(text: str) -> bool:
 
 
 def _number_error(field: Mapping[str, Any], value: Any) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         return "A number."
     # 1e999 is read as infinity, which is beyond it too.
-    return None if abs(value) <= MAX_NUMBER else f"At most {MAX_NUMBER}, either sign."
+    if not -MAX_NUMBER <= value <= MAX_NUMBER:
+        return f"At most {MAX_NUMBER}, either sign."
+    low, high = _limits(field)
+    is_within = (low is None or low <= value) and (high is None or value <= high)
+    return None if is_within else f"A number {range_text(field)}."
 
 
 def _date_error(field: Mapping[str, Any], value: Any) -> str | None:

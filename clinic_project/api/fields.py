@@ -31,11 +31,14 @@ def normalized_uuid(text: str) -> str:
     return text.lower() if _UUID.fullmatch(text) else text
 
 
+def is_number(data: Any) -> bool:
+    """Tell whether `data` is a JSON number: true and false are none, though Python counts with them."""
+    return isinstance(data, int | float) and not isinstance(data, bool)
+
+
 def whole_number(data: Any) -> int | None:
     """Return the whole number that a JSON number is, 3.0 as well as 3; None for anything else."""
-    if isinstance(data, bool) or not isinstance(data, int | float) or data != data // 1:
-        return None
-    return int(data)
+    return int(data) if is_number(data) and data == data // 1 else None
 
 
 class StrictCharField(serializers.CharField):
@@ -67,6 +70,18 @@ class StrictIntegerField(serializers.IntegerField):
         if whole is None:
             self.fail("not_whole")
         return whole
+
+
+class StrictNumberField(serializers.FloatField):
+    """A number from `min_value` to `max_value`, kept as it was sent: 5 stays 5, and 5.0 stays 5.0."""
+
+    default_error_messages = {"not_a_number": "A number."}
+
+    def to_internal_value(self, data: Any) -> float:
+        if not is_number(data):
+            self.fail("not_a_number")
+        number: float = data
+        return number
 
 
 class RowIdField(StrictIntegerField):

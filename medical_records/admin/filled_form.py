@@ -3,7 +3,7 @@
 Records of another program may hold anything in their JSON: what isn't a form is shown as it is, and nothing raises.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from decimal import Decimal
@@ -14,7 +14,7 @@ from django.utils.formats import date_format
 
 from clinic_project.clinics.administration.json_text import as_json, as_text
 
-from ..template_fields import CHOICE_TYPES, FieldType
+from ..template_fields import CHOICE_TYPES, FieldType, range_text, unit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,13 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A field and its value: as `text`, or as `options` where the field has them."""
+    """A field and its value: as `text`, or as `options` where the field has them. `range` is which numbers it takes."""
 
     label: str
     type: str
     required: bool = False
     hint: str = ""
+    range: str = ""
     text: str = ""
     options: list[Option] = dataclass_field(default_factory=list)
 
@@ -90,7 +91,8 @@ def _answer(field: dict[str, Any], value: Any) -> Answer:
         type=field_type,
         required=field.get("required") is True,
         hint=as_text(field.get("description")),
-        text="" if options else answer_text(field_type, value),
+        range=range_text(field),
+        text="" if options else answer_text(field, value),
         options=options,
     )
 
@@ -103,15 +105,16 @@ def _options(options: Any, value: Any) -> Iterator[Option]:
     yield from (Option(answer, is_chosen=True) for answer in chosen if answer not in offered)
 
 
-def answer_text(field_type: str, value: Any) -> str:
-    """Return an answer to a field of that type as a person reads it."""
-    if field_type == FieldType.DATE and isinstance(value, str):
+def answer_text(field: Mapping[str, Any], value: Any) -> str:
+    """Return an answer to a field as a person reads it, with its unit."""
+    if field.get("type") == FieldType.DATE and isinstance(value, str):
         try:
             day = parse_date(value)
         except ValueError:
             day = None
         return date_format(day) if day else value
-    return as_text(value)
+    text = as_text(value)
+    return f"{text} {unit_of(field)}".rstrip() if text else ""
 
 
 def _rest(values: Any, field_ids: set[str]) -> str:

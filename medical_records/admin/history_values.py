@@ -9,7 +9,7 @@ from clinic_project.clinics.history import Row
 
 from ..history import ReadableChange, ValueChange
 from ..models import PatientPhoto
-from ..template_fields import snapshot_fields
+from ..template_fields import range_text, snapshot_fields
 from .filled_form import answer_text
 
 
@@ -26,13 +26,14 @@ class AnswerReader:
         name, _, field_id = value.path.partition(".")
         if value.path == "photos":
             return "\n".join(f"{self._captions.get(photo_id, '')} (photo {photo_id})" for photo_id in side)
-        return answer_text(_field_type(change, field_id), side) if name == "values" and field_id else None
+        return answer_text(_field(change, field_id), side) if name == "values" and field_id else None
 
 
-def _field_type(change: ReadableChange, field_id: str) -> str:
+def _field(change: ReadableChange, field_id: str) -> Row:
+    """Return the field that the record's snapshot has under that id; an empty one if it has none."""
     snapshots = [(row or {}).get("template_snapshot") for row in (change.after, change.before)]
     fields = [snapshot_fields(snapshot).get(normalized_uuid(field_id)) for snapshot in snapshots]
-    return as_text(next(filter(None, fields), {}).get("type"))
+    return next(filter(None, fields), {})
 
 
 def field_in_history(change: ReadableChange, value: ValueChange, side: Any) -> str | None:
@@ -52,8 +53,8 @@ def _labels(change: ReadableChange, field_ids: list[Any]) -> Iterator[str]:
 
 
 def _field_lines(field: Row) -> Iterator[str]:
-    required = ", required" if field.get("required") is True else ""
-    yield f"A field of type {as_text(field.get('type'))}{required}"
+    required = "required" if field.get("required") is True else ""
+    yield ", ".join(filter(None, [f"A field of type {as_text(field.get('type'))}", range_text(field), required]))
     if field.get("options"):
         yield f"Options: {as_text(field['options'])}"
     if field.get("description"):

@@ -16,6 +16,7 @@ from clinic_project.clinics.administration.scope import scope_of
 
 from ..history import ReadableChange
 from ..models import MedicalRecordTemplate
+from ..template_fields import range_text
 from .base import ClinicalAdmin
 from .filled_form import fields_in_order
 from .forms import TemplateForm
@@ -53,7 +54,7 @@ class TemplateAdmin(ClinicalAdmin):
 
     @admin.display(description="fields")
     def template_fields(self, template: MedicalRecordTemplate) -> str:
-        found = fields_in_order(template.fields)
+        found = [{**field, "range": range_text(field)} for field in fields_in_order(template.fields)]
         raw = "" if found else as_json(template.fields)
         return render_to_string("admin/medical_records/template_fields.html", {"fields": found, "raw": raw})
 

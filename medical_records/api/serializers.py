@@ -4,6 +4,7 @@ The OpenAPI document names them without the suffixes Serializer and Output, and 
 """
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, QuerySet
@@ -22,6 +23,7 @@ from clinic_project.api.fields import (
     StrictCharField,
     StrictChoiceField,
     StrictIntegerField,
+    StrictNumberField,
     StrictUUIDField,
 )
 from clinic_project.api.openapi import STORABLE, component, component_name, request_example
@@ -37,6 +39,8 @@ from medical_records.template_fields import (
     MAX_LABEL,
     MAX_NUMBER,
     MAX_OPTIONS,
+    MAX_UNIT,
+    NUMBER_MEMBERS,
     FieldType,
     missing_required,
 )
@@ -62,6 +66,11 @@ class FieldSerializer(serializers.Serializer):
     pass
 
 
+class LimitField(StrictNumberField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=-MAX_NUMBER, max_value=MAX_NUMBER, required=False, allow_null=True, **options)
+
+
 class TemplateFieldInputSerializer(FieldSerializer):
     """A question of a template."""
 
@@ -75,10 +84,13 @@ class TemplateFieldInputSerializer(FieldSerializer):
         child=StrictCharField(max_length=MAX_LABEL), required=False, allow_null=True, max_length=MAX_OPTIONS
     )
     order = StrictIntegerField(required=False, help_text="The position in the list where it is left out.")
+    unit = StrictCharField(max_length=MAX_UNIT, required=False, allow_null=True, help_text="What is counted, as mmHg.")
+    min = LimitField(help_text="The smallest number that is an answer.")
+    max = LimitField(help_text="The largest number that is an answer, no smaller than `min`.")
 
 
 class FieldSchema(OpenApiSerializerExtension):
-    """Documents which types have options, as two components: what is read can be sent back without a type error."""
+    """Documents which types have what, as three components: what is read can be sent back without a type error."""
 
     target_class = FieldSerializer
     match_subclasses = True
@@ -88,29 +100,40 @@ class FieldSchema(OpenApiSerializerExtension):
         field["properties"]["required"].pop("default", None)  # openapi-typescript has what has a default be given
         name = component_name(type(self.target)).removeprefix("Template")
         options = field["properties"]["options"]
-        chosen = {**options, "type": "array", "minItems": 1, "uniqueItems": True}
-        choice = _variant(field, sorted(CHOICE_TYPES), chosen, "A question with `options` to choose from.")
-        choice["required"] = [*choice["required"], "options"]
-        none = {**options, "maxItems": 0}
-        open_ended = _variant(field, sorted(set(FieldType) - CHOICE_TYPES), none, "A question without `options`.")
+        chosen = {"options": {**options, "type": "array", "minItems": 1, "uniqueItems": True}}
+        no_options = {"options": {**options, "maxItems": 0}}
+        no_number = {name: {"type": "null"} for name in NUMBER_MEMBERS}
+        variants = {
+            "Choice": _variant(field, CHOICE_TYPES, "A question with `options` to choose from.", chosen | no_number),
+            "Number": _variant(
+                field, {FieldType.NUMBER}, "A question for a number, perhaps with its unit and limits.", no_options
+            ),
+            "Open": _variant(
+                field,
+                set(FieldType) - CHOICE_TYPES - {FieldType.NUMBER},
+                "A question for a text or a date.",
+                no_options | no_number,
+            ),
+        }
+        variants["Choice"]["required"] = [*variants["Choice"]["required"], "options"]
         return {
             "description": field["description"],
-            "oneOf": [
-                component(auto_schema, f"Choice{name}", choice),
-                component(auto_schema, f"Open{name}", open_ended),
-            ],
+            "oneOf": [component(auto_schema, f"{kind}{name}", variant) for kind, variant in variants.items()],
         }
 
 
-def _variant(field: dict[str, Any], types: list[FieldType], options: Any, description: str) -> dict[str, Any]:
-    field_type = {"type": "string", "enum": [str(name) for name in types]}
-    properties = {**field["properties"], "type": field_type, "options": options}
+def _variant(
+    field: dict[str, Any], types: Collection[FieldType], description: str, members: dict[str, Any]
+) -> dict[str, Any]:
+    field_type = {"type": "string", "enum": sorted(types)}
+    properties = {**field["properties"], "type": field_type, **members}
     return {**field, "description": description, "properties": properties}
 
 
+_CELSIUS = {"unit": "°C", "min": 30, "max": 45}
 _FIELDS: list[dict[str, Any]] = [
     {"id": "0b3c2f3e-9d6a-4f0e-8a53-1c2d3e4f5a6b", "label": "Complaint", "type": "text", "required": True},
-    {"id": "5d1f7c8a-2b64-4e9d-9c30-7a8b9c0d1e2f", "label": "Temperature (°C)", "type": "number"},
+    {"id": "5d1f7c8a-2b64-4e9d-9c30-7a8b9c0d1e2f", "label": "Temperature", "type": "number", **_CELSIUS},
     {
         "id": "c4a9e6b2-71d3-4a58-b0f7-3e4d5c6b7a89",
         "label": "Severity",
@@ -224,6 +247,9 @@ class TemplateFieldOutputSerializer(FieldSerializer):
     description = serializers.CharField(required=False, allow_null=True)
     options = serializers.ListField(child=serializers.CharField(), required=False, allow_null=True)
     order = serializers.IntegerField()
+    unit = serializers.CharField(required=False, allow_null=True, help_text="What is counted, as mmHg.")
+    min = serializers.FloatField(required=False, allow_null=True, help_text="The smallest number that is an answer.")
+    max = serializers.FloatField(required=False, allow_null=True, help_text="The largest number that is an answer.")
 
 
 class TemplateOutputSerializer(RowSerializer):

@@ -20,7 +20,9 @@ PULSE = {
     "label": "Pulse",
     "type": "number",
     "required": False,
-    "description": "per minute",
+    "unit": "/min",
+    "min": 20,
+    "max": 300,
 }
 
 

@@ -31,8 +31,8 @@ class SampleField:
     """A field and how the demo answers it: one of `samples`, or from `options`.
 
     Each option of a checkbox is chosen with the probability `chosen`, the first of others with `usual` and as any other.
-    A number is in `between`, or by the patient's age as `medians` (years, value) say, or the visit's own number. A date is
-    so many `days` after the visit.
+    A number is in `between`, or by the patient's age as `medians` (years, value) say, or the visit's own number; the form
+    takes it in `unit` and within `limits`. A date is so many `days` after the visit.
     """
 
     label: str
@@ -48,11 +48,14 @@ class SampleField:
     days: tuple[int, int] = (14, 180)
     decimals: int = 0
     hint: str = ""
+    unit: str = ""
+    limits: tuple[float, float] | tuple[()] = ()
 
     def as_json(self, template: str, order: int) -> dict[str, Any]:
         """Return the field as a template's `fields` have it."""
         described = {"description": self.hint} if self.hint else {}
         chosen = {"options": list(self.options)} if self.options else {}
+        measured = {"unit": self.unit} if self.unit else {}
         return {
             "id": str(uuid.uuid5(NAMESPACE, f"{template}/{self.label}")),
             "label": self.label,
@@ -61,6 +64,8 @@ class SampleField:
             "order": order,
             **described,
             **chosen,
+            **measured,
+            **dict(zip(("min", "max"), self.limits, strict=False)),
         }
 
     def answer(self, random: Random, visit: Visit) -> Any:
@@ -168,9 +173,31 @@ TEMPLATES: Sequence[SampleTemplate] = (
                     "No earlier illness of note. Works at a desk, runs twice a week.",
                 ),
             ),
-            SampleField("Blood pressure, systolic", "number", between=(105, 158), hint="mmHg, sitting"),
-            SampleField("Blood pressure, diastolic", "number", between=(62, 96), hint="mmHg, sitting"),
-            SampleField("Temperature", "number", between=(36.1, 38.9), decimals=1, hint="°C, in the ear"),
+            SampleField(
+                "Blood pressure, systolic",
+                "number",
+                between=(105, 158),
+                hint="Sitting",
+                unit="mmHg",
+                limits=(40, 300),
+            ),
+            SampleField(
+                "Blood pressure, diastolic",
+                "number",
+                between=(62, 96),
+                hint="Sitting",
+                unit="mmHg",
+                limits=(20, 200),
+            ),
+            SampleField(
+                "Temperature",
+                "number",
+                between=(36.1, 38.9),
+                decimals=1,
+                hint="In the ear",
+                unit="°C",
+                limits=(30, 45),
+            ),
             SampleField(
                 "Allergies", "checkbox", options=("Penicillin", "Latex", "Pollen", "Nuts", "Iodine"), chosen=0.1
             ),
@@ -199,7 +226,7 @@ TEMPLATES: Sequence[SampleTemplate] = (
                 required=True,
                 samples=("Left forearm", "Back, below the right shoulder", "Right calf", "Neck, left", "Scalp"),
             ),
-            SampleField("Longest diameter", "number", required=True, between=(2, 14), decimals=1, hint="mm"),
+            SampleField("Longest diameter", "number", required=True, between=(2, 14), decimals=1, unit="mm"),
             SampleField("Colour", "checkbox", options=("Light brown", "Dark brown", "Black", "Red", "Blue-grey")),
             SampleField("Border", "radio", options=("Regular", "Irregular", "Blurred")),
             SampleField("Has changed", "radio", options=("No", "Size", "Colour", "Both"), usual=0.6),
@@ -228,7 +255,7 @@ TEMPLATES: Sequence[SampleTemplate] = (
             ),
             SampleField("Gums", "radio", required=True, options=("Healthy", "Inflamed", "Receding")),
             SampleField("Done today", "checkbox", options=("Scaling", "Polishing", "Fluoride", "X-ray", "Filling")),
-            SampleField("Plaque index", "number", between=(0, 60), hint="%"),
+            SampleField("Plaque index", "number", between=(0, 60), unit="%", limits=(0, 100)),
             SampleField("Next check-up", "date"),
             SampleField(
                 "Remarks",
@@ -246,8 +273,8 @@ TEMPLATES: Sequence[SampleTemplate] = (
         (
             SampleField("Region", "dropdown", required=True, options=("Neck", "Shoulder", "Lower back", "Hip", "Knee")),
             SampleField("Side", "radio", options=("Left", "Right", "Both")),
-            SampleField("Pain before", "number", between=(5, 8), hint="0 to 10"),
-            SampleField("Pain after", "number", between=(1, 4), hint="0 to 10"),
+            SampleField("Pain before", "number", between=(5, 8), limits=(0, 10)),
+            SampleField("Pain after", "number", between=(1, 4), limits=(0, 10)),
             SampleField("Treatment", "checkbox", options=("Mobilisation", "Massage", "Exercises", "Heat", "Tape")),
             SampleField(
                 "Exercises for home",
@@ -266,8 +293,8 @@ TEMPLATES: Sequence[SampleTemplate] = (
         (
             SampleField("Visual acuity, right", samples=("1.0", "0.8", "0.63", "1.25"), required=True),
             SampleField("Visual acuity, left", samples=("1.0", "0.8", "0.5", "1.25"), required=True),
-            SampleField("Pressure, right", "number", between=(10, 23), hint="mmHg"),
-            SampleField("Pressure, left", "number", between=(10, 23), hint="mmHg"),
+            SampleField("Pressure, right", "number", between=(10, 23), unit="mmHg", limits=(0, 80)),
+            SampleField("Pressure, left", "number", between=(10, 23), unit="mmHg", limits=(0, 80)),
             SampleField(
                 "Fundus", "textarea", samples=("Disc with sharp edge, macula normal.", "A few drusen, both eyes.")
             ),
@@ -282,8 +309,8 @@ TEMPLATES: Sequence[SampleTemplate] = (
         "Child check-up",
         "At the ages that the vaccination plan names.",
         (
-            SampleField("Height", "number", required=True, medians=HEIGHTS, hint="cm"),
-            SampleField("Weight", "number", required=True, medians=WEIGHTS, decimals=1, hint="kg"),
+            SampleField("Height", "number", required=True, medians=HEIGHTS, unit="cm", limits=(30, 220)),
+            SampleField("Weight", "number", required=True, medians=WEIGHTS, decimals=1, unit="kg", limits=(0.5, 200)),
             SampleField("Development", "dropdown", options=("As expected", "To be watched", "Referred"), usual=0.85),
             SampleField(
                 "Vaccinated today", "checkbox", options=("MMR", "DTaP", "Polio", "Varicella", "Influenza"), chosen=0.1
@@ -299,10 +326,10 @@ TEMPLATES: Sequence[SampleTemplate] = (
         "Cardiology follow-up",
         "With ECG.",
         (
-            SampleField("Heart rate", "number", required=True, between=(48, 104), hint="per minute"),
+            SampleField("Heart rate", "number", required=True, between=(48, 104), unit="/min", limits=(20, 300)),
             SampleField("Rhythm", "radio", required=True, options=("Sinus", "Atrial fibrillation", "Paced"), usual=0.7),
             SampleField("Breathless", "dropdown", options=("Never", "On effort", "Climbing one floor", "At rest")),
-            SampleField("Ejection fraction", "number", between=(38, 66), hint="%"),
+            SampleField("Ejection fraction", "number", between=(38, 66), unit="%", limits=(5, 90)),
             SampleField("Takes", "checkbox", options=("Beta blocker", "ACE inhibitor", "Statin", "Anticoagulant")),
             SampleField("Plan", "textarea", samples=("Goes on unchanged.", "Statin doubled; lipids in six weeks.")),
             SampleField("Since", "date", days=(-3000, -400)),

@@ -33,6 +33,16 @@ def test_an_answer_is_shown_as_people_write_it(field_type, value, text):
     assert answer_of(value, field_type).text == text
 
 
+def test_a_number_is_shown_with_its_unit_and_its_limits():
+    answer = answer_of(37.5, "number", unit="°C", min=30, max=45)
+    assert (answer.text, answer.range) == ("37.5 °C", "from 30 to 45 °C")
+    assert answer_of(None, "number", unit="°C").is_unanswered
+
+
+def test_a_unit_that_an_older_system_has_given_to_a_text_is_shown_too():
+    assert answer_of("120/80", unit="mmHg").text == "120/80 mmHg"
+
+
 def test_all_options_are_shown_and_the_chosen_ones_marked():
     answer = answer_of(["b", "c"], "checkbox", options=["a", "b", "c"])
     assert [(option.label, option.is_chosen) for option in answer.options] == [("a", False), ("b", True), ("c", True)]

@@ -220,6 +220,22 @@ def test_added_and_removed_fields_of_a_template_are_named(client, staff_member, 
 FIELDS = [("8f14e45f-0000-4000-8000-000000000001", "Insurance"), ("8f14e45f-0000-4000-8000-000000000002", "Allergies")]
 
 
+def test_a_numbers_unit_and_limits_are_told_with_its_field_and_its_answers(client, patient, ada):
+    weight = {"id": FIELDS[0][0], "label": "Weight", "type": "number", "required": True, "unit": "kg", "min": 0.5}
+    template = MedicalRecordTemplateFactory(clinic=patient.clinic, fields=[])
+    with as_member(ada):
+        services.change_template(MedicalRecordTemplate.objects.all(), template.pk, [1], ada.user, fields=[weight])
+    page = client.get(history_url(template))
+    (value,) = page.context["changes"][0].values
+    assert value.after == "A field of type number, at least 0.5 kg, required"
+
+    record = MedicalRecordFactory(patient=patient, template__fields=[weight], values={weight["id"]: 70})
+    with as_member(ada):
+        answer(record, ada, Weight=71.5)
+    (value,) = client.get(history_url(record)).context["changes"][0].values
+    assert (value.label, value.before, value.after) == ("Weight", "70 kg", "71.5 kg")
+
+
 def test_a_photos_description_has_a_history(client, patient, ada):
     photo = PatientPhotoFactory(patient=patient, description="Left arm")
     with as_member(ada, via="admin"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medical_records.factories import MedicalRecordTemplateFactory
+from medical_records.factories import MedicalRecordTemplateFactory, make_field
 from medical_records.models import MedicalRecordTemplate
 
 from .pages import change_url, delete_url, list_url
@@ -32,6 +32,12 @@ def test_a_practitioner_only_reads_templates(client, staff_member):
     assert client.get(change_url(template)).status_code == 200
     assert client.post(change_url(template), {"name": "x", "version": 1}).status_code == 403
     assert client.post(delete_url(template), {"post": "yes"}).status_code == 403
+
+
+def test_the_units_and_limits_of_numbers_are_shown(client, superuser):
+    fields = [make_field("Weight", "number", unit="kg", min=0.5)]
+    page = client.get(change_url(MedicalRecordTemplateFactory(fields=fields))).content.decode()
+    assert "at least 0.5 kg" in page
 
 
 @pytest.mark.parametrize("broken", [{}, "text", 7, {"a": 1}, [1, {"label": None, "order": "x"}]])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from clinic_project.clinics.factories import PatientFactory
 from medical_records.factories import MedicalRecordTemplateFactory
+from medical_records.template_fields import NUMBER_MEMBERS
 
 any_json = st.recursive(
     st.none()
@@ -34,7 +35,11 @@ def post(api, url, body):
 @many
 @given(
     fields=any_json
-    | st.lists(st.fixed_dictionaries({"label": any_json, "type": any_json}, optional={"options": any_json}))
+    | st.lists(
+        st.fixed_dictionaries(
+            {"label": any_json, "type": any_json}, optional=dict.fromkeys(["options", *NUMBER_MEMBERS], any_json)
+        )
+    )
 )
 def test_a_template_with_any_json_as_fields_is_created_or_400(api, fields):
     response = post(api, "/api/clinic/medical-record-templates", {"name": "x", "fields": fields})

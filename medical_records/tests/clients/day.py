@@ -27,13 +27,17 @@ from clinic_client.api.records import (
     restore_record,
     update_record,
 )
-from clinic_client.api.templates import list_templates
+from clinic_client.api.templates import create_template, list_templates
 from clinic_client.models import (
+    BadRequest,
     CurrentUser,
     HistoryEntryAction,
     HistoryEntryPage,
     Login,
     LoginInput,
+    NumberField,
+    NumberFieldInput,
+    NumberFieldInputType,
     PastRecord,
     PatientPage,
     Photo,
@@ -45,6 +49,8 @@ from clinic_client.models import (
     RecordPatch,
     RecordPhotos,
     StaleRecord,
+    Template,
+    TemplateInput,
     TemplatePage,
     TimelineEntryPage,
     Values,
@@ -60,9 +66,9 @@ def body(response: Response[Any], expected: type[Body]) -> Body:
     return response.parsed
 
 
-def answers(field_id: str, text: str) -> Values:
+def answers(field_id: str, answer: str | float) -> Values:
     values = Values()
-    values[field_id] = text
+    values[field_id] = answer
     return values
 
 
@@ -82,6 +88,21 @@ def fill_in(api: AuthenticatedClient, patient_id: int) -> RecordDetail:
     )
     assert again.id == record.id
     return record
+
+
+def weigh(api: AuthenticatedClient, patient_id: int) -> None:
+    """Make a form that asks for a weight; what nobody weighs is refused with the limits and their unit."""
+    asked = NumberFieldInput(
+        label="Weight", type_=NumberFieldInputType.NUMBER, unit="kg", min_=0.5, max_=300, required=True
+    )
+    form = TemplateInput(name="Weighing", fields=[asked])
+    template = body(create_template.sync_detailed(client=api, body=form), Template)
+    field = template.fields[0]
+    assert isinstance(field, NumberField)
+    assert (field.unit, field.min_, field.max_) == ("kg", 0.5, 300)
+    given = RecordInput(template_id=template.id, values=answers(field.id, 7000))
+    refused = body(create_record.sync_detailed(patient_id, client=api, body=given), BadRequest)
+    assert refused.to_dict()["errors"] == {f"values.{field.id}": ["A number from 0.5 to 300 kg."]}
 
 
 def change(api: AuthenticatedClient, seen: RecordDetail) -> RecordDetail:
@@ -167,6 +188,7 @@ def work(server: str, email: str, password: str, picture: Path) -> None:
     assert [photo.description for photo in restored.photos] == ["Left knee"]
     me = body(get_current_user.sync_detailed(client=api), CurrentUser)
     read_history(api, record.id, me.memberships[0].full_name)
+    weigh(api, patient.id)
     log_out.sync_detailed(client=api)
     assert get_current_user.sync_detailed(client=api).status_code == 401
 

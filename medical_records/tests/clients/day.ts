@@ -29,13 +29,19 @@ async function loggedIn(server: string, email: string, password: string): Promis
   return createClient<paths>({ baseUrl: server, headers: { Authorization: `Bearer ${login.token}` } });
 }
 
-/** Adds a question to the first template; the others are sent as they were read. */
+/** Adds a number with its unit and limits to the first template; the others are sent as they were read. */
 async function addQuestion(api: Api): Promise<void> {
   const { results } = await body(api.GET("/api/clinic/medical-record-templates"));
   const { id, version, name, fields } = results[0]!;
-  const asked = [...fields, { label: "Anything else?", type: "textarea" as const }];
+  const asked = [...fields, { label: "Weight", type: "number" as const, unit: "kg", min: 0.5, max: 300 }];
   const params = { path: { id }, header: { "If-Match": `"${version}"` } };
-  await body(api.PUT("/api/clinic/medical-record-templates/{id}", { params, body: { name, fields: asked } }));
+  const changed = await body(
+    api.PUT("/api/clinic/medical-record-templates/{id}", { params, body: { name, fields: asked } }),
+  );
+  const weight = changed.fields.at(-1)!;
+  assert(weight.type === "number");
+  const limits: [number?, number?] = [weight.min ?? undefined, weight.max ?? undefined];
+  assert.deepEqual([weight.unit, ...limits], ["kg", 0.5, 300]);
 }
 
 /** Creates a record, and sends the request again, as after a timeout: the record is there once. */
