@@ -7,10 +7,10 @@ from clinic_project.api.fields import normalized_uuid
 from clinic_project.clinics.administration.json_text import as_text
 from clinic_project.clinics.history import Row
 
+from ..filled_form import answer_text
 from ..history import ReadableChange, ValueChange
 from ..models import PatientPhoto
 from ..template_fields import range_text, snapshot_fields
-from .filled_form import answer_text
 
 
 class AnswerReader:

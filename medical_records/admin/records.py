@@ -4,20 +4,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
 
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
-from clinic_project.clinics.administration.scope import scope_of
+from clinic_project.clinics.administration.scope import Scope, scope_of
 from clinic_project.clinics.administration.searching import PatientSearchMixin
 from clinic_project.clinics.earlier_states import State
+from clinic_project.clinics.models import Membership
 
 from .. import services
+from ..filled_form import filled_form
 from ..history import ReadableChange, RecordHistory
 from ..models import MedicalRecord, PatientPhoto
+from ..printed_records import STYLESHEET, Print, PrintedPhoto, record_html
 from .base import ClinicalAdmin
-from .filled_form import filled_form
 from .filters import TemplateFilter
 from .history_values import AnswerReader
 
@@ -37,6 +47,7 @@ class RecordAdmin(PatientSearchMixin, ClinicalAdmin):
         ("About this record", {"fields": ["template", "visit", "clinic", "version", "created", "updated"]}),
     ]
     readonly_fields = [*fieldsets[0][1]["fields"], *fieldsets[1][1]["fields"]]
+    change_form_template = "admin/medical_records/record_change_form.html"
 
     def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
         return False
@@ -49,6 +60,26 @@ class RecordAdmin(PatientSearchMixin, ClinicalAdmin):
 
     def name_in_history(self, obj: MedicalRecord) -> str:
         return f"{obj} of {obj.patient}"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.print_view)
+        return [path("<path:object_id>/print/", view, name="medical_records_medicalrecord_print"), *super().get_urls()]
+
+    @method_decorator(require_safe)
+    def print_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show a record as it is printed, with nothing around it on paper."""
+        record = self.get_object(request, unquote(object_id))
+        if record is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+        if not self.has_view_permission(request, record):
+            raise PermissionDenied
+        context = {
+            "record": record,
+            "record_url": reverse("admin:medical_records_medicalrecord_change", args=[record.pk]),
+            "printed_record": _printed(record, scope_of(request)),
+            "stylesheet": STYLESHEET,
+        }
+        return TemplateResponse(request, "admin/medical_records/print.html", context)
 
     def value_reader(self, changes: Sequence[ReadableChange]) -> AnswerReader:
         return AnswerReader(changes)
@@ -76,6 +107,19 @@ class RecordAdmin(PatientSearchMixin, ClinicalAdmin):
     def photos(self, record: MedicalRecord) -> str:
         photos = record.photos_then if hasattr(record, "photos_then") else _photos_of(record)
         return render_to_string("admin/medical_records/thumbnails.html", {"photos": photos}) if photos else "None"
+
+
+def _printed(record: MedicalRecord, scope: Scope) -> SafeString:
+    photos = [
+        PrintedPhoto(photo, reverse("admin:medical_records_patientphoto_file", args=[photo.pk]))
+        for photo in _photos_of(record)
+    ]
+    names: dict[int | None, str] = {
+        user.pk: str(user) for user in (record.created_by_user, record.updated_by_user) if user
+    }
+    members = Membership.objects.filter(clinic=record.clinic_id, user__in=names)
+    names.update(members.values_list("user_id", "full_name"))
+    return record_html(record, photos, names, Print(timezone.now(), scope.name or str(scope.user)))
 
 
 def _photos_of(record: MedicalRecord) -> list[PatientPhoto]:

@@ -14,11 +14,11 @@ from clinic_project.clinics.administration.history_texts import ReadValue
 from clinic_project.clinics.administration.json_text import as_json
 from clinic_project.clinics.administration.scope import scope_of
 
+from ..filled_form import fields_in_order
 from ..history import ReadableChange
 from ..models import MedicalRecordTemplate
 from ..template_fields import range_text
 from .base import ClinicalAdmin
-from .filled_form import fields_in_order
 from .forms import TemplateForm
 from .history_values import field_in_history
 

@@ -14,7 +14,7 @@ from django.utils.formats import date_format
 
 from clinic_project.clinics.administration.json_text import as_json, as_text
 
-from ..template_fields import CHOICE_TYPES, FieldType, range_text, unit_of
+from .template_fields import CHOICE_TYPES, FieldType, range_text, unit_of
 
 
 @dataclass(frozen=True, slots=True)

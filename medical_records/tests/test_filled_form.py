@@ -3,8 +3,8 @@
 import pytest
 
 from clinic_project.clinics.administration.json_text import as_text
-from medical_records.admin.filled_form import fields_in_order, filled_form
 from medical_records.factories import make_field
+from medical_records.filled_form import fields_in_order, filled_form
 
 
 def answer_of(value, field_type="text", **extra):

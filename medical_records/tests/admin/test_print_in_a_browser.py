@@ -1,0 +1,87 @@
+"""A record on paper, as a real browser prints it."""
+
+import os
+import re
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+
+from clinic_project.clinics.factories import MembershipFactory, PatientFactory
+from clinic_project.clinics.tests.browser import needs_chromium
+from medical_records.factories import MedicalRecordFactory, make_field
+
+from .test_in_a_browser import put_photo
+
+pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium, pytest.mark.slow]
+
+#: Inches.
+A4 = {"paperWidth": 8.27, "paperHeight": 11.69}
+
+
+@pytest.fixture
+def practitioner():
+    return MembershipFactory(user__staff=True, full_name="Ada Lovelace", clinic__name="Riverside Clinic")
+
+
+def pdf_of(staff, what: str) -> bytes:
+    """Print the page that is open as the browser's dialog would; the PDF is kept with the screenshots."""
+    pdf = b64decode(staff.driver.execute_cdp_cmd("Page.printToPDF", A4)["data"])
+    if folder := os.environ.get("ADMIN_SCREENSHOTS"):
+        (Path(folder) / f"{what}-{staff.name}.pdf").write_bytes(pdf)
+    return pdf
+
+
+def sheets(pdf: bytes) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", pdf))
+
+
+def test_a_record_with_two_photos_is_read_on_the_screen_and_printed_on_one_sheet(staff, practitioner):
+    fields = [
+        make_field("Reason for the visit", required=True, order=0),
+        make_field("Temperature", "number", order=1, unit="°C", min=30, max=45, required=True),
+        make_field("Systolic", "number", order=2, unit="mmHg", min=40, max=300),
+        make_field("Side", "radio", order=3, options=["Left", "Right"]),
+        make_field("Allergies", "checkbox", order=4, options=["Penicillin", "Latex", "Pollen"]),
+        make_field("Since", "date", order=5, description="As the patient remembers it"),
+    ]
+    values = {fields[0]["id"]: "Cough\nfor ten days", fields[2]["id"]: 128, fields[4]["id"]: ["Latex"]}
+    record = MedicalRecordFactory(
+        patient=PatientFactory(clinic=practitioner.clinic, full_name="Grace Hopper", gender="female"),
+        template__fields=fields,
+        template__name="General consultation",
+        values=values,
+        created_by_user=practitioner.user,
+    )
+    for caption in ("Left forearm", "Left forearm, with the ruler"):
+        put_photo(record, caption)
+    staff.come_back(practitioner.user)
+    staff.open("medical_records_medicalrecord_change", record.pk)
+    staff.shoot("record-to-print")
+    staff.click(".printlink")
+    assert "128 mmHg" in staff.texts(".answers td")
+    assert staff.texts(".is-missing strong") == ["Missing"]
+    assert staff.image_width(".photos img") == 900
+    assert staff.sees_the_whole_width()
+    staff.shoot("print")
+    assert sheets(pdf_of(staff, "print")) == 1
+    staff.click(".not-on-paper a")
+    assert staff.find(".filled-form")
+
+
+def test_a_long_record_says_on_each_sheet_whose_it_is(staff, practitioner):
+    fields = [make_field(f"Question {number}", "textarea", order=number) for number in range(30)]
+    story = "She has had pain in the left arm since Monday, which no medicine has taken away so far. " * 12
+    values = {field["id"]: story for field in fields} | {fields[1]["id"]: "x" * 4000}
+    record = MedicalRecordFactory(
+        patient=PatientFactory(clinic=practitioner.clinic, full_name="Grace Hopper"),
+        template__fields=fields,
+        values=values,
+    )
+    for number in range(7):
+        put_photo(record, f"Photo {number}")
+    staff.come_back(practitioner.user)
+    staff.open("medical_records_medicalrecord_print", record.pk)
+    assert staff.sees_the_whole_width()
+    staff.shoot("print-long")
+    assert sheets(pdf_of(staff, "print-long")) > 5
