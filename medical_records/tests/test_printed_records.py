@@ -84,6 +84,29 @@ def test_what_is_in_the_trash_is_marked():
     assert "In the trash since an unknown time" in printed(record_with(is_deleted=True))
 
 
+def signed(record, by="Ada Lovelace"):
+    record.signed_at, record.signed_by_name, record.content_hash = MOMENT, by, "9f86d081" * 8
+    return record
+
+
+def test_a_signature_is_shown_with_its_hash():
+    text = words(printed(signed(record_with())))
+    assert f"Signed 3 May 2026, 08:30 (UTC) by Ada Lovelace SHA-256 of what was signed: {'9f86d081' * 8}" in text
+    assert "Not signed" not in text
+    assert "by somebody whose name isn't known" in words(printed(signed(record_with(), by=None)))
+
+
+def test_amendments_and_errors_are_marked():
+    record = record_with()
+    record.amended_at, record.amendment_reason = MOMENT, "It is the left arm."
+    record.entered_in_error_at, record.entered_in_error_by_name = MOMENT, "Alan Turing"
+    record.entered_in_error_reason = "Of another patient."
+    text = words(printed(record))
+    assert "Entered in error, as marked 3 May 2026, 08:30 (UTC) by Alan Turing: Of another patient." in text
+    assert "Amended 3 May 2026, 08:30 (UTC), after it had been signed: It is the left arm." in text
+    assert "Not signed" in text
+
+
 def test_nothing_that_people_wrote_is_taken_for_html():
     evil = "<script>alert(1)</script>"
     fields = [make_field(evil, unit=evil, description=evil), make_field(evil, "radio", options=[evil])]

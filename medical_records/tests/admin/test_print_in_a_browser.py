@@ -1,8 +1,9 @@
 """A record on paper, as a real browser prints it."""
 
+import io
 import os
-import re
 from base64 import b64decode
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,16 +25,14 @@ def practitioner():
     return MembershipFactory(user__staff=True, full_name="Ada Lovelace", clinic__name="Riverside Clinic")
 
 
-def pdf_of(staff, what: str) -> bytes:
+def sheets(staff, what: str):
     """Print the page that is open as the browser's dialog would; the PDF is kept with the screenshots."""
+    import pypdf
+
     pdf = b64decode(staff.driver.execute_cdp_cmd("Page.printToPDF", A4)["data"])
     if folder := os.environ.get("ADMIN_SCREENSHOTS"):
         (Path(folder) / f"{what}-{staff.name}.pdf").write_bytes(pdf)
-    return pdf
-
-
-def sheets(pdf: bytes) -> int:
-    return len(re.findall(rb"/Type\s*/Page\b", pdf))
+    return list(pypdf.PdfReader(io.BytesIO(pdf)).pages)
 
 
 def test_a_record_with_two_photos_is_read_on_the_screen_and_printed_on_one_sheet(staff, practitioner):
@@ -64,15 +63,18 @@ def test_a_record_with_two_photos_is_read_on_the_screen_and_printed_on_one_sheet
     assert staff.image_width(".photos img") == 900
     assert staff.sees_the_whole_width()
     staff.shoot("print")
-    assert sheets(pdf_of(staff, "print")) == 1
+    (sheet,) = sheets(staff, "print")
+    assert "128 mmHg" in sheet.extract_text()
+    assert "Back to the record" not in sheet.extract_text()
+    assert len(sheet.images) == 2
     staff.click(".not-on-paper a")
     assert staff.find(".filled-form")
 
 
 def test_a_long_record_says_on_each_sheet_whose_it_is(staff, practitioner):
     fields = [make_field(f"Question {number}", "textarea", order=number) for number in range(30)]
-    story = "She has had pain in the left arm since Monday, which no medicine has taken away so far. " * 12
-    values = {field["id"]: story for field in fields} | {fields[1]["id"]: "x" * 4000}
+    words = {field["id"]: [f"q{number}w{word}" for word in range(150)] for number, field in enumerate(fields)}
+    values = {key: " ".join(answer) for key, answer in words.items()} | {fields[1]["id"]: "x" * 4000}
     record = MedicalRecordFactory(
         patient=PatientFactory(clinic=practitioner.clinic, full_name="Grace Hopper"),
         template__fields=fields,
@@ -84,4 +86,18 @@ def test_a_long_record_says_on_each_sheet_whose_it_is(staff, practitioner):
     staff.open("medical_records_medicalrecord_print", record.pk)
     assert staff.sees_the_whole_width()
     staff.shoot("print-long")
-    assert sheets(pdf_of(staff, "print-long")) > 5
+    printed = sheets(staff, "print-long")
+    texts = [sheet.extract_text() for sheet in printed]
+    assert len(texts) > 5
+    for number, text in enumerate(texts, 1):
+        assert "Grace Hopper, born" in text
+        assert f"Record {record.pk}, version 1" in text
+        assert "by Ada Lovelace" in text
+        assert f"Page {number} of {len(texts)}" in text
+        has_answers = "w1" in text or "xxx" in text
+        assert ("Question Answer" in " ".join(text.split())) == has_answers
+    printed_words = Counter(" ".join(texts).split())
+    assert all(printed_words[word] == 1 for key in values.keys() - {fields[1]["id"]} for word in words[key])
+    assert sum(text.count("x") for text in texts) >= 4000
+    # One that was cut would be on two of them.
+    assert sum(len(sheet.images) for sheet in printed) == 7

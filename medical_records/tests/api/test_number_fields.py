@@ -127,6 +127,7 @@ class TestOfAnAnswer:
         assert api.patch(url, {"photo_ids": [], "version": 1}).json()["values"] == {field["id"]: 98.6}
         assert api.patch(url, {"values": {field["id"]: 98.6}, "version": 2}).status_code == 400
         assert api.patch(url, {"values": {field["id"]: 37}, "version": 2}).status_code == 200
+        assert api.patch(url, {"values": {}, "version": 3}).status_code == 200
 
 
 numbers = st.integers(-MAX_NUMBER, MAX_NUMBER) | st.floats(-MAX_NUMBER, MAX_NUMBER)
