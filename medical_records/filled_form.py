@@ -113,8 +113,8 @@ def answer_text(field: Mapping[str, Any], value: Any) -> str:
         except ValueError:
             day = None
         return date_format(day) if day else value
-    text = as_text(value)
-    return f"{text} {unit_of(field)}".rstrip() if text else ""
+    text, unit = as_text(value), unit_of(field)
+    return f"{text} {unit}" if text and unit else text
 
 
 def _rest(values: Any, field_ids: set[str]) -> str:

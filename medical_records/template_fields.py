@@ -122,11 +122,13 @@ def range_text(field: Mapping[str, Any]) -> str:
 
 
 def _limits(field: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return the smallest and the largest number that a field takes, each None where it has no such limit."""
-    if field.get("type") != FieldType.NUMBER:
-        return None, None
+    """Return the smallest and the largest number that a field takes, each None where it has no such limit.
+
+    An older system's limits that no number can keep are none: the field couldn't be answered any more.
+    """
     low, high = (value if _is_limit(value) else None for value in (field.get("min"), field.get("max")))
-    return low, high
+    contradict = low is not None and high is not None and low > high
+    return (None, None) if contradict or field.get("type") != FieldType.NUMBER else (low, high)
 
 
 def _is_limit(value: Any) -> bool:

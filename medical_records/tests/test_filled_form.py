@@ -41,6 +41,8 @@ def test_a_number_is_shown_with_its_unit_and_its_limits():
 
 def test_a_unit_that_an_older_system_has_given_to_a_text_is_shown_too():
     assert answer_of("120/80", unit="mmHg").text == "120/80 mmHg"
+    assert answer_of("", unit="mmHg").text == ""
+    assert answer_of("as written \n", unit=" ").text == "as written \n"
 
 
 def test_all_options_are_shown_and_the_chosen_ones_marked():
