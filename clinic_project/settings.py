@@ -93,6 +93,19 @@ TEMPLATES = [
     },
 ]
 
+
+def _years(name: str, default: int) -> int:
+    years = env.int(name, default=default)
+    if not 0 <= years <= 100:
+        raise ImproperlyConfigured(f"{name} is {years}: expected a number of years from 0 to 100.")
+    return years
+
+
+#: How long what is a patient's is kept after its last change, and after a minor has come of age. `migrate` tells the
+#: database, which decides it.
+RETENTION_YEARS = _years("RETENTION_YEARS", 7)
+AGE_OF_MAJORITY = _years("AGE_OF_MAJORITY", 18)
+
 DATABASES = {"default": database_config(DATABASE_URL)}
 if PRODUCTION:
     # Seconds. Opening a connection costs more than most requests' queries.

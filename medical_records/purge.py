@@ -1,5 +1,5 @@
 """Removes for good what is no longer needed: records, photos and templates long in the trash, photos long pending,
-and files that no photo refers to.
+and files that nothing refers to. What has to be kept stays in the trash until its time is over.
 
 Everything goes in batches, each committed on its own, and rows always before their files: a purge that is killed in
 between leaves a file without a row, which the next one finds.
@@ -12,17 +12,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from django.db import IntegrityError, connection, transaction
+from django.db import Error, IntegrityError, connection, transaction
 from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from clinic_project.api.models import IdempotencyKey
 from clinic_project.audit import transactions
-from clinic_project.reconciliation.sqlstates import message
+from clinic_project.audit.destruction import destroy
+from clinic_project.audit.functions import ROW_IS_RETAINED
+from clinic_project.reconciliation.sqlstates import message, sqlstate
 
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from .photos import storage
 from .photos.storage import PhotoFile
+from .retention import IsRetained, RetainedUntil
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +49,8 @@ class Purge:
     """Removes what has been in the trash, or pending, for `days` days. `removed` counts what it has removed so far."""
 
     def __init__(self, days: int) -> None:
-        self.cutoff = timezone.now() - timedelta(days=days)
+        self.age = timedelta(days=days)
+        self.cutoff = timezone.now() - self.age
         self.file_cutoff = self.cutoff - FILE_GRACE
         self.removed: Counter[str] = Counter()
 
@@ -67,24 +71,41 @@ class Purge:
 
     def count_removable(self) -> Counter[str]:
         """Count what the steps would remove, removing nothing."""
-        of_records = PatientPhoto.objects.filter(medical_record__in=self.records())
+        with_records = Q(medical_record__in=self.records())
         return Counter(
             files=sum(len(self._removable(folder)) for folder in storage.folders()),
             records=self.records().count(),
-            photos=(self.photos() | of_records).count(),
+            photos=PatientPhoto.objects.filter(Q(pk__in=self.photos()) | with_records).count(),
             templates=self.templates().count(),
         )
 
+    def kept(self) -> dict[str, list[datetime]]:
+        """Return until when the records and photos that have been in the trash long enough are retained, in their order."""
+        found = {}
+        for name, model in (("records", MedicalRecord), ("photos", PatientPhoto)):
+            times = self._trashed(model).values_list(RetainedUntil(model), flat=True).iterator()
+            found[name] = sorted(until for until in times if until and until > timezone.now())
+        return found
+
     def records(self) -> QuerySet[MedicalRecord]:
-        return MedicalRecord.objects.filter(self._in_trash())
+        return self._trashed(MedicalRecord).exclude(IsRetained(MedicalRecord))
 
     def photos(self) -> QuerySet[PatientPhoto]:
-        return PatientPhoto.objects.filter(self._in_trash() | Q(is_pending=True, created_at__lte=self.cutoff))
+        """Photos that went to the trash by themselves, and pending ones: others go with their records."""
+        return self._removable_photos().exclude(IsRetained(PatientPhoto))
+
+    def _removable_photos(self) -> QuerySet[PatientPhoto]:
+        with_record = Q(medical_record__is_deleted=True, medical_record__deleted_at=F("deleted_at"))
+        pending = Q(is_pending=True, created_at__lte=self.cutoff)
+        return PatientPhoto.objects.filter((self._in_trash() & ~with_record) | pending)
 
     def templates(self) -> QuerySet[MedicalRecordTemplate]:
         """Templates that no record will refer to once `records` have been removed."""
-        staying = MedicalRecord.objects.exclude(self._in_trash()).filter(template=OuterRef("pk"))
-        return MedicalRecordTemplate.objects.filter(self._in_trash()).exclude(Exists(staying))
+        staying = MedicalRecord.objects.exclude(pk__in=self.records()).filter(template=OuterRef("pk"))
+        return self._trashed(MedicalRecordTemplate).exclude(Exists(staying))
+
+    def _trashed(self, model: type[Row]) -> QuerySet[Row]:
+        return model._default_manager.filter(self._in_trash())
 
     def _in_trash(self) -> Q:
         return Q(is_deleted=True, deleted_at__lte=self.cutoff)
@@ -102,9 +123,9 @@ class Purge:
     def _purge_records(self) -> Iterator[int]:
         for ids in _batches(self.records()):
             with transactions.atomic():
-                locked = _locked(self.records(), ids)
-                photos = list(PatientPhoto.objects.filter(medical_record__in=locked).order_by("pk").select_for_update())
-                removed = _remove(MedicalRecord, [record.pk for record in locked])
+                locked = _locked(self._trashed(MedicalRecord), ids)
+                photos = _with_retention(PatientPhoto.objects.filter(medical_record__in=locked))
+                removed = _remove_records([record.pk for record in locked], photos)
             self.removed["records"] += len(removed)
             self._finish_photos([photo for photo in photos if photo.medical_record_id in removed])
             yield len(ids)
@@ -113,16 +134,17 @@ class Purge:
         for ids in _batches(self.photos()):
             with transactions.atomic():
                 _lock_records_of(ids)
-                photos = _locked(self.photos(), ids)
+                photos = _with_retention(self._removable_photos().filter(pk__in=ids))
                 removed = _remove(PatientPhoto, [photo.pk for photo in photos])
-                _tell_records([photo for photo in photos if photo.pk in removed])
-            self._finish_photos([photo for photo in photos if photo.pk in removed])
+                gone = [photo for photo in photos if photo.pk in removed]
+                _tell_records(gone)
+            self._finish_photos(gone)
             yield len(ids)
 
     def _purge_templates(self) -> Iterator[int]:
         for ids in _batches(self.templates()):
             with transactions.atomic():
-                locked = _locked(self.templates(), ids)
+                locked = _locked(self._trashed(MedicalRecordTemplate), ids)
                 removed = _remove(MedicalRecordTemplate, [template.pk for template in locked])
             self.removed["templates"] += len(removed)
             yield len(ids)
@@ -137,12 +159,13 @@ class Purge:
         keys = {key for photo in photos for key in (photo.storage_key, photo.thumbnail_key) if key}
         if others := {key for key in keys if PhotoFile.from_key(key) is None}:
             storage.delete_files_of_other_systems(others)
-        due = (photo for photo in photos if _removable_since(photo) <= self.file_cutoff)
+        due = (photo for photo in photos if self._removable_since(photo) + FILE_GRACE <= timezone.now())
         storage.delete_unreferenced({file for photo in due if (file := PhotoFile.from_key(photo.storage_key))})
 
-
-def _removable_since(photo: PatientPhoto) -> datetime:
-    return photo.deleted_at or photo.created_at
+    def _removable_since(self, photo: PatientPhoto) -> datetime:
+        since = (photo.deleted_at or photo.created_at) + self.age
+        kept_until: datetime | None = photo.kept_until  # type: ignore[attr-defined]  # annotated
+        return max(since, kept_until or since)
 
 
 def _batches(rows: QuerySet[Row]) -> Iterator[list[int]]:
@@ -158,6 +181,12 @@ def _locked(rows: QuerySet[Row], ids: list[int]) -> list[Row]:
     return list(rows.filter(pk__in=ids).order_by("pk").select_for_update(of=("self",)))
 
 
+def _with_retention(photos: QuerySet[PatientPhoto]) -> list[PatientPhoto]:
+    """Lock and return photos, each with its `kept_until`."""
+    locked = photos.annotate(kept_until=RetainedUntil(PatientPhoto)).order_by("pk")
+    return list(locked.select_for_update(of=("self",)))
+
+
 def _lock_records_of(photo_ids: list[int]) -> None:
     """Lock the records that are told of their photos' removal, before these, as all do who lock both."""
     pending = PatientPhoto.objects.filter(pk__in=photo_ids, is_pending=True)
@@ -169,20 +198,41 @@ def _lock_records_of(photo_ids: list[int]) -> None:
 
 
 def _tell_records(removed: list[PatientPhoto]) -> None:
-    """Raise the version of the records that showed one of these until now, and have no trace of it left."""
+    """Raise the version of the records that showed one of these until now, and have no trace of it left.
+
+    Their `updated_at` stays: it is what a person changed last, from which the retention is counted.
+    """
     shown_on = {photo.medical_record_id for photo in removed if photo.is_pending and not photo.is_deleted} - {None}
-    MedicalRecord.objects.filter(pk__in=shown_on).update(version=F("version") + 1, updated_at=timezone.now())
+    MedicalRecord.objects.filter(pk__in=shown_on).update(version=F("version") + 1)
+
+
+def _remove_records(ids: list[int], photos: list[PatientPhoto]) -> set[int]:
+    """Remove these records, each with those of `photos` that are on it, and return the ids of those removed."""
+    photo_ids: dict[int | None, list[int]] = {}
+    for photo in photos:
+        photo_ids.setdefault(photo.medical_record_id, []).append(photo.pk)
+
+    def remove(some: list[int]) -> set[int]:
+        destroy(PatientPhoto._meta.db_table, [pk for record in some for pk in photo_ids.get(record, ())])
+        return destroy(MedicalRecord._meta.db_table, some)
+
+    return _removed(MedicalRecord, ids, remove)
 
 
 def _remove(model: type[Model], ids: list[int]) -> set[int]:
-    """Delete these rows and return the ids of those removed; one that another table refers to stays, with a warning."""
+    return _removed(model, ids, lambda some: destroy(model._meta.db_table, some))
+
+
+def _removed(model: type[Model], ids: list[int], remove: Callable[[list[int]], set[int]]) -> set[int]:
+    """Remove these rows and return the ids of those removed: one that has to stay does, with a warning."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            model._default_manager.filter(pk__in=ids).delete()
-    except IntegrityError as error:
+            return remove(ids)
+    except Error as error:
+        if not isinstance(error, IntegrityError) and sqlstate(error) != ROW_IS_RETAINED:
+            raise
         if len(ids) > 1:
-            return set().union(*(_remove(model, [pk]) for pk in ids))
+            return set().union(*(_removed(model, [pk], remove) for pk in ids))
         logger.warning("%s %s stays in the trash: %s", model._meta.verbose_name, ids[0], message(error))
         return set()
-    return set(ids)

@@ -13,9 +13,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from clinic_project.audit import transactions
+from clinic_project.audit.destruction import destroy, retained_until
 from clinic_project.clinics.models import Appointment, Clinic, Patient, User
 
-from .exceptions import Suppressed, UnusableReference
+from .exceptions import Retained, Suppressed, UnusableReference
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto, check_in_use
 from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
 from .template_fields import checked_values, prepared_fields
@@ -116,13 +117,19 @@ def restore_record(records: RecordQuerySet, pk: int, versions: Collection[int], 
 
 @transactions.atomic
 def remove_record(records: RecordQuerySet, pk: int, versions: Collection[int]) -> None:
-    """Remove a record in the trash for good, and its photos with it. Their files are left to the purge."""
+    """Remove a record in the trash for good, and its photos with it. Their files are left to the purge.
+
+    Raises Retained where the time of one of them isn't over, and DestructionImpossible.
+    """
     rows = records.filter(pk=pk)
     record = rows.in_trash().filter(version__in=versions).select_for_update().first()
     if record is None:
         raise rows.stale_or_refused(versions, from_trash=True)
-    _, removed = record.delete()
-    if not removed.get(record._meta.label):
+    photos = {photo.pk for photo in PatientPhoto.objects.filter(medical_record=record).lock()}
+    if until := retained_until(record._meta.db_table, pk):
+        raise Retained(until)
+    gone = destroy(PatientPhoto._meta.db_table, photos)
+    if gone < photos or not destroy(record._meta.db_table, [pk]):
         raise Suppressed
 
 

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db import Error, connection
 from django.db.models import Model
 
-from clinic_project.audit.functions import HISTORY_IS_APPEND_ONLY, TRUNCATE_LOSES_HISTORY
+from clinic_project.audit.functions import HISTORY_IS_APPEND_ONLY, NO_SUCH_ROW, ROW_IS_RETAINED, TRUNCATE_LOSES_HISTORY
 from clinic_project.reconciliation.sqlstates import (
     CHECK_VIOLATION,
     DEADLOCK_DETECTED,
@@ -105,6 +105,8 @@ _OF_OUR_TRIGGERS: Mapping[str, tuple[str, str, str]] = {
         "The history would be lost",
         "This would empty a table past its history. Nothing was done.",
     ),
+    ROW_IS_RETAINED: ("retained", "Has to be kept", "Its time isn't over yet. It stays in the trash."),
+    NO_SUCH_ROW: ("conflict", "Changed meanwhile", "It was just removed. Read again."),
 }
 _AWAY = (
     "database-unavailable",

@@ -1,8 +1,8 @@
 from django.apps import AppConfig
 
-from .functions import RECORD_CHANGE, REFUSE_CHANGE
+from .functions import DESTROY, RECORD_CHANGE, REFUSE_CHANGE, REFUSE_REMOVAL
 
 
 class AuditConfig(AppConfig):
     name = "clinic_project.audit"
-    database_functions = (RECORD_CHANGE, REFUSE_CHANGE)
+    database_functions = (RECORD_CHANGE, REFUSE_CHANGE, REFUSE_REMOVAL, DESTROY)

@@ -1,10 +1,12 @@
-"""The two functions of the database that write the history and keep it: their triggers stand in `triggers`."""
+"""The functions of the database that write and keep the history, and destroy rows with theirs, for `triggers`."""
 
 from clinic_project.reconciliation.schema.model import HELPER_NAME, HELPER_PREFIX
 from clinic_project.reconciliation.triggers import PROJECT_SCHEMA, Function
 
 #: SQLSTATEs of our own: a change of the history itself, and a TRUNCATE of a table that has one.
 HISTORY_IS_APPEND_ONLY, TRUNCATE_LOSES_HISTORY = "AU001", "AU002"
+#: Of a destruction: the row's time isn't over, and there is no such row.
+ROW_IS_RETAINED, NO_SUCH_ROW = "AU003", "AU004"
 
 #: Under these, a row is the same text in every session.
 SAME_TEXT = (
@@ -14,6 +16,14 @@ SAME_TEXT = (
     ("extra_float_digits", "1"),
     ("bytea_output", "hex"),
 )
+
+#: An entry as text, of which its hash is made.
+ENTRY = """
+    ROW(id, table_name, row_id, action, kept, is_whole, row_hash, transaction_id, recorded_at,
+        database_user, database_role, application_name, client_address, context)::text
+"""
+#: The search path of what runs with its owner's privileges, or finds tables of the project.
+_SEARCH_PATH = ("pg_catalog", PROJECT_SCHEMA, "pg_temp")
 
 RECORD_CHANGE = Function(
     "audit_record_change",
@@ -80,7 +90,7 @@ BEGIN
 END
 """,
     security_definer=True,
-    search_path=("pg_catalog", PROJECT_SCHEMA, "pg_temp"),
+    search_path=_SEARCH_PATH,
     # The plan may be made while the history is empty, and kept until it isn't: only an index scan is right for both.
     settings=(*SAME_TEXT, ("enable_seqscan", "off")),
 )
@@ -99,4 +109,83 @@ BEGIN
 END
 """,
     search_path=("pg_catalog", "pg_temp"),
+)
+
+REFUSE_REMOVAL = Function(
+    "audit_refuse_removal",
+    f"""
+BEGIN
+    IF EXISTS (
+        SELECT FROM removed WHERE NOT EXISTS (SELECT FROM audit_destroyed_entries AS gone WHERE gone.id = removed.id)
+    ) THEN
+        RAISE EXCEPTION 'DELETE of % is refused: the history goes with the row that it is about, once that may be destroyed',
+            TG_TABLE_NAME
+        USING ERRCODE = '{HISTORY_IS_APPEND_ONLY}', TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA;
+    END IF;
+    RETURN NULL;
+END
+""",
+    search_path=_SEARCH_PATH,
+    # One by one, by the key: those that have been destroyed since the beginning needn't be read.
+    settings=(("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")),
+)
+
+#: The app that owns a table says until when its rows are retained, by a function of this name for the table's.
+RETAINED_UNTIL = "{table}_retained_until"
+
+#: A row of the destruction log is the destruction: it is filled in here, whatever was given, or not inserted.
+#:
+#: 1. Lock the row, so that nobody restores or changes it any more.
+#: 2. Ask the app that owns the table until when the row is retained: NULL is not at all.
+#: 3. Delete the row, which its triggers record, then its history, of which numbers and hashes are kept for the seals.
+DESTROY = Function(
+    "audit_destroy",
+    f"""
+DECLARE
+    target text := format('%I.%I', TG_TABLE_SCHEMA, NEW.table_name);
+    content jsonb;
+    removed bigint;
+BEGIN
+    EXECUTE format('SELECT to_jsonb(r) FROM %s AS r WHERE id = $1 FOR UPDATE', target) INTO content USING NEW.row_id;
+    IF content IS NULL THEN
+        RAISE EXCEPTION '% has no row %', NEW.table_name, NEW.row_id USING ERRCODE = '{NO_SUCH_ROW}';
+    END IF;
+    EXECUTE format('SELECT %I.%I($1)', TG_TABLE_SCHEMA, NEW.table_name || '{RETAINED_UNTIL.format(table="")}')
+        INTO NEW.retained_until USING NEW.row_id;
+    IF NEW.retained_until > now() THEN
+        RAISE EXCEPTION 'row % of % can''t be destroyed: it is retained', NEW.row_id, NEW.table_name
+        USING ERRCODE = '{ROW_IS_RETAINED}', DETAIL = 'Until ' || NEW.retained_until || '.';
+    END IF;
+
+    EXECUTE format('DELETE FROM %s WHERE id = $1', target) USING NEW.row_id;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    IF removed = 0 THEN
+        RETURN NULL;  -- another system's trigger keeps it
+    END IF;
+    WITH destroyed AS (
+        INSERT INTO audit_destroyed_entries (id, entry_hash, destruction_id)
+        SELECT id, sha256(convert_to({ENTRY}, 'UTF8')), NEW.id
+        FROM audit_history WHERE table_name = NEW.table_name AND row_id = NEW.row_id
+        RETURNING id, entry_hash
+    )
+    SELECT count(*), sha256(coalesce(string_agg(entry_hash, ''::bytea ORDER BY id), ''))
+    INTO NEW.entry_count, NEW.entries_hash FROM destroyed;
+    DELETE FROM audit_history WHERE table_name = NEW.table_name AND row_id = NEW.row_id;
+
+    NEW.destroyed_at := clock_timestamp();
+    NEW.patient_id := content ->> 'patient_id';
+    NEW.clinic_id := content ->> 'clinic_id';
+    NEW.content_hash := sha256(convert_to(content::text, 'UTF8'));
+    NEW.transaction_id := pg_current_xact_id()::text::bigint;
+    NEW.database_user := session_user;
+    NEW.database_role := nullif(current_setting('role'), 'none');
+    NEW.application_name := nullif(current_setting('application_name'), '');
+    NEW.client_address := inet_client_addr();
+    NEW.context := nullif(current_setting('audit.context', true), '');
+    RETURN NEW;
+END
+""",
+    security_definer=True,
+    search_path=_SEARCH_PATH,
+    settings=(*SAME_TEXT, ("enable_seqscan", "off")),
 )

@@ -1,10 +1,11 @@
-"""The history of recorded rows, and the seals by which a later change of it is found."""
+"""The history of recorded rows, the seals by which a later change of it is found, and the log of what was destroyed."""
 
 from django.db import models
+from django.db.models.fields.json import KT
 
 from clinic_project.reconciliation.indexes import LongNameIndex
 
-from .triggers import append_only_triggers, written_by_triggers_alone
+from .triggers import append_only, destruction_triggers, removed_by_destruction_alone, written_by_triggers_alone
 
 
 class HistoryEntry(models.Model):
@@ -38,8 +39,20 @@ class HistoryEntry(models.Model):
 
     class Meta:
         db_table = "audit_history"
-        indexes = [LongNameIndex(fields=["table_name", "row_id", "id"], name="idx_audit_history_row")]
-        constraints = [*append_only_triggers("audit_history"), written_by_triggers_alone("audit_history")]
+        indexes = [
+            LongNameIndex(fields=["table_name", "row_id", "id"], name="idx_audit_history_row"),
+            # Of rows that stand for a file, which is named by the hash of its content: whether any entry still names it.
+            LongNameIndex(
+                KT("kept__content_hash"),
+                name="idx_audit_history_content",
+                condition=models.Q(kept__has_key="content_hash"),
+            ),
+        ]
+        constraints = [
+            append_only("audit_history", events=("UPDATE", "TRUNCATE")),
+            removed_by_destruction_alone("audit_history"),
+            written_by_triggers_alone("audit_history"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} of {self.table_name} {self.row_id}"
@@ -66,7 +79,56 @@ class HistorySeal(models.Model):
 
     class Meta:
         db_table = "audit_history_seals"
-        constraints = append_only_triggers("audit_history_seals")
+        constraints = [append_only("audit_history_seals")]
 
     def __str__(self) -> str:
         return f"seal {self.pk}"
+
+
+class Destruction(models.Model):
+    """A row that was removed for good, with its history. Inserting one, with `table_name` and `row_id`, does that.
+
+    The database fills in the rest (see `functions`): `content_hash` is the SHA-256 of the row, as text of jsonb, and
+    `entries_hash` that of the SHA-256s of the `entry_count` entries of its history; nothing else of its content is kept.
+    `retained_until` is what had passed by then; NULL for what isn't retained. The columns after it are as in the history.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    destroyed_at = models.DateTimeField()
+    table_name = models.TextField()
+    row_id = models.BigIntegerField()
+    patient_id = models.BigIntegerField(null=True)
+    clinic_id = models.BigIntegerField(null=True)
+    retained_until = models.DateTimeField(null=True)
+    content_hash = models.BinaryField()
+    entry_count = models.BigIntegerField()
+    entries_hash = models.BinaryField()
+    transaction_id = models.BigIntegerField()
+    database_user = models.TextField()
+    database_role = models.TextField(null=True)
+    application_name = models.TextField(null=True)
+    client_address = models.GenericIPAddressField(null=True)
+    context = models.TextField(null=True)
+
+    class Meta:
+        db_table = "audit_destructions"
+        indexes = [LongNameIndex(fields=["clinic_id", "-id"], name="idx_audit_destructions_clinic")]
+        constraints = destruction_triggers("audit_destructions")
+
+    def __str__(self) -> str:
+        return f"{self.table_name} {self.row_id}"
+
+
+class DestroyedEntry(models.Model):
+    """What the seals need of an entry of the history that went with its row: its number, and the SHA-256 of its text."""
+
+    id = models.BigIntegerField(primary_key=True)
+    entry_hash = models.BinaryField()
+    destruction_id = models.BigIntegerField()
+
+    class Meta:
+        db_table = "audit_destroyed_entries"
+        constraints = [append_only("audit_destroyed_entries"), written_by_triggers_alone("audit_destroyed_entries")]
+
+    def __str__(self) -> str:
+        return f"entry {self.pk}"

@@ -18,6 +18,7 @@ from datetime import UTC
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
+from .functions import ENTRY
 from .models import HistorySeal
 from .queries import value
 from .recorded import read_columns, recorded_tables, set_same_text
@@ -33,9 +34,10 @@ LAST_NUMBER = """
     WHERE has_sequence_privilege(numbers, 'USAGE, SELECT')
 """
 
-_ENTRY = """
-    ROW(id, table_name, row_id, action, kept, is_whole, row_hash, transaction_id, recorded_at,
-        database_user, database_role, application_name, client_address, context)::text
+#: The number and the hash of each entry, also of those that went with the row that they were about.
+_ENTRIES = f"""
+    SELECT id, sha256(convert_to({ENTRY}, 'UTF8')) AS entry_hash FROM audit_history
+    UNION ALL SELECT id, entry_hash FROM audit_destroyed_entries
 """
 
 
@@ -130,10 +132,10 @@ def hash_entries(after: int, until: int, using: str = DEFAULT_DB_ALIAS) -> tuple
 def _hashes(after: int, until: int, using: str) -> Iterator[tuple[int, bytes]]:
     connection = connections[using]
     sql = f"""
-        SELECT count(*), string_agg(sha256(convert_to(entry, 'UTF8')), ''::bytea ORDER BY id), max(id)
+        SELECT count(*), string_agg(entry_hash, ''::bytea ORDER BY id), max(id)
         FROM (
-            SELECT id, {_ENTRY} AS entry FROM audit_history WHERE id > %s AND id <= %s ORDER BY id LIMIT {BATCH}
-        ) AS entries
+            SELECT * FROM ({_ENTRIES}) AS entries WHERE id > %s AND id <= %s ORDER BY id LIMIT {BATCH}
+        ) AS batch
     """
     with transaction.atomic(using), connection.cursor() as cursor:
         set_same_text(connection)

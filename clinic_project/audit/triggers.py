@@ -1,11 +1,14 @@
 """The triggers of a recorded table, and those of the history itself."""
 
+from collections.abc import Sequence
+
 from django.db.models import BaseConstraint
 
 from clinic_project.reconciliation.triggers import Trigger
 
+_RECORD, _REFUSE = "audit.audit_record_change", "audit.audit_refuse_change"
 #: In the order of their names, PostgreSQL fires the triggers of a row: before those that change the row once more.
-_FIRST = "00"
+_FIRST, _LAST = "00", "zz"
 
 
 def history_triggers(table: str) -> list[BaseConstraint]:
@@ -13,19 +16,18 @@ def history_triggers(table: str) -> list[BaseConstraint]:
 
     The table has a key `id` of integers. TRUNCATE is refused.
     """
-    function = "audit.audit_record_change"
     return [
-        Trigger(name=f"{_FIRST}_{table}_history", function=function, events=["INSERT", "DELETE"]),
+        Trigger(name=f"{_FIRST}_{table}_history", function=_RECORD, events=["INSERT", "DELETE"]),
         # By their bytes: some types have no operator for equality.
         Trigger(
             name=f"{_FIRST}_{table}_history_update",
-            function=function,
+            function=_RECORD,
             events=["UPDATE"],
             condition="OLD.* *<> NEW.*",
         ),
         Trigger(
             name=f"{_FIRST}_{table}_no_truncate",
-            function="audit.audit_refuse_change",
+            function=_REFUSE,
             timing="BEFORE",
             events=["TRUNCATE"],
             level="STATEMENT",
@@ -34,18 +36,46 @@ def history_triggers(table: str) -> list[BaseConstraint]:
     ]
 
 
-def append_only_triggers(table: str) -> list[BaseConstraint]:
-    """Return the triggers that refuse every change of the rows of `table`."""
+def append_only(table: str, events: Sequence[str] = ("UPDATE", "DELETE", "TRUNCATE")) -> Trigger:
+    """Return the trigger that refuses every change of the rows of `table`."""
+    return Trigger(
+        name=f"{table}_append_only",
+        function=_REFUSE,
+        timing="BEFORE",
+        events=events,
+        level="STATEMENT",
+        arguments=["history"],
+        append_only=True,
+    )
+
+
+def removed_by_destruction_alone(table: str) -> Trigger:
+    """Return the trigger that refuses the removal of entries of the history other than by `destruction_triggers`."""
+    return Trigger(
+        name=f"{table}_by_destruction_alone",
+        function="audit.audit_refuse_removal",
+        events=["DELETE"],
+        level="STATEMENT",
+        referencing="OLD TABLE AS removed",
+    )
+
+
+def destruction_triggers(table: str) -> list[BaseConstraint]:
+    """Return the triggers of the log of destructions: inserting a row destroys what it names, and is recorded itself.
+
+    What replicates the log inserts what was destroyed on another server: there nothing is destroyed.
+    """
     return [
+        append_only(table),
+        # After all others, of which one may leave the row out.
         Trigger(
-            name=f"{table}_append_only",
-            function="audit.audit_refuse_change",
+            name=f"{_LAST}_{table}_destroy",
+            function="audit.audit_destroy",
             timing="BEFORE",
-            events=["UPDATE", "DELETE", "TRUNCATE"],
-            level="STATEMENT",
-            arguments=["history"],
-            append_only=True,
-        )
+            events=["INSERT"],
+            enabled="O",
+        ),
+        Trigger(name=f"{_FIRST}_{table}_history", function=_RECORD, events=["INSERT"]),
     ]
 
 
@@ -56,7 +86,7 @@ def written_by_triggers_alone(table: str) -> Trigger:
     """
     return Trigger(
         name=f"{table}_by_triggers_alone",
-        function="audit.audit_refuse_change",
+        function=_REFUSE,
         timing="BEFORE",
         events=["INSERT"],
         level="STATEMENT",

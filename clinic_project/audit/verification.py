@@ -60,8 +60,30 @@ def _broken(seal: HistorySeal, previous: bytes, last_entry: int, using: str) -> 
 
 def _never_numbered(using: str) -> int:
     """Return how many entries have a number that the sequence never gave: no seal covers them, or not yet."""
-    sql = f"SELECT count(*) FROM audit_history WHERE id < 1 OR id > ({LAST_NUMBER})"
+    sql = f"""
+        SELECT count(*) FROM (SELECT id FROM audit_history UNION ALL SELECT id FROM audit_destroyed_entries) AS entries
+        WHERE id < 1 OR id > ({LAST_NUMBER})
+    """
     return int(value(using, sql))
+
+
+_UNLIKE_THEIR_ENTRIES = """
+    SELECT coalesce(log.id, found.destruction_id) FROM audit_destructions AS log FULL JOIN (
+        SELECT destruction_id, count(*) AS entry_count, sha256(string_agg(entry_hash, ''::bytea ORDER BY id)) AS entries_hash
+        FROM audit_destroyed_entries GROUP BY destruction_id
+    ) AS found ON found.destruction_id = log.id
+    WHERE log.entry_count IS DISTINCT FROM coalesce(found.entry_count, 0)
+    OR log.entries_hash IS DISTINCT FROM coalesce(found.entries_hash, sha256(''))
+    ORDER BY 1
+"""
+
+
+def verify_destructions(using: str = DEFAULT_DB_ALIAS) -> Iterator[Finding]:
+    """Yield the destructions whose history isn't the one that went with the row: of others, entries were removed."""
+    for destruction in column(using, _UNLIKE_THEIR_ENTRIES):
+        yield Finding(
+            f"destruction {destruction}", "the entries that are said to have gone with it aren't those of the log"
+        )
 
 
 def verify_rows(using: str = DEFAULT_DB_ALIAS) -> Iterator[Finding]:

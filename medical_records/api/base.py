@@ -8,18 +8,36 @@ from django.db.models import QuerySet
 from rest_framework.response import Response
 
 from clinic_project.api.database_errors import refused_by_database
-from clinic_project.api.problems import Problem
+from clinic_project.api.problems import Problem, Unavailable
 from clinic_project.api.serializers import Row
 from clinic_project.api.versions import ExpectedVersions, etag, expected_versions
 from clinic_project.audit import transactions
+from clinic_project.audit.destruction import DestructionImpossible
 from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.models import Clinic, Membership
 from clinic_project.clinics.querysets import TrashQuerySet
-from medical_records.exceptions import InTrash, NotInTrash, StaleVersion, Suppressed, UnusableReference
+from medical_records.exceptions import (
+    ChangeRefused,
+    InTrash,
+    NotInTrash,
+    Retained,
+    StaleVersion,
+    Suppressed,
+    UnusableReference,
+)
 from medical_records.querysets import VersionedQuerySet
 
 Rows = TypeVar("Rows", bound=TrashQuerySet[Any])
 VersionedRows = TypeVar("VersionedRows", bound=VersionedQuerySet[Any])
+
+
+#: Refusals that are 409: the last part of the type, the title.
+_REFUSALS = {
+    InTrash: ("in-trash", "In the trash"),
+    NotInTrash: ("not-in-trash", "Not in the trash"),
+    Retained: ("retained", "Has to be kept"),
+    UnusableReference: ("unusable-reference", "Can't be used for this"),
+}
 
 
 class TrashViewSet(ClinicViewSet[Rows]):
@@ -40,17 +58,14 @@ class TrashViewSet(ClinicViewSet[Rows]):
 
     def as_api_error(self, exc: Exception) -> Exception:
         match exc:
-            case InTrash():
-                return Problem(409, "in-trash", "In the trash", str(exc))
-            case NotInTrash():
-                return Problem(409, "not-in-trash", "Not in the trash", str(exc))
-            case UnusableReference():
-                errors = {exc.field: [str(exc)]}
-                return Problem(409, "unusable-reference", "Can't be used for this", str(exc), errors=errors)
             case Suppressed():
                 return refused_by_database(str(exc))
+            case DestructionImpossible():
+                return Unavailable("schema-behind", "The database is out of date", str(exc), seconds=60)
             case StaleVersion() if self._expected:
                 return self._stale_error(exc, self._expected.stale_status)
+            case ChangeRefused() if type(exc) in _REFUSALS:
+                return Problem(409, *_REFUSALS[type(exc)], str(exc), **_members(exc))
         return super().as_api_error(exc)
 
     def current_row(self, stale: StaleVersion) -> Row:
@@ -100,6 +115,16 @@ class VersionedViewSet(TrashViewSet[VersionedRows]):
 
     def etag_of(self, row: Row, row_version: str) -> str:
         return etag(row["version"])
+
+
+def _members(refusal: ChangeRefused) -> dict[str, Any]:
+    """Return what the problem says beside its text."""
+    match refusal:
+        case UnusableReference():
+            return {"errors": {refusal.field: [str(refusal)]}}
+        case Retained():
+            return {"retained_until": refusal.until}
+    return {}
 
 
 def _member(clinic: Clinic, user_id: int | None) -> Row | None:

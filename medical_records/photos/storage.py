@@ -4,7 +4,7 @@ So that no purge deletes a file that an upload is about to use:
 
 1. A file's name is made of its clinic and the hash of its content, and names an advisory lock of PostgreSQL as well.
 2. Uploads and purges take that lock, until their transaction ends, before they check whether the file exists and whether
-   a row refers to it.
+   a row, or the history of one, refers to it.
 3. An upload holds it until its row is committed. A purge that gets the lock afterwards sees the row and leaves the file;
    an upload that gets it after a purge sees no file and writes it.
 
@@ -23,12 +23,18 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models import Q
+from django.db.models.fields.json import KT
 from django.utils import timezone
+
+from clinic_project.audit.models import HistoryEntry
 
 from ..models import PatientPhoto
 from .processing import ProcessedImage
 
 logger = logging.getLogger(__name__)
+
+#: What photos were, those too that were removed by other ways than a destruction: their histories stay.
+_HISTORY = HistoryEntry.objects.filter(table_name=PatientPhoto._meta.db_table)
 
 FOLDER = "patient_photos"
 #: Locks that a purge holds at a time: PostgreSQL has room for some thousands, and uploads of the same files wait for them.
@@ -121,13 +127,17 @@ def _modified_at(key: str) -> datetime:
 
 
 def delete_files_of_other_systems(keys: set[str]) -> None:
-    """Delete files that another system has stored, unless a photo still refers to them.
+    """Delete files that another system has stored, unless a photo or the history of one still refers to them.
 
-    No upload refers to one, so no lock is needed. Keys have no index, so one query looks for all of them.
+    No upload refers to one, so no lock is needed. Keys have no index, so one query each looks for all of them.
     """
     photos = PatientPhoto.objects.filter(Q(storage_key__in=keys) | Q(thumbnail_key__in=keys))
-    used = {key for pair in photos.values_list("storage_key", "thumbnail_key") for key in pair}
-    for key in keys - used:
+    kept = _HISTORY.annotate(key=KT("kept__storage_key"), thumbnail=KT("kept__thumbnail_key"))
+    referring = [
+        *photos.values_list("storage_key", "thumbnail_key"),
+        *kept.filter(Q(key__in=keys) | Q(thumbnail__in=keys)).values_list("key", "thumbnail"),
+    ]
+    for key in keys - {key for pair in referring for key in pair}:
         try:
             default_storage.delete(key)
         except (SuspiciousFileOperation, OSError, ValueError) as error:
@@ -146,12 +156,16 @@ def files_in(folder: str) -> Iterator[PhotoFile]:
 
 
 def unreferenced(files: Collection[PhotoFile]) -> list[PhotoFile]:
-    """Return those of `files` that no photo refers to, in the trash or not."""
+    """Return those of `files` that no photo refers to, in the trash or not, and no history of a photo that is gone."""
     photos = PatientPhoto.objects.filter(
         clinic__in={file.clinic_id for file in files}, content_hash__in={file.sha256 for file in files}
     )
     used = set(photos.values_list("clinic_id", "content_hash"))
-    return [file for file in files if (file.clinic_id, file.sha256) not in used]
+    unused = [file for file in files if (file.clinic_id, file.sha256) not in used]
+    kept = _HISTORY.filter(kept__has_key="content_hash").annotate(sha256=KT("kept__content_hash"))
+    # Of whichever clinic: an entry of a change needn't say.
+    in_history = set(kept.filter(sha256__in={file.sha256 for file in unused}).values_list("sha256", flat=True))
+    return [file for file in unused if file.sha256 not in in_history]
 
 
 def delete_unreferenced(files: Iterable[PhotoFile]) -> int:

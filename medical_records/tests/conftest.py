@@ -8,4 +8,6 @@ from clinic_project.clinics.tests.conftest import (
     staff,
 )
 
-__all__ = ["api", "browser", "clinic", "fresh_cache", "media", "member", "staff"]
+from .retention import no_retention
+
+__all__ = ["api", "browser", "clinic", "fresh_cache", "media", "member", "no_retention", "staff"]

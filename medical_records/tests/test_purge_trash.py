@@ -25,7 +25,8 @@ from medical_records.purge import Purge
 from .concurrency import in_parallel, wait_until_another_waits_for_us
 from .photos.uploads import IMAGE, OTHER, add, files_in
 
-pytestmark = pytest.mark.django_db
+#: What has to be kept for years is another story, which test_retention tells.
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_retention")]
 
 
 def ago(days: float):

@@ -138,7 +138,7 @@ def test_another_systems_rule_is_told_as_well(api):
 
 @pytest.mark.parametrize("event", ["INSERT", "UPDATE", "DELETE"])
 @pytest.mark.parametrize("table", ["medical_record_templates", "medical_records", "patient_photos"])
-def test_what_another_systems_trigger_leaves_out_in_silence_is_told(api, clinic, event, table):
+def test_what_another_systems_trigger_leaves_out_in_silence_is_told(api, clinic, event, table, no_retention):
     patient = PatientFactory(clinic=clinic)
     record = MedicalRecordFactory(patient=patient)
     trashed = MedicalRecordFactory(patient=patient, in_trash=True)
@@ -178,7 +178,7 @@ def everything():
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 
-def test_another_systems_table_that_refers_to_a_record_keeps_it(api, record):
+def test_another_systems_table_that_refers_to_a_record_keeps_it(api, record, no_retention):
     run(
         "CREATE TABLE invoices (record int REFERENCES medical_records)",
         f"INSERT INTO invoices VALUES ({record.pk})",

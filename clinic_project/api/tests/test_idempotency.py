@@ -36,7 +36,7 @@ def test_the_same_request_again_gets_the_first_answer(api, url, body):
     assert MedicalRecord.objects.count() == 1
 
 
-def test_no_answer_outlives_the_record_that_it_made(api, url, body):
+def test_no_answer_outlives_the_record_that_it_made(api, url, body, no_retention):
     made = post(api, url, body).json()
     other = post(api, url, body, "two").json()
     record = f"/api/clinic/medical-records/{made['id']}"

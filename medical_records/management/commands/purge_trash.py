@@ -5,10 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from clinic_project.audit.destruction import DestructionImpossible, destruction_errors
 from clinic_project.audit.transactions import changes_by
 from medical_records.purge import Purge, Step
 
@@ -24,21 +26,30 @@ SECONDS_BETWEEN_LINES = 10
 
 class Command(BaseCommand):
     help = (
-        "Remove for good what has been in the trash, or pending, for 30 days, and files that no photo has referred to "
-        "for a day longer. Run it daily."
+        "Remove for good what has been in the trash, or pending, for 30 days and needn't be kept any longer, and files "
+        "that nothing has referred to for a day longer. Run it daily."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="only count what would be removed")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only count what would be removed, and what is kept until when"
+        )
         parser.add_argument(
             "--days", type=_days, default=DAYS, help="how long things stay in the trash (default: %(default)s)"
         )
 
     @changes_by(via="command", command="purge_trash")
     def handle(self, **options: Any) -> None:
-        purge = Purge(options["days"])
+        try:
+            with destruction_errors():
+                self._purge(Purge(options["days"]), options)
+        except DestructionImpossible as error:
+            raise CommandError(str(error)) from error
+
+    def _purge(self, purge: Purge, options: dict[str, Any]) -> None:
         if options["dry_run"]:
             self._report("Would remove", purge.count_removable())
+            self._report_kept(purge.kept())
             return
         with self._progress(options["verbosity"]) as shown:
             for step in purge.steps():
@@ -50,6 +61,14 @@ class Command(BaseCommand):
     def _report(self, verb: str, counts: Counter[str]) -> None:
         rows = ", ".join(f"{name}: {counts[name]}" for name in ("records", "photos", "templates"))
         self.stdout.write(f"{verb} {rows}, files without a photo: {counts['files']}.")
+
+    def _report_kept(self, kept: dict[str, list[datetime]]) -> None:
+        """Say how many are kept, until which year; nothing where none is."""
+        if not any(kept.values()):
+            return
+        rows = "; ".join(f"{name}: {_by_year(times)}" for name, times in kept.items() if times)
+        first = min(times[0] for times in kept.values() if times)
+        self.stdout.write(f"Has to keep {rows}. The first of them until {first:%Y-%m-%d}.")
 
     @contextmanager
     def _progress(self, verbosity: int) -> Iterator[Callable[[Step], Iterator[int]]]:
@@ -70,6 +89,11 @@ class Command(BaseCommand):
                 self.stdout.write(f"{step.name}: {passed} of {total}")
                 shown = time.monotonic()
             yield more
+
+
+def _by_year(times: list[datetime]) -> str:
+    years = ", ".join(f"{number} until {year}" for year, number in Counter(until.year for until in times).items())
+    return f"{len(times)} ({years})"
 
 
 def bars(console: "Console | None" = None) -> "Progress":

@@ -119,7 +119,7 @@ def test_of_a_change_and_a_deletion_one_wins(member, record):
     assert PatientPhoto.objects.get().is_deleted == record.is_deleted
 
 
-def test_of_many_who_restore_or_remove_for_good_one_wins(member, clinic):
+def test_of_many_who_restore_or_remove_for_good_one_wins(member, clinic, no_retention):
     record = MedicalRecordFactory(patient__clinic=clinic, in_trash=True)
     clients = [client_of(member) for _ in range(20)]
     url = f"{RECORDS}/{record.pk}"

@@ -308,7 +308,9 @@ def test_a_record_takes_its_photos_to_the_trash_and_brings_back_those_and_no_oth
     assert went_before.is_deleted
 
 
-def test_a_record_is_removed_for_good_by_an_administrator_from_the_trash_only(api, record, patient, clinic):
+def test_a_record_is_removed_for_good_by_an_administrator_from_the_trash_only(
+    api, record, patient, clinic, no_retention
+):
     photo = PatientPhotoFactory(patient=patient, medical_record=record)
     url = f"{RECORDS}/{record.pk}"
     practitioner = client_of(MembershipFactory(clinic=clinic))

@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS
 from clinic_project.audit.management.database_errors import database_errors
 from clinic_project.audit.models import HistorySeal
 from clinic_project.audit.sealing import newest_seal
-from clinic_project.audit.verification import verify_rows, verify_seals
+from clinic_project.audit.verification import verify_destructions, verify_rows, verify_seals
 
 #: Findings that are printed one by one.
 SHOWN = 100
@@ -37,7 +37,11 @@ class Command(BaseCommand):
         if options["head"]:
             self._print_head(using)
             return
-        findings = [*verify_seals(options["expect"], using), *verify_rows(using)]
+        findings = [
+            *verify_seals(options["expect"], using),
+            *verify_destructions(using),
+            *verify_rows(using),
+        ]
         for finding in islice(findings, SHOWN):
             self.stdout.write(str(finding))
         if findings:

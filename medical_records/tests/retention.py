@@ -1,0 +1,36 @@
+"""Rows whose time is over, and databases in which none has one."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from clinic_project.audit.destruction import retained_until as read_retained_until
+
+#: Long enough for the 7 years of the settings.
+LONG_AGO = timedelta(days=8 * 366)
+
+
+@pytest.fixture
+def no_retention(db: None) -> None:
+    """Nothing is retained, as the owner of the database can have it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION retention_ends(last_change timestamptz, birthday date) RETURNS timestamptz"
+            " LANGUAGE sql AS 'SELECT NULL::timestamptz'"
+        )
+
+
+def long_ago(days: float = 0) -> datetime:
+    """Return a time that is so many days more than 8 years ago."""
+    return timezone.now() - LONG_AGO - timedelta(days=days)
+
+
+def in_trash_since(moment: datetime) -> dict[str, object]:
+    """Return the columns of a row that was made and moved to the trash then."""
+    return {"created_at": moment, "is_deleted": True, "deleted_at": moment}
+
+
+def retained_until(row) -> datetime | None:
+    return read_retained_until(row._meta.db_table, row.pk)
