@@ -43,7 +43,7 @@ def database_functions() -> tuple[Function, ...]:
             f"""
 WITH entries AS (SELECT recorded_at, kept, context FROM audit_history WHERE table_name = source AND row_id = source_id),
 changes (at) AS (
-    VALUES (least(last_change, now()))
+    VALUES (least(last_change, now()))  -- now, where none is known
     UNION ALL SELECT recorded_at FROM entries WHERE position('"by"' IN context) > 0
     -- No row could say then that it would be changed later.
     UNION ALL SELECT least(said.at, recorded_at) FROM entries, greatest({_TIMES_KEPT}) AS said (at) WHERE said.at IS NOT NULL
@@ -59,7 +59,11 @@ birthdays (birthday) AS (
     WHERE table_name = 'patients' AND row_id IN (SELECT id FROM patient_ids)
     AND kept ? 'birthday' AND recorded_at > now() - {years}
 )
-SELECT retention_ends((SELECT max(at) FROM changes), (SELECT max(least(birthday, current_date)) FROM birthdays))
+SELECT retention_ends(
+    (SELECT max(at) FROM changes),
+    -- Nobody is born later than today.
+    (SELECT max(CASE WHEN birthday > current_date THEN current_date ELSE birthday END) FROM birthdays)
+)
 """,
         ),
         _retained_until(
