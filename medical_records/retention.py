@@ -115,10 +115,11 @@ def _retained_until(table: str, body: str) -> Function:
 def _function(name: str, arguments: str, body: str) -> Function:
     return Function(
         name,
-        body,
+        # PL/pgSQL keeps the plans: of a function in SQL that another one calls, each call would make them anew.
+        f"BEGIN RETURN ({body}); END",
         arguments=arguments,
         returns="timestamp with time zone",
-        language="sql STABLE",
+        language="plpgsql STABLE",
         search_path=("pg_catalog", PROJECT_SCHEMA, "pg_temp"),
         settings=(("TimeZone", "UTC"), ("enable_seqscan", "off")),
     )
