@@ -12,6 +12,7 @@ from django.utils.html import format_html
 
 from clinic_project.api.searching import caseless_key
 
+from .administration import destructions  # noqa: F401 - which registers its own
 from .administration.base import ClinicModelAdmin
 from .administration.filters import ClinicFilter, TrashFilter
 from .administration.history import HistoryMixin

@@ -146,8 +146,8 @@ def _told(model: type[models.Model], change: Change, readers: Readers, sequence:
         at=change.at,
         until=None,
         action=action,
-        by=_by(change.context),
-        via=_via(change),
+        by=said_by(change.context),
+        via=via(change.context, change.application_name),
         request_id=_text(change.context.get("request_id")),
         reason=_text(change.context.get("reason")),
         changes=tuple(_changes(model, change, action, readers)),
@@ -193,17 +193,19 @@ def _version(row: Row | None) -> int | None:
     return version if isinstance(version, int) else None
 
 
-def _by(context: Row) -> By | None:
+def said_by(context: Row) -> By | None:
+    """Return who it was, as the request said; None where it said nobody."""
     user_id, name = context.get("by"), _text(context.get("name")) or _text(context.get("command"))
     is_id = isinstance(user_id, int) and not isinstance(user_id, bool)
     return By(user_id if is_id else None, name) if is_id or name else None
 
 
-def _via(change: Change) -> Via:
-    said = change.context.get("via")
+def via(context: Row, application_name: str | None) -> Via:
+    """Return by which way it was done: as the request said, or as the session is called."""
+    said = context.get("via")
     if said in Via.values:
         return Via(said)
-    return Via.MIGRATE if change.application_name == MIGRATE else Via.SQL
+    return Via.MIGRATE if application_name == MIGRATE else Via.SQL
 
 
 def _text(value: Any) -> str | None:

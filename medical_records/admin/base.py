@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
+from clinic_project.audit.destruction import retained_until
 from clinic_project.clinics.administration.filters import ClinicFilter, TrashFilter
 from clinic_project.clinics.administration.history import HistoryMixin
 from clinic_project.clinics.administration.trash import TrashMixin
@@ -34,6 +35,9 @@ class ClinicalAdmin(HistoryMixin, TrashMixin):
 
     def read_history(self, obj: Any) -> History:
         return read_history(obj)
+
+    def kept_until(self, obj: Any) -> datetime | None:
+        return retained_until(obj._meta.db_table, obj.pk)
 
     @admin.display(description="created", ordering="created_at")
     def created_on(self, obj: Any) -> str:

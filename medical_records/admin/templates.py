@@ -58,6 +58,9 @@ class TemplateAdmin(ClinicalAdmin):
         raw = "" if found else as_json(template.fields)
         return render_to_string("admin/medical_records/template_fields.html", {"fields": found, "raw": raw})
 
+    def kept_until(self, obj: MedicalRecordTemplate) -> None:
+        """Return nothing: what a record says of its template is in the record."""
+
     def trash_one(self, request: HttpRequest, obj: MedicalRecordTemplate) -> None:
         MedicalRecordTemplate.objects.move_to_trash(obj.pk, [obj.version], scope_of(request).user)
 

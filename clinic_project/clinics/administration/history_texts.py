@@ -12,6 +12,9 @@ from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.timezone import is_aware, localtime
 
+from clinic_project.audit.history import Change
+from clinic_project.audit.models import Destruction
+
 from ..history import Action, ReadableChange, ValueChange, Via, python_value
 from ..models import User
 from .json_text import as_json, as_text
@@ -73,16 +76,15 @@ def shown_changes(
             action=ACTIONS[change.action],
             by=texts.by(change),
             via=VIA[change.via] if change.via else "",
-            session=session_of(change),
+            session=session_of(change.recorded),
             values=[texts.shown(change, value) for value in change.changes],
         )
         for change in changes
     ]
 
 
-def session_of(change: ReadableChange) -> str:
-    """Return what the database knows of who made a change: "clinic_app (psql, 10.0.0.7)"."""
-    recorded = change.recorded
+def session_of(recorded: Change | Destruction) -> str:
+    """Return what the database knows of who did something: "clinic_app (psql, 10.0.0.7)"."""
     user = recorded.database_user
     if recorded.database_role and recorded.database_role != user:
         user = f"{user} as {recorded.database_role}"

@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 
 from clinic_project.audit import transactions
+from clinic_project.audit.destruction import DestructionImpossible
 from clinic_project.audit.transactions import describe_changes
 from clinic_project.reconciliation.admin.site import SchemaAdminSite
 from clinic_project.reconciliation.sqlstates import SCHEMA_IS_BEHIND, sqlstate
@@ -65,8 +66,8 @@ def respond_when_schema_is_behind(view: View) -> View:
             response = view(request, *args, **kwargs)
             # A template queries as well, and would do so after this function has returned.
             return response.render() if isinstance(response, TemplateResponse) else response
-        except ProgrammingError as error:
-            if sqlstate(error) not in SCHEMA_IS_BEHIND:
+        except (ProgrammingError, DestructionImpossible) as error:
+            if isinstance(error, ProgrammingError) and sqlstate(error) not in SCHEMA_IS_BEHIND:
                 raise
             logger.exception("The admin needs what the database lacks: run manage.py migrate.")
             return _schema_is_behind()

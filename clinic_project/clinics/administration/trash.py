@@ -1,6 +1,7 @@
 """The trash: nothing is deleted for good from the admin, and what was deleted comes back by a button or an action."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -98,6 +99,10 @@ class TrashMixin(ClinicModelAdmin):
             return False
         return True
 
+    def kept_until(self, obj: Any) -> datetime | None:
+        """Return until when `obj` can't be removed for good, even from the trash; None where nothing says that."""
+        return None
+
     # One object, by a button of its page.
 
     def get_urls(self) -> list[URLPattern]:
@@ -124,6 +129,7 @@ class TrashMixin(ClinicModelAdmin):
         if obj is not None and obj.is_deleted:
             context["restore_url"] = self._url("restore", obj.pk)
             context["may_restore"] = self.has_trash_permission(request, obj)
+            context["kept_until"] = self.kept_until(obj)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _url(self, view: str, *args: Any) -> str:
@@ -151,7 +157,9 @@ class TrashMixin(ClinicModelAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         try:
-            return super().delete_view(request, object_id, {"title": "Move to the trash", **(extra_context or {})})
+            obj = self.get_object(request, unquote(object_id))
+            shown = {"title": "Move to the trash", "kept_until": obj and self.kept_until(obj), **(extra_context or {})}
+            return super().delete_view(request, object_id, shown)
         except self.refusals as refusal:
             return self._refused(request, object_id, refusal)
 

@@ -1,7 +1,14 @@
 """Records in the admin: read as filled-in forms, found and filtered, and trashed with their photos."""
 
-import pytest
+import re
+from datetime import UTC, datetime
 
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from clinic_project.clinics.factories import PatientFactory
 from clinic_project.clinics.tests.admin_site import rows_of
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord
@@ -78,3 +85,35 @@ def test_records_are_filtered_by_patient_template_clinic_and_date(client, staff_
         assert rows_of(client.get(list_url("medicalrecord"), query)) == [wanted]
     assert rows_of(client.get(list_url("medicalrecord"), {"clinic": staff_member.clinic_id + 1})) == []
     assert rows_of(client.get(list_url("medicalrecord"), {"created_at__year": day.year - 1})) == []
+
+
+def test_in_the_trash_a_record_and_a_photo_say_until_when_they_are_kept(client, staff_member):
+    moment = datetime(2026, 3, 3, 12, tzinfo=UTC)
+    patient = PatientFactory(clinic=staff_member.clinic, birthday=None)
+    record = MedicalRecordFactory(patient=patient, created_at=moment, is_deleted=True, deleted_at=moment)
+    photo = PatientPhotoFactory(
+        patient=patient, medical_record=record, created_at=moment, is_deleted=True, deleted_at=moment
+    )
+    for row in (record, photo):
+        assert "To be kept until 3 Mar 2033" in client.get(change_url(row)).content.decode()
+    over = moment.replace(year=2015)
+    record = MedicalRecordFactory(patient=patient, created_at=over, is_deleted=True, deleted_at=over)
+    page = client.get(change_url(record)).content.decode()
+    assert "In the trash since 3 Mar 2015" in page
+    assert "kept until" not in page
+
+
+def test_who_moves_a_record_to_the_trash_is_told_how_long_it_stays(client, staff_member):
+    record = MedicalRecordFactory(patient__clinic=staff_member.clinic, patient__birthday=None)
+    year = timezone.now().year + settings.RETENTION_YEARS
+    assert re.search(rf"kept there until \d+ \w+ {year}\.", client.get(delete_url(record)).content.decode())
+    assert "kept there until" not in client.get(delete_url(record.template)).content.decode()
+
+
+def test_where_the_database_does_not_know_until_when_the_page_says_what_to_do(client, superuser):
+    record = MedicalRecordFactory(in_trash=True)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION retention_ends(timestamptz, date)")
+    response = client.get(change_url(record))
+    assert response.status_code == 503
+    assert "migrate" in response.content.decode()

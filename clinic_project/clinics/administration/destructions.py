@@ -1,0 +1,103 @@
+"""The log of what was removed for good, for superusers and the administrators of its clinic. It is only read."""
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from clinic_project.audit.history import described
+from clinic_project.audit.models import Destruction
+
+from ..access import ADMIN_ROLES
+from ..history import said_by, via
+from ..models import Clinic, Patient
+from .base import ClinicModelAdmin
+from .history_texts import VIA, column_text, session_of
+from .scope import scope_of
+
+
+@admin.register(Destruction)
+class DestructionAdmin(ClinicModelAdmin):
+    """What it was isn't known any more: only that it was there, whose it was, and who let it go."""
+
+    write_roles = ADMIN_ROLES
+    list_display = ["when", "what", "patient", "who", "kept_until", "clinic"]
+    ordering = ["-pk"]
+    sortable_by = ()
+    unordered_filters = ()
+    fieldsets = [
+        (None, {"fields": ["what", "patient", "clinic", "when", "who", "session", "kept_until"]}),
+        ("What proves it", {"fields": ["sha256", "entry_count", "transaction_id"]}),
+    ]
+    readonly_fields = [*fieldsets[0][1]["fields"], *fieldsets[1][1]["fields"]]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_role(request, None)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return self.has_role(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return False
+
+    def clinic_id_of(self, obj: Any) -> int:
+        return obj.clinic_id or 0  # no clinic's: superusers see it
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """Add the names of patients and clinics: the log has the numbers alone."""
+        names = {
+            f"{name}_name": models.Subquery(
+                model._default_manager.filter(pk=models.OuterRef(f"{name}_id")).values(column)
+            )
+            for name, model, column in (("patient", Patient, "full_name"), ("clinic", Clinic, "name"))
+        }
+        rows = admin.ModelAdmin.get_queryset(self, request).annotate(**names)
+        scope = scope_of(request)
+        return rows if scope.is_unlimited else rows.filter(clinic_id__in=scope.clinics_with(self.write_roles))
+
+    @admin.display(description="removed for good")
+    def when(self, row: Destruction) -> str:
+        return column_text(None, row.destroyed_at)
+
+    @admin.display(description="what")
+    def what(self, row: Destruction) -> str:
+        names = {model._meta.db_table: model._meta.verbose_name for model in apps.get_models()}
+        return f"{names.get(row.table_name, row.table_name)} {row.row_id}".capitalize()
+
+    @admin.display(description="patient")
+    def patient(self, row: Any) -> str:
+        if row.patient_id is None:
+            return "None"
+        name = row.patient_name or f"Patient {row.patient_id}"
+        link = reverse("admin:clinics_patient_change", args=[row.patient_id])
+        return format_html('<a href="{}">{}</a>', link, name) if row.patient_name else name
+
+    @admin.display(description="clinic")
+    def clinic(self, row: Any) -> str:
+        return row.clinic_name or f"Clinic {row.clinic_id}"
+
+    @admin.display(description="by")
+    def who(self, row: Destruction) -> str:
+        context = described(row.context)
+        by = said_by(context)
+        name = (by.name or f"user {by.id}") if by else None
+        return ", ".join(filter(None, [name, VIA[via(context, row.application_name)]]))
+
+    @admin.display(description="database user")
+    def session(self, row: Destruction) -> str:
+        return session_of(row)
+
+    @admin.display(description="had to be kept until")
+    def kept_until(self, row: Destruction) -> str:
+        return column_text(None, row.retained_until) if row.retained_until else "-"
+
+    @admin.display(description="SHA-256 of what it was")
+    def sha256(self, row: Destruction) -> str:
+        return bytes(row.content_hash).hex()
