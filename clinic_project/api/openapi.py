@@ -108,6 +108,7 @@ def documented(  # noqa: PLR0913 - what there is to say of one
     etag: OpenApiParameter | None = None,
     conditional: bool = False,
     stale: type[serializers.Serializer] | None = None,
+    conflict: type[serializers.Serializer] | None = None,
     responses: Mapping[Any, Any] | None = None,
 ) -> Callable[[Any], Any]:
     """Document a view's method, and change nothing of it: `extend_schema` with the problems and headers of this API.
@@ -116,8 +117,9 @@ def documented(  # noqa: PLR0913 - what there is to say of one
     `response` is the serializer of the body that it sends with `status`; `responses` replaces both where there are
     others, by status or by status and content type. `request` is needed where the view's `input_serializers` don't
     name the serializer of the body. `problems` are the statuses of errors, `stale` the serializer of those about a
-    version that isn't current. `etag` is VERSION_ETAG, which goes without saying where there is `stale`, or CONTENT_ETAG;
-    `conditional` says that `If-None-Match` is read.
+    version that isn't current, `conflict` that of any 409 where others have members of their own, too. `etag` is
+    VERSION_ETAG, which goes without saying where there is `stale`, or CONTENT_ETAG; `conditional` says that
+    `If-None-Match` is read.
     `If-Match` is documented by itself where 412 is a problem, and `Idempotency-Key` where the method is `@idempotent`.
     """
 
@@ -126,7 +128,8 @@ def documented(  # noqa: PLR0913 - what there is to say of one
             responses or {status: OpenApiResponse(response, description=_SUCCESSES[status])}
         )
         for code in problems:
-            described[(code, CONTENT_TYPE)] = OpenApiResponse(_problem(code, stale), description=_PROBLEMS[code])
+            body = conflict if conflict and code == 409 else _problem(code, stale)
+            described[(code, CONTENT_TYPE)] = OpenApiResponse(body, description=_PROBLEMS[code])
         shown_etag = etag or (VERSION_ETAG if stale else None)
         headers = [*_RESPONSE_HEADERS, *([shown_etag] if shown_etag else [])]
         if 412 in problems:

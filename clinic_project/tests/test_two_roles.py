@@ -14,8 +14,10 @@ from django.contrib import admin
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
+from clinic_project.audit.functions import ROW_IS_RETAINED
 from clinic_project.clinics.factories import PASSWORD, PatientFactory, UserFactory
 from clinic_project.clinics.tests.conftest import media
 from clinic_project.reconciliation.tests.support.databases import Database, default_connection_to, drop_database
@@ -23,7 +25,7 @@ from clinic_project.reconciliation.tests.support.fixtures import unblocked
 from clinic_project.reconciliation.triggers import Trigger
 from medical_records.demo.paintings import paint
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
-from medical_records.models import PatientPhoto
+from medical_records.models import MedicalRecord, PatientPhoto
 
 __all__ = ["media", "unblocked"]
 
@@ -125,7 +127,9 @@ def test_a_day_through_the_api(web, monkeypatch):
     assert PatientPhoto.objects.get().is_deleted
     restored = sends("post", f"clinic/medical-records/{record}/restore", {"version": changed["version"] + 1})
     sends("delete", f"clinic/medical-records/{record}", {"version": restored["version"]}, 204)
-    sends("delete", f"clinic/medical-records/{record}/permanently", {"version": restored["version"] + 1}, 204)
+    version = {"version": restored["version"] + 1}
+    kept = sends("delete", f"clinic/medical-records/{record}/permanently", version, 409)
+    assert kept["type"] == "/problems/retained"
     sends("post", "auth/logout", status=204)
 
 
@@ -196,12 +200,38 @@ def test_it_only_reads_what_is_append_only(web):
         for model in apps.get_models()
         if any(isinstance(each, Trigger) and each.append_only for each in model._meta.constraints)
     }
-    writable = web.rows(
-        """SELECT relname::text FROM pg_class WHERE relname = ANY (%s) AND relnamespace = 'public'::regnamespace
-           AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')""",
-        [list(append_only)],
+    privileges = "SELECT has_table_privilege(%s::regclass, %s)"
+    writable = "UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER"
+    assert [table for table in append_only if web.value(privileges, [table, writable])] == []
+    # To destroy is to insert there, and the database does the rest.
+    assert [table for table in append_only if web.value(privileges, [table, "INSERT"])] == ["audit_destructions"]
+
+
+def test_it_destroys_what_need_not_be_kept_and_nothing_else(web):
+    moment = timezone.now()
+    long_ago = moment.replace(year=moment.year - 8, day=1)
+    patient = PatientFactory(birthday=None)
+    old = MedicalRecordFactory(patient=patient, created_at=long_ago, is_deleted=True, deleted_at=long_ago)
+    new = MedicalRecordFactory(patient=patient, in_trash=True)
+    destroy = "INSERT INTO audit_destructions (table_name, row_id) VALUES ('medical_records', {})"
+    web.execute(destroy.format(old.pk))
+    web.execute(
+        "UPDATE medical_records SET created_at = '2000-01-01', updated_at = '2000-01-01', deleted_at = '2000-01-01'"
     )
-    assert writable == []
+    with pytest.raises(psycopg2.DatabaseError) as refused:
+        web.execute(destroy.format(new.pk))
+    assert refused.value.pgcode == ROW_IS_RETAINED
+    assert not MedicalRecord.objects.filter(pk=old.pk).exists()
+    assert MedicalRecord.objects.filter(pk=new.pk).exists()
+    for statement in (
+        "DELETE FROM audit_history",
+        "INSERT INTO audit_destroyed_entries VALUES (1, '', 1)",
+        "UPDATE audit_destructions SET context = 'nobody'",
+        "CREATE OR REPLACE FUNCTION retention_ends(timestamptz, date) RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL'",
+        "ALTER FUNCTION audit_destroy() SECURITY INVOKER",
+    ):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            web.execute(statement)
 
 
 def test_what_later_migrations_create_needs_no_other_grant(web, owner):

@@ -32,6 +32,7 @@ from .serializers import (
     RecordOutputSerializer,
     RecordPatchSerializer,
     StaleRecordSerializer,
+    UnremovableRecordSerializer,
     VersionInputSerializer,
 )
 
@@ -116,10 +117,20 @@ class RecordViewSet(HistoryViewSet[RecordQuerySet], BaseRecordViewSet):
         services.restore_record(self.get_queryset(), pk, self.expected_versions(), self.access.user)
         return self.row_response(pk)
 
-    @documented("deleteRecordPermanently", None, status=204, problems=CHANGING, stale=StaleRecordSerializer)
+    @documented(
+        "deleteRecordPermanently",
+        None,
+        status=204,
+        problems=CHANGING,
+        stale=StaleRecordSerializer,
+        conflict=UnremovableRecordSerializer,
+    )
     @action(detail=True, methods=["delete"], write_roles=ADMIN_ROLES)
     def permanently(self, request: Request, pk: int) -> Response:
-        """Remove a record that is in the trash for good, and its photos with it."""
+        """Remove a record that is in the trash for good, with its photos and all of their history.
+
+        It has to be kept until years after its last change: 409 `/problems/retained` says until when.
+        """
         with transactions.atomic():
             services.remove_record(self.get_queryset(), pk, self.expected_versions())
             IdempotencyKey.objects.forget(self.clinic.pk, reverse(self.detail_route, args=[pk]))

@@ -452,6 +452,15 @@ class StaleRecordSerializer(StaleVersionSerializer):
     current = RecordDetailOutputSerializer()
 
 
+class UnremovableRecordSerializer(ProblemOutputSerializer):
+    """The record has changed since it was read, or has to be kept (`/problems/retained`), or isn't in the trash."""
+
+    retained_until = serializers.DateTimeField(required=False, help_text="When it may be removed for good: `retained`.")
+    changed_at = serializers.DateTimeField(required=False)
+    changed_by = ChangedByOutputSerializer(required=False, allow_null=True)
+    current = RecordDetailOutputSerializer(required=False)
+
+
 @extend_schema_field({"description": "Any JSON; null where there is, or was, nothing."})
 class AnyJSONField(serializers.JSONField):
     pass

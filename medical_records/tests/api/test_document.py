@@ -42,6 +42,11 @@ def assert_is_documented(response, operation_id):
     described = OPERATIONS[operation_id][2]["responses"][str(response.status_code)]
     expected = set(described.get("headers", {})) - {"Idempotent-Replayed"}
     assert expected <= set(response.headers)
+    assert_has_documented_body(response, operation_id)
+
+
+def assert_has_documented_body(response, operation_id):
+    described = OPERATIONS[operation_id][2]["responses"][str(response.status_code)]
     for content_type, content in described.get("content", {}).items():
         assert response.headers["Content-Type"] == content_type
         jsonschema.Draft202012Validator({**content["schema"], "components": STRICT}).validate(response.json())
@@ -61,7 +66,7 @@ def in_trash(operation_id):
 
 
 @pytest.fixture
-def api(db, in_trash):
+def api(db, in_trash, no_retention):
     """Sent by an administrator of the clinic that the examples are about."""
     administrator = MembershipFactory(
         admin=True, user__email="ada@clinic.example", user__password="correct horse battery staple"
@@ -126,3 +131,11 @@ def test_a_stale_version_is_answered_with_what_is_there(operation_id, named_in, 
     assert response.status_code == status
     assert response.json()["current"]["version"] == 3
     assert_is_documented(response, operation_id)
+
+
+def test_what_has_to_be_kept_is_answered_as_documented(member):
+    record = MedicalRecordFactory(patient__clinic=member.clinic, in_trash=True)
+    url = OPERATIONS["deleteRecordPermanently"][1].format(id=record.pk)
+    response = client_of(member).delete(url, {"version": 1}, format="json")
+    assert (response.status_code, "retained_until" in response.json()) == (409, True)
+    assert_has_documented_body(response, "deleteRecordPermanently")
