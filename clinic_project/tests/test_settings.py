@@ -39,6 +39,13 @@ def test_without_a_secret_key_it_says_so():
     assert "SECRET_KEY is not set" in run.stderr
 
 
+@pytest.mark.parametrize("name", ["RETENTION_YEARS", "AGE_OF_MAJORITY"])
+def test_years_that_make_no_sense_are_refused(name):
+    run = manage("check", **{name: "-1"})
+    assert run.returncode == 1
+    assert f"{name} is -1: expected a number of years from 0 to 100." in run.stderr
+
+
 def test_every_page_has_the_security_headers(client):
     for path in ("/", "/admin/login/", "/api/docs", "/api/auth/me", "/livez", "/nowhere"):
         response = client.get(path)

@@ -25,13 +25,14 @@ class DestructionAdmin(ClinicModelAdmin):
     """What it was isn't known any more: only that it was there, whose it was, and who let it go."""
 
     write_roles = ADMIN_ROLES
+    change_form_template = "admin/clinics/log_entry.html"
     list_display = ["when", "what", "patient", "who", "kept_until", "clinic"]
     ordering = ["-pk"]
     sortable_by = ()
     unordered_filters = ()
     fieldsets = [
         (None, {"fields": ["what", "patient", "clinic", "when", "who", "session", "kept_until"]}),
-        ("What proves it", {"fields": ["sha256", "entry_count", "transaction_id"]}),
+        ("What proves it", {"fields": ["sha256", "entries", "transaction_id"]}),
     ]
     readonly_fields = [*fieldsets[0][1]["fields"], *fieldsets[1][1]["fields"]]
 
@@ -101,3 +102,7 @@ class DestructionAdmin(ClinicModelAdmin):
     @admin.display(description="SHA-256 of what it was")
     def sha256(self, row: Destruction) -> str:
         return bytes(row.content_hash).hex()
+
+    @admin.display(description="entries of its history")
+    def entries(self, row: Destruction) -> int:
+        return row.entry_count

@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth import SESSION_KEY
 
+from clinic_project.audit.destruction import destroy
 from clinic_project.audit.transactions import atomic, changes_by
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Patient
@@ -10,10 +11,11 @@ from clinic_project.clinics.tests.browser import needs_chromium
 from medical_records import services
 from medical_records.demo.paintings import paint
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
-from medical_records.models import MedicalRecord, MedicalRecordTemplate
+from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.photos.processing import process_image
 from medical_records.photos.storage import PhotoFile
 
+from ..retention import in_trash_since, long_ago
 from ..unrecorded import unrecorded
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium, pytest.mark.slow]
@@ -227,3 +229,37 @@ def test_the_histories_of_a_patient_and_a_template_are_read_by_keyboard(staff, p
         staff.open(f"medical_records_medicalrecordtemplate_{view}", *args)
         assert staff.sees_the_whole_width()
         staff.shoot(f"{view}-template")
+
+
+def test_until_when_the_trash_is_kept_and_what_was_destroyed(staff, practitioner):
+    patient = PatientFactory(clinic=practitioner.clinic, full_name="Grace Hopper", birthday=None)
+    administrator = MembershipFactory(admin=True, user__staff=True, clinic=practitioner.clinic)
+    record = MedicalRecordFactory(patient=patient, in_trash=True)
+    photo = put_photo(record, "Left forearm")
+    services.move_photo_to_trash(PatientPhoto.objects.all(), photo.pk, practitioner.user)
+    old = MedicalRecordFactory.create_batch(3, patient=patient, **in_trash_since(long_ago()))
+    for number, description in enumerate(
+        ({"via": "api", "name": "Ada Lovelace"}, {"via": "command", "command": "purge_trash"}, {})
+    ):
+        with changes_by(**description), atomic():
+            destroy("medical_records", [old[number].pk])
+    staff.come_back(administrator.user)
+
+    for view, pk in (("medicalrecord", record.pk), ("patientphoto", photo.pk)):
+        staff.open(f"medical_records_{view}_change", pk)
+        assert "To be kept until" in staff.find(".in-trash").text
+        assert staff.sees_the_whole_width()
+        staff.shoot(f"kept-{view}")
+
+    staff.open("audit_destruction_changelist")
+    assert staff.texts("#result_list .field-patient") == ["Grace Hopper"] * 3
+    assert staff.texts("#result_list .field-who")[1:] == [
+        "purge_trash, a command of manage.py",
+        "Ada Lovelace, through the API",
+    ]
+    assert staff.sees_the_whole_width()
+    staff.shoot("destructions")
+    staff.click("#result_list tbody th a")
+    assert len(staff.find(".field-sha256 .readonly").text) == 64
+    assert staff.sees_the_whole_width()
+    staff.shoot("destruction")
