@@ -8,10 +8,11 @@ between leaves a file without a row, which the next one finds.
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import Error, IntegrityError, connection, transaction
 from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -45,6 +46,18 @@ class Step:
     run: Callable[[], Iterator[int]]
 
 
+@dataclass
+class Kept:
+    """How many rows are retained, by the year until when, and until when the first of them is."""
+
+    by_year: Counter[int] = field(default_factory=Counter)
+    first: datetime | None = None
+
+    def add(self, until: datetime) -> None:
+        self.by_year[until.year] += 1
+        self.first = min(self.first or until, until)
+
+
 class Purge:
     """Removes what has been in the trash, or pending, for `days` days. `removed` counts what it has removed so far."""
 
@@ -52,6 +65,8 @@ class Purge:
         self.age = timedelta(days=days)
         self.cutoff = timezone.now() - self.age
         self.file_cutoff = self.cutoff - FILE_GRACE
+        #: What was deleted later is retained: the database needn't be asked for each. Its years are 365 days, or longer.
+        self.retention_cutoff = timezone.now() - timedelta(days=365 * settings.RETENTION_YEARS)
         self.removed: Counter[str] = Counter()
 
     def steps(self) -> list[Step]:
@@ -79,20 +94,23 @@ class Purge:
             templates=self.templates().count(),
         )
 
-    def kept(self) -> dict[str, list[datetime]]:
-        """Return until when the records and photos that have been in the trash long enough are retained, in their order."""
-        found = {}
-        for name, model in (("records", MedicalRecord), ("photos", PatientPhoto)):
-            times = self._trashed(model).values_list(RetainedUntil(model), flat=True).iterator()
-            found[name] = sorted(until for until in times if until and until > timezone.now())
-        return found
+    def kept(self) -> dict[str, Kept]:
+        """Return what has been in the trash long enough, and is retained all the same: records and photos, if any."""
+        found = {name: Kept() for name in ("records", "photos")}
+        for kept, model in zip(found.values(), (MedicalRecord, PatientPhoto), strict=True):
+            for until in self._trashed(model).values_list(RetainedUntil(model), flat=True).iterator():
+                if until and until > timezone.now():
+                    kept.add(until)
+        return {name: kept for name, kept in found.items() if kept.first}
 
     def records(self) -> QuerySet[MedicalRecord]:
-        return self._trashed(MedicalRecord).exclude(IsRetained(MedicalRecord))
+        old = Q(deleted_at__lte=self.retention_cutoff)
+        return self._trashed(MedicalRecord).filter(old).exclude(IsRetained(MedicalRecord))
 
     def photos(self) -> QuerySet[PatientPhoto]:
         """Photos that went to the trash by themselves, and pending ones: others go with their records."""
-        return self._removable_photos().exclude(IsRetained(PatientPhoto))
+        old = Q(deleted_at__lte=self.retention_cutoff) | Q(is_pending=True)
+        return self._removable_photos().filter(old).exclude(IsRetained(PatientPhoto))
 
     def _removable_photos(self) -> QuerySet[PatientPhoto]:
         with_record = Q(medical_record__is_deleted=True, medical_record__deleted_at=F("deleted_at"))

@@ -1,6 +1,7 @@
 """Rows whose time is over, and databases in which none has one."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,8 +14,9 @@ LONG_AGO = timedelta(days=8 * 366)
 
 
 @pytest.fixture
-def no_retention(db: None) -> None:
-    """Nothing is retained, as the owner of the database can have it."""
+def no_retention(db: None, settings: Any) -> None:
+    """Nothing is retained, as with no years at all."""
+    settings.RETENTION_YEARS = 0
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE OR REPLACE FUNCTION retention_ends(last_change timestamptz, birthday date) RETURNS timestamptz"

@@ -5,14 +5,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from clinic_project.audit.destruction import DestructionImpossible, destruction_errors
 from clinic_project.audit.transactions import changes_by
-from medical_records.purge import Purge, Step
+from medical_records.purge import Kept, Purge, Step
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,12 +61,12 @@ class Command(BaseCommand):
         rows = ", ".join(f"{name}: {counts[name]}" for name in ("records", "photos", "templates"))
         self.stdout.write(f"{verb} {rows}, files without a photo: {counts['files']}.")
 
-    def _report_kept(self, kept: dict[str, list[datetime]]) -> None:
+    def _report_kept(self, kept: dict[str, Kept]) -> None:
         """Say how many are kept, until which year; nothing where none is."""
-        if not any(kept.values()):
+        if not kept:
             return
-        rows = "; ".join(f"{name}: {_by_year(times)}" for name, times in kept.items() if times)
-        first = min(times[0] for times in kept.values() if times)
+        rows = "; ".join(f"{name}: {_by_year(each.by_year)}" for name, each in kept.items())
+        first = min(each.first for each in kept.values() if each.first)
         self.stdout.write(f"Has to keep {rows}. The first of them until {first:%Y-%m-%d}.")
 
     @contextmanager
@@ -91,9 +90,9 @@ class Command(BaseCommand):
             yield more
 
 
-def _by_year(times: list[datetime]) -> str:
-    years = ", ".join(f"{number} until {year}" for year, number in Counter(until.year for until in times).items())
-    return f"{len(times)} ({years})"
+def _by_year(numbers: Counter[int]) -> str:
+    years = ", ".join(f"{numbers[year]} until {year}" for year in sorted(numbers))
+    return f"{numbers.total()} ({years})"
 
 
 def bars(console: "Console | None" = None) -> "Progress":
