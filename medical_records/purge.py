@@ -31,6 +31,8 @@ from .retention import IsRetained, RetainedUntil
 logger = logging.getLogger(__name__)
 
 Row = TypeVar("Row", bound=Model)
+#: The ids of rows that were removed, with the times until which they were retained.
+Removed = dict[int, datetime | None]
 
 BATCH = 500
 #: How much longer a file stays than its photo, so that yesterday's backup of the database still finds all its files.
@@ -142,21 +144,20 @@ class Purge:
         for ids in _batches(self.records()):
             with transactions.atomic():
                 locked = _locked(self._trashed(MedicalRecord), ids)
-                photos = _with_retention(PatientPhoto.objects.filter(medical_record__in=locked))
-                removed = _remove_records([record.pk for record in locked], photos)
+                photos = PatientPhoto.objects.filter(medical_record__in=locked).lock()
+                removed, photos_removed = _remove_records([record.pk for record in locked], photos)
             self.removed["records"] += len(removed)
-            self._finish_photos([photo for photo in photos if photo.medical_record_id in removed])
+            self._finish_photos(photos, photos_removed)
             yield len(ids)
 
     def _purge_photos(self) -> Iterator[int]:
         for ids in _batches(self.photos()):
             with transactions.atomic():
                 _lock_records_of(ids)
-                photos = _with_retention(self._removable_photos().filter(pk__in=ids))
+                photos = _locked(self._removable_photos(), ids)
                 removed = _remove(PatientPhoto, [photo.pk for photo in photos])
-                gone = [photo for photo in photos if photo.pk in removed]
-                _tell_records(gone)
-            self._finish_photos(gone)
+                _tell_records([photo for photo in photos if photo.pk in removed])
+            self._finish_photos(photos, removed)
             yield len(ids)
 
     def _purge_templates(self) -> Iterator[int]:
@@ -171,19 +172,19 @@ class Purge:
         while removed := IdempotencyKey.objects.purge():
             yield removed
 
-    def _finish_photos(self, photos: list[PatientPhoto]) -> None:
+    def _finish_photos(self, photos: list[PatientPhoto], removed: Removed) -> None:
         """Count removed photos, and delete their files unless other photos refer to them or FILE_GRACE isn't over."""
-        self.removed["photos"] += len(photos)
-        keys = {key for photo in photos for key in (photo.storage_key, photo.thumbnail_key) if key}
+        self.removed["photos"] += len(removed)
+        gone = [photo for photo in photos if photo.pk in removed]
+        keys = {key for photo in gone for key in (photo.storage_key, photo.thumbnail_key) if key}
         if others := {key for key in keys if PhotoFile.from_key(key) is None}:
             storage.delete_files_of_other_systems(others)
-        due = (photo for photo in photos if self._removable_since(photo) + FILE_GRACE <= timezone.now())
+        due = (photo for photo in gone if self._removable_since(photo, removed) + FILE_GRACE <= timezone.now())
         storage.delete_unreferenced({file for photo in due if (file := PhotoFile.from_key(photo.storage_key))})
 
-    def _removable_since(self, photo: PatientPhoto) -> datetime:
+    def _removable_since(self, photo: PatientPhoto, removed: Removed) -> datetime:
         since = (photo.deleted_at or photo.created_at) + self.age
-        kept_until: datetime | None = photo.kept_until  # type: ignore[attr-defined]  # annotated
-        return max(since, kept_until or since)
+        return max(since, removed[photo.pk] or since)
 
 
 def _batches(rows: QuerySet[Row]) -> Iterator[list[int]]:
@@ -197,12 +198,6 @@ def _batches(rows: QuerySet[Row]) -> Iterator[list[int]]:
 def _locked(rows: QuerySet[Row], ids: list[int]) -> list[Row]:
     """Lock and return the rows of `ids` that are still among `rows`: one may have been restored meanwhile."""
     return list(rows.filter(pk__in=ids).order_by("pk").select_for_update(of=("self",)))
-
-
-def _with_retention(photos: QuerySet[PatientPhoto]) -> list[PatientPhoto]:
-    """Lock and return photos, each with its `kept_until`."""
-    locked = photos.annotate(kept_until=RetainedUntil(PatientPhoto)).order_by("pk")
-    return list(locked.select_for_update(of=("self",)))
 
 
 def _lock_records_of(photo_ids: list[int]) -> None:
@@ -224,25 +219,28 @@ def _tell_records(removed: list[PatientPhoto]) -> None:
     MedicalRecord.objects.filter(pk__in=shown_on).update(version=F("version") + 1)
 
 
-def _remove_records(ids: list[int], photos: list[PatientPhoto]) -> set[int]:
-    """Remove these records, each with those of `photos` that are on it, and return the ids of those removed."""
-    photo_ids: dict[int | None, list[int]] = {}
+def _remove_records(ids: list[int], photos: list[PatientPhoto]) -> tuple[Removed, Removed]:
+    """Remove these records, each with those of `photos` that are on it; return the records that were, and the photos."""
+    on_record: dict[int | None, list[int]] = {}
     for photo in photos:
-        photo_ids.setdefault(photo.medical_record_id, []).append(photo.pk)
+        on_record.setdefault(photo.medical_record_id, []).append(photo.pk)
+    photos_removed: Removed = {}
 
-    def remove(some: list[int]) -> set[int]:
-        destroy(PatientPhoto._meta.db_table, [pk for record in some for pk in photo_ids.get(record, ())])
-        return destroy(MedicalRecord._meta.db_table, some)
+    def remove(some: list[int]) -> Removed:
+        gone = destroy(PatientPhoto._meta.db_table, [pk for record in some for pk in on_record.get(record, ())])
+        removed = destroy(MedicalRecord._meta.db_table, some)
+        photos_removed.update(gone)
+        return removed
 
-    return _removed(MedicalRecord, ids, remove)
+    return _removed(MedicalRecord, ids, remove), photos_removed
 
 
-def _remove(model: type[Model], ids: list[int]) -> set[int]:
+def _remove(model: type[Model], ids: list[int]) -> Removed:
     return _removed(model, ids, lambda some: destroy(model._meta.db_table, some))
 
 
-def _removed(model: type[Model], ids: list[int], remove: Callable[[list[int]], set[int]]) -> set[int]:
-    """Remove these rows and return the ids of those removed: one that has to stay does, with a warning."""
+def _removed(model: type[Model], ids: list[int], remove: Callable[[list[int]], Removed]) -> Removed:
+    """Remove these rows and return those that were: one that has to stay does, with a warning."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -251,6 +249,6 @@ def _removed(model: type[Model], ids: list[int], remove: Callable[[list[int]], s
         if not isinstance(error, IntegrityError) and sqlstate(error) != ROW_IS_RETAINED:
             raise
         if len(ids) > 1:
-            return set().union(*(_removed(model, [pk], remove) for pk in ids))
+            return {pk: until for one in ids for pk, until in _removed(model, [one], remove).items()}
         logger.warning("%s %s stays in the trash: %s", model._meta.verbose_name, ids[0], message(error))
-        return set()
+        return {}

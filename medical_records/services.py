@@ -129,7 +129,7 @@ def remove_record(records: RecordQuerySet, pk: int, versions: Collection[int]) -
     if until := retained_until(record._meta.db_table, pk):
         raise Retained(until)
     gone = destroy(PatientPhoto._meta.db_table, photos)
-    if gone < photos or not destroy(record._meta.db_table, [pk]):
+    if gone.keys() < photos or not destroy(record._meta.db_table, [pk]):
         raise Suppressed
 
 

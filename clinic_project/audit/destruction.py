@@ -16,12 +16,13 @@ from clinic_project.reconciliation.sqlstates import (
 
 from .functions import RETAINED_UNTIL
 from .models import Destruction
-from .queries import column
+from .queries import column, rows
 
 _LOG = Destruction._meta.db_table
 _DESTROY = f"""
     INSERT INTO {_LOG} (table_name, row_id)
-    SELECT %s, row_id FROM unnest(%s::bigint[]) AS row_id ORDER BY row_id RETURNING row_id
+    SELECT %s, row_id FROM unnest(%s::bigint[]) AS row_id ORDER BY row_id
+    RETURNING row_id, retained_until
 """
 
 
@@ -32,14 +33,16 @@ class DestructionImpossible(Exception):
         super().__init__("The database lacks what it needs to remove rows for good. Run manage.py migrate.")
 
 
-def destroy(table: str, row_ids: Collection[int], using: str = DEFAULT_DB_ALIAS) -> set[int]:
-    """Destroy the rows of `table` that have these ids, and return the ids of those that no other system's trigger keeps.
+def destroy(table: str, row_ids: Collection[int], using: str = DEFAULT_DB_ALIAS) -> dict[int, datetime | None]:
+    """Destroy the rows of `table` that have these ids, and return until when each was retained, None for not at all.
 
-    None is destroyed where it raises DestructionImpossible, or the database's own error: ROW_IS_RETAINED, NO_SUCH_ROW, or
-    that another table refers to one.
+    A row that another system's trigger keeps isn't there. None is destroyed where it raises DestructionImpossible, or the
+    database's own error: ROW_IS_RETAINED, NO_SUCH_ROW, or that another table refers to one.
     """
+    if not row_ids:
+        return {}
     with destruction_errors():
-        return set(column(using, _DESTROY, [table, list(row_ids)])) if row_ids else set()
+        return dict(rows(using, _DESTROY, [table, list(row_ids)]))
 
 
 def retained_until(table: str, row_id: int, using: str = DEFAULT_DB_ALIAS) -> datetime | None:

@@ -162,15 +162,14 @@ BEGIN
     IF removed = 0 THEN
         RETURN NULL;  -- another system's trigger keeps it
     END IF;
-    WITH destroyed AS (
-        INSERT INTO audit_destroyed_entries (id, entry_hash, destruction_id)
-        SELECT id, sha256(convert_to({ENTRY}, 'UTF8')), NEW.id
-        FROM audit_history WHERE table_name = NEW.table_name AND row_id = NEW.row_id
-        RETURNING id, entry_hash
+    WITH gone AS (
+        DELETE FROM audit_history WHERE table_name = NEW.table_name AND row_id = NEW.row_id
+        RETURNING id, sha256(convert_to({ENTRY}, 'UTF8')) AS entry_hash
+    ), kept AS (
+        INSERT INTO audit_destroyed_entries (id, entry_hash, destruction_id) SELECT id, entry_hash, NEW.id FROM gone
     )
     SELECT count(*), sha256(coalesce(string_agg(entry_hash, ''::bytea ORDER BY id), ''))
-    INTO NEW.entry_count, NEW.entries_hash FROM destroyed;
-    DELETE FROM audit_history WHERE table_name = NEW.table_name AND row_id = NEW.row_id;
+    INTO NEW.entry_count, NEW.entries_hash FROM gone;
 
     NEW.destroyed_at := clock_timestamp();
     NEW.patient_id := content ->> 'patient_id';

@@ -1,4 +1,4 @@
-"""What a query of one column returns."""
+"""What a query returns."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,11 +6,16 @@ from typing import Any
 from django.db import connections
 
 
-def column(using: str, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-    """Return the first value of each row."""
+def rows(using: str, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     with connections[using].cursor() as cursor:
         cursor.execute(sql, parameters)
-        return [row[0] for row in cursor.fetchall()]
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
+
+
+def column(using: str, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    """Return the first value of each row."""
+    return [row[0] for row in rows(using, sql, parameters)]
 
 
 def value(using: str, sql: str) -> Any:
