@@ -21,7 +21,7 @@ from .queries import column, rows
 _LOG = Destruction._meta.db_table
 _DESTROY = f"""
     INSERT INTO {_LOG} (table_name, row_id)
-    SELECT %s, row_id FROM unnest(%s::bigint[]) AS row_id ORDER BY row_id
+    SELECT %s::text, row_id FROM unnest(%s::bigint[]) AS row_id ORDER BY row_id
     RETURNING row_id, retained_until
 """
 

@@ -39,6 +39,7 @@ def test_without_a_secret_key_it_says_so():
     assert "SECRET_KEY is not set" in run.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["RETENTION_YEARS", "AGE_OF_MAJORITY"])
 def test_years_that_make_no_sense_are_refused(name):
     run = manage("check", **{name: "-1"})
