@@ -47,9 +47,7 @@ def destroy(table: str, row_ids: Collection[int], using: str = DEFAULT_DB_ALIAS)
 
 def retained_until(table: str, row_id: int, using: str = DEFAULT_DB_ALIAS) -> datetime | None:
     """Return until when a row of `table` is retained; None if it may go. Raises DestructionImpossible."""
-    sql = (
-        f"SELECT until FROM CAST({RETAINED_UNTIL.format(table=table)}(%s) AS timestamptz) AS until WHERE until > now()"
-    )
+    sql = f"SELECT until FROM {RETAINED_UNTIL.format(table=table)}(%s) AS until WHERE until > now()"
     with destruction_errors():
         found: list[datetime] = column(using, sql, [row_id])
     return found[0] if found else None
