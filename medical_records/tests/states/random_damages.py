@@ -238,7 +238,7 @@ def _triggers() -> Iterator[Damage]:
             yield Damage(f"drop {trigger}", (f'DROP TRIGGER "{trigger}" ON {table}',), table)
             yield Damage(f"disable {trigger}", (f'{alter} DISABLE TRIGGER "{trigger}"',), table)
             yield Damage(f"rename {trigger}", (f'ALTER TRIGGER "{trigger}" ON {table} RENAME TO theirs',), table)
-    for function in ("audit_record_change", "audit_refuse_change"):
+    for function in ("audit_record_change", "audit_refuse_change", "audit_refuse_removal", "audit_destroy"):
         body = "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
         yield Damage(f"replace {function}", (body.format(function),), "")
         yield Damage(f"drop {function}", (f"DROP FUNCTION {function}() CASCADE",), "")

@@ -5,5 +5,5 @@
 DO $$ BEGIN CREATE ROLE clinic_owners NOLOGIN; GRANT clinic_owners TO clinic; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
 ALTER ROLE clinic IN DATABASE :db SET role = 'clinic_owners';
 DO $$ DECLARE r regclass; BEGIN FOR r IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP EXECUTE format('ALTER TABLE %s OWNER TO clinic_owners', r); END LOOP; END $$;
-ALTER FUNCTION audit_record_change() OWNER TO clinic_owners; ALTER FUNCTION audit_refuse_change() OWNER TO clinic_owners;
+DO $$ DECLARE f regprocedure; BEGIN FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace LOOP EXECUTE format('ALTER FUNCTION %s OWNER TO clinic_owners', f); END LOOP; END $$;
 ALTER TABLE medical_records ALTER version DROP DEFAULT; DROP INDEX idx_medical_records_created; ALTER SCHEMA public OWNER TO clinic_owners; ALTER DATABASE :db OWNER TO clinic_owners;
