@@ -34,7 +34,7 @@ LOCK_TIMEOUT = "1s"
 _SHOWING = frozenset({304, 409, 412})
 
 #: A thing's id, and that of the patient whose it is.
-Owned = tuple[int, int | None]
+Owned = tuple[int, int]
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Shown:
 
     records: dict[int, int] = field(default_factory=dict)
     photos: dict[int, int] = field(default_factory=dict)
-    patients: dict[int, None] = field(default_factory=dict)
+    patients: set[int] = field(default_factory=set)
     #: The ids of the clinics whose these are.
     clinics: set[int] = field(default_factory=set)
     action: str = Access.Action.VIEW
@@ -61,9 +61,8 @@ class Shown:
     def patient_ids(self) -> list[int]:
         """What the column of this name has: see `Access`."""
         owners = [*self.records.values(), *self.photos.values()]
-        others = set(owners)
-        found = [*owners, *(patient for patient in self.patients if patient not in others)]
-        return found[:1] if len(set(found)) == 1 else found
+        distinct = {*owners, *self.patients}
+        return [*distinct] if len(distinct) == 1 else [*owners, *distinct.difference(owners)]
 
 
 def things_of(
@@ -83,10 +82,9 @@ def show(*, records: Iterable[Owned] = (), photos: Iterable[Owned] = (), patient
     """Say that the answer that is being made shows these."""
     shown = _shown.get()
     if shown is not None:
-        # What is known of an earlier state may leave out whose it was.
-        shown.records.update({pk: patient for pk, patient in records if patient})
-        shown.photos.update({pk: patient for pk, patient in photos if patient})
-        shown.patients.update(dict.fromkeys(patients))
+        shown.records.update(records)
+        shown.photos.update(photos)
+        shown.patients.update(patients)
 
 
 def describe_access(action: str | None = None, clinic_ids: Iterable[int] = (), user_name: str | None = None) -> None:
@@ -102,11 +100,7 @@ def forget_shown() -> None:
     """Take back what was said: another answer is given, which doesn't show it."""
     shown = _shown.get()
     if shown is not None:
-        shown.records, shown.photos, shown.patients = {}, {}, {}
-
-
-def is_anything_shown() -> bool:
-    return bool(_shown.get())
+        shown.records, shown.photos, shown.patients = {}, {}, set()
 
 
 class AccessLogMiddleware:
@@ -140,31 +134,30 @@ _INSERT = (
 def write_access(shown: Shown) -> None:
     """Write the row; where the database doesn't take it, the same to the log: a patient isn't left without their record."""
     row = _row(shown)
-    values = {name: _as_array(value) if isinstance(value, list) else value for name, value in row.items()}
     try:
         with connections[ALIAS].cursor() as cursor:
-            cursor.execute(_INSERT, [values[name] for name in _COLUMNS])
+            cursor.execute(_INSERT, [_as_array(value) if isinstance(value, list) else value for value in row])
     except Error as error:
-        fields = {**row, "at": datetime.now(UTC).isoformat(), "sqlstate": sqlstate(error)}
-        del fields["user_name"]
+        fields = {name: value for name, value in zip(_COLUMNS, row, strict=True) if name != "user_name"}
+        fields |= {"at": datetime.now(UTC).isoformat(), "sqlstate": sqlstate(error)}
         logger.warning("an access isn't in %s, but here", Access._meta.db_table, extra={"fields": fields})
 
 
-def _row(shown: Shown) -> dict[str, Any]:
+def _row(shown: Shown) -> list[Any]:
     who = current_description()
-    return {
-        "user_id": who.get("by"),
-        "user_name": shown.user_name or who.get("name"),
-        "clinic_id": shown.clinic_id,
-        "patient_ids": shown.patient_ids,
-        "record_ids": [*shown.records],
-        "photo_ids": [*shown.photos],
-        "action": str(shown.action),
-        "via": who.get("via", "api"),
-        "request_id": who.get("request_id"),
-    }
+    return [
+        who.get("by"),
+        shown.user_name or who.get("name"),
+        shown.clinic_id,
+        shown.patient_ids,
+        [*shown.records],
+        [*shown.photos],
+        str(shown.action),
+        who.get("via"),
+        who.get("request_id"),
+    ]
 
 
 def _as_array(ids: list[int]) -> str:
     """Write an array for PostgreSQL, several times as fast as the driver does."""
-    return f"{{{','.join(map(str, ids))}}}"
+    return f"{{{str(ids)[1:-1]}}}"

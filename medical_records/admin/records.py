@@ -16,6 +16,7 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
+from clinic_project.audit.accesses import show
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
 from clinic_project.clinics.administration.scope import Scope, scope_of
 from clinic_project.clinics.administration.searching import PatientSearchMixin
@@ -27,13 +28,14 @@ from ..filled_form import filled_form
 from ..history import ReadableChange, RecordHistory
 from ..models import MedicalRecord, PatientPhoto
 from ..printed_records import STYLESHEET, Print, PrintedPhoto, record_html
+from .access_log import AccessLogMixin
 from .base import ClinicalAdmin
 from .filters import TemplateFilter
 from .history_values import AnswerReader
 
 
 @admin.register(MedicalRecord)
-class RecordAdmin(PatientSearchMixin, ClinicalAdmin):
+class RecordAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
     """A record is read as its filled-in form; the clinic's own program changes it."""
 
     list_display = ["template_name", "patient", "created_on", "author", "clinic", "updated_on"]
@@ -106,6 +108,7 @@ class RecordAdmin(PatientSearchMixin, ClinicalAdmin):
     @admin.display(description="photos")
     def photos(self, record: MedicalRecord) -> str:
         photos = record.photos_then if hasattr(record, "photos_then") else _photos_of(record)
+        show(photos=((photo.pk, photo.patient_id) for photo in photos))
         return render_to_string("admin/medical_records/thumbnails.html", {"photos": photos}) if photos else "None"
 
 

@@ -4,7 +4,8 @@ The OpenAPI document names them without the suffixes Serializer and Output, and 
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -29,7 +30,7 @@ from clinic_project.api.fields import (
 )
 from clinic_project.api.openapi import STORABLE, component, component_name, request_example
 from clinic_project.api.serializers import ProblemOutputSerializer, Row, RowSerializer, text_of
-from clinic_project.audit.accesses import Owned, show
+from clinic_project.audit.accesses import show
 from medical_records.history import Action, Via
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import PhotoQuerySet
@@ -271,15 +272,14 @@ class TemplateOutputSerializer(RowSerializer):
         model = MedicalRecordTemplate
 
 
+#: What `show` takes of a row.
+_OWNED = itemgetter("id", "patient_id")
+
+
 class PatientsRowSerializer(RowSerializer):
     @classmethod
     def identify(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
         return rows.values("id", "patient_id")
-
-    @classmethod
-    def owned(cls, rows: Iterable[Mapping[str, Any]]) -> Iterator[Owned]:
-        """Yield what `show` takes of rows that `identify` could have read."""
-        return ((row["id"], row["patient_id"]) for row in rows)
 
 
 class RecordOutputSerializer(PatientsRowSerializer):
@@ -304,7 +304,7 @@ class RecordOutputSerializer(PatientsRowSerializer):
 
     @classmethod
     def note_shown(cls, rows: Iterable[Mapping[str, Any]]) -> None:
-        show(records=cls.owned(rows))
+        show(records=map(_OWNED, rows))
 
 
 @extend_schema_field(OpenApiTypes.BINARY)
@@ -371,7 +371,7 @@ class PhotoOutputSerializer(PatientsRowSerializer):
 
     @classmethod
     def note_shown(cls, rows: Iterable[Mapping[str, Any]]) -> None:
-        show(photos=cls.owned(rows))
+        show(photos=map(_OWNED, rows))
 
     @classmethod
     def represent(cls, rows: list[Row]) -> list[Row]:

@@ -17,7 +17,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from clinic_project.api.compiled_queries import Instances, fetch
-from clinic_project.api.cross_site import is_cross_site
+from clinic_project.api.cross_site import is_asked_by_another_site
 from clinic_project.api.etags import RowVersion, hashed_etag, is_conditional, is_known, not_modified
 from clinic_project.api.filters import FilterBackend, choices_and_ids
 from clinic_project.api.pagination import CompiledListing, Contents, Listing, RowPagination
@@ -92,7 +92,7 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.auth is None and is_cross_site(request):
+        if request.auth is None and is_asked_by_another_site(request):
             raise Problem(
                 403, "cross-site", "Another site asks", "A browser sent this for another site, with your session."
             )
