@@ -1,6 +1,8 @@
 """Who looked: every response that shows what a patient has leaves one row, with all that it shows, and no other does."""
 
 import logging
+import time
+from contextlib import contextmanager
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -344,6 +346,53 @@ def test_where_it_cant_be_written_the_log_has_it_and_the_record_is_shown(
         "request_id": response["X-Request-ID"],
         "sqlstate": sqlstate,
     }
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_the_row_is_committed_before_the_first_byte(api, record):
+    photo = add(record.patient)
+    response = api.get(f"{PHOTOS}/{photo.pk}/file")
+    with elsewhere() as cursor:
+        cursor.execute("SELECT action, photo_ids FROM audit_accesses")
+        assert cursor.fetchall() == [("file", [photo.pk])]
+    assert next(iter(response.streaming_content))
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_what_comes_after_a_row_that_couldnt_be_written_is_done(api, record):
+    with elsewhere() as cursor:
+        cursor.execute("DROP TABLE audit_accesses")
+    assert api.get(f"{RECORDS}/{record.pk}").status_code == 200
+    assert api.patch(f"{RECORDS}/{record.pk}", {"version": 1}).json()["version"] == 2
+    record.refresh_from_db()
+    assert record.version == 2
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_table_that_somebody_has_locked_is_waited_for_a_second(api, record, caplog):
+    with elsewhere() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE audit_accesses IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        assert api.get(f"{RECORDS}/{record.pk}").status_code == 200
+        assert time.monotonic() - started < 5
+    assert [line.fields["sqlstate"] for line in caplog.records if line.name == logger.name] == ["55P03"]
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
+@contextmanager
+def elsewhere():
+    """Give a cursor of another session."""
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            yield cursor
+    finally:
+        other.close()
 
 
 # The log of a patient, for the clinic's administrators
