@@ -71,6 +71,7 @@ ACTIONS = {
     "state": "history",
     "file": "file",
     "thumbnail": "thumbnail",
+    "print": "print",
     "who_looked": "access-log",
 }
 #: A patient's name in a list is no record.
