@@ -130,6 +130,9 @@ def test_a_day_through_the_api(web, monkeypatch):
     version = {"version": restored["version"] + 1}
     kept = sends("delete", f"clinic/medical-records/{record}/permanently", version, 409)
     assert kept["type"] == "/problems/retained"
+    assert [entry["action"] for entry in sends("get", f"clinic/patients/{patient}/access-log")["results"]] == [
+        "change"
+    ] * 4
     sends("post", "auth/logout", status=204)
 
 
@@ -194,17 +197,18 @@ def test_the_server_refuses_it(web, statement):
         web.execute(statement)
 
 
-def test_it_only_reads_what_is_append_only(web):
+def test_it_only_reads_what_is_append_only_and_adds_who_looked(web):
     append_only = {
         model._meta.db_table
         for model in apps.get_models()
         if any(isinstance(each, Trigger) and each.append_only for each in model._meta.constraints)
     }
     privileges = "SELECT has_table_privilege(%s::regclass, %s)"
-    writable = "UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER"
-    assert [table for table in append_only if web.value(privileges, [table, writable])] == []
+    changes = "UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER"
+    assert [table for table in append_only if web.value(privileges, [table, changes])] == []
     # To destroy is to insert there, and the database does the rest.
-    assert [table for table in append_only if web.value(privileges, [table, "INSERT"])] == ["audit_destructions"]
+    writable = {table for table in append_only if web.value(privileges, [table, "INSERT"])}
+    assert writable == {"audit_destructions", "audit_accesses"}
 
 
 def test_it_destroys_what_need_not_be_kept_and_nothing_else(web):
