@@ -1,8 +1,11 @@
 """Who looked: every response that shows what a patient has leaves one row, with all that it shows, and no other does."""
 
+import json
 import logging
+import re
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -15,6 +18,7 @@ from clinic_project.audit.models import Access
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Patient
 from clinic_project.clinics.tests.clients import client_of
+from clinic_project.logs import JSONFormatter
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import PatientPhoto
 from medical_records.tests.photos import image_files
@@ -24,6 +28,10 @@ from .test_document import DOCUMENT, OPERATIONS, PICTURES, content_of, in_trash,
 from .test_document import api as examples_api
 
 __all__ = ["examples_api", "in_trash"]
+
+PAGE = (
+    (Path(__file__).parents[3] / "clinic_project/README.md").read_text().split("\n## Who looked\n")[1].split("\n## ")[0]
+)
 
 RECORDS = "/api/clinic/medical-records"
 PHOTOS = "/api/clinic/patient-photos"
@@ -281,6 +289,12 @@ def test_a_list_without_rows_and_a_page_beyond_the_last_leave_none(api, record):
     assert shown() == []
 
 
+def test_a_file_that_isnt_the_one_that_is_meant_leaves_none(api, record):
+    photo = add(record.patient)
+    assert api.get(f"{PHOTOS}/{photo.pk}/file", headers={"If-Match": '"another"'}).status_code == 412
+    assert shown() == []
+
+
 def test_a_file_that_is_missing_leaves_none(api, photo):
     assert api.get(f"{PHOTOS}/{photo.pk}/file").status_code == 404
     assert shown() == []
@@ -346,6 +360,9 @@ def test_where_it_cant_be_written_the_log_has_it_and_the_record_is_shown(
         "request_id": response["X-Request-ID"],
         "sqlstate": sqlstate,
     }
+    written = json.loads(JSONFormatter().format(line))
+    assert line.fields.items() <= written.items()
+    assert f'"logger":\n  "{written["logger"]}"' in PAGE
 
 
 @pytest.mark.slow
@@ -465,6 +482,15 @@ def test_who_isnt_an_administrator_doesnt_see_it(member, record):
         assert (refused.status_code, refused.json()["title"]) == (403, "Forbidden")
     assert client_of(MembershipFactory(admin=True)).get(log_of(record.patient)).status_code == 404
     assert shown() == []
+
+
+def test_the_page_says_how_to_ask_in_sql(api, member, record):
+    response = api.get(f"{RECORDS}/{record.pk}")
+    [sql] = re.findall(r"```sql\n(SELECT .*?)\n```", PAGE)
+    with connection.cursor() as cursor:
+        cursor.execute(sql.replace("7", str(record.patient_id)))
+        [(_, *looked)] = cursor.fetchall()
+    assert looked == [member.full_name, "view", "api", response["X-Request-ID"]]
 
 
 def test_another_clinics_accesses_to_a_patient_of_this_id_arent_shown(api, member, record):

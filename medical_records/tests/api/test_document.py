@@ -6,6 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
 from clinic_project.clinics.tests.clients import client_of
@@ -68,6 +69,7 @@ def in_trash(operation_id):
 @pytest.fixture
 def api(db, in_trash, no_retention):
     """Sent by an administrator of the clinic that the examples are about."""
+    leave_ids_to_examples()
     administrator = MembershipFactory(
         admin=True, user__email="ada@clinic.example", user__password="correct horse battery staple"
     )
@@ -80,6 +82,14 @@ def api(db, in_trash, no_retention):
     PatientPhotoFactory(pk=31, patient=patient)
     MedicalRecordFactory(pk=12, patient=patient, template=used, version=3, **in_trash)
     return client_of(administrator)
+
+
+def leave_ids_to_examples():
+    """Go on counting beyond the ids that the examples have: how far the tests before have counted is their affair."""
+    with connection.cursor() as cursor:
+        for table in ("patients", "medical_record_templates", "medical_records", "patient_photos"):
+            sequence = f"pg_get_serial_sequence('{table}', 'id')"
+            cursor.execute(f"SELECT setval({sequence}, greatest(nextval({sequence}), 100))")
 
 
 def url_of(operation_id):
