@@ -4,12 +4,20 @@ ChangeRefused
 ├── StaleVersion         somebody changed it since it was read
 ├── InTrash              only what is in use can be changed
 ├── NotInTrash           only what is in the trash can be restored or removed for good
+├── Signed               it is signed, and the change is no amendment
+├── NotSigned            only what is signed is amended
+├── EnteredInError       it is marked so, and stays as it is until that is undone
+├── NotEnteredInError    only such a mark can be undone
+├── MissingAnswers       required fields have no answer, so that it isn't signed
+├── Unsignable           it holds what the hash of a signature can't be made of
 ├── UnusableReference    it refers to something that is there but can't be used for this
 └── Suppressed           the database leaves the row as it is and raises nothing, as another system's trigger may
 
 What isn't there, or not in the clinic, is the model's own DoesNotExist; input that breaks a rule is a ValidationError
 whose keys are paths such as ``fields.0.label``.
 """
+
+from collections.abc import Sequence
 
 from django.db import models
 
@@ -34,6 +42,38 @@ class InTrash(ChangeRefused):
 class NotInTrash(ChangeRefused):
     def __init__(self) -> None:
         super().__init__("It isn't in the trash.")
+
+
+class Signed(ChangeRefused):
+    def __init__(self) -> None:
+        super().__init__("It is signed. Say why it is changed: an amendment makes a new version, which isn't signed.")
+
+
+class NotSigned(ChangeRefused):
+    def __init__(self) -> None:
+        super().__init__("It isn't signed. Change it without a reason for an amendment.")
+
+
+class EnteredInError(ChangeRefused):
+    def __init__(self) -> None:
+        super().__init__("It is marked as entered in error. Undo that first.")
+
+
+class NotEnteredInError(ChangeRefused):
+    def __init__(self) -> None:
+        super().__init__("It isn't marked as entered in error.")
+
+
+class MissingAnswers(ChangeRefused):
+    """`field_ids` are those of the required fields without an answer."""
+
+    def __init__(self, field_ids: Sequence[str]) -> None:
+        super().__init__("Required fields have no answer. Answer them, or sign it as incomplete.")
+        self.field_ids = field_ids
+
+
+class Unsignable(ChangeRefused):
+    pass
 
 
 class UnusableReference(ChangeRefused):

@@ -1,5 +1,6 @@
 """The base viewsets of templates, records and photos."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -15,11 +16,39 @@ from clinic_project.audit import transactions
 from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.models import Clinic, Membership
 from clinic_project.clinics.querysets import TrashQuerySet
-from medical_records.exceptions import InTrash, NotInTrash, StaleVersion, Suppressed, UnusableReference
+from clinic_project.reconciliation.sqlstates import sqlstate
+from medical_records.exceptions import (
+    ChangeRefused,
+    EnteredInError,
+    InTrash,
+    MissingAnswers,
+    NotEnteredInError,
+    NotInTrash,
+    NotSigned,
+    Signed,
+    StaleVersion,
+    Suppressed,
+    Unsignable,
+    UnusableReference,
+)
+from medical_records.functions import SIGNED
 from medical_records.querysets import VersionedQuerySet
 
 Rows = TypeVar("Rows", bound=TrashQuerySet[Any])
 VersionedRows = TypeVar("VersionedRows", bound=VersionedQuerySet[Any])
+
+#: The problems of refusals: the last part of the type, and the title.
+_REFUSED: Mapping[type[ChangeRefused], tuple[str, str]] = {
+    InTrash: ("in-trash", "In the trash"),
+    NotInTrash: ("not-in-trash", "Not in the trash"),
+    Signed: ("signed", "Signed"),
+    NotSigned: ("not-signed", "Not signed"),
+    EnteredInError: ("entered-in-error", "Entered in error"),
+    NotEnteredInError: ("not-entered-in-error", "Not entered in error"),
+    MissingAnswers: ("missing-required", "Answers are missing"),
+    Unsignable: ("unsignable", "It can't be signed"),
+    UnusableReference: ("unusable-reference", "Can't be used for this"),
+}
 
 
 class TrashViewSet(ClinicViewSet[Rows]):
@@ -39,19 +68,16 @@ class TrashViewSet(ClinicViewSet[Rows]):
         return versions, self.validated({name: value for name, value in self.request.data.items() if name != "version"})
 
     def as_api_error(self, exc: Exception) -> Exception:
-        match exc:
-            case InTrash():
-                return Problem(409, "in-trash", "In the trash", str(exc))
-            case NotInTrash():
-                return Problem(409, "not-in-trash", "Not in the trash", str(exc))
-            case UnusableReference():
-                errors = {exc.field: [str(exc)]}
-                return Problem(409, "unusable-reference", "Can't be used for this", str(exc), errors=errors)
+        # Signed since this had looked, or by a way that doesn't look: the database refuses it.
+        error = Signed() if isinstance(exc, Error) and sqlstate(exc) == SIGNED else exc
+        match error:
+            case ChangeRefused() if type(error) in _REFUSED:
+                return Problem(409, *_REFUSED[type(error)], str(error), **_members(error))
             case Suppressed():
-                return refused_by_database(str(exc))
+                return refused_by_database(str(error))
             case StaleVersion() if self._expected:
-                return self._stale_error(exc, self._expected.stale_status)
-        return super().as_api_error(exc)
+                return self._stale_error(error, self._expected.stale_status)
+        return super().as_api_error(error)
 
     def current_row(self, stale: StaleVersion) -> Row:
         """Return what is there instead of the version that a change was made from; raises DoesNotExist."""
@@ -100,6 +126,16 @@ class VersionedViewSet(TrashViewSet[VersionedRows]):
 
     def etag_of(self, row: Row, row_version: str) -> str:
         return etag(row["version"])
+
+
+def _members(refusal: ChangeRefused) -> dict[str, Any]:
+    """Return what a problem has beside its text."""
+    match refusal:
+        case UnusableReference():
+            return {"errors": {refusal.field: [str(refusal)]}}
+        case MissingAnswers():
+            return {"missing_required": list(refusal.field_ids)}
+    return {}
 
 
 def _member(clinic: Clinic, user_id: int | None) -> Row | None:
