@@ -19,7 +19,7 @@ from clinic_project.clinics.models import User
 
 from .exceptions import EnteredInError, InTrash, MissingAnswers, NotEnteredInError, StaleVersion, Suppressed
 from .models import MedicalRecord, PatientPhoto, check_in_use
-from .querysets import RecordQuerySet, amendment, next_version
+from .querysets import PhotoQuerySet, RecordQuerySet, amendment, next_version
 from .signatures import SignedContent
 from .template_fields import missing_required
 
@@ -79,16 +79,19 @@ def undo_entered_in_error(records: RecordQuerySet, pk: int, versions: Collection
 
 def signed_contents(records: RecordQuerySet) -> Iterator[tuple[int, str | None, SignedContent]]:
     """Yield of each record its id, the hash with which it was signed, and what its signature has to cover now."""
-    # What a damaged table has as NULL counts as what `migrate` fills in.
-    photos = PatientPhoto.objects.alias(in_trash=Coalesce("is_deleted", Value(False))).filter(
-        medical_record=OuterRef("pk"), is_pending=False, in_trash=False
-    )
+    hashes = photos_in_content().filter(medical_record=OuterRef("pk")).values("content_hash")
     texts = [Cast(name, TextField()) for name in ("template_snapshot", "values")]
     columns = ("pk", "content_hash", "patient_id", "template_name", "appointment_id")
-    for pk, content_hash, *content in records.values_list(
-        *columns, *texts, ArraySubquery(photos.order_by().values("content_hash"))
-    ):
+    for pk, content_hash, *content in records.values_list(*columns, *texts, ArraySubquery(hashes)):
         yield pk, content_hash, SignedContent(*content)
+
+
+def photos_in_content() -> PhotoQuerySet:
+    """Return the photos of which the signature of a record that they are on covers the content."""
+    # What a damaged table has as NULL counts as what `migrate` fills in.
+    return PatientPhoto.objects.alias(in_trash=Coalesce("is_deleted", Value(False))).filter(
+        is_pending=False, in_trash=False
+    )
 
 
 def _locked(records: RecordQuerySet, pk: int, versions: Collection[int]) -> MedicalRecord:

@@ -38,7 +38,7 @@ Rows = TypeVar("Rows", bound=TrashQuerySet[Any])
 VersionedRows = TypeVar("VersionedRows", bound=VersionedQuerySet[Any])
 
 #: The problems of refusals: the last part of the type, and the title.
-_REFUSED: Mapping[type[ChangeRefused], tuple[str, str]] = {
+_REFUSALS: Mapping[type[ChangeRefused], tuple[str, str]] = {
     InTrash: ("in-trash", "In the trash"),
     NotInTrash: ("not-in-trash", "Not in the trash"),
     Signed: ("signed", "Signed"),
@@ -71,8 +71,8 @@ class TrashViewSet(ClinicViewSet[Rows]):
         # Signed since this had looked, or by a way that doesn't look: the database refuses it.
         error = Signed() if isinstance(exc, Error) and sqlstate(exc) == SIGNED else exc
         match error:
-            case ChangeRefused() if type(error) in _REFUSED:
-                return Problem(409, *_REFUSED[type(error)], str(error), **_members(error))
+            case ChangeRefused() if type(error) in _REFUSALS:
+                return Problem(409, *_REFUSALS[type(error)], str(error), **_members(error))
             case Suppressed():
                 return refused_by_database(str(error))
             case StaleVersion() if self._expected:
