@@ -46,22 +46,24 @@ class NotInTrash(ChangeRefused):
 
 class Signed(ChangeRefused):
     def __init__(self) -> None:
-        super().__init__("It is signed. Say why it is changed: an amendment makes a new version, which isn't signed.")
+        super().__init__(
+            "The record is signed. Say why it is changed: an amendment makes a new version, which isn't signed."
+        )
 
 
 class NotSigned(ChangeRefused):
     def __init__(self) -> None:
-        super().__init__("It isn't signed. Change it without a reason for an amendment.")
+        super().__init__("The record isn't signed. Change it without a reason for an amendment.")
 
 
 class EnteredInError(ChangeRefused):
     def __init__(self) -> None:
-        super().__init__("It is marked as entered in error. Undo that first.")
+        super().__init__("The record is marked as entered in error. Undo that first.")
 
 
 class NotEnteredInError(ChangeRefused):
     def __init__(self) -> None:
-        super().__init__("It isn't marked as entered in error.")
+        super().__init__("The record isn't marked as entered in error.")
 
 
 class MissingAnswers(ChangeRefused):

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from clinic_project.audit.triggers import history_triggers
 from clinic_project.clinics.models import Appointment, Clinic, Patient
@@ -15,7 +16,7 @@ from clinic_project.reconciliation.indexes import LongNameIndex
 
 from .deletion import set_null_unless_signed
 from .exceptions import EnteredInError, NotSigned, Signed, UnusableReference
-from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
+from .querysets import TIME_TO_SIGN, PhotoQuerySet, RecordQuerySet, TemplateQuerySet
 from .triggers import PHOTO_TRIGGER, RECORD_TRIGGER
 
 #: Of the lists of records, the newest first.
@@ -140,6 +141,13 @@ class MedicalRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.template_name} ({self.pk})"
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it is to be signed, and hasn't been in the time after its last change: see `RecordQuerySet.overdue`."""
+        if self.is_deleted or self.entered_in_error_at or self.signed_at:
+            return False
+        return self.updated_at < timezone.now() - TIME_TO_SIGN
 
     def check_changeable(self, *, amends: bool) -> None:
         """Raise ChangeRefused unless a record may be changed by an amendment, or by what isn't one."""

@@ -23,6 +23,9 @@ from .querysets import PhotoQuerySet, RecordQuerySet, amendment, next_version
 from .signatures import SignedContent
 from .template_fields import missing_required
 
+#: Characters of why a signed record is changed, or marked as entered in error.
+MAX_REASON = 2000
+
 
 @dataclass(frozen=True, slots=True)
 class Signer:

@@ -32,8 +32,8 @@ class PatientRecordFilterSet(django_filters.FilterSet):
     entered_in_error = ChoiceFilter(
         *("false", "true", "all"),
         method="filter_entered_in_error",
-        help_text="Whether to be marked as entered in error: `false` (unless said otherwise; with `status=all`, or"
-        " `updated_since`, it is `all`), `true`, or `all`.",
+        help_text="Whether to be marked as entered in error: `false`, `true`, or `all`. Unless said otherwise, it is"
+        " `false`; where the trash is shown as well, by `status` or `updated_since`, `all`.",
     )
     unsigned = ChoiceFilter("true", method="filter_unsigned", help_text="Only what nobody has signed.")
     overdue = ChoiceFilter(
@@ -59,7 +59,7 @@ class PatientRecordFilterSet(django_filters.FilterSet):
         if given["updated_since"] and not given["status"]:
             given["status"] = "all"
         if not given["entered_in_error"]:
-            given["entered_in_error"] = "all" if given["status"] == "all" else "false"
+            given["entered_in_error"] = "false" if given["status"] in ("", "active") else "all"
         return super().filter_queryset(queryset)
 
     def filter_entered_in_error(self, records: RecordQuerySet, name: str, value: str) -> RecordQuerySet:

@@ -31,6 +31,7 @@ from clinic_project.api.serializers import ProblemOutputSerializer, Row, RowSeri
 from medical_records.history import Action, Via
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import PhotoQuerySet
+from medical_records.signing import MAX_REASON
 from medical_records.template_fields import (
     CHOICE_TYPES,
     MAX_ANSWER,
@@ -51,8 +52,6 @@ MAX_DESCRIPTION = 10_000
 MAX_PHOTOS = 200
 #: Characters of a photo's description.
 MAX_PHOTO_DESCRIPTION = 2000
-#: Characters of why a signed record is changed, or marked as entered in error.
-MAX_REASON = 2000
 
 
 @request_example({"version": 3})
