@@ -134,7 +134,7 @@ def _members(refusal: ChangeRefused) -> dict[str, Any]:
         case UnusableReference():
             return {"errors": {refusal.field: [str(refusal)]}}
         case MissingAnswers():
-            return {"missing_required": list(refusal.field_ids)}
+            return {"errors": {f"values.{field_id}": ["This field has no answer."] for field_id in refusal.field_ids}}
     return {}
 
 
