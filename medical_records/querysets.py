@@ -148,11 +148,12 @@ class RecordQuerySet(VersionedQuerySet["MedicalRecord"]):
 
     def replaceable(self, versions: Collection[Any], columns: Collection[str], *, from_trash: bool) -> Self:
         rows = super().replaceable(versions, columns, from_trash=from_trash)
-        return rows.filter(entered_in_error_at=None, signed_at__isnull=not amends(columns))
+        # Neither signed nor marked records are moved to the trash: how one that is there came there isn't known.
+        return rows if from_trash else rows.filter(entered_in_error_at=None, signed_at__isnull=not amends(columns))
 
     def refusal(self, columns: Collection[str] = (), *, from_trash: bool) -> ChangeRefused:
         refusal = super().refusal(columns, from_trash=from_trash)
-        if isinstance(refusal, Suppressed):
+        if isinstance(refusal, Suppressed) and not from_trash:
             try:
                 self.get().check_changeable(amends=amends(columns))
             except ChangeRefused as reason:

@@ -291,6 +291,14 @@ def test_what_is_in_error_isnt_changed_signed_or_deleted(api, record):
     assert PatientPhoto.objects.get().is_deleted is False
 
 
+def test_what_another_program_has_put_into_the_trash_although_it_is_marked_comes_back(api, record):
+    MedicalRecord.objects.update(is_deleted=True, entered_in_error_at=timezone.now())
+    assert listed(api, status="deleted") == [record.pk]
+    assert kind(mark(api, record, 1, undo=True)) == (409, "in-trash")
+    assert api.post(url_of(record, "/restore"), {"version": 1}).status_code == 200
+    assert mark(api, record, 2, undo=True).status_code == 200
+
+
 def test_a_mark_says_why(api, record):
     assert kind(mark(api, record, 1)) == (400, "invalid-input")
     assert kind(mark(api, record, 1, reason=" ")) == (400, "invalid-input")

@@ -62,6 +62,7 @@ def test_of_signers_and_changers_at_once_exactly_one_wins(member, record):
     assert not is_signed or is_as_signed(record)
 
 
+@pytest.mark.slow
 def test_photos_that_are_trashed_while_it_is_signed_are_no_part_of_it_or_stay(member, record):
     photos = [photo.pk for photo in PatientPhotoFactory.create_batch(3, patient=record.patient, medical_record=record)]
     clients = [client_of(member) for _ in range(6)]

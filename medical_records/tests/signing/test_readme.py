@@ -13,7 +13,7 @@ from medical_records.factories import MedicalRecordTemplateFactory, sample_value
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 SECTION = README.split("\n## Signing\n")[1].split("\n## ")[0]
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 def test_whoever_has_the_record_makes_its_hash_by_the_functions_of_the_readme(api, clinic):
