@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.db.models import F
 from django.utils import timezone
@@ -10,6 +11,7 @@ from django.utils import timezone
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Membership, User
 from clinic_project.clinics.tests.clients import client_of
+from medical_records.demo.paintings import paint
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory, make_field
 from medical_records.models import MedicalRecord, PatientPhoto
 from medical_records.signing import signed_contents
@@ -168,6 +170,34 @@ def test_the_photos_of_a_signed_record_stay_on_it(api, record):
     shown = api.get(url_of(record)).json()
     assert (shown["version"], shown["signed_at"], shown["photos"]) == (3, None, [])
     assert shown["amendment_reason"] == REASON["amendment_reason"]
+
+
+def test_a_photo_for_an_amendment_is_uploaded_first_and_no_part_of_what_is_signed(api, signed):
+    upload = {"patient_id": signed.patient_id, "medical_record_id": signed.pk}
+    file = SimpleUploadedFile("knee.jpg", paint("skin", 1), "image/jpeg")
+    photo = api.post(PHOTOS, {**upload, "file": file}, format="multipart").json()
+    assert photo["is_pending"]
+    assert api.get(url_of(signed)).json()["content_hash"] == signed.content_hash
+    chosen = {"photo_ids": [photo["id"]], "version": 2}
+    assert kind(api.patch(url_of(signed), chosen)) == (409, "signed")
+    shown = api.patch(url_of(signed), {**chosen, **REASON}).json()
+    assert [(photo["id"], photo["is_pending"]) for photo in shown["photos"]] == [(photo["id"], False)]
+
+
+def test_what_the_database_alone_refuses_is_the_same_problem(api, record, monkeypatch):
+    """As where somebody signs it after a request has looked."""
+    photo = PatientPhotoFactory(patient=record.patient, medical_record=record)
+    sign(api, record)
+    monkeypatch.setattr(MedicalRecord, "check_changeable", lambda self, amends: None)
+    assert kind(api.delete(f"{PHOTOS}/{photo.pk}")) == (409, "signed")
+
+
+@pytest.mark.parametrize("damage", ["DROP COLUMN content_hash", "RENAME TO hidden"])
+def test_a_damaged_table_is_told_as_such(api, record, damage):
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE medical_records {damage}")
+    assert kind(sign(api, record)) == (503, "schema-behind")
 
 
 # Amendments
