@@ -31,7 +31,7 @@ _CLINIC_OF = f"CASE WHEN p <= 100 THEN {SMALL} WHEN p % 5 = 0 THEN {HUGE} ELSE {
 #: The huge clinic has put all its records since then into the trash, as after an import that went wrong.
 _TAKEN_BACK = "2024-11-20"
 
-#: Those of the month before it were entered in error. Most older ones are signed.
+#: Those of the month before were entered in error. Most older ones are signed.
 _MONTH_IN_ERROR = f"at >= timestamp '{_TAKEN_BACK}' - interval '1 month' AND at < '{_TAKEN_BACK}'"
 _SIGNED = "n / 7 % 50 <> 3 AND at < '2024-12-01'"
 

@@ -85,7 +85,7 @@ ADMIN_PAGES = (
     Page("admin records in the trash or not", f"{_ADMIN_RECORDS}?trash=with"),
     Page("admin records that aren't signed", f"{_ADMIN_RECORDS}?signature=unsigned", reads="counted"),
     Page("admin records that are overdue", f"{_ADMIN_RECORDS}?signature=overdue", reads="counted"),
-    Page("admin records entered in error", f"{_ADMIN_RECORDS}?error=only"),
+    Page("admin records entered in error", f"{_ADMIN_RECORDS}?error=only", reads="counted"),
     Page("admin records in error or not", f"{_ADMIN_RECORDS}?error=with"),
     Page("admin records of a year", f"{_ADMIN_RECORDS}?created_at__year=2020"),
     Page("admin records of a day", f"{_ADMIN_RECORDS}?created_at__year=2020&created_at__month=5&created_at__day=5"),

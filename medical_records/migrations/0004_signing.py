@@ -12,9 +12,9 @@ from clinic_project.reconciliation.triggers import Trigger
 from medical_records.deletion import set_null_unless_signed
 
 NEWEST_FIRST = ["-created_at", "-id"]
-IN_USE = models.Q(is_deleted=False, entered_in_error_at=None)
 IN_ERROR = models.Q(entered_in_error_at__isnull=False)
-UNSIGNED = models.Q(is_deleted=False, entered_in_error_at=None) & models.Q(signed_at=None)
+NOT_IN_ERROR = models.Q(entered_in_error_at=None)
+UNSIGNED = NOT_IN_ERROR & models.Q(is_deleted=False, signed_at=None)
 
 COLUMNS = {
     "signed_at": models.DateTimeField(blank=True, null=True),
@@ -30,8 +30,16 @@ COLUMNS = {
 }
 
 INDEXES = [
-    LongNameIndex(fields=["clinic", *NEWEST_FIRST], condition=IN_USE, name="idx_medical_records_in_use_created"),
-    LongNameIndex(fields=["template", *NEWEST_FIRST], condition=IN_USE, name="idx_medical_records_template_in_use"),
+    LongNameIndex(
+        fields=["is_deleted", "clinic", *NEWEST_FIRST],
+        condition=NOT_IN_ERROR,
+        name="idx_medical_records_not_in_error_created",
+    ),
+    LongNameIndex(
+        fields=["template", "is_deleted", *NEWEST_FIRST],
+        condition=NOT_IN_ERROR,
+        name="idx_medical_records_template_not_in_error",
+    ),
     LongNameIndex(fields=["clinic", *NEWEST_FIRST], condition=IN_ERROR, name="idx_medical_records_in_error_created"),
     LongNameIndex(fields=["clinic", *NEWEST_FIRST], condition=UNSIGNED, name="idx_medical_records_unsigned_created"),
 ]

@@ -59,7 +59,7 @@ def test_nulls_of_signed_records_and_of_their_photos_are_filled(database: Databa
             " AS 'BEGIN RETURN NULL; END'"
         ),
         "ALTER TABLE medical_records DROP COLUMN entered_in_error_at, DROP COLUMN amended_at",
-        "DROP INDEX idx_medical_records_in_use_created, idx_medical_records_unsigned_created",
+        "DROP INDEX idx_medical_records_not_in_error_created, idx_medical_records_unsigned_created",
     ],
 )
 def test_what_keeps_them_is_put_back(database: Database, expected: Expectations, damage: str):
