@@ -3,6 +3,7 @@ from django.apps import AppConfig
 from clinic_project.reconciliation.triggers import Function
 
 from . import retention
+from .functions import GUARD_PHOTO, GUARD_RECORD
 
 
 class MedicalRecordsConfig(AppConfig):
@@ -11,4 +12,4 @@ class MedicalRecordsConfig(AppConfig):
 
     @property
     def database_functions(self) -> tuple[Function, ...]:
-        return retention.database_functions()
+        return (GUARD_RECORD, GUARD_PHOTO, *retention.database_functions())

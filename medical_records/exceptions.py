@@ -5,6 +5,12 @@ ChangeRefused
 ├── InTrash              only what is in use can be changed
 ├── NotInTrash           only what is in the trash can be restored or removed for good
 ├── Retained             what is a patient's is only removed for good when its time is over
+├── Signed               it is signed, and the change is no amendment
+├── NotSigned            only what is signed is amended
+├── EnteredInError       it is marked so, and stays as it is until that is undone
+├── NotEnteredInError    only such a mark can be undone
+├── MissingAnswers       required fields have no answer, so that it isn't signed
+├── Unsignable           it holds what the hash of a signature can't be made of
 ├── UnusableReference    it refers to something that is there but can't be used for this
 └── Suppressed           the database leaves the row as it is and raises nothing, as another system's trigger may
 
@@ -12,6 +18,7 @@ What isn't there, or not in the clinic, is the model's own DoesNotExist; input t
 whose keys are paths such as ``fields.0.label``.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import models
@@ -45,6 +52,40 @@ class Retained(ChangeRefused):
     def __init__(self, until: datetime) -> None:
         super().__init__(f"It has to be kept until {until:%Y-%m-%d}. It stays in the trash.")
         self.until = until
+
+
+class Signed(ChangeRefused):
+    def __init__(self) -> None:
+        super().__init__(
+            "The record is signed. Say why it is changed: an amendment makes a new version, which isn't signed."
+        )
+
+
+class NotSigned(ChangeRefused):
+    def __init__(self) -> None:
+        super().__init__("The record isn't signed. Change it without a reason for an amendment.")
+
+
+class EnteredInError(ChangeRefused):
+    def __init__(self) -> None:
+        super().__init__("The record is marked as entered in error. Undo that first.")
+
+
+class NotEnteredInError(ChangeRefused):
+    def __init__(self) -> None:
+        super().__init__("The record isn't marked as entered in error.")
+
+
+class MissingAnswers(ChangeRefused):
+    """`field_ids` are those of the required fields without an answer."""
+
+    def __init__(self, field_ids: Sequence[str]) -> None:
+        super().__init__("Required fields have no answer. Answer them, or sign it as incomplete.")
+        self.field_ids = field_ids
+
+
+class Unsignable(ChangeRefused):
+    pass
 
 
 class UnusableReference(ChangeRefused):

@@ -12,6 +12,7 @@ from clinic_project.clinics import history
 from clinic_project.clinics.earlier_states import State
 from clinic_project.clinics.history import (
     Action,
+    Done,
     History,
     ReadableChange,
     Reader,
@@ -42,7 +43,8 @@ class RecordHistory(History):
 
 def read_history(row: models.Model) -> History:
     """Return the history of a template, a record, a photo, a patient or a membership."""
-    changes = history.readable_history(row, _READERS.get(type(row), {}))
+    tell_done = _done_to_record if isinstance(row, MedicalRecord) else history.tell_nothing
+    changes = history.readable_history(row, _READERS.get(type(row), {}), tell_done)
     return _with_photos(row, changes) if isinstance(row, MedicalRecord) else History(changes)
 
 
@@ -51,11 +53,26 @@ def _with_photos(record: MedicalRecord, changes: list[ReadableChange]) -> Record
     photos = RecordPhotos(record, [change.recorded for change in changes])
     with_links = [
         replace(change, changes=(*change.changes, *photos.links(change.recorded)))
-        if change.action is Action.CHANGED
+        if change.action in {Action.CHANGED, Action.AMENDED}
         else change
         for change in changes
     ]
     return RecordHistory(with_links, photos)
+
+
+def _done_to_record(before: Row, after: Row) -> Done | None:
+    """Tell what became of a signature, or of a mark as entered in error."""
+
+    def is_set(column: str) -> bool:
+        return before.get(column) is None and after.get(column) is not None
+
+    if is_set("signed_at"):
+        return Done(Action.SIGNED)
+    if before.get("signed_at") is not None and after.get("signed_at") is None:
+        return Done(Action.AMENDED, after.get("amendment_reason"))
+    if is_set("entered_in_error_at"):
+        return Done(Action.ENTERED_IN_ERROR, after.get("entered_in_error_reason"))
+    return None
 
 
 def _answers(before: Row, after: Row) -> Iterator[ValueChange]:

@@ -6,14 +6,23 @@ are all there are: no foreign key makes one of its own. Names are those of the d
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from clinic_project.audit.triggers import history_triggers
 from clinic_project.clinics.models import Appointment, Clinic, Patient
 from clinic_project.reconciliation.indexes import LongNameIndex
 
-from .exceptions import UnusableReference
-from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
+from .deletion import set_null_unless_signed
+from .exceptions import EnteredInError, NotSigned, Signed, UnusableReference
+from .querysets import TIME_TO_SIGN, PhotoQuerySet, RecordQuerySet, TemplateQuerySet
+from .triggers import PHOTO_TRIGGER, RECORD_TRIGGER
+
+#: Of the lists of records, the newest first.
+_NEWEST_FIRST = ("-created_at", "-id")
+#: The records that lists show, in the trash or not, unless they are asked for others.
+_NOT_IN_ERROR = Q(entered_in_error_at=None)
 
 
 class MedicalRecordTemplate(models.Model):
@@ -53,6 +62,10 @@ class MedicalRecord(models.Model):
     """A template filled in for a patient.
 
     `template_snapshot` is a copy of the template as it was then; `values` maps the ids of its fields to the answers.
+
+    `content_hash` is what was signed, see `signatures`. The database keeps that as it is, see `functions`, until an
+    amendment makes a new version that isn't signed: `amendment_reason` says why the signed one before was changed. Users
+    are named beside their ids, and these are no foreign keys: who goes has signed it all the same.
     """
 
     clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="medical_records")
@@ -60,7 +73,7 @@ class MedicalRecord(models.Model):
     template = models.ForeignKey(MedicalRecordTemplate, models.PROTECT, db_index=False, related_name="medical_records")
     template_name = models.CharField(max_length=255)
     appointment = models.ForeignKey(
-        Appointment, models.SET_NULL, null=True, blank=True, db_index=False, related_name="medical_records"
+        Appointment, set_null_unless_signed, null=True, blank=True, db_index=False, related_name="medical_records"
     )
     template_snapshot = models.JSONField()
     values = models.JSONField()
@@ -75,6 +88,17 @@ class MedicalRecord(models.Model):
     updated_by_user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )
+
+    signed_at = models.DateTimeField(null=True, blank=True)
+    signed_by_user_id = models.IntegerField(null=True, blank=True)
+    signed_by_name = models.CharField(max_length=255, null=True, blank=True)
+    content_hash = models.CharField(max_length=64, null=True, blank=True)
+    amended_at = models.DateTimeField(null=True, blank=True)
+    amendment_reason = models.TextField(null=True, blank=True)
+    entered_in_error_at = models.DateTimeField(null=True, blank=True)
+    entered_in_error_by_user_id = models.IntegerField(null=True, blank=True)
+    entered_in_error_by_name = models.CharField(max_length=255, null=True, blank=True)
+    entered_in_error_reason = models.TextField(null=True, blank=True)
 
     objects = RecordQuerySet.as_manager()
 
@@ -95,11 +119,49 @@ class MedicalRecord(models.Model):
             LongNameIndex(
                 fields=["template", "is_deleted", "-created_at", "-id"], name="idx_medical_records_template_created"
             ),
+            # The same without those entered in error; and these, and those that nobody has signed.
+            LongNameIndex(
+                # As the index of all: the planner would take that for cheaper than one that begins with the clinic.
+                fields=["is_deleted", "clinic", *_NEWEST_FIRST],
+                condition=_NOT_IN_ERROR,
+                name="idx_medical_records_not_in_error_created",
+            ),
+            LongNameIndex(
+                fields=["template", "is_deleted", *_NEWEST_FIRST],
+                condition=_NOT_IN_ERROR,
+                name="idx_medical_records_template_not_in_error",
+            ),
+            LongNameIndex(
+                fields=["clinic", *_NEWEST_FIRST],
+                condition=Q(entered_in_error_at__isnull=False),
+                name="idx_medical_records_in_error_created",
+            ),
+            LongNameIndex(
+                fields=["clinic", *_NEWEST_FIRST],
+                condition=_NOT_IN_ERROR & Q(is_deleted=False, signed_at=None),
+                name="idx_medical_records_unsigned_created",
+            ),
         ]
-        constraints = history_triggers("medical_records")
+        constraints = [*history_triggers("medical_records"), RECORD_TRIGGER]
 
     def __str__(self) -> str:
         return f"{self.template_name} ({self.pk})"
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it is to be signed, and hasn't been in the time after its last change: see `RecordQuerySet.overdue`."""
+        if self.is_deleted or self.entered_in_error_at or self.signed_at:
+            return False
+        return self.updated_at < timezone.now() - TIME_TO_SIGN
+
+    def check_changeable(self, *, amends: bool) -> None:
+        """Raise ChangeRefused unless a record may be changed by an amendment, or by what isn't one."""
+        if self.entered_in_error_at is not None:
+            raise EnteredInError
+        if amends and self.signed_at is None:
+            raise NotSigned
+        if self.signed_at is not None and not amends:
+            raise Signed
 
 
 class PatientPhoto(models.Model):
@@ -147,7 +209,7 @@ class PatientPhoto(models.Model):
             LongNameIndex(fields=["is_pending", "clinic"], name="idx_patient_photos_pending"),
             LongNameIndex(fields=["clinic", "-created_at", "-id"], name="idx_patient_photos_clinic_created"),
         ]
-        constraints = history_triggers("patient_photos")
+        constraints = [*history_triggers("patient_photos"), PHOTO_TRIGGER]
 
     def __str__(self) -> str:
         return self.filename

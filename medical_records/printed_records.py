@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils.formats import date_format
@@ -96,24 +95,21 @@ def zoned(moment: datetime) -> str:
 
 def signature_of(record: MedicalRecord) -> Signature | None:
     """Return the signature of a record as it is now; None if nobody has signed it."""
-    signed_at = getattr(record, "signed_at", None)
-    if signed_at is None:
+    if record.signed_at is None:
         return None
-    columns: Any = record
-    return Signature(signed_at, columns.signed_by_name or "", columns.content_hash or "")
+    return Signature(record.signed_at, record.signed_by_name or "", record.content_hash or "")
 
 
 def _marks(record: MedicalRecord) -> Iterator[str]:
     """Yield what a reader has to know before the answers."""
-    columns: Any = record
-    if getattr(record, "entered_in_error_at", None) is not None:
-        when = _when_and_who(columns.entered_in_error_at, columns.entered_in_error_by_name)
-        yield f"Entered in error, as marked {when}: {columns.entered_in_error_reason or 'no reason given'}"
+    if record.entered_in_error_at is not None:
+        when = _when_and_who(record.entered_in_error_at, record.entered_in_error_by_name)
+        yield f"Entered in error, as marked {when}: {record.entered_in_error_reason or 'no reason given'}"
     if record.is_deleted:
         yield f"In the trash since {zoned(record.deleted_at) if record.deleted_at else 'an unknown time'}"
-    if getattr(record, "amended_at", None) is not None:
-        reason = columns.amendment_reason or "no reason given"
-        yield f"Amended {zoned(columns.amended_at)}, after it had been signed: {reason}"
+    if record.amended_at is not None:
+        reason = record.amendment_reason or "no reason given"
+        yield f"Amended {zoned(record.amended_at)}, after it had been signed: {reason}"
 
 
 def _is_changed(record: MedicalRecord) -> bool:

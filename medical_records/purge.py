@@ -23,6 +23,7 @@ from clinic_project.audit.destruction import destroy
 from clinic_project.audit.functions import ROW_IS_RETAINED
 from clinic_project.reconciliation.sqlstates import message, sqlstate
 
+from .functions import SIGNED
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from .photos import storage
 from .photos.storage import PhotoFile
@@ -246,7 +247,7 @@ def _removed(model: type[Model], ids: list[int], remove: Callable[[list[int]], R
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             return remove(ids)
     except Error as error:
-        if not isinstance(error, IntegrityError) and sqlstate(error) != ROW_IS_RETAINED:
+        if not isinstance(error, IntegrityError) and sqlstate(error) not in {ROW_IS_RETAINED, SIGNED}:
             raise
         if len(ids) > 1:
             return {pk: until for one in ids for pk, until in _removed(model, [one], remove).items()}

@@ -6,11 +6,12 @@ done to several rows together is in `services`.
 """
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from clinic_project.api import compiled_queries
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 Row_co = TypeVar("Row_co", bound=models.Model, covariant=True)
 
+#: From a record's last change, until it is overdue.
+TIME_TO_SIGN = timedelta(hours=24)
+
 
 class ChangingQuerySet(TrashQuerySet[Row_co]):
     """Rows that are made and changed one by one, each known to be there afterwards."""
@@ -35,8 +39,8 @@ class ChangingQuerySet(TrashQuerySet[Row_co]):
         if not compiled_queries.insert(row):
             raise Suppressed
 
-    def refusal(self, *, from_trash: bool) -> ChangeRefused:
-        """Return why the only row of this queryset can't be changed; raises DoesNotExist if it has none."""
+    def refusal(self, columns: Collection[str] = (), *, from_trash: bool) -> ChangeRefused:
+        """Return why `columns` of the only row of this queryset can't be set; raises DoesNotExist if it has none."""
         in_trash = self.get().is_deleted  # type: ignore[attr-defined]  # what these rows have
         if in_trash is from_trash:
             return Suppressed()
@@ -53,10 +57,10 @@ class VersionedQuerySet(ChangingQuerySet[Row_co]):
         """Set `columns` of a row in use that has one of `versions`, and return the time that its `updated_at` says."""
         return self._replace(pk, versions, by, from_trash=False, **columns)
 
-    def move_to_trash(self, pk: int, versions: Collection[int], by: "User") -> datetime:
-        """Put a row into the trash, and return the time that its `deleted_at` says."""
+    def move_to_trash(self, pk: int, versions: Collection[int], by: "User", **columns: Any) -> datetime:
+        """Put a row into the trash, setting `columns`, and return the time that its `deleted_at` says."""
         now = timezone.now()
-        return self._replace(pk, versions, by, now, from_trash=False, is_deleted=True, deleted_at=now)
+        return self._replace(pk, versions, by, now, from_trash=False, is_deleted=True, deleted_at=now, **columns)
 
     def restore(self, pk: int, versions: Collection[int], by: "User") -> datetime:
         """Take a row out of the trash, and return the time that its `updated_at` says."""
@@ -74,47 +78,97 @@ class VersionedQuerySet(ChangingQuerySet[Row_co]):
     ) -> datetime:
         now = now or timezone.now()
         rows = self.filter(pk=pk)
-        changed = rows.replaceable(versions, from_trash=from_trash).update(**next_version(now, by, **columns))
+        changed = rows.replaceable(versions, columns, from_trash=from_trash).update(**next_version(now, by, **columns))
         if not changed:
-            raise rows.stale_or_refused(versions, from_trash=from_trash)
+            raise rows.stale_or_refused(versions, columns, from_trash=from_trash)
         return now
 
-    def replaceable(self, versions: Collection[Any], *, from_trash: bool) -> Self:
-        """The rows that may be changed where somebody has seen one of `versions`.
+    def replaceable(self, versions: Collection[Any], columns: Collection[str], *, from_trash: bool) -> Self:
+        """The rows whose `columns` may be set where somebody has seen one of `versions`.
 
         An UPDATE that has waited for another looks again: the row has the next version by then.
         """
         return self.filter(version__in=versions, is_deleted=from_trash)
 
-    def stale_or_refused(self, versions: Collection[int], *, from_trash: bool) -> ChangeRefused:
+    def stale_or_refused(
+        self, versions: Collection[int], columns: Collection[str] = (), *, from_trash: bool
+    ) -> ChangeRefused:
         """Return why the only row of this queryset can't be changed; raises DoesNotExist if it has none."""
         current = self.get()
         if current.version not in versions:  # type: ignore[attr-defined]  # what these rows have
             return StaleVersion(current)
-        return self.refusal(from_trash=from_trash)
+        return self.refusal(columns, from_trash=from_trash)
 
 
 def next_version(now: Any, by: Any, **columns: Any) -> dict[str, Any]:
     """Return what every change sets, and `columns`."""
-    return {"version": F("version") + 1, "updated_at": now, "updated_by_user": by, **columns}
+    changed = {"version": F("version") + 1, "updated_at": now, "updated_by_user": by, **columns}
+    return {**changed, "amended_at": now} if amends(columns) else changed
 
 
 class TemplateQuerySet(VersionedQuerySet["MedicalRecordTemplate"]):
     pass
 
 
-class RecordQuerySet(VersionedQuerySet["MedicalRecord"]):
-    """Records. `services` moves one to the trash and restores it together with its photos."""
+def amendment(reason: str | None) -> dict[str, Any]:
+    """Return what an amendment sets beside what it changes; nothing where there is no reason, and so none.
 
-    def raise_version(self, pk: int, by: "User", now: datetime) -> None:
+    With what `next_version` adds, the database lets it through: see `functions`.
+    """
+    if reason is None:
+        return {}
+    unsigned = dict.fromkeys(("signed_at", "signed_by_user_id", "signed_by_name", "content_hash"))
+    return {**unsigned, "amendment_reason": reason}
+
+
+def amends(columns: Collection[str]) -> bool:
+    """Whether setting these columns of a record is an amendment."""
+    return "amendment_reason" in columns
+
+
+class RecordQuerySet(VersionedQuerySet["MedicalRecord"]):
+    """Records. `services` moves one to the trash and restores it together with its photos.
+
+    A change of what is signed is refused, unless `columns` are those of an `amendment` as well; `signing` signs.
+    """
+
+    def without_errors(self) -> Self:
+        """The records that aren't marked as entered in error."""
+        return self.filter(entered_in_error_at=None)
+
+    def in_error(self) -> Self:
+        return self.filter(entered_in_error_at__isnull=False)
+
+    def unsigned(self) -> Self:
+        return self.filter(signed_at=None)
+
+    def overdue(self) -> Self:
+        """The records that nobody has signed in the time after their last change."""
+        return self.unsigned().filter(updated_at__lt=Now() - TIME_TO_SIGN)
+
+    def replaceable(self, versions: Collection[Any], columns: Collection[str], *, from_trash: bool) -> Self:
+        rows = super().replaceable(versions, columns, from_trash=from_trash)
+        # Neither signed nor marked records are moved to the trash: how one that is there came there isn't known.
+        return rows if from_trash else rows.filter(entered_in_error_at=None, signed_at__isnull=not amends(columns))
+
+    def refusal(self, columns: Collection[str] = (), *, from_trash: bool) -> ChangeRefused:
+        refusal = super().refusal(columns, from_trash=from_trash)
+        if isinstance(refusal, Suppressed) and not from_trash:
+            try:
+                self.get().check_changeable(amends=amends(columns))
+            except ChangeRefused as reason:
+                return reason
+        return refusal
+
+    def raise_version(self, pk: int, by: "User", now: datetime, **columns: Any) -> None:
         """Let whoever has read a record know that it has other photos now."""
-        self.filter(pk=pk).update(**next_version(now, by))
+        self.filter(pk=pk).update(**next_version(now, by, **columns))
 
     def change_found(self, pk: int, versions: Collection[int], by: "User", now: datetime, **columns: Any) -> None:
         """As `change`, by a compiled query: the caller has found the record where the user may change it."""
         values = {"pk": pk, "versions": dict(enumerate(versions)), "now": now, "by": by.pk, "columns": columns}
         if not compiled_queries.update(_change_found, self.model, **values):
-            raise self.filter(pk=pk).stale_or_refused(versions, from_trash=False)
+            raise self.filter(pk=pk).stale_or_refused(versions, columns, from_trash=False)
 
 
 def _change_found(
@@ -122,7 +176,7 @@ def _change_found(
 ) -> "tuple[RecordQuerySet, dict[str, Any]]":
     fields = {field.attname: field for field in model._meta.concrete_fields}
     saved = {name: as_saved(value, fields[name]) for name, value in columns.items()}
-    rows = model.objects.filter(pk=pk).replaceable([*versions.values()], from_trash=False)
+    rows = model.objects.filter(pk=pk).replaceable([*versions.values()], columns, from_trash=False)
     return rows, next_version(now, by, **saved)
 
 

@@ -2,7 +2,8 @@
 
 Each function is one transaction, and has changed nothing where it raises; or is to be called in one, which shows what was
 made. Those that look for a row take the queryset to look in, `for_clinic`, and raise the model's DoesNotExist where it isn't
-there; `versions` are those that the change may replace, see `VersionedQuerySet`.
+there; `versions` are those that the change may replace, see `VersionedQuerySet`. What is signed is changed with an
+`amendment_reason` alone, and what isn't signed, without; see `signing`.
 """
 
 from collections.abc import Collection, Iterable
@@ -16,9 +17,9 @@ from clinic_project.audit import transactions
 from clinic_project.audit.destruction import destroy, retained_until
 from clinic_project.clinics.models import Appointment, Clinic, Patient, User
 
-from .exceptions import Retained, Suppressed, UnusableReference
+from .exceptions import NotSigned, Retained, Suppressed, UnusableReference
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto, check_in_use
-from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet
+from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet, amendment
 from .template_fields import checked_values, prepared_fields
 
 
@@ -77,7 +78,14 @@ def create_record(
     return record
 
 
-def change_record(record: MedicalRecord, versions: Collection[int], by: User, **columns: Any) -> None:
+def change_record(
+    record: MedicalRecord,
+    versions: Collection[int],
+    by: User,
+    *,
+    amendment_reason: str | None = None,
+    **columns: Any,
+) -> None:
     """Set a record's `values`, `appointment_id` or `photo_ids`, those that are given. Its template stays.
 
     To be called in a transaction, with a record that has its patient. Raises as `create_record`, and as every change.
@@ -91,15 +99,17 @@ def change_record(record: MedicalRecord, versions: Collection[int], by: User, **
     if columns.get("appointment_id", record.appointment_id) != record.appointment_id:
         _check_appointment(record.patient_id, record.clinic_id, columns["appointment_id"])
     now = timezone.now()
-    MedicalRecord.objects.change_found(record.pk, versions, by, now, **columns)
+    MedicalRecord.objects.change_found(record.pk, versions, by, now, **columns, **amendment(amendment_reason))
     if photo_ids is not None:
         _replace_photos(record, photo_ids, by, now)
 
 
 @transactions.atomic
-def move_record_to_trash(records: RecordQuerySet, pk: int, versions: Collection[int], by: User) -> None:
+def move_record_to_trash(
+    records: RecordQuerySet, pk: int, versions: Collection[int], by: User, amendment_reason: str | None = None
+) -> None:
     """Put a record into the trash and its photos with it: their equal `deleted_at` tells them from others there."""
-    deleted_at = records.move_to_trash(pk, versions, by)
+    deleted_at = records.move_to_trash(pk, versions, by, **amendment(amendment_reason))
     photos = PatientPhoto.objects.in_use_on(pk)
     photos.lock()
     photos.update(is_deleted=True, deleted_at=deleted_at, updated_at=deleted_at, updated_by_user=by)
@@ -135,7 +145,12 @@ def remove_record(records: RecordQuerySet, pk: int, versions: Collection[int]) -
 
 @transactions.atomic
 def attach_photos(
-    records: RecordQuerySet, pk: int, versions: Collection[int], photo_ids: Iterable[int], by: User
+    records: RecordQuerySet,
+    pk: int,
+    versions: Collection[int],
+    photo_ids: Iterable[int],
+    by: User,
+    amendment_reason: str | None = None,
 ) -> None:
     """Add photos to those of a record; none of them is pending afterwards.
 
@@ -143,7 +158,7 @@ def attach_photos(
     patient's, in the trash, or on another record.
     """
     record = _of_patient_in_use(records, pk)
-    _attach(record, set(photo_ids), by, records.change(pk, versions, by))
+    _attach(record, set(photo_ids), by, records.change(pk, versions, by, **amendment(amendment_reason)))
 
 
 @transactions.atomic
@@ -154,15 +169,15 @@ def change_photo(photos: PhotoQuerySet, pk: int, by: User, **columns: Any) -> No
 
 
 @transactions.atomic
-def move_photo_to_trash(photos: PhotoQuerySet, pk: int, by: User) -> None:
+def move_photo_to_trash(photos: PhotoQuerySet, pk: int, by: User, amendment_reason: str | None = None) -> None:
     """Put a photo into the trash. A record that it is on has one less, and the next version. Raises InTrash."""
     photo, now = _locked_photo(photos, pk), timezone.now()
+    _tell_record(photo, by, now, amendment_reason)
     photos.move_to_trash(pk, by, now)
-    _tell_record(photo, by, now)
 
 
 @transactions.atomic
-def restore_photo(photos: PhotoQuerySet, pk: int, by: User) -> None:
+def restore_photo(photos: PhotoQuerySet, pk: int, by: User, amendment_reason: str | None = None) -> None:
     """Take a photo out of the trash, to the gallery or to its record, which has the next version then.
 
     Raises NotInTrash, and UnusableReference where its record is in the trash or its patient has been deleted.
@@ -171,8 +186,8 @@ def restore_photo(photos: PhotoQuerySet, pk: int, by: User) -> None:
     check_in_use(photo.patient)
     if photo.medical_record is not None and photo.medical_record.is_deleted:
         raise UnusableReference("medical_record_id", "Its record is in the trash as well. Restore the record.")
+    _tell_record(photo, by, now, amendment_reason)
     photos.restore(pk, by, now)
-    _tell_record(photo, by, now)
 
 
 def _of_patient_in_use(records: RecordQuerySet, pk: int) -> MedicalRecord:
@@ -193,10 +208,15 @@ def _locked_photo(photos: PhotoQuerySet, pk: int) -> PatientPhoto:
             return locked
 
 
-def _tell_record(photo: PatientPhoto, by: User, now: datetime) -> None:
-    """Raise the version of the record that shows `photo`. A pending one isn't part of it yet."""
-    if photo.medical_record_id is not None and not photo.is_pending:
-        MedicalRecord.objects.raise_version(photo.medical_record_id, by, now)
+def _tell_record(photo: PatientPhoto, by: User, now: datetime, amendment_reason: str | None) -> None:
+    """Raise the version of the record that shows `photo`, before that changes. A pending one isn't part of it yet."""
+    record = photo.medical_record
+    if record is None or photo.is_pending:
+        if amendment_reason is not None:
+            raise NotSigned
+        return
+    record.check_changeable(amends=amendment_reason is not None)
+    MedicalRecord.objects.raise_version(record.pk, by, now, **amendment(amendment_reason))
 
 
 def _check_appointment(patient_id: int, clinic_id: int, appointment_id: int | None) -> None:

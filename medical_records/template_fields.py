@@ -168,9 +168,14 @@ def checked_values(snapshot: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def missing_required(snapshot: Any, values: Any) -> list[str]:
     """Return the ids of the required fields that `values` leaves unanswered, in the form's order."""
+    return [field["id"] for field in unanswered_fields(snapshot, values)]
+
+
+def unanswered_fields(snapshot: Any, values: Any) -> list[dict[str, Any]]:
+    """Return the required fields that `values` leaves unanswered, in the form's order."""
     answers = {normalized_uuid(key): value for key, value in values.items()} if isinstance(values, dict) else {}
     fields = snapshot_fields(snapshot).items()
-    return [field["id"] for key, field in fields if field.get("required") is True and _is_blank(answers.get(key))]
+    return [field for key, field in fields if field.get("required") is True and _is_blank(answers.get(key))]
 
 
 def _is_blank(value: Any) -> bool:

@@ -108,7 +108,8 @@ class ChoiceFilter(django_filters.ChoiceFilter):
 
     def __init__(self, *words: str, **options: Any) -> None:
         self.words = words
-        messages = {"invalid_choice": f"{', '.join(words[:-1])} or {words[-1]}."}
+        *others, last = words
+        messages = {"invalid_choice": f"{', '.join(others)} or {last}." if others else f"{last}, or leave it out."}
         choices = [(word, word) for word in words]
         super().__init__(choices=choices, empty_label=None, error_messages=messages, **options)
 

@@ -1,8 +1,8 @@
 """The serializer of problems, and the base of those whose rows go from the database to the response unparsed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from django.db.models import F, JSONField, Model, QuerySet, TextField
@@ -49,8 +49,11 @@ def text_of(json_column: str) -> str:
 # Reads rows of `Meta.model` as dictionaries, and represents them. Its fields aren't called: they describe the response in
 # the OpenAPI document, and name the columns to read. A jsonb column is read as PostgreSQL's text, which is
 # JSON already, and goes into the response without being parsed. A field with a `source` is a column of another table.
+# `also_read` are columns of which `represent` makes something else.
 # (A docstring would be in the document, for each subclass.)
 class RowSerializer(serializers.Serializer):
+    also_read: ClassVar[Sequence[str]] = ()
+
     class Meta:
         model: type[Model]
 
@@ -92,5 +95,5 @@ class RowSerializer(serializers.Serializer):
     def _columns(cls) -> tuple[list[str], list[str]]:
         """Return the names of the columns to read: the plain ones, and the jsonb ones."""
         stored = {field.attname: isinstance(field, JSONField) for field in cls.Meta.model._meta.concrete_fields}
-        shown = [name for name in cls._declared_fields if name in stored]
+        shown = [name for name in (*cls._declared_fields, *cls.also_read) if name in stored]
         return [name for name in shown if not stored[name]], [name for name in shown if stored[name]]

@@ -31,10 +31,15 @@ _CLINIC_OF = f"CASE WHEN p <= 100 THEN {SMALL} WHEN p % 5 = 0 THEN {HUGE} ELSE {
 #: The huge clinic has put all its records since then into the trash, as after an import that went wrong.
 _TAKEN_BACK = "2024-11-20"
 
+#: Those of the month before were entered in error. Most older ones are signed.
+_MONTH_IN_ERROR = f"at >= timestamp '{_TAKEN_BACK}' - interval '1 month' AND at < '{_TAKEN_BACK}'"
+_SIGNED = "n / 7 % 50 <> 3 AND at < '2024-12-01'"
+
 #: When number {number} of {numbers} was made, in ten years.
 _MOMENT = "(timestamptz '2015-01-01 UTC' + interval '3650 days' * ({number} / {numbers}::float))"
 
-#: The statements that fill a database, with the numbers of records and patients.
+#: The statements that fill a database, with the numbers of records and patients. Photos come before their records: these are
+#: signed, and take none any more.
 FILL = f"""
 INSERT INTO clinics (id, name) SELECT n, 'Clinic ' || n FROM generate_series(1, {FIRST_OTHER + OTHERS - 1}) AS n;
 
@@ -56,20 +61,22 @@ SELECT p, {_CLINIC_OF}, chr(19968 + (p * 7919 % 500)::int) || chr(20000 + (p * 1
        p % 1000 IN (17, 20)
 FROM generate_series(1, {{patients}}::bigint) AS p;
 
-INSERT INTO medical_records (id, clinic_id, patient_id, template_id, template_name, template_snapshot, values,
-                             created_at, updated_at, is_deleted, deleted_at)
-SELECT n, c, p, c * 2 + (n / 7 % {SELDOM} = 3)::int, 'Visit', '{{{{"fields": []}}}}', jsonb_build_object(md5(n::text), n),
-       at, at, in_trash, CASE WHEN in_trash THEN at END
-FROM generate_series(1, {{records}}::bigint) AS n
-CROSS JOIN LATERAL (SELECT 1 + n * {_STEP} % {{patients}} AS p) AS of_patient
-CROSS JOIN LATERAL (SELECT {_CLINIC_OF} AS c, {{moment_of_record}} AS at) AS clinic_and_time
-CROSS JOIN LATERAL (SELECT n / 7 % 5000 = 3 OR (c = {HUGE} AND at >= '{_TAKEN_BACK}') AS in_trash) AS trash;
-
 INSERT INTO patient_photos (clinic_id, patient_id, medical_record_id, filename, storage_key, content_type, size_bytes,
                             is_pending, is_deleted, created_at)
 SELECT {_CLINIC_OF}, p, CASE p % 2 WHEN 0 THEN {{patients}} + (p - 1) * {{inverse}} % {{patients}} END,
        p || '.jpg', 'photos/' || p, 'image/jpeg', 1000, p % 1000 = 40, p % 700 IN (5, 6), {{moment_of_patient}}
 FROM generate_series(1, {{patients}}::bigint) AS p;
+
+INSERT INTO medical_records (id, clinic_id, patient_id, template_id, template_name, template_snapshot, values,
+                             created_at, updated_at, is_deleted, deleted_at, entered_in_error_at, signed_at, content_hash)
+SELECT n, c, p, c * 2 + (n / 7 % {SELDOM} = 3)::int, 'Visit', '{{{{"fields": []}}}}', jsonb_build_object(md5(n::text), n),
+       at, at, in_trash, CASE WHEN in_trash THEN at END,
+       CASE WHEN NOT in_trash AND (n / 7 % 5000 = 5 OR (c = {HUGE} AND {_MONTH_IN_ERROR})) THEN at END,
+       CASE WHEN NOT in_trash AND {_SIGNED} THEN at END, CASE WHEN NOT in_trash AND {_SIGNED} THEN md5(n::text) END
+FROM generate_series(1, {{records}}::bigint) AS n
+CROSS JOIN LATERAL (SELECT 1 + n * {_STEP} % {{patients}} AS p) AS of_patient
+CROSS JOIN LATERAL (SELECT {_CLINIC_OF} AS c, {{moment_of_record}} AS at) AS clinic_and_time
+CROSS JOIN LATERAL (SELECT n / 7 % 5000 = 3 OR (c = {HUGE} AND at >= '{_TAKEN_BACK}') AS in_trash) AS trash;
 
 INSERT INTO calendar_events (id, user_id, clinic_id, event_type, date, start_time)
 SELECT p, 1, {_CLINIC_OF}, 'appointment', {{moment_of_patient}}::date, time '08:00' + (p % 36) * interval '15 minutes'

@@ -39,12 +39,24 @@ class TemplateSerializer(serializers.ModelSerializer):
 
 
 class RecordSerializer(serializers.ModelSerializer):
+    signed_by = serializers.SerializerMethodField()
+    entered_in_error = serializers.SerializerMethodField()
+
     class Meta:
         model = MedicalRecord
         fields = [
             *("id", "patient", "template", "template_name", "appointment", "values", "version"),
             *("is_deleted", "deleted_at", "created_at", "created_by_user", "updated_at", "updated_by_user"),
+            *("signed_at", "signed_by", "content_hash", "amended_at", "amendment_reason", "entered_in_error"),
         ]
+
+    def get_signed_by(self, record: MedicalRecord) -> Any:
+        return record.signed_at and {"id": record.signed_by_user_id, "name": record.signed_by_name}
+
+    def get_entered_in_error(self, record: MedicalRecord) -> Any:
+        by = {"id": record.entered_in_error_by_user_id, "name": record.entered_in_error_by_name}
+        at = record.entered_in_error_at
+        return at and {"at": at, "by": by, "reason": record.entered_in_error_reason}
 
 
 class PhotoSerializer(serializers.ModelSerializer):
@@ -90,6 +102,7 @@ class RecordDetailSerializer(RecordSerializer):
         read_only_fields = [
             *("patient", "template_name", "template_snapshot", "version", "is_deleted", "deleted_at"),
             *("created_at", "created_by_user", "updated_at", "updated_by_user"),
+            *("signed_at", "content_hash", "amended_at", "amendment_reason"),
         ]
 
     def get_photos(self, record: MedicalRecord) -> Any:
@@ -168,6 +181,8 @@ class PlainRecordViewSet(PlainClinicViewSet):
         record = self.get_queryset().select_related("patient").select_for_update(of=("self",)).get(pk=kwargs["pk"])
         if record.patient.is_deleted or record.is_deleted or request.data.get("version") != record.version:
             raise Conflict
+        if record.signed_at or record.entered_in_error_at:
+            raise Conflict
         serializer = self.get_serializer(record, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         serializer.save(version=record.version + 1, updated_at=timezone.now(), updated_by_user=self.user)
@@ -182,6 +197,8 @@ class PlainPatientRecordViewSet(PlainClinicViewSet):
 
     def get_queryset(self) -> QuerySet[MedicalRecord]:
         records = MedicalRecord.objects.filter(clinic=self.clinic, patient=self.kwargs["patient_id"])
+        if self.action == "list":
+            records = records.filter(entered_in_error_at=None)
         return records.order_by("-created_at", "-id")
 
     @transaction.atomic

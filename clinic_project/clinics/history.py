@@ -31,6 +31,10 @@ class Action(models.TextChoices):
     #: To the trash, and out of it.
     DELETED = "deleted"
     RESTORED = "restored"
+    SIGNED = "signed"
+    #: What was signed, with a reason: the new version isn't.
+    AMENDED = "amended"
+    ENTERED_IN_ERROR = "entered-in-error"
     #: For good.
     REMOVED = "removed"
     #: By nobody knows whom, while no trigger stood.
@@ -69,6 +73,22 @@ Readers = Mapping[str, Reader]
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """What a change did to a row, where its columns say so, and why, where they say that."""
+
+    action: Action
+    reason: Any = None
+
+
+#: Tells what became of a row, from the row before and the row after; None for what any row may be: see `_action`.
+TellDone = Callable[[Row, Row], Done | None]
+
+
+def tell_nothing(before: Row, after: Row) -> Done | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class ReadableChange:
     """One change; `sequence` is its position, 1 for the oldest.
 
@@ -101,12 +121,14 @@ class History:
     changes: list[ReadableChange]
 
 
-def readable_history(row: models.Model, readers: Readers | None = None) -> list[ReadableChange]:
+def readable_history(
+    row: models.Model, readers: Readers | None = None, tell_done: TellDone = tell_nothing
+) -> list[ReadableChange]:
     """Return the changes of a row of a recorded table that belongs to a clinic, the newest first."""
     found = history_of(row._meta.db_table, row.pk, row._state.db or DEFAULT_DB_ALIAS)
     # A row of another clinic may have had this id before, and was removed, recorded or not.
     ours = takewhile(lambda life: _was_of(life, row), _lives(found))
-    return _readable(type(row), [change for life in ours for change in life], readers or {})
+    return _readable(type(row), [change for life in ours for change in life], readers or {}, tell_done)
 
 
 def _lives(changes: Sequence[Change]) -> Iterator[list[Change]]:
@@ -129,28 +151,30 @@ def _was_of(life: Sequence[Change], row: Any) -> bool:
     return next(known, row.clinic_id) == row.clinic_id
 
 
-def _readable(model: type[models.Model], recorded: Sequence[Change], readers: Readers) -> list[ReadableChange]:
+def _readable(
+    model: type[models.Model], recorded: Sequence[Change], readers: Readers, tell_done: TellDone
+) -> list[ReadableChange]:
     told: list[ReadableChange] = []
     for change in reversed(recorded):
-        told.append(_told(model, change, readers, len(told) + 1))
+        done = tell_done(change.before, change.after) if change.before and change.after else None
+        told.append(_told(model, change, readers, len(told) + 1, done or Done(_action(change))))
         if change.unrecorded_until:
             told.append(_found(change, change.unrecorded_until, len(told) + 1))
     return told[::-1]
 
 
-def _told(model: type[models.Model], change: Change, readers: Readers, sequence: int) -> ReadableChange:
-    action = _action(change)
+def _told(model: type[models.Model], change: Change, readers: Readers, sequence: int, done: Done) -> ReadableChange:
     return ReadableChange(
         sequence=sequence,
         version=_version(change.after or change.before),
         at=change.at,
         until=None,
-        action=action,
+        action=done.action,
         by=said_by(change.context),
         via=via(change.context, change.application_name),
         request_id=_text(change.context.get("request_id")),
-        reason=_text(change.context.get("reason")),
-        changes=tuple(_changes(model, change, action, readers)),
+        reason=_text(done.reason) or _text(change.context.get("reason")),
+        changes=tuple(_changes(model, change, done.action, readers)),
         before=change.before,
         after=change.after,
         is_proven=change.is_proven,
@@ -216,7 +240,7 @@ def _changes(model: type[models.Model], change: Change, action: Action, readers:
     before, after = change.before, change.after
     if before is None or after is None:
         return
-    said_already = _BOOKKEEPING if action is Action.CHANGED else _BOOKKEEPING | _TRASH
+    said_already = _BOOKKEEPING | _TRASH if action in {Action.DELETED, Action.RESTORED} else _BOOKKEEPING
     # In the order of the row's columns: those of jsonb, which has the short names first.
     for name in sorted(change.changed - said_already, key=lambda name: (len(name), name)):
         read = readers.get(name)

@@ -123,9 +123,12 @@ def test_a_day_through_the_api(web, monkeypatch):
     upload = {"patient_id": patient, "file": file, "medical_record_id": record}
     photo = sends("post", photos, upload, 201, format="multipart")["id"]
     changed = sends("patch", f"clinic/medical-records/{record}", {"values": {}, "photo_ids": [photo], "version": 1})
-    sends("delete", f"clinic/medical-records/{record}", {"version": changed["version"]}, 204)
+    signed = sends("post", f"clinic/medical-records/{record}/sign", {"version": changed["version"]})
+    sends("patch", f"clinic/patient-photos/{photo}", {"description": "Left knee"})
+    amends = {"version": signed["version"], "amendment_reason": "Another patient's"}
+    sends("delete", f"clinic/medical-records/{record}", amends, 204)
     assert PatientPhoto.objects.get().is_deleted
-    restored = sends("post", f"clinic/medical-records/{record}/restore", {"version": changed["version"] + 1})
+    restored = sends("post", f"clinic/medical-records/{record}/restore", {"version": signed["version"] + 1})
     sends("delete", f"clinic/medical-records/{record}", {"version": restored["version"]}, 204)
     version = {"version": restored["version"] + 1}
     kept = sends("delete", f"clinic/medical-records/{record}/permanently", version, 409)
@@ -164,6 +167,7 @@ def test_health(web, client):
     [
         ("purge_trash", "--days", "0"),
         ("clearsessions",),
+        ("verify_records",),
         ("check", "--database", "default"),
         ("reconcile", "--check"),
         ("migrate", "--check"),
@@ -189,6 +193,8 @@ def test_a_command(web, command):
         "CREATE TABLE theirs ()",
         "CREATE SCHEMA theirs",
         "SET session_replication_role = replica",
+        "DROP TRIGGER medical_records_keep_signed ON medical_records",
+        "ALTER FUNCTION patient_photos_keep_signed() SECURITY INVOKER",
         "DELETE FROM django_migrations",
     ],
 )

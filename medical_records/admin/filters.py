@@ -1,15 +1,18 @@
 """The admin's filters for records and photos."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db import models
 from django.http import HttpRequest
 
-from clinic_project.clinics.administration.filters import MAX_CHOICES, RelatedFilter
+from clinic_project.clinics.administration.filters import MAX_CHOICES, RelatedFilter, TrashFilter
 
 from ..models import MedicalRecordTemplate
+from ..querysets import RecordQuerySet
 
 
 class TemplateFilter(RelatedFilter):
@@ -28,6 +31,43 @@ class TemplateFilter(RelatedFilter):
             return []
         times = Counter(name for _, name, _ in rows)
         return [(str(pk), name if times[name] == 1 else f"{name} ({clinic})") for pk, name, clinic in rows]
+
+
+class SignatureFilter(admin.SimpleListFilter):
+    """What nobody has signed yet, or hasn't in time."""
+
+    title = "signature"
+    parameter_name = "signature"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("unsigned", "Not signed"), ("overdue", "Overdue")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> models.QuerySet[Any]:
+        records: RecordQuerySet = queryset
+        choices = {"unsigned": records.unsigned, "overdue": records.overdue}
+        return choices.get(self.value() or "", records.all)()
+
+
+class ErrorFilter(admin.SimpleListFilter):
+    """What was entered in error is left out without a choice, unless the trash is shown: nobody moves it there."""
+
+    title = "entered in error"
+    parameter_name = "error"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("only", "Entered in error"), ("with", "Both")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> models.QuerySet[Any]:
+        records: RecordQuerySet = queryset
+        if self.value() == "only":
+            return records.in_error()
+        shows_all = self.value() == "with" or request.GET.get(TrashFilter.parameter_name)
+        return records if shows_all else records.without_errors()
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        everything, *others = super().choices(changelist)
+        yield {**everything, "display": "Left out"}
+        yield from others
 
 
 class PlaceFilter(admin.SimpleListFilter):

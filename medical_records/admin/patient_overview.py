@@ -29,6 +29,7 @@ class PatientOverview:
     gallery: list[PatientPhoto]
     record_count: int
     records_in_trash: int
+    records_in_error: int
     photo_count: int
     photos_in_trash: int
 
@@ -43,17 +44,22 @@ def patient_overview(patient: Patient) -> PatientOverview:
     # By clinic as well: rows of another program may tie a patient to another clinic's record.
     all_records = MedicalRecord.objects.for_clinic(patient.clinic).filter(patient=patient)
     all_photos = PatientPhoto.objects.for_clinic(patient.clinic).filter(patient=patient)
-    latest = all_records.active().defer("template_snapshot", "values").select_related("created_by_user")
+    latest = (
+        all_records.active().without_errors().defer("template_snapshot", "values").select_related("created_by_user")
+    )
     records = list(latest.order_by("-created_at", "-pk")[:LATEST_RECORDS])
     on_records = _by_record(all_photos.active().filter(medical_record__in=[record.pk for record in records]))
     gallery = all_photos.active().filter(medical_record=None, is_pending=False).order_by("-created_at", "-pk")
     tally = {"kept": Count("pk", filter=Q(is_deleted=False)), "trashed": Count("pk", filter=Q(is_deleted=True))}
-    record_counts, photo_counts = all_records.aggregate(**tally), all_photos.aggregate(**tally)
+    in_error = Q(is_deleted=False, entered_in_error_at__isnull=False)
+    record_counts = all_records.aggregate(**tally, in_error=Count("pk", filter=in_error))
+    photo_counts = all_photos.aggregate(**tally)
     return PatientOverview(
         records=[RecordWithPhotos(record, on_records[record.pk]) for record in records],
         gallery=list(gallery[:LATEST_PHOTOS]),
-        record_count=record_counts["kept"],
+        record_count=record_counts["kept"] - record_counts["in_error"],
         records_in_trash=record_counts["trashed"],
+        records_in_error=record_counts["in_error"],
         photo_count=photo_counts["kept"],
         photos_in_trash=photo_counts["trashed"],
     )

@@ -31,22 +31,23 @@ from ..models import MedicalRecord, PatientPhoto
 from ..printed_records import STYLESHEET, Print, PrintedPhoto, record_html
 from .access_log import AccessLogMixin
 from .base import ClinicalAdmin
-from .filters import TemplateFilter
+from .filters import ErrorFilter, SignatureFilter, TemplateFilter
 from .history_values import AnswerReader
+from .signing import SigningMixin
 
 
 @admin.register(MedicalRecord)
-class RecordAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
-    """A record is read as its filled-in form; the clinic's own program changes it."""
+class RecordAdmin(AccessLogMixin, SigningMixin, PatientSearchMixin, ClinicalAdmin):
+    """A record is read as its filled-in form, and signed; the clinic's own program changes it."""
 
-    list_display = ["template_name", "patient", "created_on", "author", "clinic", "updated_on"]
-    list_filter = [TrashFilter, PatientFilter, ClinicFilter, TemplateFilter]
+    list_display = ["template_name", "patient", "created_on", "state", "author", "clinic", "updated_on"]
+    list_filter = [TrashFilter, SignatureFilter, ErrorFilter, PatientFilter, ClinicFilter, TemplateFilter]
     list_select_related = ["patient", "clinic", "created_by_user"]
-    unordered_filters = ()
+    unordered_filters = (SignatureFilter.parameter_name, ErrorFilter.parameter_name)
     list_defer = ["template_snapshot", "values"]
     search_fields = ["patient__full_name", "patient__phone_number"]
     fieldsets = [
-        (None, {"fields": ["patient", "filled_in", "photos"]}),
+        (None, {"fields": ["patient", "signature", "filled_in", "photos"]}),
         ("About this record", {"fields": ["template", "visit", "clinic", "version", "created", "updated"]}),
     ]
     readonly_fields = [*fieldsets[0][1]["fields"], *fieldsets[1][1]["fields"]]
@@ -93,6 +94,18 @@ class RecordAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
         shown = history.photos_in(state)
         then.photos_then = _noted([PatientPhoto(**photo) for photo in shown])
         return then
+
+    @admin.display(description="state")
+    def state(self, record: MedicalRecord) -> str:
+        if record.entered_in_error_at:
+            return "Entered in error"
+        if record.signed_at:
+            return "Signed"
+        return "Overdue" if record.is_overdue else "Not signed"
+
+    @admin.display(description="signature")
+    def signature(self, record: MedicalRecord) -> str:
+        return render_to_string("admin/medical_records/signature.html", {"record": record})
 
     @admin.display(description="form")
     def filled_in(self, record: MedicalRecord) -> str:

@@ -1,5 +1,6 @@
 """The base viewsets of templates, records and photos."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -16,26 +17,39 @@ from clinic_project.audit.destruction import DestructionImpossible
 from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.models import Clinic, Membership
 from clinic_project.clinics.querysets import TrashQuerySet
+from clinic_project.reconciliation.sqlstates import sqlstate
 from medical_records.exceptions import (
     ChangeRefused,
+    EnteredInError,
     InTrash,
+    MissingAnswers,
+    NotEnteredInError,
     NotInTrash,
+    NotSigned,
     Retained,
+    Signed,
     StaleVersion,
     Suppressed,
+    Unsignable,
     UnusableReference,
 )
+from medical_records.functions import SIGNED
 from medical_records.querysets import VersionedQuerySet
 
 Rows = TypeVar("Rows", bound=TrashQuerySet[Any])
 VersionedRows = TypeVar("VersionedRows", bound=VersionedQuerySet[Any])
 
-
-#: Refusals that are 409: the last part of the type, the title.
-_REFUSALS = {
+#: The problems of refusals: the last part of the type, and the title.
+_REFUSALS: Mapping[type[ChangeRefused], tuple[str, str]] = {
     InTrash: ("in-trash", "In the trash"),
     NotInTrash: ("not-in-trash", "Not in the trash"),
     Retained: ("retained", "Has to be kept"),
+    Signed: ("signed", "Signed"),
+    NotSigned: ("not-signed", "Not signed"),
+    EnteredInError: ("entered-in-error", "Entered in error"),
+    NotEnteredInError: ("not-entered-in-error", "Not entered in error"),
+    MissingAnswers: ("missing-required", "Answers are missing"),
+    Unsignable: ("unsignable", "It can't be signed"),
     UnusableReference: ("unusable-reference", "Can't be used for this"),
 }
 
@@ -57,16 +71,18 @@ class TrashViewSet(ClinicViewSet[Rows]):
         return versions, self.validated({name: value for name, value in self.request.data.items() if name != "version"})
 
     def as_api_error(self, exc: Exception) -> Exception:
-        match exc:
+        # Signed since this had looked, or by a way that doesn't look: the database refuses it.
+        error = Signed() if isinstance(exc, Error) and sqlstate(exc) == SIGNED else exc
+        match error:
+            case ChangeRefused() if type(error) in _REFUSALS:
+                return Problem(409, *_REFUSALS[type(error)], str(error), **_members(error))
             case Suppressed():
-                return refused_by_database(str(exc))
+                return refused_by_database(str(error))
             case DestructionImpossible():
-                return Unavailable("schema-behind", "The database is out of date", str(exc), seconds=60)
+                return Unavailable("schema-behind", "The database is out of date", str(error), seconds=60)
             case StaleVersion() if self._expected:
-                return self._stale_error(exc, self._expected.stale_status)
-            case ChangeRefused() if type(exc) in _REFUSALS:
-                return Problem(409, *_REFUSALS[type(exc)], str(exc), **_members(exc))
-        return super().as_api_error(exc)
+                return self._stale_error(error, self._expected.stale_status)
+        return super().as_api_error(error)
 
     def current_row(self, stale: StaleVersion) -> Row:
         """Return what is there instead of the version that a change was made from; raises DoesNotExist."""
@@ -124,6 +140,8 @@ def _members(refusal: ChangeRefused) -> dict[str, Any]:
             return {"errors": {refusal.field: [str(refusal)]}}
         case Retained():
             return {"retained_until": refusal.until}
+        case MissingAnswers():
+            return {"errors": {f"values.{field_id}": ["This field has no answer."] for field_id in refusal.field_ids}}
     return {}
 
 

@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 from clinic_project.api.filters import ChoiceFilter, IdFilter, SearchFilter, TimeFilter
 from clinic_project.clinics.api.filters import StatusFilter
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
-from medical_records.querysets import PhotoQuerySet
+from medical_records.querysets import PhotoQuerySet, RecordQuerySet
 
 
 class TemplateFilterSet(django_filters.FilterSet):
@@ -29,12 +29,23 @@ class PatientRecordFilterSet(django_filters.FilterSet):
     template = IdFilter(field_name="template_id", of="template_id")
     appointment = IdFilter(field_name="appointment_id", of="appointment_id")
     status = StatusFilter()
+    entered_in_error = ChoiceFilter(
+        *("false", "true", "all"),
+        method="filter_entered_in_error",
+        help_text="Whether to be marked as entered in error: `false`, `true`, or `all`. Unless said otherwise, it is"
+        " `false`; where the trash is shown as well, by `status` or `updated_since`, `all`.",
+    )
+    unsigned = ChoiceFilter("true", method="filter_unsigned", help_text="Only what nobody has signed.")
+    overdue = ChoiceFilter(
+        "true", method="filter_overdue", help_text="Only what nobody has signed in the 24 hours after its last change."
+    )
     created_after = TimeFilter(field_name="created_at", lookup_expr="gte", help_text="At this time or later.")
     created_before = TimeFilter(field_name="created_at", lookup_expr="lt", help_text="Before this time.")
     updated_since = TimeFilter(
         field_name="updated_at",
         lookup_expr="gte",
-        help_text="Changed at this time or later; shows deletions as well unless `status` is given. A change may be"
+        help_text="Changed at this time or later; shows deletions, and what was entered in error, as well unless"
+        " `status` or `entered_in_error` is given. A change may be"
         " seen some time after the one that it has: to keep a copy, ask from five minutes before the `Date` of the response"
         " that began the round before, read all pages, and take rows of an equal `id` and `version` for known.",
     )
@@ -47,7 +58,19 @@ class PatientRecordFilterSet(django_filters.FilterSet):
         given = self.form.cleaned_data
         if given["updated_since"] and not given["status"]:
             given["status"] = "all"
+        if not given["entered_in_error"]:
+            given["entered_in_error"] = "false" if given["status"] in ("", "active") else "all"
         return super().filter_queryset(queryset)
+
+    def filter_entered_in_error(self, records: RecordQuerySet, name: str, value: str) -> RecordQuerySet:
+        choices = {"false": records.without_errors, "true": records.in_error, "all": records.all}
+        return choices[value]()
+
+    def filter_unsigned(self, records: RecordQuerySet, name: str, value: str) -> RecordQuerySet:
+        return records.unsigned()
+
+    def filter_overdue(self, records: RecordQuerySet, name: str, value: str) -> RecordQuerySet:
+        return records.overdue()
 
 
 class RecordFilterSet(PatientRecordFilterSet):

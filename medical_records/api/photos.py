@@ -30,6 +30,7 @@ from medical_records.querysets import PhotoQuerySet
 from .filters import PhotoFilterSet
 from .history import HistoryViewSet, as_it_was
 from .serializers import (
+    AmendmentInputSerializer,
     HistoryEntryOutputSerializer,
     PastPhotoOutputSerializer,
     PhotoAttachmentSerializer,
@@ -60,6 +61,8 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
     input_serializers = {
         "create": PhotoUploadSerializer,
         "partial_update": PhotoChangeSerializer,
+        "destroy": AmendmentInputSerializer,
+        "restore": AmendmentInputSerializer,
         "attach": PhotoAttachmentSerializer,
     }
     detail_route = "medical_records:photo-detail"
@@ -146,18 +149,18 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
         services.change_photo(self.get_queryset(), pk, self.access.user, **self.valid_input())
         return self.row_response(pk)
 
-    @documented("deletePhoto", None, status=204, problems=(*READING, 409))
+    @documented("deletePhoto", None, status=204, problems=CREATING)
     def destroy(self, request: Request, pk: int) -> Response:
         """Put a photo into the trash."""
-        services.move_photo_to_trash(self.get_queryset(), pk, self.access.user)
+        services.move_photo_to_trash(self.get_queryset(), pk, self.access.user, **self.valid_input())
         return Response(status=204)
 
-    @documented("restorePhoto", PhotoOutputSerializer, problems=(*READING, 409), etag=CONTENT_ETAG)
+    @documented("restorePhoto", PhotoOutputSerializer, problems=CREATING, etag=CONTENT_ETAG)
     @action(detail=True, methods=["post"])
     @transactions.atomic
     def restore(self, request: Request, pk: int) -> Response:
         """Take a photo out of the trash, unless its record is there too."""
-        services.restore_photo(self.get_queryset(), pk, self.access.user)
+        services.restore_photo(self.get_queryset(), pk, self.access.user, **self.valid_input())
         return self.row_response(pk)
 
     @documented("getPhotoFile", None, responses=_IMAGE, problems=_READING_FILE, etag=CONTENT_ETAG, conditional=True)
@@ -196,7 +199,8 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
         versions, given = self.validated_change()
         record_id = given["record_id"]
         records = MedicalRecord.objects.for_clinic(self.clinic)
-        services.attach_photos(records, record_id, versions, given["photo_ids"], self.access.user)
+        reason = given.get("amendment_reason")
+        services.attach_photos(records, record_id, versions, given["photo_ids"], self.access.user, reason)
         version = records.values_list("version", flat=True).get(pk=record_id)
         photos = PhotoOutputSerializer.represent_on(self.clinic.pk, {"id": record_id, "is_deleted": False})
         shown = {"record_id": record_id, "version": version, "photos": photos}

@@ -14,16 +14,19 @@ from clinic_project.api.models import IdempotencyKey
 from clinic_project.api.openapi import CHANGING, CONTENT_ETAG, CREATING, VERSION_ETAG, documented
 from clinic_project.api.serializers import Row
 from clinic_project.audit import transactions
+from clinic_project.audit.transactions import describe_changes
 from clinic_project.clinics.access import ADMIN_ROLES
 from clinic_project.clinics.models import Patient
-from medical_records import services
+from medical_records import services, signing
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import RecordQuerySet
+from medical_records.signing import Signer
 
 from .base import VersionedViewSet
 from .filters import PatientRecordFilterSet, RecordFilterSet
 from .history import HistoryViewSet, as_it_was
 from .serializers import (
+    EnteredInErrorInputSerializer,
     HistoryEntryOutputSerializer,
     PastRecordOutputSerializer,
     RecordChangeSerializer,
@@ -31,6 +34,8 @@ from .serializers import (
     RecordInputSerializer,
     RecordOutputSerializer,
     RecordPatchSerializer,
+    RecordVersionInputSerializer,
+    SignatureInputSerializer,
     StaleRecordSerializer,
     UnremovableRecordSerializer,
     VersionInputSerializer,
@@ -62,8 +67,10 @@ class RecordViewSet(HistoryViewSet[RecordQuerySet], BaseRecordViewSet):
     input_serializers = {
         "update": RecordChangeSerializer,
         "partial_update": RecordPatchSerializer,
-        "destroy": VersionInputSerializer,
+        "destroy": RecordVersionInputSerializer,
         "restore": VersionInputSerializer,
+        "sign": SignatureInputSerializer,
+        "entered_in_error": EnteredInErrorInputSerializer,
         "permanently": VersionInputSerializer,
     }
 
@@ -107,8 +114,41 @@ class RecordViewSet(HistoryViewSet[RecordQuerySet], BaseRecordViewSet):
     @documented("deleteRecord", None, status=204, problems=CHANGING, stale=StaleRecordSerializer)
     def destroy(self, request: Request, pk: int) -> Response:
         """Put a record into the trash, and its photos with it."""
-        services.move_record_to_trash(self.get_queryset(), pk, self.expected_versions(), self.access.user)
+        versions, given = self.validated_change()
+        services.move_record_to_trash(self.get_queryset(), pk, versions, self.access.user, **given)
         return Response(status=204)
+
+    @documented("signRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer)
+    @action(detail=True, methods=["post"])
+    @transactions.atomic
+    def sign(self, request: Request, pk: int) -> Response:
+        """Sign a record, with its photos.
+
+        From then on, only an amendment changes it, which makes a new version that isn't signed.
+        """
+        versions, given = self.validated_change()
+        signing.sign_record(self.get_queryset(), pk, versions, self.signer, **given)
+        return self.row_response(pk)
+
+    @documented(
+        "markRecordEnteredInError", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer
+    )
+    @action(detail=True, methods=["post"], url_path="entered-in-error")
+    def entered_in_error(self, request: Request, pk: int) -> Response:
+        """Mark a record as entered in error, or undo that. It stays readable, and lists leave it out."""
+        versions, given = self.validated_change()
+        reason, records = given.get("reason"), self.get_queryset()
+        describe_changes(reason=reason)
+        with transactions.atomic():
+            if given.get("undo"):
+                signing.undo_entered_in_error(records, pk, versions, self.signer)
+            else:
+                signing.enter_in_error(records, pk, versions, self.signer, reason)
+            return self.row_response(pk)
+
+    @property
+    def signer(self) -> Signer:
+        return Signer(self.access.user, self.access.membership.full_name)
 
     @documented("restoreRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer)
     @action(detail=True, methods=["post"])

@@ -34,6 +34,7 @@ from clinic_project.audit.accesses import show
 from medical_records.history import Action, Via
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import PhotoQuerySet
+from medical_records.signing import MAX_REASON
 from medical_records.template_fields import (
     CHOICE_TYPES,
     MAX_ANSWER,
@@ -63,6 +64,46 @@ class VersionInputSerializer(serializers.Serializer):
     version = RowIdField(
         required=False, help_text="The version that was read. Needed unless the `If-Match` header names it."
     )
+
+
+@request_example({"amendment_reason": None})
+class AmendmentInputSerializer(serializers.Serializer):
+    """Why a signed record is changed: that makes a new version of it, which isn't signed."""
+
+    amendment_reason = StrictCharField(
+        max_length=MAX_REASON,
+        required=False,
+        allow_null=True,
+        help_text="Needed where the record is signed, and refused where it isn't.",
+    )
+
+
+@request_example({"version": 3})
+class RecordVersionInputSerializer(VersionInputSerializer, AmendmentInputSerializer):
+    """The version that is to be changed; of a signed record also why."""
+
+
+@request_example({"version": 3})
+class SignatureInputSerializer(VersionInputSerializer):
+    """The version that is signed: named here, or by the `If-Match` header."""
+
+    incomplete = StrictBooleanField(
+        required=False,
+        help_text="Whether to sign although required fields have no answer: those in `missing_required`.",
+    )
+
+
+@request_example({"reason": "Written for the wrong patient", "version": 3})
+class EnteredInErrorInputSerializer(VersionInputSerializer):
+    """Why it is in error; with `undo`, why it isn't after all, which may be left out."""
+
+    reason = StrictCharField(max_length=MAX_REASON, required=False, allow_null=True)
+    undo = StrictBooleanField(required=False, help_text="Whether to take the mark away.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not (attrs.get("undo") or attrs.get("reason")):
+            raise serializers.ValidationError({"reason": ["Say what is wrong with it."]})
+        return attrs
 
 
 class FieldSerializer(serializers.Serializer):
@@ -218,7 +259,7 @@ class RecordInputSerializer(serializers.Serializer):
 
 
 @request_example({"values": _VALUES, "photo_ids": [31], "version": 3})
-class RecordPatchSerializer(VersionInputSerializer):
+class RecordPatchSerializer(RecordVersionInputSerializer):
     """`values` replaces all answers, `photo_ids` all photos. What is left out stays."""
 
     template_id = RowIdField(required=False, help_text="Can't be changed: the one that the record has, or left out.")
@@ -282,6 +323,21 @@ class PatientsRowSerializer(RowSerializer):
         return rows.values("id", "patient_id")
 
 
+class SignerOutputSerializer(serializers.Serializer):
+    """A user, as they were called then, whether they are still there or not."""
+
+    id = serializers.IntegerField(allow_null=True)
+    name = serializers.CharField(allow_null=True)
+
+
+class EnteredInErrorOutputSerializer(serializers.Serializer):
+    """By whom it was marked, and why."""
+
+    at = serializers.DateTimeField()
+    by = SignerOutputSerializer(allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+
+
 class RecordOutputSerializer(PatientsRowSerializer):
     """A record as lists show it."""
 
@@ -297,7 +353,22 @@ class RecordOutputSerializer(PatientsRowSerializer):
     created_by_user_id = serializers.IntegerField(allow_null=True)
     updated_at = serializers.DateTimeField()
     updated_by_user_id = serializers.IntegerField(allow_null=True)
+    signed_at = serializers.DateTimeField(allow_null=True)
+    signed_by = SignerOutputSerializer(allow_null=True)
+    content_hash = serializers.CharField(
+        allow_null=True, help_text="What was signed: the SHA-256 of its canonical JSON (RFC 8785)."
+    )
+    amended_at = serializers.DateTimeField(allow_null=True)
+    amendment_reason = serializers.CharField(
+        allow_null=True, help_text="Why the version that was signed before was changed; null where there was none."
+    )
+    entered_in_error = EnteredInErrorOutputSerializer(allow_null=True)
     values = ValuesField()
+
+    also_read = (
+        *("signed_by_user_id", "signed_by_name"),
+        *("entered_in_error_at", "entered_in_error_by_user_id", "entered_in_error_by_name", "entered_in_error_reason"),
+    )
 
     class Meta:
         model = MedicalRecord
@@ -305,6 +376,21 @@ class RecordOutputSerializer(PatientsRowSerializer):
     @classmethod
     def note_shown(cls, rows: Iterable[Mapping[str, Any]]) -> None:
         show(records=map(_OWNED, rows))
+
+    @classmethod
+    def represent(cls, rows: list[Row]) -> list[Row]:
+        for row in super().represent(rows):
+            row["signed_by"] = _person(row, "signed_by")
+            marked_by = _person(row, "entered_in_error_by")
+            at, reason = row.pop("entered_in_error_at"), row.pop("entered_in_error_reason")
+            row["entered_in_error"] = None if at is None else {"at": at, "by": marked_by, "reason": reason}
+        return rows
+
+
+def _person(row: Row, what: str) -> Row | None:
+    """Take out of `row` who did something, and return them; None where nobody did."""
+    user_id, name = row.pop(f"{what}_user_id"), row.pop(f"{what}_name")
+    return None if user_id is None and name is None else {"id": user_id, "name": name}
 
 
 @extend_schema_field(OpenApiTypes.BINARY)
@@ -341,7 +427,7 @@ class PhotoChangeSerializer(serializers.Serializer):
 
 
 @request_example({"record_id": 12, "photo_ids": [31], "version": 3})
-class PhotoAttachmentSerializer(VersionInputSerializer):
+class PhotoAttachmentSerializer(RecordVersionInputSerializer):
     """Photos to put on a record, whose version this is."""
 
     record_id = RowIdField()

@@ -27,9 +27,12 @@ class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
 
     @documented("getPatientTimeline", TimelineEntryOutputSerializer, etag=CONTENT_ETAG, conditional=True)
     def list(self, request: Request, patient_id: int) -> Response:
-        """List a patient's records and photos together, the newest first. Pending photos and the trash are left out."""
+        """List a patient's records and photos together, the newest first.
+
+        Pending photos, what is in the trash, and what was entered in error are left out.
+        """
         patient = self.of_clinic(Patient, patient_id)
-        records = MedicalRecord.objects.for_clinic(self.clinic).filter(patient=patient).active()
+        records = MedicalRecord.objects.for_clinic(self.clinic).filter(patient=patient).active().without_errors()
         photos = PatientPhoto.objects.for_clinic(self.clinic).filter(patient=patient).active().without_pending()
         listing = Listing([_dated("record", records), _dated("photo", photos)], self.ordering)
         return self.page_response(listing, _Entries(patient, records, photos))

@@ -127,6 +127,14 @@ call 200 PATCH "$record" "${JSON[@]}" -H "If-Match: $current" -d "{\"photo_ids\"
 call 200 GET "/clinic/patient-photos?patient_id=$patient&page_size=1"
 call 200 GET "/clinic/patient-photos/$photo/file"
 
+step 'Sign it. What is signed is changed by an amendment alone, which says why and makes a version that is not signed'
+call 200 GET "$record"
+call 200 POST "$record/sign" "${JSON[@]}" -H "If-Match: $etag" -d '{}'
+signed=$etag
+call 409 PATCH "$record" "${JSON[@]}" -H "If-Match: $signed" -d "$change"
+amendment="{\"values\": {\"$reason\": \"Migraine\", \"$plan\": \"Rest\"}, \"amendment_reason\": \"It is a migraine\"}"
+call 200 PATCH "$record" "${JSON[@]}" -H "If-Match: $signed" -d "$amendment"
+
 step 'See who changed it, when, and what was there before; and the record as it was made'
 call 200 GET "$record/history?page_size=2"
 call 200 GET "$record/history/1"

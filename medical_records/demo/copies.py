@@ -49,6 +49,11 @@ LEFT JOIN demo_records AS r ON r.original = f.medical_record_id AND r.patient = 
 """
 
 _EARLIER = "t.{} - make_interval(days => m.days)"
+#: Nobody has signed a copy, which is another patient's, amended or marked it.
+_BEGINNINGS = ("signed_", "content_hash", "amend", "entered_in_error_")
+_UNSIGNED = {
+    column.column: "NULL" for column in MedicalRecord._meta.concrete_fields if column.column.startswith(_BEGINNINGS)
+}
 
 #: The rows to insert, in this order: a model, its map, and the columns that aren't copied as they are.
 _COPIES: tuple[tuple[type[models.Model], str, Mapping[str, str]], ...] = (
@@ -66,6 +71,7 @@ _COPIES: tuple[tuple[type[models.Model], str, Mapping[str, str]], ...] = (
             "id": "m.copy",
             "patient_id": "m.patient",
             "appointment_id": "m.event",
+            **_UNSIGNED,
             "created_at": _EARLIER,
             "updated_at": "CASE WHEN t.is_deleted THEN t.updated_at ELSE t.updated_at - make_interval(days => m.days) END",
         },

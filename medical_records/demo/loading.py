@@ -30,7 +30,7 @@ from medical_records.models import MedicalRecord, MedicalRecordTemplate, Patient
 from medical_records.photos.processing import CONTENT_TYPE, ProcessedImage, process_image
 from medical_records.photos.storage import PhotoFile
 
-from .changes import change_over_time
+from .changes import change_over_time, sign_most_records
 from .copies import copy_patients
 from .paintings import PAINTERS, paint
 from .people import OPENED, PATIENTS, load_staff
@@ -81,6 +81,7 @@ def load_demo(scale: int, password: str, advance: Callable[[int], None]) -> None
                 loader.load_patients(numbers)
             advance(len(numbers))
         change_over_time(loader.clinic)
+        sign_most_records(loader.clinic)
         for numbers in _batches(missing_patients(loader.clinic, PATIENTS[loader.clinic.name] * scale), BATCH_OF_COPIES):
             with transactions.atomic():
                 copy_patients(loader.clinic, len(numbers), originals)

@@ -76,6 +76,17 @@ def changes_of(record: MedicalRecord) -> list[ReadableChange]:
 
 
 @pytest.mark.usefixtures("_development")
+def test_most_records_are_signed_and_what_was_signed_is_there(monkeypatch):
+    monkeypatch.setattr("medical_records.demo.loading.ORIGINALS", 1)
+    load(scale=2)
+    records = MedicalRecord.objects.active()
+    signed, originals = records.filter(signed_at__isnull=False), records.count() / 2
+    assert 0.8 * originals < signed.count() < originals
+    assert records.in_error().count() == signed.filter(amended_at__isnull=False).count() == 2
+    call_command("verify_records", stdout=io.StringIO())
+
+
+@pytest.mark.usefixtures("_development")
 def test_a_larger_scale_adds_what_is_missing():
     load()
     small = Patient.objects.count()

@@ -28,6 +28,9 @@ ACTIONS = {
     Action.CHANGED: "Changed",
     Action.DELETED: "Moved to the trash",
     Action.RESTORED: "Restored from the trash",
+    Action.SIGNED: "Signed",
+    Action.AMENDED: "Amended",
+    Action.ENTERED_IN_ERROR: "Entered in error",
     Action.REMOVED: "Removed for good",
     Action.FOUND_CHANGED: "Found changed, by nobody known",
 }

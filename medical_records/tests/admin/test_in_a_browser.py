@@ -1,7 +1,10 @@
 """The admin in a real browser. Each test is one thing that staff do."""
 
+import datetime as dt
+
 import pytest
 from django.contrib.auth import SESSION_KEY
+from django.utils import timezone
 
 from clinic_project.audit.destruction import destroy
 from clinic_project.audit.models import Access
@@ -124,6 +127,52 @@ def test_restoring_a_record_with_its_photo(staff, practitioner, patient):
     photo.refresh_from_db()
     assert not photo.is_deleted
     assert not MedicalRecord.objects.get(pk=record.pk).is_deleted
+
+
+def test_signing_amending_and_marking_a_record(staff, practitioner, patient):
+    record = MedicalRecordFactory(patient=patient, template__name="First visit")
+    field = record.template_snapshot["fields"][0]["id"]
+    other = MedicalRecordFactory(patient=patient, template=record.template, values={})
+    late = timezone.now() - dt.timedelta(hours=30)
+    MedicalRecord.objects.filter(pk=other.pk).update(updated_at=late)
+    staff.come_back(practitioner.user)
+
+    staff.open("medical_records_medicalrecord_change", record.pk)
+    assert staff.sees_the_whole_width()
+    staff.shoot("unsigned")
+    staff.click(".signing button")
+    assert "Signed" in staff.find(".messagelist").text
+    assert f"Signed by {practitioner.full_name}" in staff.find(".signature").text
+    staff.shoot("signed")
+
+    staff.find(".signing summary").click()
+    staff.write("#amend_reason", "It is the left knee, and not the right one.")
+    assert staff.sees_the_whole_width()
+    staff.shoot("amending")
+    staff.click(".signing details[open] button")
+    assert "It is the left knee" in staff.find(".signature").text
+    staff.click(".signing button")
+    staff.shoot("signed-again")
+
+    staff.open("medical_records_medicalrecord_change", other.pk)
+    assert "Nobody has signed it" in staff.find(".signing").text
+    staff.shoot("overdue-incomplete")
+    staff.find("[name=incomplete]").click()
+    staff.click(".signing button")
+    staff.find(".signing details:last-of-type summary").click()
+    staff.write("#enter_in_error_reason", "Written for another patient")
+    staff.click(".signing details[open] button")
+    assert "Entered in error" in staff.find(".signature").text
+    staff.shoot("in-error")
+
+    staff.open("medical_records_medicalrecord_changelist", query="?error=with")
+    assert sorted(staff.texts("#result_list .field-state")) == ["Entered in error", "Signed"]
+    assert staff.sees_the_whole_width()
+    staff.shoot("states-in-a-list")
+    staff.open("medical_records_medicalrecord_history", record.pk)
+    assert staff.texts(".change h2") == ["Signed", "Amended", "Signed", "Created"]
+    staff.shoot("history-of-signatures")
+    assert MedicalRecord.objects.get(pk=record.pk).values[field]
 
 
 def test_restoring_several_records_by_an_action(staff, practitioner, patient):

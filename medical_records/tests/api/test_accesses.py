@@ -55,7 +55,7 @@ SHOWING = {
     "history": {"listRecordHistory", "getPastRecord", "listPhotoHistory", "getPastPhoto"},
     "access-log": {"listPatientAccesses"},
     "change": {
-        *("createRecord", "replaceRecord", "updateRecord", "restoreRecord"),
+        *("createRecord", "replaceRecord", "updateRecord", "restoreRecord", "signRecord", "markRecordEnteredInError"),
         *("uploadPhoto", "updatePhoto", "restorePhoto", "attachPhotos"),
     },
 }

@@ -79,7 +79,7 @@ def api(db, in_trash, no_retention):
     used = MedicalRecordTemplateFactory(pk=5, **template)
     MedicalRecordTemplateFactory(pk=6, **template, **in_trash)
     AppointmentFactory(patient=patient, calendar_event__pk=21)
-    PatientPhotoFactory(pk=31, patient=patient)
+    PatientPhotoFactory(pk=31, patient=patient, **in_trash)
     MedicalRecordFactory(pk=12, patient=patient, template=used, version=3, **in_trash)
     return client_of(administrator)
 

@@ -92,6 +92,8 @@ WALK = [
     Step("PATCH", f"{RECORDS}/{{record}}", {"photo_ids": [], "version": 1}),
     Step("PATCH", f"{RECORDS}/{{my_record}}", {"photo_ids": ["{photo}"], "version": 1}),
     Step("PATCH", f"{RECORDS}/{{my_record}}", {"appointment_id": "{appointment}", "version": 1}),
+    Step("POST", f"{RECORDS}/{{record}}/sign", {"version": 1}),
+    Step("POST", f"{RECORDS}/{{record}}/entered-in-error", {"version": 1, "reason": "Mine now"}),
     Step("DELETE", f"{RECORDS}/{{record}}", {"version": 1}),
     Step("POST", f"{RECORDS}/{{trashed_record}}/restore", {"version": 1}),
     Step("DELETE", f"{RECORDS}/{{trashed_record}}/permanently", {"version": 1}),

@@ -25,6 +25,7 @@ from clinic_client.api.records import (
     list_patient_records,
     list_record_history,
     restore_record,
+    sign_record,
     update_record,
 )
 from clinic_client.api.templates import create_template, list_templates
@@ -48,6 +49,7 @@ from clinic_client.models import (
     RecordPage,
     RecordPatch,
     RecordPhotos,
+    SignatureInput,
     StaleRecord,
     Template,
     TemplateInput,
@@ -161,6 +163,21 @@ def delete_and_restore(api: AuthenticatedClient, record: RecordDetail) -> Record
     return body(restored, RecordDetail)
 
 
+def sign_and_amend(api: AuthenticatedClient, record: RecordDetail, name: str) -> None:
+    """Sign the record; then change it, which is refused without a reason, and makes a new version with one."""
+    seen = SignatureInput(version=record.version)
+    signed = body(sign_record.sync_detailed(record.id, client=api, body=seen), RecordDetail)
+    assert signed.signed_by is not None
+    assert signed.signed_by.name == name
+    correction = RecordPatch(values=record.values, version=signed.version)
+    refused = update_record.sync_detailed(record.id, client=api, body=correction)
+    assert refused.status_code == 409
+    correction.amendment_reason = "The left knee, not the right one"
+    amended = body(update_record.sync_detailed(record.id, client=api, body=correction), RecordDetail)
+    assert amended.signed_at is None
+    assert amended.amendment_reason == correction.amendment_reason
+
+
 def read_history(api: AuthenticatedClient, record_id: int, name: str) -> None:
     """Read who changed the record and what, and the record as it was before that."""
     entries = body(list_record_history.sync_detailed(record_id, client=api), HistoryEntryPage).results
@@ -187,7 +204,9 @@ def work(server: str, email: str, password: str, picture: Path) -> None:
     restored = delete_and_restore(api, record)
     assert [photo.description for photo in restored.photos] == ["Left knee"]
     me = body(get_current_user.sync_detailed(client=api), CurrentUser)
-    read_history(api, record.id, me.memberships[0].full_name)
+    name = me.memberships[0].full_name
+    read_history(api, record.id, name)
+    sign_and_amend(api, restored, name)
     weigh(api, patient.id)
     log_out.sync_detailed(client=api)
     assert get_current_user.sync_detailed(client=api).status_code == 401

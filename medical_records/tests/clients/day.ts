@@ -152,6 +152,22 @@ async function readHistory(api: Api, id: number): Promise<void> {
   assert.equal(past.values[past.template_snapshot.fields[0]!.id], "Headache");
 }
 
+/** Signs the record; then changes it, which is refused without a reason, and makes a new version with one. */
+async function signAndAmend(api: Api, { id, version, values }: RecordDetail): Promise<void> {
+  const params = { path: { id } };
+  const signed = await body(api.POST("/api/clinic/medical-records/{id}/sign", { params, body: { version } }));
+  const me = await body(api.GET("/api/auth/me"));
+  assert.deepEqual(signed.signed_by, { id: me.user.id, name: me.memberships[0]!.full_name });
+  const correction = { values, version: signed.version };
+  const refused = await api.PATCH("/api/clinic/medical-records/{id}", { params, body: correction });
+  assert.equal(refused.response.status, 409);
+  const reason = "The left knee, not the right one";
+  const amended = await body(
+    api.PATCH("/api/clinic/medical-records/{id}", { params, body: { ...correction, amendment_reason: reason } }),
+  );
+  assert.deepEqual([amended.signed_at, amended.amendment_reason], [null, reason]);
+}
+
 async function work(server: string, email: string, password: string, picture: string): Promise<void> {
   const api = await loggedIn(server, email, password);
   const found = await body(api.GET("/api/clinic/patients", { params: { query: { search: "hopper" } } }));
@@ -169,6 +185,7 @@ async function work(server: string, email: string, password: string, picture: st
   const restored = await deleteAndRestore(api, record);
   assert.deepEqual(restored.photos.map((photo) => photo.description), ["Left knee"]);
   await readHistory(api, record.id);
+  await signAndAmend(api, restored);
   await api.POST("/api/auth/logout");
   assert.equal((await api.GET("/api/auth/me")).response.status, 401);
 }

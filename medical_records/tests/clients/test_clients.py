@@ -65,6 +65,6 @@ def assert_the_day_is_worked():
     complaint = newest.template_snapshot["fields"][0]["id"]
     assert newest.values == {complaint: "Better"}
     assert not newest.is_deleted
-    assert newest.version == 5  # created, changed, a photo attached, deleted, restored
+    assert newest.version == 7  # created, changed, a photo attached, deleted, restored, signed, amended
     assert [photo.description for photo in newest.photos.all()] == ["Left knee"]
     assert MedicalRecord.objects.count() == 2  # and the one that was there

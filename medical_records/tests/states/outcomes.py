@@ -25,6 +25,7 @@ MIGRATIONS = {
     ("medical_records", "0001_add_medical_record_system"),
     ("medical_records", "0002_indexes_of_lists"),
     ("medical_records", "0003_history"),
+    ("medical_records", "0004_signing"),
 }
 
 

@@ -1,0 +1,144 @@
+"""Signing a record in the admin, amending it, and marking it as entered in error: by forms of its page."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
+
+from clinic_project.clinics.administration.json_text import as_text
+from clinic_project.clinics.administration.scope import scope_of
+from clinic_project.clinics.administration.trash import TrashMixin
+
+from .. import signing
+from ..models import MedicalRecord
+from ..signing import MAX_REASON, Signer
+from ..template_fields import unanswered_fields
+
+_RECORDS = MedicalRecord.objects.all
+
+
+class VersionForm(forms.Form):
+    """Names the version that the person has read: another one isn't changed."""
+
+    version = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+
+    def save(self, record: MedicalRecord, by: Signer) -> None:
+        raise NotImplementedError
+
+    @property
+    def versions(self) -> list[int]:
+        return [self.cleaned_data["version"]]
+
+
+class SignForm(VersionForm):
+    """`incomplete` is asked where answers are missing."""
+
+    incomplete = forms.BooleanField(required=False)
+
+    def save(self, record: MedicalRecord, by: Signer) -> None:
+        signing.sign_record(_RECORDS(), record.pk, self.versions, by, incomplete=self.cleaned_data["incomplete"])
+
+
+class ReasonForm(VersionForm):
+    reason = forms.CharField(max_length=MAX_REASON, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class AmendForm(ReasonForm):
+    def save(self, record: MedicalRecord, by: Signer) -> None:
+        signing.amend_record(_RECORDS(), record.pk, self.versions, by, self.cleaned_data["reason"])
+
+
+class ErrorForm(ReasonForm):
+    def save(self, record: MedicalRecord, by: Signer) -> None:
+        signing.enter_in_error(_RECORDS(), record.pk, self.versions, by, self.cleaned_data["reason"])
+
+
+class UndoErrorForm(VersionForm):
+    def save(self, record: MedicalRecord, by: Signer) -> None:
+        signing.undo_entered_in_error(_RECORDS(), record.pk, self.versions, by)
+
+
+#: By the names of their views: the form, and what is said once it is done.
+_FORMS: dict[str, tuple[type[VersionForm], str]] = {
+    "sign": (SignForm, "Signed."),
+    "amend": (AmendForm, "Amended: this version isn't signed."),
+    "enter_in_error": (ErrorForm, "Marked as entered in error."),
+    "undo_error": (UndoErrorForm, "No longer marked as entered in error."),
+}
+
+
+class SigningMixin(TrashMixin):
+    """Who may move a record to the trash may sign it as well."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        """Offer the trash only for what may be moved there as it is: not for what is signed, or marked."""
+        stays = obj is not None and (obj.signed_at or obj.entered_in_error_at)
+        return super().has_delete_permission(request, obj) and not stays
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(f"<path:object_id>/{name}/", self.admin_site.admin_view(self._view(name)), name=self._name_of(name))
+            for name in _FORMS
+        ] + super().get_urls()
+
+    def _name_of(self, view: str) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{view}"
+
+    def _view(self, name: str) -> Callable[..., HttpResponse]:
+        def view(request: HttpRequest, object_id: str) -> HttpResponse:
+            return self.signing_view(request, object_id, name)
+
+        return view
+
+    @method_decorator(require_POST)
+    def signing_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Do what the form of that name says, and show the record again."""
+        record = self.get_object(request, unquote(object_id))
+        if record is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+        if not self.has_trash_permission(request, record):
+            raise PermissionDenied
+        form_class, said = _FORMS[name]
+        form = form_class(request.POST)
+        if not form.is_valid():
+            self.message_user(request, "Say why, in at most 2,000 characters.", messages.ERROR)
+        elif self._change_one(request, record, lambda _, obj: form.save(obj, _signer(request, obj)), said):
+            self.message_user(request, said, messages.SUCCESS)
+        return HttpResponseRedirect(self._url("change", record.pk))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        record = context.get("original")
+        if record is not None and not record.is_deleted and self.has_trash_permission(request, record):
+            context["signing"] = self._signing(record)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _signing(self, record: MedicalRecord) -> dict[str, Any]:
+        """Return what the record's page shows to sign it, or to change what has been signed."""
+        offered = ["undo_error"] if record.entered_in_error_at else ["enter_in_error"]
+        if not record.entered_in_error_at:
+            offered.append("amend" if record.signed_at else "sign")
+        shown: dict[str, Any] = {
+            name: {
+                "url": self._url(name, record.pk),
+                "form": _FORMS[name][0](initial={"version": record.version}, auto_id=f"{name}_%s"),
+            }
+            for name in offered
+        }
+        missing = [as_text(field.get("label")) for field in unanswered_fields(record.template_snapshot, record.values)]
+        return {**shown, "missing": missing}
+
+
+def _signer(request: HttpRequest, record: MedicalRecord) -> Signer:
+    """Name who signs as the record's clinic does; a superuser who is no member there by their email."""
+    scope = scope_of(request)
+    names = (membership.full_name for membership in scope.memberships if membership.clinic_id == record.clinic_id)
+    return Signer(scope.user, next(names, str(scope.user)))
