@@ -75,7 +75,12 @@ ACTIONS = {
     "who_looked": "access-log",
 }
 #: A patient's name in a list is no record.
-SHOWING_NOTHING = {(Patient, "changelist"), *((model, page) for model in MODELS for page in ("add", "restore"))}
+SHOWING_NOTHING = {
+    (Patient, "changelist"),
+    *((model, page) for model in MODELS for page in ("add", "restore")),
+    # Changes, which lead to the record's page.
+    *((MedicalRecord, page) for page in ("sign", "amend", "enter_in_error", "undo_error")),
+}
 
 
 def pages() -> list[tuple[type[Model], str]]:
