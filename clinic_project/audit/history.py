@@ -148,8 +148,8 @@ def _changes(entries: Iterable[_Entry]) -> Iterator[Change]:
 
 
 def _change(entry: _Entry, unrecorded_until: datetime | None) -> Change:
-    after = _parsed(entry.after) if entry.after else None
-    kept = _parsed(entry.kept) if entry.kept else {}
+    after = parsed_jsonb(entry.after) if entry.after else None
+    kept = parsed_jsonb(entry.kept) if entry.kept else {}
     before = None if entry.action == Action.INSERT else kept if entry.is_whole else {**(after or {}), **kept}
     return Change(
         row_id=entry.row_id,
@@ -181,7 +181,8 @@ def differ(before: Any, after: Any) -> bool:
     return repr(before) != repr(after)
 
 
-def _parsed(text: str) -> Any:
+def parsed_jsonb(text: str) -> Any:
+    """Return what the text of a jsonb value says; a number that a float might round, or a long one, is a Decimal."""
     return json.loads(text, parse_float=Decimal, parse_int=_whole_number)
 
 

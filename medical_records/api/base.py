@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from rest_framework.response import Response
 
 from clinic_project.api.database_errors import refused_by_database
-from clinic_project.api.problems import Problem
+from clinic_project.api.problems import Problem, Unavailable
 from clinic_project.api.serializers import Row
 from clinic_project.api.versions import ExpectedVersions, etag, expected_versions
 from clinic_project.audit import transactions
@@ -100,6 +100,11 @@ class VersionedViewSet(TrashViewSet[VersionedRows]):
 
     def etag_of(self, row: Row, row_version: str) -> str:
         return etag(row["version"])
+
+
+def storage_fails() -> Problem:
+    detail = "The storage of the photos is full, broken or away. Tell whoever runs the server."
+    return Unavailable("storage-unavailable", "The storage fails", detail, seconds=60)
 
 
 def _member(clinic: Clinic, user_id: int | None) -> Row | None:

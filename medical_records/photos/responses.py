@@ -55,15 +55,21 @@ def photo_response(request: HttpRequest, photo: PatientPhoto, *, thumbnail: bool
 def _file_response(photo: PatientPhoto, key: str) -> FileResponse:
     is_image = photo.content_type in IMAGE_TYPES
     name = clean_file_name(photo.filename)
+    file = opened_file(photo, key)
+    response = FileResponse(file, content_type=photo.content_type if is_image else _ANY_BYTES)
+    shown_name = jpeg_name(name) if photo.content_type == CONTENT_TYPE else name
+    response["Content-Disposition"] = content_disposition_header(not is_image, shown_name) or "inline"
+    return response
+
+
+def opened_file(photo: PatientPhoto, key: str) -> File:
+    """Open the file of `photo` that `key` names; raises FileMissing, StorageUnavailable."""
     with as_storage_unavailable():
         file = _opened(key)
     if file is None:
         logger.error("Photo %s has no file in the storage.", photo.pk)
         raise FileMissing
-    response = FileResponse(file, content_type=photo.content_type if is_image else _ANY_BYTES)
-    shown_name = jpeg_name(name) if photo.content_type == CONTENT_TYPE else name
-    response["Content-Disposition"] = content_disposition_header(not is_image, shown_name) or "inline"
-    return response
+    return file
 
 
 def _opened(key: str) -> File | None:

@@ -45,7 +45,7 @@ def answering(status: str) -> set[str]:
 
 def test_names_are_unique_and_say_what_is_done():
     assert len(OPERATIONS) == sum(len(methods) for methods in DOCUMENT["paths"].values())
-    verbs = ("list", "get", "create", "replace", "update", "delete", "restore", "upload", "attach", "log")
+    verbs = ("list", "get", "create", "replace", "update", "delete", "restore", "upload", "attach", "export", "log")
     assert [name for name in OPERATIONS if not name.startswith(verbs)] == []
 
 

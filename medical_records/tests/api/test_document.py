@@ -20,8 +20,8 @@ OPERATIONS = {
     for method, operation in methods.items()
 }
 WITH_BODY = [name for name, (_, _, operation) in OPERATIONS.items() if "requestBody" in operation]
-PICTURES = {"getPhotoFile", "getPhotoThumbnail"}
-READING = [name for name, (method, _, _) in OPERATIONS.items() if method == "get" and name not in PICTURES]
+FILES = {"getPhotoFile", "getPhotoThumbnail", "exportPatient"}
+READING = [name for name, (method, _, _) in OPERATIONS.items() if method == "get" and name not in FILES]
 
 
 def strict(described):

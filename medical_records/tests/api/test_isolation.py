@@ -51,6 +51,7 @@ WALK = [
     Step("GET", PATIENTS, query={"search": "Theirs"}, finds=EMPTY),
     Step("GET", f"{PATIENTS}/{{patient_id}}"),
     Step("GET", f"{PATIENTS}/{{patient_id}}/timeline"),
+    Step("GET", f"{PATIENTS}/{{patient_id}}/export"),
     Step("GET", APPOINTMENTS, finds=EMPTY),
     Step("GET", APPOINTMENTS, query={"patient_id": "{patient_id}"}, finds=EMPTY),
     Step("GET", TEMPLATES, finds=EMPTY),

@@ -1,0 +1,160 @@
+"""Puts together the copy of all that a clinic has of a patient."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from django.db.models import Model
+from django.template.loader import render_to_string
+
+from clinic_project.api.renderers import as_json
+from clinic_project.api.serializers import RowSerializer
+from clinic_project.clinics.api.serializers import PatientDetailOutputSerializer
+from clinic_project.clinics.models import Patient
+
+from ..api.history import entry_of
+from ..api.serializers import PhotoOutputSerializer, RecordDetailOutputSerializer
+from ..history import read_history
+from ..photos.storage import StorageUnavailable
+from .archive import Archive
+from .fhir import Bundle
+from .page import Page
+from .pictures import Pictures, problems_text
+from .reading import Names, in_batches, names_in, one_state, photos_of, records_of, whole_records
+
+logger = logging.getLogger(__name__)
+
+
+class ChangedMeanwhile(Exception):
+    """A photo was removed for good while its patient was exported."""
+
+
+class NoRoom(Exception):
+    """The temporary folder is full, or can't be written to."""
+
+
+def export_patient(patient: Patient, made_by: str, made_at: datetime) -> Archive:
+    """Return the finished zip of all that the clinic has of a patient, the trash included.
+
+    `made_by` is the name of who asks for it. Raises StorageUnavailable where the storage is away, ChangedMeanwhile, NoRoom,
+    and what the database raises.
+    """
+    try:
+        with ExitStack() as stack:
+            archive = Archive(made_at)
+            stack.callback(archive.close)
+            _Export(archive, patient, made_by, made_at).write()
+            stack.pop_all()
+    except StorageUnavailable:
+        raise
+    except OSError as error:
+        logger.exception("The temporary file of an export can't be written.")
+        raise NoRoom from error
+    return archive
+
+
+class _Export:
+    """One export: its parts are written one after the other, each read a few rows at a time."""
+
+    def __init__(self, archive: Archive, patient: Patient, made_by: str, made_at: datetime) -> None:
+        self._archive = archive
+        self._patient = patient
+        self._made_by = made_by
+        self._made_at = made_at
+        self._pictures = Pictures(archive)
+        self._records, self._photos = records_of(patient), photos_of(patient)
+
+    def write(self) -> None:
+        # Before the one state: it would be kept from being cleaned up as long as all pictures take.
+        for _ in self._each_picture():
+            pass
+        with one_state():
+            self._check_pictures()
+            self._write_json()
+            self._write_histories()
+            names = names_in(self._patient.clinic)
+            self._write_member("index.html", self._page(names))
+            self._write_member("fhir.json", _bundle(self._made_at, self._fhir(names)))
+        self._write_texts()
+        self._archive.finish()
+
+    def _each_picture(self) -> Iterator[int]:
+        for batch in in_batches(self._photos):
+            for photo in batch:
+                yield self._pictures[photo].photo_id
+
+    def _check_pictures(self) -> None:
+        """Add the pictures that were uploaded since, and raise ChangedMeanwhile where one of the others has gone."""
+        if self._pictures.ids - set(self._each_picture()):
+            raise ChangedMeanwhile
+        self._pictures.check_storage()
+
+    def _write_json(self) -> None:
+        patient = Patient.objects.filter(pk=self._patient.pk)
+        self._write_rows("patient", PatientDetailOutputSerializer, [patient], is_only=True)
+        self._write_rows("records", RecordDetailOutputSerializer, in_batches(self._records))
+        self._write_rows("photos", PhotoOutputSerializer, in_batches(self._photos))
+
+    def _write_rows(
+        self, folder: str, serializer: type[RowSerializer], batches: Iterable[Any], *, is_only: bool = False
+    ) -> None:
+        for batch in batches:
+            for row in serializer.represent(list(serializer.read(batch))):
+                self._archive.add(f"{folder}.json" if is_only else f"{folder}/{row['id']}.json", as_json(row))
+
+    def _write_histories(self) -> None:
+        self._archive.add("history/patient.json", _history(self._patient))
+        for folder, rows in (("records", self._records), ("photos", self._photos)):
+            for batch in in_batches(rows):
+                for row in batch:
+                    self._archive.add(f"history/{folder}/{row.pk}.json", _history(row))
+
+    def _page(self, names: Names) -> Iterator[bytes]:
+        page = Page(self._patient, self._pictures, names)
+        yield page.head(self._made_at, self._made_by).encode()
+        for piece in chain(page.records(), page.gallery()):
+            yield piece.encode()
+        yield page.tail().encode()
+
+    def _fhir(self, names: Names) -> Iterator[dict[str, Any]]:
+        bundle = Bundle(self._patient, names)
+        yield bundle.patient()
+        for record in whole_records(self._records):
+            yield from bundle.record(record)
+        for batch in in_batches(self._photos):
+            for photo in batch:
+                yield bundle.photo(photo, self._pictures[photo])
+
+    def _write_texts(self) -> None:
+        problems = self._pictures.problems
+        if problems:
+            self._archive.add("PROBLEMS.txt", problems_text(problems).encode())
+        context = {
+            "clinic": self._patient.clinic,
+            "patient_id": self._patient.pk,
+            "made_at": self._made_at,
+            "made_by": self._made_by,
+            "problems": problems,
+        }
+        self._archive.add("README.txt", render_to_string("medical_records/export/README.txt", context).encode())
+
+    def _write_member(self, name: str, pieces: Iterable[bytes]) -> None:
+        with self._archive.member(name) as write:
+            for piece in pieces:
+                write(piece)
+
+
+def _history(row: Model) -> bytes:
+    return as_json([entry_of(change) for change in read_history(row).changes])
+
+
+def _bundle(made_at: datetime, entries: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """Yield a Bundle of these entries as JSON: https://hl7.org/fhir/R4/bundle.html"""
+    before = b'{"resourceType":"Bundle","type":"collection","timestamp":' + as_json(made_at) + b',"entry":[\n'
+    for entry in entries:
+        yield before + as_json(entry)
+        before = b",\n"
+    yield b"\n]}\n"
