@@ -68,6 +68,13 @@ def prepared_fields(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return prepared
 
 
+def renewed_fields(fields: Any) -> Any:
+    """Return stored fields with new ids: what is answered to a copy is an answer to another question."""
+    if not isinstance(fields, list):
+        return fields
+    return [{**field, "id": str(uuid.uuid4())} if isinstance(field, dict) else field for field in fields]
+
+
 def _complete(field: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Add the id and the order where they are left out; an id keeps the case in which it was sent."""
     return {**field, "id": field.get("id") or str(uuid.uuid4()), "order": field.get("order", position)}

@@ -6,18 +6,33 @@ from drf_spectacular.utils import OpenApiResponse
 from rest_framework.request import Request
 
 from clinic_project.api.openapi import documented
-from clinic_project.api.problems import Unavailable
+from clinic_project.api.problems import Problem, Unavailable
 from clinic_project.clinics.access import ADMIN_ROLES
 from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.models import Patient
 from clinic_project.clinics.querysets import PatientQuerySet
-from medical_records.export.patients import ChangedMeanwhile, NoRoom
+from medical_records.export.exceptions import ChangedMeanwhile, NoRoom
 from medical_records.export.responses import export_response
 from medical_records.photos.storage import StorageUnavailable
 
 from .base import storage_fails
 
 _ZIP = {(200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY, description="The zip.")}
+CSV = {(200, "text/csv"): OpenApiResponse(OpenApiTypes.BINARY, description="UTF-8 with a byte order mark.")}
+
+
+def export_problem(exc: Exception) -> Problem | None:
+    """Return the problem of an export that can't be made now; None for anything else."""
+    match exc:
+        case StorageUnavailable():
+            return storage_fails()
+        case ChangedMeanwhile():
+            detail = "A photo was removed for good while it was copied. Send it again."
+            return Unavailable("changed-meanwhile", "Changed meanwhile", detail, seconds=5)
+        case NoRoom():
+            detail = "The server can't write its temporary files. Tell whoever runs the server."
+            return Unavailable("no-room", "No room for the copy", detail, seconds=60)
+    return None
 
 
 class PatientExportViewSet(ClinicViewSet[PatientQuerySet]):
@@ -25,16 +40,7 @@ class PatientExportViewSet(ClinicViewSet[PatientQuerySet]):
     documented_tag = "patients"
 
     def as_api_error(self, exc: Exception) -> Exception:
-        match exc:
-            case StorageUnavailable():
-                return storage_fails()
-            case ChangedMeanwhile():
-                detail = "A photo was removed for good while it was copied. Send it again."
-                return Unavailable("changed-meanwhile", "Changed meanwhile", detail, seconds=5)
-            case NoRoom():
-                detail = "The server can't write its temporary files. Tell whoever runs the server."
-                return Unavailable("no-room", "No room for the copy", detail, seconds=60)
-        return super().as_api_error(exc)
+        return export_problem(exc) or super().as_api_error(exc)
 
     @documented("exportPatient", None, responses=_ZIP)
     def export(self, request: Request, patient_id: int) -> HttpResponseBase:

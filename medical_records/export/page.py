@@ -40,11 +40,13 @@ class Page:
 
     def records(self) -> Iterator[str]:
         """Yield each record with its photos, the oldest first."""
-        for batch in in_batches(records_of(self._patient)):
+        for records in whole_records(records_of(self._patient)):
             photos = defaultdict(list)
-            for photo in self._photos.filter(medical_record__in=batch).order_by("created_at", "pk"):
+            # By their ids: PostgreSQL plans a subquery of them badly.
+            on_records = self._photos.filter(medical_record__in=[record.pk for record in records])
+            for photo in on_records.order_by("created_at", "pk"):
                 photos[photo.medical_record_id].append(photo)
-            for record in whole_records(batch):
+            for record in records:
                 yield self._record(record, photos[record.pk])
 
     def gallery(self) -> Iterator[str]:

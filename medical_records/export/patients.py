@@ -1,6 +1,5 @@
 """Puts together the copy of all that a clinic has of a patient."""
 
-import logging
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -18,22 +17,12 @@ from clinic_project.clinics.models import Patient
 from ..api.history import entry_of
 from ..api.serializers import PhotoOutputSerializer, RecordDetailOutputSerializer
 from ..history import read_history
-from ..photos.storage import StorageUnavailable
 from .archive import Archive
+from .exceptions import ChangedMeanwhile, as_no_room
 from .fhir import Bundle
 from .page import Page
 from .pictures import Pictures, problems_text
 from .reading import Names, in_batches, names_in, one_state, photos_of, records_of, whole_records
-
-logger = logging.getLogger(__name__)
-
-
-class ChangedMeanwhile(Exception):
-    """A photo was removed for good while its patient was exported."""
-
-
-class NoRoom(Exception):
-    """The temporary folder is full, or can't be written to."""
 
 
 def export_patient(patient: Patient, made_by: str, made_at: datetime) -> Archive:
@@ -42,17 +31,11 @@ def export_patient(patient: Patient, made_by: str, made_at: datetime) -> Archive
     `made_by` is the name of who asks for it. Raises StorageUnavailable where the storage is away, ChangedMeanwhile, NoRoom,
     and what the database raises.
     """
-    try:
-        with ExitStack() as stack:
-            archive = Archive(made_at)
-            stack.callback(archive.close)
-            _Export(archive, patient, made_by, made_at).write()
-            stack.pop_all()
-    except StorageUnavailable:
-        raise
-    except OSError as error:
-        logger.exception("The temporary file of an export can't be written.")
-        raise NoRoom from error
+    with as_no_room(), ExitStack() as stack:
+        archive = Archive(made_at)
+        stack.callback(archive.close)
+        _Export(archive, patient, made_by, made_at).write()
+        stack.pop_all()
     return archive
 
 
@@ -122,8 +105,9 @@ class _Export:
     def _fhir(self, names: Names) -> Iterator[dict[str, Any]]:
         bundle = Bundle(self._patient, names)
         yield bundle.patient()
-        for record in whole_records(self._records):
-            yield from bundle.record(record)
+        for records in whole_records(self._records):
+            for record in records:
+                yield from bundle.record(record)
         for batch in in_batches(self._photos):
             for photo in batch:
                 yield bundle.photo(photo, self._pictures[photo])

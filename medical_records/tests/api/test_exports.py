@@ -1,4 +1,4 @@
-"""GET /clinic/patients/{id}/export, as an administrator of the clinic asks for it, and others."""
+"""GET /clinic/patients/{id}/export and …/records.csv, as an administrator of the clinic asks for them, and others."""
 
 import asyncio
 import logging
@@ -12,7 +12,8 @@ from django.db import connection
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.tests.clients import client_of
 from medical_records.export import patients
-from medical_records.factories import MedicalRecordFactory
+from medical_records.export.exceptions import ChangedMeanwhile
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
 from medical_records.photos.responses import FileMissing
 from medical_records.tests.export.exports import Unpacked, photo_with_file
 
@@ -71,7 +72,7 @@ def test_what_fails_has_failed_before_the_answer_begins(admin, patient, monkeypa
     photo_with_file(patient=patient)
 
     def removed(*args):
-        raise patients.ChangedMeanwhile
+        raise ChangedMeanwhile
 
     monkeypatch.setattr(patients._Export, "_check_pictures", removed)
     assert admin.get(url(patient)).json()["type"] == "/problems/changed-meanwhile"
@@ -124,3 +125,20 @@ def test_under_asgi_it_is_sent_piece_by_piece(admin, patient):
     sent = asyncio.run(pieces())
     assert len(sent) > 1
     assert len(b"".join(sent)) == int(response["Content-Length"])
+
+
+def test_the_records_of_a_template_are_sent_as_csv(admin, clinic):
+    record = MedicalRecordFactory(patient__clinic=clinic)
+    response = admin.get(f"/api/clinic/medical-record-templates/{record.template_id}/records.csv")
+    content = b"".join(response)
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert response["Content-Disposition"].startswith(f'attachment; filename="template-{record.template_id}-')
+    assert int(response["Content-Length"]) == len(content)
+    assert "nothing unusual" in content.decode()
+
+
+@pytest.mark.parametrize("roles", [["practitioner"], []])
+def test_others_may_not_have_the_csv(clinic, roles):
+    template = MedicalRecordTemplateFactory(clinic=clinic)
+    reader = client_of(MembershipFactory(clinic=clinic, roles=roles))
+    assert reader.get(f"/api/clinic/medical-record-templates/{template.pk}/records.csv").status_code == 403

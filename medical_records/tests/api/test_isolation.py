@@ -58,6 +58,8 @@ WALK = [
     Step("GET", TEMPLATES, query={"status": "all", "search": "Theirs"}, finds=EMPTY),
     Step("GET", f"{TEMPLATES}/{{template}}"),
     Step("GET", f"{TEMPLATES}/{{trashed_template}}"),
+    Step("GET", f"{TEMPLATES}/{{template}}/records.csv"),
+    Step("POST", f"{TEMPLATES}/{{template}}/copy", {"name": "Mine now"}),
     Step("GET", f"{TEMPLATES}/{{template}}/history"),
     Step("GET", f"{TEMPLATES}/{{template}}/history/{{my_sequence}}"),
     Step("PUT", f"{TEMPLATES}/{{template}}", {**NEW_TEMPLATE, "version": 1}),

@@ -12,7 +12,8 @@ from django.db.models import JSONField, Value
 from django.utils import timezone
 
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
-from medical_records.export.patients import ChangedMeanwhile, export_patient
+from medical_records.export.exceptions import ChangedMeanwhile
+from medical_records.export.patients import export_patient
 from medical_records.factories import (
     MedicalRecordFactory,
     MedicalRecordTemplateFactory,

@@ -1,0 +1,85 @@
+"""A large export, by processes of their own: its memory, and what is left where it is cut off."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection
+
+from clinic_project.clinics.factories import PatientFactory
+from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, Database
+from clinic_project.reconciliation.tests.support.fixtures import own_database, unblocked
+from medical_records.factories import MedicalRecordTemplateFactory, every_field_type, sample_value, snapshot_of
+from medical_records.tests.servers import environment
+
+__all__ = ["own_database", "unblocked"]
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+RECORDS, PHOTOS, PHOTO_SIZE = 2000, 500, 2_000_000
+
+#: Exports patients one after the other; prints the peak of the memory in MB, and seconds, after each.
+EXPORT = r"""
+import json, pathlib, re, sys, time
+import django; django.setup()
+from django.utils import timezone
+from clinic_project.clinics.models import Patient
+from medical_records.export.patients import export_patient
+for pk in sys.argv[1:]:
+    began = time.monotonic()
+    archive = export_patient(Patient.objects.get(pk=pk), "Dr. Chen", timezone.now())
+    made = time.monotonic()
+    size = sum(map(len, archive))
+    [peak] = re.findall(r"VmHWM:\s*([0-9]+) kB", pathlib.Path("/proc/self/status").read_text())
+    print(json.dumps({"peak": int(peak) // 1024, "made": made - began, "sent": time.monotonic() - made, "size": size}))
+"""
+
+
+def test_memory_does_not_grow_with_the_patient(own_database: Database, media, capsys):
+    small, large = PatientFactory.create_batch(2)
+    fill(small, 1, 1)
+    fill(large, RECORDS, PHOTOS)
+    first, second = run(own_database.url, EXPORT, small.pk, large.pk)
+    with capsys.disabled():
+        print(f"\n{RECORDS} records, {PHOTOS} photos: {second}; before, one of each: {first}")  # noqa: T201 - a measurement
+    assert second["size"] > PHOTOS * PHOTO_SIZE
+    assert second["peak"] - first["peak"] < 40
+
+
+def fill(patient: Any, records: int, photos: int) -> None:
+    """Give a patient records, and photos which are all of one file."""
+    template = MedicalRecordTemplateFactory.create(clinic=patient.clinic, fields=every_field_type())
+    values = {field["id"]: sample_value(field) for field in template.fields}
+    key = default_storage.save(f"photos/{patient.pk}.jpg", ContentFile(bytes(range(256)) * (PHOTO_SIZE // 256)))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO medical_records (clinic_id, patient_id, template_id, template_name, template_snapshot, values)"
+            " SELECT %s, %s, %s, %s, %s, %s FROM generate_series(1, %s)",
+            [
+                *(patient.clinic_id, patient.pk, template.pk, template.name),
+                *(json.dumps(snapshot_of(template)), json.dumps(values), records),
+            ],
+        )
+        cursor.execute(
+            "INSERT INTO patient_photos (clinic_id, patient_id, filename, storage_key, content_type, size_bytes, is_pending)"
+            " SELECT %s, %s, 'knee.jpg', %s, 'image/jpeg', %s, false FROM generate_series(1, %s)",
+            [patient.clinic_id, patient.pk, key, PHOTO_SIZE, photos],
+        )
+
+
+def run(database_url: str, script: str, *args: Any) -> list[dict[str, Any]]:
+    """Run a script that prints lines of JSON, and return them."""
+    media = Path(default_storage.location)  # type: ignore[attr-defined]  # a folder here
+    settings = {
+        **environment(database_url, media),
+        "DJANGO_SETTINGS_MODULE": "clinic_project.settings",
+        "DEBUG": "false",
+    }
+    command = [sys.executable, "-c", script, *map(str, args)]
+    done = subprocess.run(command, cwd=PROJECT_FOLDER, env=settings, check=True, capture_output=True, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
