@@ -5,16 +5,16 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
-from clinic_project.clinics.admin import PatientAdmin
 from clinic_project.clinics.models import Patient
 
+from .exports import ExportMixin
 from .patient_overview import patient_overview
 
 admin.site.unregister(Patient)
 
 
 @admin.register(Patient)
-class PatientWithRecordsAdmin(PatientAdmin):
+class PatientWithRecordsAdmin(ExportMixin):
     """Replaces the admin of patients by one that shows records and photos, of which the app `clinics` knows nothing."""
 
     change_form_template = "admin/medical_records/patient_change_form.html"

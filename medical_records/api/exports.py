@@ -27,11 +27,11 @@ def export_problem(exc: Exception) -> Problem | None:
         case StorageUnavailable():
             return storage_fails()
         case ChangedMeanwhile():
-            detail = "A photo was removed for good while it was copied. Send it again."
+            detail = "A photo was removed for good while it was exported. Send it again."
             return Unavailable("changed-meanwhile", "Changed meanwhile", detail, seconds=5)
         case NoRoom():
             detail = "The server can't write its temporary files. Tell whoever runs the server."
-            return Unavailable("no-room", "No room for the copy", detail, seconds=60)
+            return Unavailable("no-room", "No room for the export", detail, seconds=60)
     return None
 
 

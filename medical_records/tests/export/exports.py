@@ -61,7 +61,11 @@ def photo_with_file(content: bytes | None = None, **columns: Any) -> PatientPhot
     if not default_storage.exists(file.key):
         default_storage.save(file.key, ContentFile(content))
     return PatientPhotoFactory.create(
-        storage_key=file.key, content_hash=file.sha256, size_bytes=len(content), **columns
+        storage_key=file.key,
+        thumbnail_key=file.thumbnail_key,
+        content_hash=file.sha256,
+        size_bytes=len(content),
+        **columns,
     )
 
 
