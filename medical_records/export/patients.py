@@ -28,8 +28,8 @@ from .reading import Names, in_batches, names_in, one_state, photos_of, records_
 def export_patient(patient: Patient, made_by: str, made_at: datetime) -> Archive:
     """Return the finished zip of all that the clinic has of a patient, the trash included.
 
-    `made_by` is the name of who asks for it. Raises StorageUnavailable where the storage is away, ChangedMeanwhile, NoRoom,
-    and what the database raises.
+    `made_by` is the name of who asks for it. Raises DoesNotExist where the patient has gone, StorageUnavailable where the
+    storage is away, ChangedMeanwhile, NoRoom, and what the database raises.
     """
     with as_no_room(), ExitStack() as stack:
         archive = Archive(made_at)
@@ -55,6 +55,7 @@ class _Export:
         for _ in self._each_picture():
             pass
         with one_state():
+            self._patient.refresh_from_db()
             self._check_pictures()
             self._write_json()
             self._write_histories()

@@ -1,4 +1,4 @@
-"""A large export, by processes of their own: its memory, and what is left where it is cut off."""
+"""Exports by processes of their own, and beside others who change what is exported."""
 
 import json
 import subprocess
@@ -14,8 +14,18 @@ from django.db import connection
 from clinic_project.clinics.factories import PatientFactory
 from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, Database
 from clinic_project.reconciliation.tests.support.fixtures import own_database, unblocked
-from medical_records.factories import MedicalRecordTemplateFactory, every_field_type, sample_value, snapshot_of
-from medical_records.tests.servers import environment
+from medical_records.export import patients
+from medical_records.factories import (
+    MedicalRecordFactory,
+    MedicalRecordTemplateFactory,
+    every_field_type,
+    sample_value,
+    snapshot_of,
+)
+from medical_records.models import MedicalRecord
+from medical_records.tests.servers import environment, pgbouncer
+
+from .exports import exported
 
 __all__ = ["own_database", "unblocked"]
 
@@ -49,6 +59,38 @@ def test_memory_does_not_grow_with_the_patient(own_database: Database, media, ca
         print(f"\n{RECORDS} records, {PHOTOS} photos: {second}; before, one of each: {first}")  # noqa: T201 - a measurement
     assert second["size"] > PHOTOS * PHOTO_SIZE
     assert second["peak"] - first["peak"] < 40
+
+
+def test_it_works_through_a_pooler_of_transactions(own_database: Database, media):
+    patient = PatientFactory.create()
+    fill(patient, 120, 3)
+    with pgbouncer("transaction") as port:
+        pooled = f"postgresql://{connection.settings_dict['USER']}@127.0.0.1:{port}/{own_database.name}"
+        [done] = run(pooled, EXPORT, patient.pk)
+    assert done["size"] > 3 * PHOTO_SIZE
+
+
+def test_what_others_change_meanwhile_is_not_in_it(own_database: Database, media, monkeypatch):
+    patient = PatientFactory.create()
+    record = MedicalRecordFactory.create(patient=patient)
+    write = patients._Export._write_histories
+
+    def change_and_write(export: Any) -> None:
+        # As another session, between two parts of the export.
+        own_database.execute(
+            f"UPDATE medical_records SET values = '{{}}', version = 2 WHERE id = {record.pk}",
+            f"UPDATE patients SET full_name = 'Another' WHERE id = {patient.pk}",
+        )
+        write(export)
+
+    monkeypatch.setattr(patients._Export, "_write_histories", change_and_write)
+    found = exported(patient)
+    assert found.json(f"records/{record.pk}.json")["version"] == 1
+    assert len(found.json(f"history/records/{record.pk}.json")) == 1
+    assert "nothing unusual" in found.index
+    assert "version 1" in found.index
+    assert "Another" not in found.index
+    assert MedicalRecord.objects.get().version == 2
 
 
 def fill(patient: Any, records: int, photos: int) -> None:
