@@ -152,6 +152,13 @@ async function readHistory(api: Api, id: number): Promise<void> {
   assert.equal(past.values[past.template_snapshot.fields[0]!.id], "Headache");
 }
 
+/** Fetches what the patient is owed: a copy of everything. */
+async function exportPatient(api: Api, patientId: number): Promise<void> {
+  const params = { path: { patient_id: patientId } };
+  const copy = await body(api.GET("/api/clinic/patients/{patient_id}/export", { params, parseAs: "arrayBuffer" }));
+  assert.deepEqual([...new Uint8Array(copy).subarray(0, 2)], [0x50, 0x4b]); // a zip
+}
+
 async function work(server: string, email: string, password: string, picture: string): Promise<void> {
   const api = await loggedIn(server, email, password);
   const found = await body(api.GET("/api/clinic/patients", { params: { query: { search: "hopper" } } }));
@@ -169,6 +176,7 @@ async function work(server: string, email: string, password: string, picture: st
   const restored = await deleteAndRestore(api, record);
   assert.deepEqual(restored.photos.map((photo) => photo.description), ["Left knee"]);
   await readHistory(api, record.id);
+  await exportPatient(api, patientId);
   await api.POST("/api/auth/logout");
   assert.equal((await api.GET("/api/auth/me")).response.status, 401);
 }
