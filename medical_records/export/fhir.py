@@ -16,19 +16,19 @@ from clinic_project.api.fields import normalized_uuid, parse_date
 from clinic_project.clinics.administration.json_text import as_text
 from clinic_project.clinics.models import Patient
 
-from ..admin.filled_form import fields_in_order
+from ..filled_form import fields_in_order
 from ..models import MedicalRecord, PatientPhoto
-from ..template_fields import FieldType, snapshot_fields
+from ..template_fields import FieldType, limits_of, snapshot_fields, unit_of
 from .pictures import Picture
 from .reading import Names
 
 Resource = dict[str, Any]
 
 _UNIT = "http://hl7.org/fhir/StructureDefinition/questionnaire-unit"
-_LIMITS = {
-    "min": "http://hl7.org/fhir/StructureDefinition/minValue",
-    "max": "http://hl7.org/fhir/StructureDefinition/maxValue",
-}
+_LIMITS = (
+    "http://hl7.org/fhir/StructureDefinition/minValue",
+    "http://hl7.org/fhir/StructureDefinition/maxValue",
+)
 _ITEM_TYPES = {
     FieldType.TEXT: "string",
     FieldType.TEXTAREA: "text",
@@ -150,7 +150,7 @@ def _fields(snapshot: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _question(field: Mapping[str, Any]) -> Resource:
-    kind, unit = str(field.get("type")), _string(field.get("unit"))
+    kind, unit = str(field.get("type")), _string(unit_of(field))
     item_type = "quantity" if kind == FieldType.NUMBER and unit else _ITEM_TYPES.get(kind, "string")  # type: ignore[call-overload]
     options = field.get("options")
     return {
@@ -169,9 +169,9 @@ def _question(field: Mapping[str, Any]) -> Resource:
 def _extensions(field: Mapping[str, Any], unit: str | None) -> Iterator[Resource]:
     if unit:
         yield {"url": _UNIT, "valueCoding": {"display": unit}}
-    for name, url in _LIMITS.items():
-        if _is_number(field.get(name)):
-            yield {"url": url, "valueDecimal": field[name]}
+    for limit, url in zip(limits_of(field), _LIMITS, strict=True):
+        if limit is not None:
+            yield {"url": url, "valueDecimal": limit}
 
 
 def _answers(field: Mapping[str, Any], value: Any) -> Iterator[Resource]:
@@ -184,7 +184,7 @@ def _answers(field: Mapping[str, Any], value: Any) -> Iterator[Resource]:
 def _answer(field: Mapping[str, Any], value: Any) -> Resource | None:
     kind = field.get("type")
     if kind == FieldType.NUMBER and _is_number(value):
-        unit = _string(field.get("unit"))
+        unit = _string(unit_of(field))
         return {"valueQuantity": {"value": value, "unit": unit}} if unit else {"valueDecimal": value}
     if kind == FieldType.DATE and isinstance(value, str) and parse_date(value):
         return {"valueDate": value}

@@ -17,6 +17,7 @@ from clinic_project.clinics.models import Patient
 from ..api.history import entry_of
 from ..api.serializers import PhotoOutputSerializer, RecordDetailOutputSerializer
 from ..history import read_history
+from ..printed_records import Print
 from .archive import Archive
 from .exceptions import ChangedMeanwhile, as_no_room
 from .fhir import Bundle
@@ -97,8 +98,8 @@ class _Export:
                     self._archive.add(f"history/{folder}/{row.pk}.json", _history(row))
 
     def _page(self, names: Names) -> Iterator[bytes]:
-        page = Page(self._patient, self._pictures, names)
-        yield page.head(self._made_at, self._made_by).encode()
+        page = Page(self._patient, self._pictures, names, Print(self._made_at, self._made_by))
+        yield page.head().encode()
         for piece in chain(page.records(), page.gallery()):
             yield piece.encode()
         yield page.tail().encode()
@@ -106,7 +107,7 @@ class _Export:
     def _fhir(self, names: Names) -> Iterator[dict[str, Any]]:
         bundle = Bundle(self._patient, names)
         yield bundle.patient()
-        for records in whole_records(self._records):
+        for records in whole_records(self._patient):
             for record in records:
                 yield from bundle.record(record)
         for batch in in_batches(self._photos):

@@ -58,15 +58,16 @@ def in_batches(rows: Rows) -> Iterator[Rows]:
         yield rows.filter(pk__in=ids[start : start + BATCH]).order_by("created_at", "pk")
 
 
-def whole_records(records: RecordQuerySet) -> Iterator[list[MedicalRecord]]:
-    """Yield records a few at a time, as `in_batches`.
+def whole_records(patient: Patient) -> Iterator[list[MedicalRecord]]:
+    """Yield all records of a patient a few at a time, as `in_batches`.
 
     Numbers are as the database has them: Decimals where a float might round.
     """
     texts = {text_of(name): Cast(F(name), TextField()) for name in _JSON}
-    for batch in in_batches(records):
+    for batch in in_batches(records_of(patient)):
         found = list(batch.defer(*_JSON).annotate(**texts))
         for record in found:
+            record.patient, record.clinic = patient, patient.clinic
             for name in _JSON:
                 setattr(record, name, parsed_jsonb(getattr(record, text_of(name))))
         yield found

@@ -24,10 +24,10 @@ from clinic_project.api.serializers import text_of
 from clinic_project.audit.history import parsed_jsonb
 from clinic_project.clinics.administration.json_text import as_text
 
-from ..admin.filled_form import fields_in_order
+from ..filled_form import fields_in_order
 from ..models import MedicalRecord, MedicalRecordTemplate
 from ..querysets import RecordQuerySet
-from ..template_fields import snapshot_fields
+from ..template_fields import snapshot_fields, unit_of
 from .exceptions import as_no_room
 from .reading import Names, names_in, one_state
 
@@ -93,7 +93,7 @@ def _labelled(form: Any, ending: str) -> dict[str, str]:
 
 
 def _label(field: Mapping[str, Any]) -> str:
-    label, unit = as_text(field.get("label")) or "(no label)", as_text(field.get("unit"))
+    label, unit = as_text(field.get("label")) or "(no label)", unit_of(field)
     return f"{label} [{unit}]" if unit else label
 
 
