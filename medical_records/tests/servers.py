@@ -18,19 +18,22 @@ import pytest
 
 from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, server_parameters
 
+Server = contextlib.AbstractContextManager["subprocess.Popen[bytes]"]
 
-def runserver(environment: Mapping[str, str], port: int, log: Path) -> contextlib.AbstractContextManager[None]:
+
+def runserver(environment: Mapping[str, str], port: int, log: Path) -> Server:
     """Run Django's server, and write what it says to `log`."""
     return running(environment, port, log, "manage.py", "runserver", str(port), "--noreload")
 
 
-def gunicorn(environment: Mapping[str, str], port: int, log: Path) -> contextlib.AbstractContextManager[None]:
-    """Run one worker, which answers one request after the other."""
-    return running(environment, port, log, "-m", "gunicorn", "clinic_project.wsgi", "--bind", f"127.0.0.1:{port}")
+def gunicorn(environment: Mapping[str, str], port: int, log: Path, *options: str) -> Server:
+    """Run one worker, which answers one request after the other unless `options` say otherwise."""
+    command = ("-m", "gunicorn", "clinic_project.wsgi", "--bind", f"127.0.0.1:{port}", *options)
+    return running(environment, port, log, *command)
 
 
 @contextlib.contextmanager
-def running(environment: Mapping[str, str], port: int, log: Path, *command: str) -> Iterator[None]:
+def running(environment: Mapping[str, str], port: int, log: Path, *command: str) -> "Iterator[subprocess.Popen[bytes]]":
     """Run Python with the arguments in `command` until it answers on `port`, and to the end of the block."""
     with log.open("w") as output:
         server = subprocess.Popen(
@@ -38,7 +41,7 @@ def running(environment: Mapping[str, str], port: int, log: Path, *command: str)
         )
     try:
         _wait_for_server(port)
-        yield
+        yield server
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(timeout=30)

@@ -1,6 +1,9 @@
 """Exports by processes of their own, and beside others who change what is exported."""
 
+import http.client
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +14,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
 
-from clinic_project.clinics.factories import PatientFactory
+from clinic_project.api.models import AccessToken
+from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, Database
 from clinic_project.reconciliation.tests.support.fixtures import own_database, unblocked
 from medical_records.export import patients
@@ -23,7 +27,7 @@ from medical_records.factories import (
     snapshot_of,
 )
 from medical_records.models import MedicalRecord
-from medical_records.tests.servers import environment, pgbouncer
+from medical_records.tests.servers import environment, free_port, gunicorn, pgbouncer
 
 from .exports import exported
 
@@ -91,6 +95,29 @@ def test_what_others_change_meanwhile_is_not_in_it(own_database: Database, media
     assert "version 1" in found.index
     assert "Another" not in found.index
     assert MedicalRecord.objects.get().version == 2
+
+
+def test_where_a_worker_is_killed_in_the_middle_nobody_has_a_zip(own_database: Database, media, tmp_path):
+    administrator = MembershipFactory.create(admin=True)
+    patient = PatientFactory.create(clinic=administrator.clinic)
+    fill(patient, 3, 40)
+    token, _ = AccessToken.objects.issue(administrator.user)
+    port = free_port()
+    settings = environment(own_database.url, Path(default_storage.location))  # type: ignore[attr-defined]  # a folder here
+    with gunicorn(settings, port, tmp_path / "log", "--threads", "4") as server:
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        client.request("GET", f"/api/clinic/patients/{patient.pk}/export", headers={"Authorization": f"Bearer {token}"})
+        response = client.getresponse()
+        begun = response.read(1_000_000)
+        os.kill(worker_of(server.pid), signal.SIGKILL)
+        with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+            response.read()
+    assert int(response.headers["Content-Length"]) > 40 * PHOTO_SIZE > len(begun)
+
+
+def worker_of(pid: int) -> int:
+    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], check=True, capture_output=True, text=True)
+    return int(children.stdout.split()[0])
 
 
 def fill(patient: Any, records: int, photos: int) -> None:
