@@ -20,7 +20,8 @@ OPERATIONS = {
     for method, operation in methods.items()
 }
 WITH_BODY = [name for name, (_, _, operation) in OPERATIONS.items() if "requestBody" in operation]
-FILES = {"getPhotoFile", "getPhotoThumbnail", "exportPatient", "exportTemplateRecords"}
+PICTURES = {"getPhotoFile", "getPhotoThumbnail"}
+FILES = {*PICTURES, "exportPatient", "exportTemplateRecords"}
 READING = [name for name, (method, _, _) in OPERATIONS.items() if method == "get" and name not in FILES]
 
 
