@@ -198,7 +198,9 @@ def _is_number(value: Any) -> bool:
 
 def _status(record: MedicalRecord) -> str:
     """Return the status of a record. One in the trash is void to whom it is sent."""
-    return "entered-in-error" if record.is_deleted else "completed"
+    if record.is_deleted or getattr(record, "entered_in_error_at", None):
+        return "entered-in-error"
+    return "amended" if getattr(record, "amended_at", None) else "completed"
 
 
 def _gender(gender: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """Forms, answers and patients as FHIR has them. No database is needed."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -7,8 +8,11 @@ import pytest
 from clinic_project.clinics.models import Clinic, Patient
 from medical_records.export.fhir import Bundle, answered_items, questionnaire
 from medical_records.factories import every_field_type, make_field, sample_value
+from medical_records.models import MedicalRecord
 
 from .exports import assert_valid_fhir, fhir_validator
+
+NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
 
 def form(*fields) -> dict:
@@ -112,6 +116,24 @@ def test_a_gender_is_one_of_fhirs_codes(written, code):
     assert_valid_fhir(resource)
     assert resource.get("gender") == code
     assert "name" not in resource
+
+
+@pytest.mark.parametrize(
+    ("marks", "status"),
+    [
+        ({}, "completed"),
+        ({"amended_at": NOON}, "amended"),
+        ({"amended_at": NOON, "entered_in_error_at": NOON}, "entered-in-error"),
+        ({"is_deleted": True}, "entered-in-error"),
+    ],
+)
+def test_a_records_status_says_whether_it_holds(marks, status):
+    patient = Patient(pk=7, clinic=Clinic(name="Harbour Street"), full_name="Grace Hopper")
+    record = MedicalRecord(pk=12, patient=patient, template_snapshot=form(), values={}, updated_at=NOON)
+    for name, value in ({"is_deleted": False} | marks).items():
+        setattr(record, name, value)
+    *_, response = Bundle(patient, {}).record(record)
+    assert response["resource"]["status"] == status
 
 
 def test_the_validator_finds_what_is_wrong():
