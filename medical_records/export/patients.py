@@ -46,8 +46,7 @@ class _Export:
     def __init__(self, archive: Archive, patient: Patient, made_by: str, made_at: datetime) -> None:
         self._archive = archive
         self._patient = patient
-        self._made_by = made_by
-        self._made_at = made_at
+        self._printed = Print(made_at, made_by)
         self._pictures = Pictures(archive)
         self._records, self._photos = records_of(patient), photos_of(patient)
 
@@ -62,7 +61,7 @@ class _Export:
             self._write_histories()
             names = names_in(self._patient.clinic)
             self._write_member("index.html", self._page(names))
-            self._write_member("fhir.json", _bundle(self._made_at, self._fhir(names)))
+            self._write_member("fhir.json", _bundle(self._printed.at, self._fhir(names)))
         self._write_texts()
         self._archive.finish()
 
@@ -79,16 +78,14 @@ class _Export:
 
     def _write_json(self) -> None:
         patient = Patient.objects.filter(pk=self._patient.pk)
-        self._write_rows("patient", PatientDetailOutputSerializer, [patient], is_only=True)
-        self._write_rows("records", RecordDetailOutputSerializer, in_batches(self._records))
-        self._write_rows("photos", PhotoOutputSerializer, in_batches(self._photos))
+        self._write_rows("patient.json", PatientDetailOutputSerializer, [patient])
+        self._write_rows("records/{id}.json", RecordDetailOutputSerializer, in_batches(self._records))
+        self._write_rows("photos/{id}.json", PhotoOutputSerializer, in_batches(self._photos))
 
-    def _write_rows(
-        self, folder: str, serializer: type[RowSerializer], batches: Iterable[Any], *, is_only: bool = False
-    ) -> None:
+    def _write_rows(self, name: str, serializer: type[RowSerializer], batches: Iterable[Any]) -> None:
         for batch in batches:
             for row in serializer.represent(list(serializer.read(batch))):
-                self._archive.add(f"{folder}.json" if is_only else f"{folder}/{row['id']}.json", as_json(row))
+                self._archive.add(name.format(id=row["id"]), as_json(row))
 
     def _write_histories(self) -> None:
         self._archive.add("history/patient.json", _history(self._patient))
@@ -98,7 +95,7 @@ class _Export:
                     self._archive.add(f"history/{folder}/{row.pk}.json", _history(row))
 
     def _page(self, names: Names) -> Iterator[bytes]:
-        page = Page(self._patient, self._pictures, names, Print(self._made_at, self._made_by))
+        page = Page(self._patient, self._pictures, names, self._printed)
         yield page.head().encode()
         for piece in chain(page.records(), page.gallery()):
             yield piece.encode()
@@ -121,8 +118,7 @@ class _Export:
         context = {
             "clinic": self._patient.clinic,
             "patient_id": self._patient.pk,
-            "made_at": self._made_at,
-            "made_by": self._made_by,
+            "printed": self._printed,
             "problems": problems,
         }
         self._archive.add("README.txt", render_to_string("medical_records/export/README.txt", context).encode())

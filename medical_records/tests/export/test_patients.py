@@ -48,6 +48,19 @@ def test_a_copy_has_records_photos_and_histories(patient):
     assert [change["action"] for change in found.json(f"history/records/{record.pk}.json")] == ["created"]
 
 
+def test_every_file_is_explained(patient, settings):
+    settings.TIME_ZONE = "Asia/Taipei"
+    photo_with_file(patient=patient)
+    PatientPhotoFactory(patient=patient)
+    found = exported(patient)
+    explained = found.text("README.txt")
+    for name in {*found.names} - {"README.txt"}:
+        assert name.split("/")[0] in explained
+    assert "(UTC+08:00) by Dr. Chen" in explained
+    assert "(UTC+08:00) by Dr. Chen" in found.index
+    assert max(map(len, explained.splitlines())) <= 80
+
+
 def test_the_sums_hold(patient):
     photo_with_file(patient=patient)
     found = exported(patient)
