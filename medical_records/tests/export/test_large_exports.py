@@ -74,6 +74,15 @@ def test_it_works_through_a_pooler_of_transactions(own_database: Database, media
     assert done["size"] > 3 * PHOTO_SIZE
 
 
+def test_it_works_where_nothing_can_be_written(own_database: Database, media):
+    patient = PatientFactory.create()
+    fill(patient, 3, 1)
+    # As on a standby.
+    own_database.execute(f'ALTER DATABASE "{own_database.name}" SET default_transaction_read_only = on')
+    [done] = run(own_database.url, EXPORT, patient.pk)
+    assert done["size"] > PHOTO_SIZE
+
+
 def test_what_others_change_meanwhile_is_not_in_it(own_database: Database, media, monkeypatch):
     patient = PatientFactory.create()
     record = MedicalRecordFactory.create(patient=patient)
