@@ -76,11 +76,6 @@ _STATES = """
 """
 
 
-def history_of(table: str, row_id: int, using: str = DEFAULT_DB_ALIAS) -> list[Change]:
-    """Return the changes of a row of a recorded table, the newest first."""
-    return list(histories_of(table, [row_id], using=using))
-
-
 def histories_of(
     table: str,
     row_ids: Sequence[int],

@@ -6,7 +6,6 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from django.db.models import Model
 from django.template.loader import render_to_string
 
 from clinic_project.api.renderers import as_json
@@ -16,7 +15,7 @@ from clinic_project.clinics.models import Patient
 
 from ..api.history import entry_of
 from ..api.serializers import PhotoOutputSerializer, RecordDetailOutputSerializer
-from ..history import read_history
+from ..history import History, read_histories, read_history
 from ..printed_records import Print
 from .archive import Archive
 from .exceptions import ChangedMeanwhile, as_no_room
@@ -88,11 +87,12 @@ class _Export:
                 self._archive.add(name.format(id=row["id"]), as_json(row))
 
     def _write_histories(self) -> None:
-        self._archive.add("history/patient.json", _history(self._patient))
+        self._archive.add("history/patient.json", _changes(read_history(self._patient)))
         for folder, rows in (("records", self._records), ("photos", self._photos)):
             for batch in in_batches(rows):
-                for row in batch:
-                    self._archive.add(f"history/{folder}/{row.pk}.json", _history(row))
+                found = list(batch)
+                for row, history in zip(found, read_histories(found), strict=True):
+                    self._archive.add(f"history/{folder}/{row.pk}.json", _changes(history))
 
     def _page(self, names: Names) -> Iterator[bytes]:
         page = Page(self._patient, self._pictures, names, self._printed)
@@ -129,8 +129,8 @@ class _Export:
                 write(piece)
 
 
-def _history(row: Model) -> bytes:
-    return as_json([entry_of(change) for change in read_history(row).changes])
+def _changes(history: History) -> bytes:
+    return as_json([entry_of(change) for change in history.changes])
 
 
 def _bundle(made_at: datetime, entries: Iterable[dict[str, Any]]) -> Iterator[bytes]:
