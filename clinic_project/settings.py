@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "clinic_project.api.request_ids.RequestIdMiddleware",
     "clinic_project.clinics.change_context.ChangeContextMiddleware",
     "clinic_project.logs.RequestLogMiddleware",
+    "clinic_project.audit.accesses.AccessLogMiddleware",
     "clinic_project.api.errors.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "clinic_project.security_policy.ContentSecurityPolicyMiddleware",
@@ -235,6 +236,8 @@ SPECTACULAR_SETTINGS = {
         "has changed.\n\n"
         "**History**: nothing is overwritten. `history` of a template, a record or a photo lists its changes, and "
         "`history/{sequence}` shows it as one of them left it.\n\n"
+        "**Who looked**: every response that shows a patient's record, photo or history, a 304 too, is kept in the access "
+        "log, `GET /api/clinic/patients/{id}/access-log`.\n\n"
         "**Errors** are RFC 9457 problems: `type` is for programs, `detail` says what can be done, and `errors` has "
         "messages by field path."
     ),

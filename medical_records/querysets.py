@@ -5,12 +5,12 @@ check and the write are one UPDATE, so that of several changes sent with the sam
 done to several rows together is in `services`.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from clinic_project.api import compiled_queries
@@ -139,6 +139,11 @@ class PhotoQuerySet(ChangingQuerySet["PatientPhoto"]):
     def in_use_on(self, record_id: int) -> Self:
         """The photos on a record, pending ones included, that aren't in the trash."""
         return self.active().filter(medical_record_id=record_id)
+
+    def shown_with_record(self, record: Callable[[str], Any]) -> Self:
+        """The photos that a record is shown with, in the trash or not: `record` gives its columns, as OuterRef does."""
+        same = self.filter(medical_record=record("pk"), clinic=record("clinic"), is_deleted=record("is_deleted"))
+        return same.filter(Q(is_deleted=False) | Q(deleted_at=record("deleted_at")))
 
     def without_pending(self) -> Self:
         """The photos that aren't pending: these are shown with their record alone."""

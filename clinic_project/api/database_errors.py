@@ -98,7 +98,7 @@ _OF_OUR_TRIGGERS: Mapping[str, tuple[str, str, str]] = {
     HISTORY_IS_APPEND_ONLY: (
         "history-is-append-only",
         "The history stays as it is",
-        "This would change what has been recorded of earlier changes. Nothing was done.",
+        "This would change what has been recorded of earlier changes, or of who looked. Nothing was done.",
     ),
     TRUNCATE_LOSES_HISTORY: (
         "history-would-be-lost",

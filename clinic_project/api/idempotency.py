@@ -33,6 +33,9 @@ class ClinicView(Protocol):
     @property
     def clinic(self) -> models.Model: ...
 
+    def note_shown(self, body: Any) -> None:
+        """Note for the access log that the body of an earlier response is shown again."""
+
 
 View = TypeVar("View", bound=ClinicView)
 Handler = Callable[Concatenate[View, Request, ...], Response]
@@ -51,7 +54,7 @@ def idempotent(handler: Handler[View]) -> Handler[View]:
             user_id = cast("int", request.user.pk)  # a view of a clinic requires a login
             row = IdempotencyKey.objects.claim(user_id, view.clinic.pk, key, _fingerprint(request))
             if row.status is not None:
-                return _replayed(row)
+                return _replayed(view, row)
             response = handler(view, request, *args, **kwargs)
             _remember(row, response)
         return response
@@ -70,9 +73,11 @@ def _check_key(key: str) -> None:
         raise InvalidInput({HEADER: [f"1 to {MAX_KEY} printable ASCII characters."]})
 
 
-def _replayed(row: IdempotencyKey) -> Response:
+def _replayed(view: ClinicView, row: IdempotencyKey) -> Response:
+    body = bytes(row.answer or b"null")
+    view.note_shown(orjson.loads(body))
     headers = {**row.headers, "Idempotent-Replayed": "true"}
-    return Response(orjson.Fragment(bytes(row.answer or b"null")), status=row.status, headers=headers)
+    return Response(orjson.Fragment(body), status=row.status, headers=headers)
 
 
 def _remember(row: IdempotencyKey, response: Response) -> None:

@@ -7,7 +7,7 @@ costs more than the first, and none repeats or leaves out a row when others are 
 from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.core.signing import Signer
@@ -37,8 +37,22 @@ _TOTAL, _VERSION, _ORDER = f"{_OURS}total", f"{_OURS}row_version", f"{_OURS}orde
 
 #: Selects columns of a queryset: a function or a class's method, the same for each request.
 Columns = Callable[[QuerySet[Any]], QuerySet[Any, Row]]
-#: Makes of rows with these columns what a response shows.
-Represent = Callable[[list[Row]], list[Row]]
+
+
+class Contents(Protocol):
+    """What the rows of a page are shown as: a RowSerializer, for one."""
+
+    def identify(self, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+        """Select what `note_shown` takes."""
+
+    def note_shown(self, rows: list[Row]) -> None:
+        """Note for the access log that a 304 tells of these rows."""
+
+    def read(self, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+        """Select what `represent` takes."""
+
+    def represent(self, rows: list[Row]) -> list[Row]:
+        """Return what a response shows of these rows, and note it for the access log."""
 
 
 @dataclass
@@ -142,10 +156,6 @@ def beyond(columns: Sequence[Any], values: Sequence[Any], *, descends: bool) -> 
     )
 
 
-def _keys(rows: QuerySet[Any]) -> QuerySet[Any, Row]:
-    return rows.values("pk")
-
-
 @dataclass
 class SequenceListing(Listing):
     """What is paged has been read: `rows` with a `sequence`, the highest first."""
@@ -167,7 +177,7 @@ class SequenceListing(Listing):
 
 
 class RowPagination(BasePagination):
-    """One page of a Listing: `open` it, see whether the client `has_it_already`, or `read` its rows.
+    """One page of a Listing: `open` it, see whether the client has the `known` one already, or `read` its rows.
 
     Not DRF's CursorPagination, which knows no count, and compares one column only.
     """
@@ -193,12 +203,15 @@ class RowPagination(BasePagination):
                 errors={"page": [f"Beyond row {counting.EXACT_COUNT_LIMIT:,}."]},
             )
 
-    def has_it_already(self) -> bool:
-        """Whether `If-None-Match` names the page as it is now. Reads the versions of its rows, if it is asked at all."""
+    def known(self, columns: Columns) -> list[Row] | None:
+        """Return the page's rows with the `columns` that this selects, if `If-None-Match` names the page as it is now.
+
+        Reads nothing where the request has no such header.
+        """
         if not is_conditional(self.request):
-            return False
-        self._fetch(_keys)
-        return is_known(self.request, self.etag)
+            return None
+        found = self._fetch(columns)
+        return found[: self.size] if is_known(self.request, self.etag) else None
 
     def read(self, columns: Columns) -> list[Row]:
         """Return the page's rows with the `columns` that this selects; raises NotFound beyond the last page."""

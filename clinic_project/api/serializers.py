@@ -1,6 +1,6 @@
 """The serializer of problems, and the base of those whose rows go from the database to the response unparsed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -62,6 +62,15 @@ class RowSerializer(serializers.Serializer):
         return rows.values(*plain, **elsewhere, **{text_of(name): Cast(name, TextField()) for name in json})
 
     @classmethod
+    def identify(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+        """Return `rows` as dictionaries of what `note_shown` takes: all that a 304 has to know of them."""
+        return rows.values("pk")
+
+    @classmethod
+    def note_shown(cls, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Note for the access log that these are shown, where they are patients'. They aren't here."""
+
+    @classmethod
     def row_of(cls, columns: Mapping[str, Any]) -> Row:
         """Return a row whose columns are known as `read` would have read it."""
         plain, json = cls._columns()
@@ -70,7 +79,8 @@ class RowSerializer(serializers.Serializer):
 
     @classmethod
     def represent(cls, rows: list[Row]) -> list[Row]:
-        """Return rows that have been `read` as responses have them."""
+        """Return rows that have been `read` as responses have them, which show them."""
+        cls.note_shown(rows)
         json = [(name, text_of(name)) for name in cls._columns()[1]]
         for row in rows:
             for name, text in json:

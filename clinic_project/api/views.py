@@ -10,6 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from clinic_project.audit.accesses import forget_shown
+
 from .filters import reject_unknown_parameters
 from .problems import Problem
 
@@ -41,6 +43,7 @@ class PrivateView(APIView):
         return []
 
     def handle_exception(self, exc: Exception) -> Response:
+        forget_shown()
         return super().handle_exception(self.as_api_error(exc))
 
     def as_api_error(self, exc: Exception) -> Exception:

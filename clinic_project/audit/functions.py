@@ -90,7 +90,9 @@ REFUSE_CHANGE = Function(
     f"""
 BEGIN
     IF TG_ARGV[0] = 'history' THEN
-        RAISE EXCEPTION '% of % is refused: the history is written by triggers, and never changed', TG_OP, TG_TABLE_NAME
+        RAISE EXCEPTION
+            '% of % is refused: triggers write the history, and no entry of it or of the access log is ever changed',
+            TG_OP, TG_TABLE_NAME
         USING ERRCODE = '{HISTORY_IS_APPEND_ONLY}', TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA;
     END IF;
     RAISE EXCEPTION 'TRUNCATE of % is refused: its rows have a history, which TRUNCATE would pass by', TG_TABLE_NAME

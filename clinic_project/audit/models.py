@@ -1,5 +1,7 @@
-"""The history of recorded rows, and the seals by which a later change of it is found."""
+"""The history of recorded rows, the seals by which a later change of it is found, and who looked at what."""
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from clinic_project.reconciliation.indexes import LongNameIndex
@@ -70,3 +72,44 @@ class HistorySeal(models.Model):
 
     def __str__(self) -> str:
         return f"seal {self.pk}"
+
+
+class Access(models.Model):
+    """An answer that showed what patients have: one row, whatever it showed.
+
+    Ids alone say what it was, without foreign keys: they stay when what they name goes. `patient_ids` has, for each of
+    `record_ids` and then of `photo_ids`, whose it is; or the one patient whose all of them are, or who was shown alone.
+    `clinic_id` is NULL where it showed several clinics, as the admin does to superusers.
+    """
+
+    class Action(models.TextChoices):
+        LIST = "list"
+        VIEW = "view"
+        FILE = "file"
+        THUMBNAIL = "thumbnail"
+        HISTORY = "history"
+        #: A change that was answered with what it made.
+        CHANGE = "change"
+        PRINT = "print"
+        EXPORT = "export"
+        ACCESS_LOG = "access-log"
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(db_default=models.Func(function="clock_timestamp", output_field=models.DateTimeField()))
+    user_id = models.BigIntegerField(null=True)
+    user_name = models.TextField(null=True)
+    clinic_id = models.BigIntegerField(null=True)
+    patient_ids = ArrayField(models.BigIntegerField())
+    record_ids = ArrayField(models.BigIntegerField())
+    photo_ids = ArrayField(models.BigIntegerField())
+    action = models.CharField(max_length=20)
+    via = models.CharField(max_length=20)
+    request_id = models.TextField(null=True)
+
+    class Meta:
+        db_table = "audit_accesses"
+        indexes = [GinIndex(fields=["patient_ids"], name="idx_audit_accesses_patients")]
+        constraints = append_only_triggers("audit_accesses")
+
+    def __str__(self) -> str:
+        return f"access {self.pk}"

@@ -39,6 +39,11 @@ def describe_changes(**more: Any) -> None:
         description.update(more)
 
 
+def current_description() -> Mapping[str, Any]:
+    """Return what describes the changes that are being made: who it is, and by which request."""
+    return _description.get() or {}
+
+
 def atomic(using: Any = DEFAULT_DB_ALIAS) -> Any:
     """Return what Django's `transaction.atomic` does, which also tells the database who changes something."""
     return _described_transaction(DEFAULT_DB_ALIAS)(using) if callable(using) else _described_transaction(using)
@@ -51,7 +56,7 @@ def _described_transaction(using: str) -> Iterator[None]:
         token = _described.set(described | {using})
         try:
             if using not in described:
-                _tell(using, _description.get() or {})
+                _tell(using, current_description())
             yield
         finally:
             _described.reset(token)

@@ -61,6 +61,7 @@ def test_what_makes_no_request_fail_only_degrades(client, statement):
     ("statement", "expected"),
     [
         ("DROP TABLE patient_photos", {"patient_photos": MIGRATE}),
+        ("DROP TABLE audit_accesses", {"audit_accesses": MIGRATE}),
         ("DROP TABLE patient_photos; CREATE VIEW patient_photos AS SELECT 1", {"patient_photos": PERSON}),
         ("ALTER TABLE patient_photos DROP COLUMN description", {"patient_photos.description": MIGRATE}),
         ("ALTER TABLE medical_records DROP COLUMN template_name", {"medical_records.template_name": MIGRATE}),

@@ -32,6 +32,12 @@ class PatientOverview:
     photo_count: int
     photos_in_trash: int
 
+    @property
+    def shown(self) -> list[MedicalRecord | PatientPhoto]:
+        """All that is shown."""
+        on_records = (photo for item in self.records for photo in item.photos)
+        return [*(item.record for item in self.records), *on_records, *self.gallery]
+
 
 def patient_overview(patient: Patient) -> PatientOverview:
     # By clinic as well: rows of another program may tie a patient to another clinic's record.

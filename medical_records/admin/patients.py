@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from clinic_project.clinics.models import Patient
 
+from .access_log import AccessLogMixin
 from .exports import ExportMixin
 from .patient_overview import patient_overview
 
@@ -14,9 +15,10 @@ admin.site.unregister(Patient)
 
 
 @admin.register(Patient)
-class PatientWithRecordsAdmin(ExportMixin):
+class PatientWithRecordsAdmin(AccessLogMixin, ExportMixin):
     """Replaces the admin of patients by one that shows records and photos, of which the app `clinics` knows nothing."""
 
+    is_list_noted = False
     change_form_template = "admin/medical_records/patient_change_form.html"
 
     class Media:
@@ -26,5 +28,6 @@ class PatientWithRecordsAdmin(ExportMixin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         if context.get("original") is not None:
-            context["overview"] = patient_overview(context["original"])
+            overview = context["overview"] = patient_overview(context["original"])
+            self.note_shown(request, overview.shown)
         return super().render_change_form(request, context, *args, **kwargs)

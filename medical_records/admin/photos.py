@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
+from clinic_project.audit.models import Access
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.administration.searching import PatientSearchMixin
@@ -19,6 +20,7 @@ from .. import services
 from ..models import PatientPhoto
 from ..photos.responses import FileMissing, photo_response
 from ..photos.storage import StorageUnavailable
+from .access_log import AccessLogMixin
 from .base import ClinicalAdmin, when_and_who
 from .filters import PlaceFilter
 
@@ -27,7 +29,7 @@ IMAGE_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; s
 
 
 @admin.register(PatientPhoto)
-class PhotoAdmin(PatientSearchMixin, ClinicalAdmin):
+class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
     """A photo is looked at and described; the clinic's own program uploads it and puts it on a record."""
 
     list_display = ["thumbnail", "caption", "patient", "place", "created_on", "clinic"]
@@ -74,6 +76,7 @@ class PhotoAdmin(PatientSearchMixin, ClinicalAdmin):
 
     def _image(self, request: HttpRequest, pk: int, *, thumbnail: bool) -> HttpResponseBase:
         photo = get_object_or_404(self.get_queryset(request), pk=pk)
+        self.note_shown(request, [photo], Access.Action.THUMBNAIL if thumbnail else Access.Action.FILE)
         try:
             response = photo_response(request, photo, thumbnail=thumbnail)
         except FileMissing as error:

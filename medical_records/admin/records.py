@@ -16,6 +16,8 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
+from clinic_project.audit.accesses import describe_access, show
+from clinic_project.audit.models import Access
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
 from clinic_project.clinics.administration.scope import Scope, scope_of
 from clinic_project.clinics.administration.searching import PatientSearchMixin
@@ -27,13 +29,14 @@ from ..filled_form import filled_form
 from ..history import ReadableChange, RecordHistory
 from ..models import MedicalRecord, PatientPhoto
 from ..printed_records import STYLESHEET, Print, PrintedPhoto, record_html
+from .access_log import AccessLogMixin
 from .base import ClinicalAdmin
 from .filters import TemplateFilter
 from .history_values import AnswerReader
 
 
 @admin.register(MedicalRecord)
-class RecordAdmin(PatientSearchMixin, ClinicalAdmin):
+class RecordAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
     """A record is read as its filled-in form; the clinic's own program changes it."""
 
     list_display = ["template_name", "patient", "created_on", "author", "clinic", "updated_on"]
@@ -73,6 +76,7 @@ class RecordAdmin(PatientSearchMixin, ClinicalAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         if not self.has_view_permission(request, record):
             raise PermissionDenied
+        describe_access(Access.Action.PRINT)
         context = {
             "record": record,
             "record_url": reverse("admin:medical_records_medicalrecord_change", args=[record.pk]),
@@ -87,7 +91,7 @@ class RecordAdmin(PatientSearchMixin, ClinicalAdmin):
     def object_then(self, now: MedicalRecord, state: State, history: RecordHistory) -> Any:
         then = super().object_then(now, state, history)
         shown = history.photos_in(state)
-        then.photos_then = [PatientPhoto(**photo) for photo in shown]
+        then.photos_then = _noted([PatientPhoto(**photo) for photo in shown])
         return then
 
     @admin.display(description="form")
@@ -123,6 +127,12 @@ def _printed(record: MedicalRecord, scope: Scope) -> SafeString:
 
 
 def _photos_of(record: MedicalRecord) -> list[PatientPhoto]:
-    """Return the photos of `record`: those in use, or those in the trash if the record is there."""
+    """Return the photos of `record`, which the page shows: those in use, or those in the trash if the record is there."""
     photos = PatientPhoto.objects.for_clinic(record.clinic).filter(medical_record=record, is_deleted=record.is_deleted)
-    return list(photos.order_by("created_at", "pk"))
+    return _noted(list(photos.order_by("created_at", "pk")))
+
+
+def _noted(photos: list[PatientPhoto]) -> list[PatientPhoto]:
+    """Note for the access log that the page shows these photos, and return them."""
+    show(photos=((photo.pk, photo.patient_id) for photo in photos))
+    return photos

@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error
-from django.db.models import QuerySet
+from django.db.models import F
 from rest_framework.response import Response
 
 from clinic_project.api.database_errors import refused_by_database
@@ -92,11 +92,11 @@ class VersionedViewSet(TrashViewSet[VersionedRows]):
         raise NotImplementedError
 
     @classmethod
-    def validators(cls, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.values_list("version")
+    def validators(cls) -> dict[str, Any]:
+        return {"current_version": F("version")}
 
-    def current_etag(self, version: Any) -> str | None:
-        return etag(version)
+    def current_etag(self, row: Row) -> str | None:
+        return etag(row["current_version"])
 
     def etag_of(self, row: Row, row_version: str) -> str:
         return etag(row["version"])

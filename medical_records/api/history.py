@@ -34,7 +34,7 @@ class HistoryViewSet(TrashViewSet[Rows]):
         """Respond with a page of the changes of a row, the newest first, or with 304. Raises DoesNotExist."""
         _, history = self._read_history(pk)
         rows = [entry_of(change) for change in history.changes]
-        return self.page_response(SequenceListing(rows=rows), lambda rows: rows, lambda page: page)
+        return self.page_response(SequenceListing(rows=rows), _Changes())
 
     def past_response(self, pk: int, sequence: int) -> Response:
         """Respond with a row as one of its changes left it, or with 304. Raises DoesNotExist, and Http404 for no change."""
@@ -44,6 +44,7 @@ class HistoryViewSet(TrashViewSet[Rows]):
 
     def _read_history(self, pk: int) -> tuple[Any, History]:
         row = self.get_queryset().get(pk=pk)
+        self.note_shown(vars(row))
         return row, read_history(row)
 
     def _past(self, row: Any, history: History, sequence: int) -> Row:
@@ -56,6 +57,21 @@ class HistoryViewSet(TrashViewSet[Rows]):
             photos = map(PhotoOutputSerializer.row_of, history.photos_in(state))
             shown["photos"] = PhotoOutputSerializer.represent(list(photos))
         return self.past_serializer.represent([shown])[0]
+
+
+class _Changes:
+    """Changes that have been read and represented. Whose they are has been noted."""
+
+    def identify(self, rows: Any) -> Any:
+        return rows
+
+    read = identify
+
+    def represent(self, rows: list[Row]) -> list[Row]:
+        return rows
+
+    def note_shown(self, rows: list[Row]) -> None:
+        pass
 
 
 def entry_of(change: ReadableChange) -> Row:

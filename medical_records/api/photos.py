@@ -212,4 +212,6 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
         return None if pk is None else self.of_clinic(MedicalRecord, pk)
 
     def _image(self, pk: int, *, thumbnail: bool) -> HttpResponseBase:
-        return photo_response(self.request, self.of_clinic(PatientPhoto, pk), thumbnail=thumbnail)
+        photo = self.of_clinic(PatientPhoto, pk)
+        self.note_shown(vars(photo))
+        return photo_response(self.request, photo, thumbnail=thumbnail)

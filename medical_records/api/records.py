@@ -12,7 +12,7 @@ from clinic_project.api.compiled_queries import Instances
 from clinic_project.api.idempotency import idempotent
 from clinic_project.api.models import IdempotencyKey
 from clinic_project.api.openapi import CHANGING, CONTENT_ETAG, CREATING, VERSION_ETAG, documented
-from clinic_project.api.versions import etag
+from clinic_project.api.serializers import Row
 from clinic_project.audit import transactions
 from clinic_project.clinics.access import ADMIN_ROLES
 from clinic_project.clinics.models import Patient
@@ -77,16 +77,17 @@ class RecordViewSet(HistoryViewSet[RecordQuerySet], BaseRecordViewSet):
         return self.show(pk)
 
     @classmethod
-    def validators(cls, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Select the version, and whether a photo that is shown may have changed since: the record keeps its version then.
+    def validators(cls) -> dict[str, Any]:
+        """Return the version, and whether a photo that is shown may have changed since: the record keeps its version then.
 
         A pending one has the time at which its upload began, and may be there later than a change of the record.
         """
         since = Q(is_pending=True) | Q(created_at__gt=OuterRef("updated_at")) | Q(updated_at__gt=OuterRef("updated_at"))
-        return rows.values_list("version", Exists(PatientPhoto.objects.filter(since, medical_record=OuterRef("pk"))))
+        other_photos = PatientPhoto.objects.filter(since, medical_record=OuterRef("pk"))
+        return {**super().validators(), "has_other_photos": Exists(other_photos)}
 
-    def current_etag(self, version: Any, has_other_photos: bool = False) -> str | None:
-        return None if has_other_photos else etag(version)
+    def current_etag(self, row: Row) -> str | None:
+        return None if row["has_other_photos"] else super().current_etag(row)
 
     @documented("replaceRecord", RecordDetailOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer)
     def update(self, request: Request, pk: int) -> Response:

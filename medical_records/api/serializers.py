@@ -4,9 +4,11 @@ The OpenAPI document names them without the suffixes Serializer and Output, and 
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.urls import reverse
 from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
@@ -28,6 +30,7 @@ from clinic_project.api.fields import (
 )
 from clinic_project.api.openapi import STORABLE, component, component_name, request_example
 from clinic_project.api.serializers import ProblemOutputSerializer, Row, RowSerializer, text_of
+from clinic_project.audit.accesses import show
 from medical_records.history import Action, Via
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.querysets import PhotoQuerySet
@@ -276,7 +279,17 @@ class TemplateOutputSerializer(RowSerializer):
         model = MedicalRecordTemplate
 
 
-class RecordOutputSerializer(RowSerializer):
+#: What `show` takes of a row.
+_OWNED = itemgetter("id", "patient_id")
+
+
+class PatientsRowSerializer(RowSerializer):
+    @classmethod
+    def identify(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+        return rows.values("id", "patient_id")
+
+
+class RecordOutputSerializer(PatientsRowSerializer):
     """A record as lists show it."""
 
     id = serializers.IntegerField()
@@ -295,6 +308,10 @@ class RecordOutputSerializer(RowSerializer):
 
     class Meta:
         model = MedicalRecord
+
+    @classmethod
+    def note_shown(cls, rows: Iterable[Mapping[str, Any]]) -> None:
+        show(records=map(_OWNED, rows))
 
 
 @extend_schema_field(OpenApiTypes.BINARY)
@@ -338,7 +355,7 @@ class PhotoAttachmentSerializer(VersionInputSerializer):
     photo_ids = serializers.ListField(child=RowIdField(), min_length=1, max_length=MAX_PHOTOS)
 
 
-class PhotoOutputSerializer(RowSerializer):
+class PhotoOutputSerializer(PatientsRowSerializer):
     id = serializers.IntegerField()
     patient_id = serializers.IntegerField()
     medical_record_id = serializers.IntegerField(allow_null=True)
@@ -358,6 +375,10 @@ class PhotoOutputSerializer(RowSerializer):
 
     class Meta:
         model = PatientPhoto
+
+    @classmethod
+    def note_shown(cls, rows: Iterable[Mapping[str, Any]]) -> None:
+        show(photos=map(_OWNED, rows))
 
     @classmethod
     def represent(cls, rows: list[Row]) -> list[Row]:
@@ -400,6 +421,20 @@ class RecordDetailOutputSerializer(RecordOutputSerializer):
         child=serializers.CharField(), help_text="Ids of the required fields that have no answer."
     )
     photos = PhotoOutputSerializer(many=True)
+
+    @classmethod
+    def identify(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+        photos = PatientPhoto.objects.shown_with_record(OuterRef)
+        return super().identify(rows).annotate(photo_ids=ArraySubquery(photos.values("pk")))
+
+    @classmethod
+    def note_shown(cls, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Note the photos as well that `identify` has found, or that are in a response that is shown again."""
+        rows = list(rows)
+        super().note_shown(rows)
+        for row in rows:
+            show(photos=((pk, row["patient_id"]) for pk in row.get("photo_ids", ())))
+            PhotoOutputSerializer.note_shown(row.get("photos", ()))
 
     @classmethod
     def read(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:

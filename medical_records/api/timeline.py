@@ -1,5 +1,6 @@
 """What a patient has, by date: `/clinic/patients/{patient_id}/timeline`."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, QuerySet, TextField, Value
@@ -31,17 +32,37 @@ class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
         records = MedicalRecord.objects.for_clinic(self.clinic).filter(patient=patient).active()
         photos = PatientPhoto.objects.for_clinic(self.clinic).filter(patient=patient).active().without_pending()
         listing = Listing([_dated("record", records), _dated("photo", photos)], self.ordering)
+        return self.page_response(listing, _Entries(patient, records, photos))
 
-        def entries(dated: list[Row]) -> list[Row]:
-            ids = {kind: [row["id"] for row in dated if row["type"] == kind] for kind in ("record", "photo")}
-            shown = {
-                "record": _by_id(RecordOutputSerializer, records, ids["record"]),
-                "photo": _by_id(PhotoOutputSerializer, photos, ids["photo"]),
-            }
-            found = (_entry(row, shown[row["type"]].get(row["id"])) for row in dated)
-            return [entry for entry in found if entry]
 
-        return self.page_response(listing, lambda rows: rows.values("at", "type", "id"), entries)
+@dataclass
+class _Entries:
+    """What a page of the timeline shows: `records` and `photos` of a patient, by their types."""
+
+    patient: Patient
+    records: TrashQuerySet[Any]
+    photos: TrashQuerySet[Any]
+
+    def identify(self, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+        return rows.values("at", "type", "id")
+
+    read = identify
+
+    def note_shown(self, dated: list[Row]) -> None:
+        for serializer, kind in ((RecordOutputSerializer, "record"), (PhotoOutputSerializer, "photo")):
+            serializer.note_shown({"id": pk, "patient_id": self.patient.pk} for pk in _ids(dated, kind))
+
+    def represent(self, dated: list[Row]) -> list[Row]:
+        shown = {
+            "record": _by_id(RecordOutputSerializer, self.records, _ids(dated, "record")),
+            "photo": _by_id(PhotoOutputSerializer, self.photos, _ids(dated, "photo")),
+        }
+        found = (_entry(row, shown[row["type"]].get(row["id"])) for row in dated)
+        return [entry for entry in found if entry]
+
+
+def _ids(dated: list[Row], kind: str) -> list[int]:
+    return [row["id"] for row in dated if row["type"] == kind]
 
 
 def _dated(kind: str, rows: TrashQuerySet[Any]) -> QuerySet[Any]:

@@ -151,6 +151,9 @@ def test_replicas_and_foreign_search_paths_are_recorded_as_well(database):
         "TRUNCATE audit_history",
         "INSERT INTO audit_history SELECT * FROM audit_history",
         "DELETE FROM audit_history_seals",
+        "UPDATE audit_accesses SET user_id = 7",
+        "DELETE FROM audit_accesses",
+        "TRUNCATE audit_accesses",
     ],
 )
 def test_nobody_changes_the_history(database, owner, statement):

@@ -1,6 +1,6 @@
 """What every table of a clinic has in common in the admin."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin
@@ -55,6 +55,9 @@ class ClinicModelAdmin(admin.ModelAdmin):
         """Return the rows of `queryset` that belong to one of those clinics."""
         rows: models.QuerySet[Any] = queryset.for_clinics(clinic_ids)
         return rows
+
+    def note_shown(self, request: HttpRequest, objects: Iterable[Any], action: str | None = None) -> None:
+        """Note for the access log that a page shows these, where they are patients or what those have. They aren't here."""
 
     def clinic_id_of(self, obj: Any) -> int:
         return int(obj.clinic_id)

@@ -16,6 +16,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
+from clinic_project.audit.accesses import describe_access
+from clinic_project.audit.models import Access
+
 from ..earlier_states import State, begins_with_creation, sequence_at, state_at, undeclared
 from ..history import History, ReadableChange, columns_of, readable_history
 from .base import ClinicModelAdmin
@@ -130,6 +133,7 @@ class HistoryMixin(ClinicModelAdmin):
     def _history(self, request: HttpRequest, obj: Any) -> History:
         if not self.has_view_or_change_permission(request, obj):
             raise PermissionDenied
+        describe_access(Access.Action.HISTORY)
         return self.read_history(obj)
 
     def _shown_state(self, request: HttpRequest, now: Any, then: Any, state: State) -> dict[str, Any]:

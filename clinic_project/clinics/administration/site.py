@@ -5,16 +5,19 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.db import ProgrammingError, models
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 
 from clinic_project.audit import transactions
+from clinic_project.audit.models import Access
 from clinic_project.audit.transactions import describe_changes
 from clinic_project.reconciliation.admin.site import SchemaAdminSite
 from clinic_project.reconciliation.sqlstates import SCHEMA_IS_BEHIND, sqlstate
 
+from .cross_site import AskedByAnotherSite
 from .scope import scope_of
 
 logger = logging.getLogger(__name__)
@@ -30,7 +33,11 @@ class ClinicAdminSite(SchemaAdminSite):
     site_url = None
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return respond_when_schema_is_behind(super().admin_view(describing_changes(view), cacheable))
+        responding = respond_when_schema_is_behind(super().admin_view(describing_changes(view), cacheable))
+        return refuse_other_sites(responding)
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        return NotedAutocomplete.as_view(admin_site=self)(request)  # type: ignore[return-value]
 
     def visible(self, request: HttpRequest, model: type[models.Model]) -> models.QuerySet[Any]:
         """Return the rows of `model` that the person at `request` may see, as the model's own admin says."""
@@ -41,15 +48,27 @@ class ClinicAdminSite(SchemaAdminSite):
         return respond_when_schema_is_behind(super().login)(request, extra_context)  # type: ignore[return-value]
 
 
+class NotedAutocomplete(AutocompleteJsonView):
+    """Names objects as Django does, which their own admin notes for the access log."""
+
+    model_admin: Any
+
+    def serialize_result(self, obj: models.Model, to_field_name: str) -> dict[str, str]:
+        self.model_admin.note_shown(self.request, [obj], Access.Action.LIST)
+        result: dict[str, str] = super().serialize_result(obj, to_field_name)  # type: ignore[misc]  # unknown to the stubs
+        return result
+
+
 def describing_changes(view: View) -> View:
-    """Wrap `view`: what a POST changes is one transaction, which knows who sends it."""
+    """Wrap `view`: it is known who asks, and what a POST changes is one transaction, which knows it, too."""
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        scope = scope_of(request)
+        describe_changes(via="admin", by=scope.user.pk)
         if request.method != "POST":
             return view(request, *args, **kwargs)
-        scope = scope_of(request)
-        describe_changes(via="admin", by=scope.user.pk, name=scope.name)
+        describe_changes(name=scope.name)
         with transactions.atomic():
             return view(request, *args, **kwargs)
 
@@ -70,6 +89,21 @@ def respond_when_schema_is_behind(view: View) -> View:
                 raise
             logger.exception("The admin needs what the database lacks: run manage.py migrate.")
             return _schema_is_behind()
+
+    return wrapped
+
+
+def refuse_other_sites(view: View) -> View:
+    """Wrap `view`: where it raises AskedByAnotherSite, it responds with a page that leads there, and status 403."""
+
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except AskedByAnotherSite:
+            context = {"site_header": ClinicAdminSite.site_header, "address": request.get_full_path()}
+            page = render_to_string("admin/clinics/cross_site.html", context)
+            return HttpResponse(page, status=403, headers={"Cache-Control": "no-store"})
 
     return wrapped
 

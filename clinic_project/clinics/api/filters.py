@@ -5,7 +5,8 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
-from clinic_project.api.filters import ChoiceFilter, DateFilter, IdFilter, SearchFilter
+from clinic_project.api.filters import ChoiceFilter, DateFilter, IdFilter, SearchFilter, TimeFilter
+from clinic_project.audit.models import Access
 
 from ..models import Appointment, Patient
 from ..querysets import PatientQuerySet, TrashQuerySet
@@ -41,4 +42,14 @@ class AppointmentFilterSet(django_filters.FilterSet):
 
     class Meta:
         model = Appointment
+        fields: list[str] = []
+
+
+class AccessFilterSet(django_filters.FilterSet):
+    user_id = IdFilter(field_name="user_id", help_text="Who looked.")
+    after = TimeFilter(field_name="at", lookup_expr="gte", help_text="At this time or later.")
+    before = TimeFilter(field_name="at", lookup_expr="lt", help_text="Before this time.")
+
+    class Meta:
+        model = Access
         fields: list[str] = []

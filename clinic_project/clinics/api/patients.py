@@ -1,17 +1,30 @@
 """The endpoints of patients and their appointments: `/clinic/patients`, `/clinic/appointments`. They are only read."""
 
 import datetime
+from dataclasses import dataclass
+from typing import Any
 
+from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic_project.api.openapi import CONTENT_ETAG, documented
+from clinic_project.api.serializers import Row
+from clinic_project.audit.accesses import show, things_of
+from clinic_project.audit.models import Access
 
+from ..access import ADMIN_ROLES
+from ..access_log import ORDERING, accesses_to
 from ..models import Appointment, Patient
 from ..querysets import AppointmentQuerySet, PatientQuerySet
-from .filters import AppointmentFilterSet, PatientFilterSet
-from .serializers import AppointmentOutputSerializer, PatientDetailOutputSerializer, PatientOutputSerializer
+from .filters import AccessFilterSet, AppointmentFilterSet, PatientFilterSet
+from .serializers import (
+    AccessOutputSerializer,
+    AppointmentOutputSerializer,
+    PatientDetailOutputSerializer,
+    PatientOutputSerializer,
+)
 from .viewsets import ClinicViewSet
 
 
@@ -49,3 +62,55 @@ class AppointmentViewSet(ClinicViewSet[AppointmentQuerySet]):
     def list(self, request: Request) -> Response:
         """List the clinic's appointments, the latest first."""
         return super().list(request)
+
+
+class AccessLogViewSet(ClinicViewSet[Any]):
+    """Who looked at what a patient has."""
+
+    queryset = Access.objects.all()
+    filterset_class = AccessFilterSet
+    ordering = ORDERING
+    access_action = Access.Action.ACCESS_LOG
+    documented_tag = "patients"
+
+    def get_queryset(self) -> QuerySet[Access]:
+        return accesses_to(self.of_clinic(Patient, self.kwargs["patient_id"]))
+
+    @documented("listPatientAccesses", AccessOutputSerializer, etag=CONTENT_ETAG, conditional=True)
+    def list(self, request: Request, patient_id: int) -> Response:
+        """List who looked at what a patient has, the latest first. Looking here is one of the accesses."""
+        self.access.require(ADMIN_ROLES)
+        listing = self._listing()
+        show(patients=[patient_id])
+        return self.page_response(listing, _Looks(patient_id))
+
+
+@dataclass
+class _Looks:
+    """Accesses to what a patient has, of each what is theirs."""
+
+    patient_id: int
+
+    def identify(self, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+        return rows.values("id")
+
+    def note_shown(self, rows: list[Row]) -> None:
+        """Whose they are has been noted."""
+
+    def read(self, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+        return rows.values()
+
+    def represent(self, rows: list[Row]) -> list[Row]:
+        return [self._look(row) for row in rows]
+
+    def _look(self, row: Row) -> Row:
+        records, photos = things_of(self.patient_id, row["patient_ids"], row["record_ids"], row["photo_ids"])
+        return {
+            "at": row["at"],
+            "user": row["user_id"] and {"id": row["user_id"], "name": row["user_name"]},
+            "action": row["action"],
+            "via": row["via"],
+            "records": records,
+            "photos": photos,
+            "request_id": row["request_id"],
+        }

@@ -3,11 +3,17 @@
 The OpenAPI document names them without the suffixes Serializer and Output, and shows their docstrings and examples.
 """
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import QuerySet
 from rest_framework import serializers
 
 from clinic_project.api.fields import StrictCharField
 from clinic_project.api.openapi import request_example
-from clinic_project.api.serializers import ClinicOutputSerializer, RowSerializer
+from clinic_project.api.serializers import ClinicOutputSerializer, Row, RowSerializer
+from clinic_project.audit.accesses import show
+from clinic_project.audit.models import Access
 
 from ..models import Appointment, Membership, Patient
 
@@ -67,6 +73,14 @@ class PatientDetailOutputSerializer(PatientOutputSerializer):
 
     notes = serializers.CharField(allow_null=True)
 
+    @classmethod
+    def note_shown(cls, rows: Iterable[Mapping[str, Any]]) -> None:
+        show(patients=(row["id"] for row in rows))
+
+    @classmethod
+    def identify(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+        return rows.values("id")
+
 
 class AppointmentOutputSerializer(RowSerializer):
     """A patient's visit. Its times are the clinic's own, without a time zone."""
@@ -82,3 +96,29 @@ class AppointmentOutputSerializer(RowSerializer):
 
     class Meta:
         model = Appointment
+
+
+class AccessUserOutputSerializer(serializers.Serializer):
+    """Who looked, as they were called then."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField(allow_null=True)
+
+
+class AccessOutputSerializer(serializers.Serializer):
+    """One response that showed something of the patient's."""
+
+    at = serializers.DateTimeField()
+    user = AccessUserOutputSerializer(allow_null=True)
+    action = serializers.CharField(
+        help_text=f"What was shown, and how: {', '.join(f'`{action}`' for action in Access.Action)}. There may be others"
+        " later. `change` is a change that was answered with what it made, `view` any other single thing."
+    )
+    via = serializers.CharField(help_text="`api` or `admin`.")
+    records = serializers.ListField(
+        child=serializers.IntegerField(), help_text="The ids of the patient's records that it showed."
+    )
+    photos = serializers.ListField(
+        child=serializers.IntegerField(), help_text="The ids of the patient's photos that it showed or named."
+    )
+    request_id = serializers.CharField(allow_null=True, help_text="That of the response, `X-Request-ID`.")

@@ -4,10 +4,11 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from .credentials import LoginView, LogoutAllView, LogoutView, MeView
-from .patients import AppointmentViewSet, PatientViewSet
+from .patients import AccessLogViewSet, AppointmentViewSet, PatientViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("clinic/patients", PatientViewSet, "patient")
+router.register("clinic/patients/<row_id:patient_id>/access-log", AccessLogViewSet, "patient-access")
 router.register("clinic/appointments", AppointmentViewSet, "appointment")
 
 urlpatterns = [

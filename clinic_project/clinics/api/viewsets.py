@@ -17,12 +17,15 @@ from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from clinic_project.api.compiled_queries import Instances, fetch
+from clinic_project.api.cross_site import is_asked_by_another_site
 from clinic_project.api.etags import RowVersion, hashed_etag, is_conditional, is_known, not_modified
 from clinic_project.api.filters import FilterBackend, choices_and_ids
-from clinic_project.api.pagination import Columns, CompiledListing, Listing, Represent, RowPagination
+from clinic_project.api.pagination import CompiledListing, Contents, Listing, RowPagination
 from clinic_project.api.problems import Problem
 from clinic_project.api.serializers import Row, RowSerializer
 from clinic_project.api.views import PrivateView
+from clinic_project.audit.accesses import describe_access
+from clinic_project.audit.models import Access
 from clinic_project.audit.transactions import describe_changes
 
 from ..access import (
@@ -38,6 +41,12 @@ from ..models import Clinic, User
 from ..querysets import ClinicQuerySet
 
 CLINIC_HEADER = "X-Clinic-ID"
+
+#: What the access log calls actions of views; it calls others a view or a change.
+_ACTIONS = {
+    **{action.value: action for action in Access.Action},
+    "past": Access.Action.HISTORY,
+}
 
 Instance = TypeVar("Instance", bound=Model)
 Rows = TypeVar("Rows", bound=ClinicQuerySet[Any])
@@ -83,8 +92,13 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if request.auth is None and is_asked_by_another_site(request):
+            raise Problem(
+                403, "cross-site", "Another site asks", "A browser sent this for another site, with your session."
+            )
         self.access = _requested_access(request)
         describe_changes(by=self.access.user.pk, name=self.access.membership.full_name)
+        describe_access(self.access_action, clinic_ids=[self.clinic.pk])
         if request.method not in SAFE_METHODS:
             self.access.require(self.write_roles)
 
@@ -142,8 +156,7 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     def list(self, request: Request) -> Response:
         """Respond with a page of the rows that the query string asks for, or with 304."""
-        serializer = self.get_serializer_class()
-        return self.page_response(self._listing(), serializer.read, serializer.represent)
+        return self.page_response(self._listing(), self.get_serializer_class())
 
     @classmethod
     def listing(cls, choices: Sequence[tuple[str, str]], *, ids: Mapping[str, Any], **scope: Any) -> Listing:
@@ -163,30 +176,39 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
         choices, ids = given
         return CompiledListing(type(self).listing, choices, ids=ids, **self.scope)
 
-    def page_response(self, listing: Listing, columns: Columns, represent: Represent) -> Response:
+    def page_response(self, listing: Listing, contents: Contents) -> Response:
         """Respond with the page of `listing` that the query string asks for, or with 304."""
         page = self.pagination_class()
         page.open(self.request, listing)
-        if page.has_it_already():
+        known = page.known(contents.identify)
+        if known is not None:
+            contents.note_shown(known)
             return not_modified(page.etag)
-        return page.get_paginated_response(represent(page.read(columns)))
+        return page.get_paginated_response(contents.represent(page.read(contents.read)))
 
     def show(self, pk: int) -> Response:
         """Respond with a row, or with 304. Raises DoesNotExist."""
         if is_conditional(self.request):
-            etag = self.current_etag(*self.one(type(self).validators, pk=pk))
+            serializer = self.get_serializer_class()
+            row = self.one(type(self)._validated, serializer, pk=pk)
+            etag = self.current_etag(row)
             if etag is not None and is_known(self.request, etag):
+                serializer.note_shown([row])
                 return not_modified(etag)
         return self.row_response(pk)
 
     @classmethod
-    def validators(cls, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Select what `current_etag` takes."""
-        return rows.values_list(RowVersion(*map(F, cls.row_versions)))
+    def _validated(cls, rows: QuerySet[Any], serializer: type[RowSerializer]) -> QuerySet[Any, Row]:
+        return serializer.identify(rows).annotate(**cls.validators())
 
-    def current_etag(self, row_version: Any) -> str | None:
-        """Return the ETag of a row by what `validators` reads of it; None where that doesn't tell all."""
-        return hashed_etag(row_version)
+    @classmethod
+    def validators(cls) -> dict[str, Any]:
+        """Return the expressions of what `current_etag` takes, by names that no column has."""
+        return {"row_version": RowVersion(*map(F, cls.row_versions))}
+
+    def current_etag(self, row: Row) -> str | None:
+        """Return the ETag of a row by the `validators` that were read of it; None where they don't tell all."""
+        return hashed_etag(row["row_version"])
 
     def one(self, columns: Callable[..., QuerySet[Any]], *shape: Hashable, pk: int) -> Any:
         """Return what `columns` selects of a row, by a compiled query: see `fetch`. Raises DoesNotExist."""
@@ -229,6 +251,10 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
     def _shown(cls, rows: QuerySet[Any], serializer: type[RowSerializer]) -> QuerySet[Any, Row]:
         return serializer.read(rows).annotate(row_version=RowVersion(*map(F, cls.row_versions)))
 
+    def note_shown(self, body: Any) -> None:
+        """Note for the access log that the response to the action shows the row in `body`."""
+        self.get_serializer_class().note_shown([body])
+
     def of_clinic(self, model: type[Instance], pk: int) -> Instance:
         """Return a row of another table in the clinic; raises DoesNotExist."""
         found = fetch(_of_clinic, model, clinic=self.clinic.pk, pk=pk)
@@ -236,6 +262,12 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
             raise model.DoesNotExist  # type: ignore[attr-defined]  # django-stubs knows it of a single model
         instance: Instance = _instances(model).of(found[0])[0]
         return instance
+
+    @property
+    def access_action(self) -> Access.Action:
+        """What the access log calls the action."""
+        other = Access.Action.VIEW if self.request.method in SAFE_METHODS else Access.Action.CHANGE
+        return _ACTIONS.get(self.action, other)
 
     @property
     def _is_compilable(self) -> bool:

@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth import SESSION_KEY
 
+from clinic_project.audit.models import Access
 from clinic_project.audit.transactions import atomic, changes_by
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Patient
@@ -227,3 +228,46 @@ def test_the_histories_of_a_patient_and_a_template_are_read_by_keyboard(staff, p
         staff.open(f"medical_records_medicalrecordtemplate_{view}", *args)
         assert staff.sees_the_whole_width()
         staff.shoot(f"{view}-template")
+
+
+def test_reading_who_looked_at_a_patient(staff, practitioner, patient):
+    record = MedicalRecordFactory(patient=patient)
+    put_photo(record, "Left forearm")
+    staff.come_back(practitioner.user)
+    staff.open("clinics_patient_change", patient.pk)
+    staff.open("medical_records_medicalrecord_changelist")
+    staff.open("medical_records_medicalrecord_change", record.pk)
+    assert "Who looked" not in staff.texts(".object-tools a")
+
+    administrator = MembershipFactory(clinic=patient.clinic, user__staff=True, admin=True, full_name="Noor Haddad")
+    staff.come_back(administrator.user)
+    staff.open("medical_records_medicalrecord_change", record.pk)
+    staff.click(".object-tools a[href$='/who-looked/']")
+    assert staff.texts(".accesses tbody td:nth-child(3)") == ["Opened", "Opened", "In a list", "Opened"]
+    assert staff.sees_the_whole_width()
+    staff.shoot("who-looked-record")
+    staff.open("clinics_patient_who_looked", patient.pk)
+    assert practitioner.full_name in "".join(staff.texts(".accesses tbody td:nth-child(2)"))
+    assert "In a list" in staff.texts(".accesses tbody td:nth-child(3)")
+    assert staff.sees_the_whole_width()
+    staff.shoot("who-looked-patient")
+
+
+def test_a_link_on_another_site_leads_to_a_page_with_a_link(staff, practitioner, patient):
+    record = MedicalRecordFactory(patient=patient)
+    staff.come_back(practitioner.user)
+    staff.open("medical_records_medicalrecord_change", record.pk)
+    address, looks = staff.driver.current_url, Access.objects.count()
+
+    staff.driver.get(f"data:text/html,<a href='{address}'>The record</a>")
+    staff.click("a")
+    assert staff.texts("h1") == ["Opened from another site"]
+    assert Access.objects.count() == looks
+    assert staff.sees_the_whole_width()
+    staff.shoot("another-site")
+    assert "403" in staff.driver.get_log("browser")[-1]["message"]
+
+    staff.click("#content p a")
+    assert staff.driver.current_url == address
+    assert staff.find(".filled-form")
+    assert Access.objects.count() == looks + 1

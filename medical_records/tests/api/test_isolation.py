@@ -52,6 +52,7 @@ WALK = [
     Step("GET", f"{PATIENTS}/{{patient_id}}"),
     Step("GET", f"{PATIENTS}/{{patient_id}}/timeline"),
     Step("GET", f"{PATIENTS}/{{patient_id}}/export"),
+    Step("GET", f"{PATIENTS}/{{patient_id}}/access-log"),
     Step("GET", APPOINTMENTS, finds=EMPTY),
     Step("GET", APPOINTMENTS, query={"patient_id": "{patient_id}"}, finds=EMPTY),
     Step("GET", TEMPLATES, finds=EMPTY),

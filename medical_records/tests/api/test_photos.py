@@ -304,10 +304,11 @@ class TestListing:
         assert response.status_code == 400
         assert list(response.json()["errors"]) == list(query)
 
-    @pytest.mark.parametrize("rows", [0, 1, 100])
-    def test_two_queries_however_many_rows(self, api, patient, rows, django_assert_num_queries):
+    @pytest.mark.parametrize(("rows", "queries"), [(0, 2), (1, 3), (100, 3)])
+    def test_three_queries_however_many_rows(self, api, patient, rows, queries, django_assert_num_queries):
         PatientPhotoFactory.create_batch(rows, patient=patient)
-        with django_assert_num_queries(2):  # the token with the memberships, the rows with their number
+        # The token with the memberships, the rows with their number; and who looked, if there was something to see.
+        with django_assert_num_queries(queries):
             assert len(ids(api.get(URL, {"patient": patient.pk, "page_size": 100}))) == rows
 
 
@@ -404,11 +405,11 @@ class TestServing:
         assert content(api.get(f"{URL}/{photo.pk}/thumbnail")) == image_files.plain()
 
     @pytest.mark.parametrize("path", ["", "/file", "/thumbnail"])
-    def test_a_photo_its_file_and_its_thumbnail_take_two_queries_each(
+    def test_a_photo_its_file_and_its_thumbnail_take_three_queries_each(
         self, api, patient, path, django_assert_num_queries
     ):
         photo = uploaded(api, patient)
-        with django_assert_num_queries(2):  # the token with the memberships, the photo
+        with django_assert_num_queries(3):  # the token with the memberships, the photo, who looked
             assert api.get(f"{URL}/{photo['id']}{path}").status_code == 200
 
 

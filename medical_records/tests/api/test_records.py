@@ -404,19 +404,19 @@ def test_times_at_the_ends_of_the_calendar_are_times(api, record, when):
 
 
 @pytest.mark.parametrize("rows", [1, 100])
-def test_lists_take_two_or_three_queries_however_many_rows(api, url, patient, rows, django_assert_num_queries):
+def test_lists_take_three_or_four_queries_however_many_rows(api, url, patient, rows, django_assert_num_queries):
     template = MedicalRecordTemplateFactory(clinic=patient.clinic)
     MedicalRecordFactory.create_batch(rows, patient=patient, template=template)
-    with django_assert_num_queries(2):  # the token with the memberships, the rows with their number
+    with django_assert_num_queries(3):  # the token with the memberships, the rows with their number, who looked
         assert len(listed(api.get(RECORDS, {"page_size": 100}))) == rows
-    with django_assert_num_queries(3):  # and the patient
+    with django_assert_num_queries(4):  # and the patient
         assert len(listed(api.get(url, {"page_size": 100}))) == rows
 
 
-@pytest.mark.parametrize(("photos", "queries"), [(0, 2), (1, 3), (20, 3)])
-def test_one_record_takes_two_queries_and_its_photos_one(api, record, photos, queries, django_assert_num_queries):
+@pytest.mark.parametrize(("photos", "queries"), [(0, 3), (1, 4), (20, 4)])
+def test_one_record_takes_three_queries_and_its_photos_one(api, record, photos, queries, django_assert_num_queries):
     PatientPhotoFactory.create_batch(photos, patient=record.patient, medical_record=record)
-    with django_assert_num_queries(queries):  # the token with the memberships, the record
+    with django_assert_num_queries(queries):  # the token with the memberships, the record, who looked
         assert len(api.get(f"{RECORDS}/{record.pk}").json()["photos"]) == photos
 
 

@@ -74,11 +74,10 @@ def test_what_is_pending_in_the_trash_or_anothers_isnt_shown(api, url, patient):
 
 
 @pytest.mark.parametrize("rows", [1, 50])
-def test_five_queries_however_many_rows(api, url, patient, rows, django_assert_num_queries):
+def test_six_queries_however_many_rows(api, url, patient, rows, django_assert_num_queries):
     template = MedicalRecordTemplateFactory(clinic=patient.clinic)
     MedicalRecordFactory.create_batch(rows, patient=patient, template=template)
     PatientPhotoFactory.create_batch(rows, patient=patient)
-    with django_assert_num_queries(
-        5
-    ):  # the token with the memberships, the patient, which rows; the records, the photos
+    # The token with the memberships, the patient, which rows; the records, the photos; who looked.
+    with django_assert_num_queries(6):
         assert len(api.get(url, {"page_size": 200}).json()["results"]) == 2 * rows

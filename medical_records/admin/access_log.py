@@ -1,0 +1,178 @@
+"""Who looked: what the admin's pages show of patients is noted for the access log, which administrators can read here."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import PAGE_VAR
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
+
+from clinic_project.audit.accesses import describe_access, show, things_of
+from clinic_project.audit.models import Access
+from clinic_project.clinics.access import ADMIN_ROLES
+from clinic_project.clinics.access_log import ORDERING, accesses_to
+from clinic_project.clinics.administration.base import ClinicModelAdmin
+from clinic_project.clinics.administration.cross_site import refuse_another_site
+from clinic_project.clinics.administration.lists import EstimatingPaginator
+from clinic_project.clinics.administration.scope import scope_of
+from clinic_project.clinics.models import Patient, User
+
+from ..models import MedicalRecord, PatientPhoto
+
+#: Accesses on a page, and ids of each that are named.
+PER_PAGE, MAX_NAMED = 50, 10
+
+ACTIONS: dict[str, str] = {
+    Access.Action.LIST: "In a list",
+    Access.Action.VIEW: "Opened",
+    Access.Action.FILE: "Picture",
+    Access.Action.THUMBNAIL: "Small picture",
+    Access.Action.HISTORY: "History",
+    Access.Action.CHANGE: "Changed",
+    Access.Action.PRINT: "Print",
+    Access.Action.EXPORT: "Export",
+    Access.Action.ACCESS_LOG: "Who looked",
+}
+VIA = {"api": "API", "admin": "Admin"}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Records or photos by their ids: the first of them, with their pages, and how many others there are."""
+
+    links: list[tuple[int, str]]
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An access with its texts. `email` is that of the user now, where there still is one."""
+
+    access: Access
+    email: str
+    action: str
+    via: str
+    records: Named
+    photos: Named
+
+
+class AccessLogMixin(ClinicModelAdmin):
+    """For patients, and for what a patient has: whatever page shows some of them leaves one row."""
+
+    change_form_template = "admin/clinics/change_form.html"
+    who_looked_template = "admin/medical_records/who_looked.html"
+    #: Whether a list of these shows what patients have.
+    is_list_noted: ClassVar[bool] = True
+
+    def note_shown(self, request: HttpRequest, objects: Iterable[Any], action: str | None = None) -> None:
+        note_shown(request, objects, action)
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        obj = super().get_object(request, *args, **kwargs)
+        if obj is not None:
+            self.note_shown(request, [obj])
+        return obj
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        change_list = super().get_changelist_instance(request)
+        if self.is_list_noted:
+            self.note_shown(request, change_list.result_list, Access.Action.LIST)
+        return change_list
+
+    # The page of an object's accesses
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.who_looked_view)
+        return [path("<path:object_id>/who-looked/", view, name=self._who_looked_name), *super().get_urls()]
+
+    @property
+    def _who_looked_name(self) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_who_looked"
+
+    def may_see_who_looked(self, request: HttpRequest, obj: Any) -> bool:
+        return scope_of(request).has_role(ADMIN_ROLES, obj.clinic_id)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        obj = context.get("original")
+        if obj is not None and self.may_see_who_looked(request, obj):
+            context["who_looked_url"] = reverse(f"admin:{self._who_looked_name}", args=[obj.pk])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def who_looked_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the accesses to an object, the latest first."""
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+        if not self.may_see_who_looked(request, obj):
+            raise PermissionDenied
+        describe_access(Access.Action.ACCESS_LOG)
+        patient = obj if isinstance(obj, Patient) else obj.patient
+        accesses = accesses_to(patient).filter(**_naming(obj)).order_by(*ORDERING)
+        page = EstimatingPaginator(accesses, PER_PAGE).get_page(request.GET.get(PAGE_VAR))
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Who looked: {obj}" if obj is patient else f"Who looked: {obj} of {patient}",
+            "object": obj,
+            "opts": self.opts,
+            "module_name": capfirst(self.opts.verbose_name_plural),
+            "change_url": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk]),
+            "media": self.media,
+            "looks": _looks(patient.pk, list(page.object_list)),
+            "page": page,
+            "page_range": page.paginator.get_elided_page_range(page.number),
+            "page_var": PAGE_VAR,
+        }
+        return TemplateResponse(request, self.who_looked_template, context)
+
+
+def note_shown(request: HttpRequest, objects: Iterable[Any], action: str | None = None) -> None:
+    """Note for the access log that the page shows these: patients, records or photos. Raises AskedByAnotherSite."""
+    refuse_another_site(request)
+    scope = scope_of(request)
+    objects = list(objects)
+    # Superusers may be no member anywhere, and have no other name then.
+    describe_access(action, {obj.clinic_id for obj in objects}, scope.name or scope.user.email)
+    show(
+        patients=[obj.pk for obj in objects if isinstance(obj, Patient)],
+        records=[(obj.pk, obj.patient_id) for obj in objects if isinstance(obj, MedicalRecord)],
+        photos=[(obj.pk, obj.patient_id) for obj in objects if isinstance(obj, PatientPhoto)],
+    )
+
+
+def _naming(obj: Any) -> dict[str, list[int]]:
+    match obj:
+        case MedicalRecord():
+            return {"record_ids__contains": [obj.pk]}
+        case PatientPhoto():
+            return {"photo_ids__contains": [obj.pk]}
+    return {}
+
+
+def _looks(patient_id: int, accesses: list[Access]) -> list[Look]:
+    users = User.objects.in_bulk({access.user_id for access in accesses if access.user_id is not None})
+    return [_look(patient_id, access, users.get(access.user_id or 0)) for access in accesses]
+
+
+def _look(patient_id: int, access: Access, user: User | None) -> Look:
+    records, photos = things_of(patient_id, access.patient_ids, access.record_ids, access.photo_ids)
+    return Look(
+        access,
+        email=user.email if user else "",
+        action=ACTIONS.get(access.action, access.action),
+        via=VIA.get(access.via, access.via),
+        records=_named("medicalrecord", records),
+        photos=_named("patientphoto", photos),
+    )
+
+
+def _named(model: str, ids: list[int]) -> Named:
+    links = [(pk, reverse(f"admin:medical_records_{model}_change", args=[pk])) for pk in ids[:MAX_NAMED]]
+    return Named(links, len(ids) - len(links))
