@@ -12,6 +12,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_GET
 
+from clinic_project.audit.accesses import describe_access
+from clinic_project.audit.models import Access
 from clinic_project.clinics.access import ADMIN_ROLES
 from clinic_project.clinics.admin import PatientAdmin
 from clinic_project.clinics.administration.scope import scope_of
@@ -62,6 +64,7 @@ class ExportMixin(PatientAdmin):
         if patient is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         self._check_permission(request, patient)
+        describe_access(Access.Action.EXPORT)
         scope = scope_of(request)
         try:
             return export_response(patient, scope.name or scope.user.email)

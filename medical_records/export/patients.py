@@ -10,6 +10,8 @@ from django.template.loader import render_to_string
 
 from clinic_project.api.renderers import as_json
 from clinic_project.api.serializers import RowSerializer
+from clinic_project.clinics.access_log import ORDERING, accesses_to
+from clinic_project.clinics.api.patients import Looks
 from clinic_project.clinics.api.serializers import PatientDetailOutputSerializer
 from clinic_project.clinics.models import Patient
 
@@ -22,7 +24,7 @@ from .exceptions import ChangedMeanwhile, as_no_room
 from .fhir import Bundle
 from .page import Page
 from .pictures import Pictures, problems_text
-from .reading import Names, in_batches, names_in, one_state, photos_of, records_of, whole_records
+from .reading import BATCH, Names, in_batches, names_in, one_state, photos_of, records_of, whole_records
 
 
 def export_patient(patient: Patient, made_by: str, made_at: datetime) -> Archive:
@@ -58,6 +60,7 @@ class _Export:
             self._check_pictures()
             self._write_json()
             self._write_histories()
+            self._write_member("access-log.json", _array(self._accesses()))
             names = names_in(self._patient.clinic)
             self._write_member("index.html", self._page(names))
             self._write_member("fhir.json", _bundle(self._printed.at, self._fhir(names)))
@@ -93,6 +96,12 @@ class _Export:
                 found = list(batch)
                 for row, history in zip(found, read_histories(found), strict=True):
                     self._archive.add(f"history/{folder}/{row.pk}.json", _changes(history))
+
+    def _accesses(self) -> Iterator[dict[str, Any]]:
+        looks = Looks(self._patient.pk)
+        rows = looks.read(accesses_to(self._patient).order_by(*ORDERING))
+        for row in rows.iterator(BATCH):
+            yield from looks.represent([row])
 
     def _page(self, names: Names) -> Iterator[bytes]:
         page = Page(self._patient, self._pictures, names, self._printed)
@@ -135,8 +144,15 @@ def _changes(history: History) -> bytes:
 
 def _bundle(made_at: datetime, entries: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     """Yield a Bundle of these entries as JSON: https://hl7.org/fhir/R4/bundle.html"""
-    before = b'{"resourceType":"Bundle","type":"collection","timestamp":' + as_json(made_at) + b',"entry":[\n'
-    for entry in entries:
-        yield before + as_json(entry)
+    yield b'{"resourceType":"Bundle","type":"collection","timestamp":' + as_json(made_at) + b',"entry":'
+    yield from _array(entries)
+    yield b"}\n"
+
+
+def _array(items: Iterable[Any]) -> Iterator[bytes]:
+    """Yield a JSON array of these, an item a line."""
+    before = b"[\n"
+    for item in items:
+        yield before + as_json(item)
         before = b",\n"
-    yield b"\n]}\n"
+    yield b"[]" if before == b"[\n" else b"\n]"

@@ -21,6 +21,7 @@ from django.db.models.functions import Cast
 
 from clinic_project.api.fields import normalized_uuid
 from clinic_project.api.serializers import text_of
+from clinic_project.audit.accesses import show
 from clinic_project.audit.history import parsed_jsonb
 from clinic_project.clinics.administration.json_text import as_text
 
@@ -69,6 +70,7 @@ def _rows(template: MedicalRecordTemplate) -> Iterator[list[str]]:
     known = ("id", "patient_id", "patient__full_name", "created_at", "created_by_user_id", "updated_at", "version")
     rows = records.order_by("created_at", "pk").values(*known, **{text_of("values"): Cast(F("values"), TextField())})
     for row in rows.iterator(BATCH):
+        show(records=[(row["id"], row["patient_id"])])
         yield [*_known(row, names), *_answers(row, columns)]
 
 

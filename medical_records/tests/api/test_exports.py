@@ -9,6 +9,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import connection
 
+from clinic_project.audit.models import Access
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.tests.clients import client_of
 from medical_records.export import patients
@@ -47,6 +48,23 @@ def test_an_administrator_gets_the_zip(admin, patient):
     assert "by Dr. Chen" in found.index
 
 
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_it_leaves_one_access_with_all_that_it_shows(admin, patient, method):
+    record, trashed = MedicalRecordFactory(patient=patient), MedicalRecordFactory(patient=patient, in_trash=True)
+    photo = photo_with_file(patient=patient)
+    getattr(admin, method)(url(patient))
+    access = Access.objects.get()
+    assert (access.action, access.patient_ids, access.photo_ids) == ("export", [patient.pk], [photo.pk])
+    assert sorted(access.record_ids) == [record.pk, trashed.pk]
+
+
+def test_what_is_not_sent_leaves_none(admin, clinic, patient, monkeypatch):
+    client_of(MembershipFactory(clinic=clinic)).get(url(patient))
+    monkeypatch.setattr(patients._Export, "_check_pictures", removed)
+    assert admin.get(url(patient)).status_code == 503
+    assert not Access.objects.exists()
+
+
 @pytest.mark.parametrize("roles", [["practitioner"], []])
 def test_others_may_not_have_it(clinic, patient, roles):
     assert client_of(MembershipFactory(clinic=clinic, roles=roles)).get(url(patient)).status_code == 403
@@ -70,12 +88,12 @@ def test_it_has_no_parameters(admin, patient):
 
 def test_what_fails_has_failed_before_the_answer_begins(admin, patient, monkeypatch):
     photo_with_file(patient=patient)
-
-    def removed(*args):
-        raise ChangedMeanwhile
-
     monkeypatch.setattr(patients._Export, "_check_pictures", removed)
     assert admin.get(url(patient)).json()["type"] == "/problems/changed-meanwhile"
+
+
+def removed(*args):
+    raise ChangedMeanwhile
 
 
 def test_a_storage_that_is_away_is_503(admin, patient, monkeypatch):
@@ -135,6 +153,8 @@ def test_the_records_of_a_template_are_sent_as_csv(admin, clinic):
     assert response["Content-Disposition"].startswith(f'attachment; filename="template-{record.template_id}-')
     assert int(response["Content-Length"]) == len(content)
     assert "nothing unusual" in content.decode()
+    access = Access.objects.get()
+    assert (access.action, access.patient_ids, access.record_ids) == ("export", [record.patient_id], [record.pk])
 
 
 @pytest.mark.parametrize("roles", [["practitioner"], []])

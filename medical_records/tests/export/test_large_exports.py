@@ -15,6 +15,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 
 from clinic_project.api.models import AccessToken
+from clinic_project.audit.models import Access
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, Database
 from clinic_project.reconciliation.tests.support.fixtures import own_database, unblocked
@@ -122,6 +123,10 @@ def test_where_a_worker_is_killed_in_the_middle_nobody_has_a_zip(own_database: D
         with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
             response.read()
     assert int(response.headers["Content-Length"]) > 40 * PHOTO_SIZE > len(begun)
+    # Who looked is known all the same.
+    access = Access.objects.get()
+    assert (access.action, access.user_id, access.patient_ids) == ("export", administrator.user_id, [patient.pk])
+    assert (len(access.record_ids), len(access.photo_ids)) == (3, 40)
 
 
 def worker_of(pid: int) -> int:

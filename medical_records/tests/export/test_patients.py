@@ -40,6 +40,7 @@ def test_a_copy_has_records_photos_and_histories(patient):
     found = exported(patient)
     assert {*found.names} == {
         *("README.txt", "SHA256SUMS", "index.html", "fhir.json", "patient.json", "history/patient.json"),
+        "access-log.json",
         *(f"records/{record.pk}.json", f"history/records/{record.pk}.json"),
         *(f"photos/{photo.pk}.jpg", f"photos/{photo.pk}.json", f"history/photos/{photo.pk}.json"),
     }
@@ -74,6 +75,17 @@ def test_a_record_is_as_the_api_shows_it(api, clinic, member):
     assert exported(record.patient).json(f"records/{record.pk}.json") == shown
     history = api.get(f"/api/clinic/medical-records/{record.pk}/history").json()["results"]
     assert exported(record.patient).json(f"history/records/{record.pk}.json") == history
+
+
+def test_who_looked_is_in_it_as_the_api_shows_it(api, clinic, member):
+    record = MedicalRecordFactory(patient=PatientFactory(clinic=clinic))
+    assert exported(record.patient).json("access-log.json") == []
+    api.get(f"/api/clinic/medical-records/{record.pk}")
+    found = exported(record.patient).json("access-log.json")
+    assert [(look["action"], look["records"], look["user"]["name"]) for look in found] == [
+        ("view", [record.pk], member.full_name)
+    ]
+    assert api.get(f"/api/clinic/patients/{record.patient_id}/access-log").json()["results"] == found
 
 
 def test_the_page_shows_answers_under_their_labels(patient):
