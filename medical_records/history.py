@@ -1,6 +1,6 @@
 """The history of templates, records and photos as people read it: answers by their labels, and fields one by one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,10 +23,10 @@ from clinic_project.clinics.history import (
 )
 
 from .models import MedicalRecord, MedicalRecordTemplate
-from .record_photos import RecordPhotos
+from .record_photos import PhotoHistories, RecordPhotos
 from .template_fields import snapshot_fields
 
-__all__ = ["Action", "History", "ReadableChange", "ValueChange", "Via", "read_history"]
+__all__ = ["Action", "History", "ReadableChange", "ValueChange", "Via", "read_histories", "read_history"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,24 @@ class RecordHistory(History):
 
 def read_history(row: models.Model) -> History:
     """Return the history of a template, a record, a photo, a patient or a membership."""
-    tell_done = _done_to_record if isinstance(row, MedicalRecord) else history.tell_nothing
-    changes = history.readable_history(row, _READERS.get(type(row), {}), tell_done)
-    return _with_photos(row, changes) if isinstance(row, MedicalRecord) else History(changes)
+    return next(read_histories([row]))
 
 
-def _with_photos(record: MedicalRecord, changes: list[ReadableChange]) -> RecordHistory:
+def read_histories(rows: Sequence[models.Model]) -> Iterator[History]:
+    """Yield the history of each of `rows`, which are of one table; records are of one patient."""
+    recorded = history.recorded_changes(rows)
+    records = [row for row in rows if isinstance(row, MedicalRecord)]
+    photos = PhotoHistories(records) if records else None
+    for row in rows:
+        readers = _READERS.get(type(row), {})
+        tell_done = _done_to_record if isinstance(row, MedicalRecord) else history.tell_nothing
+        changes = history.readable_history(row, readers, tell_done, recorded=recorded.get(row.pk, []))
+        yield _with_photos(row, changes, photos) if isinstance(row, MedicalRecord) and photos else History(changes)
+
+
+def _with_photos(record: MedicalRecord, changes: list[ReadableChange], histories: PhotoHistories) -> RecordHistory:
     """Add to the changes of a record those of its photos that gave it another version."""
-    photos = RecordPhotos(record, [change.recorded for change in changes])
+    photos = RecordPhotos(record, [change.recorded for change in changes], histories)
     with_links = [
         replace(change, changes=(*change.changes, *photos.links(change.recorded)))
         if change.action in {Action.CHANGED, Action.AMENDED}

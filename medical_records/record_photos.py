@@ -24,19 +24,28 @@ _TABLE = PatientPhoto._meta.db_table
 _LONGEST_TRANSACTION = timedelta(hours=1)
 
 
-class RecordPhotos:
-    """The photos that `record` has and has had; `changes` are all of its own."""
+class PhotoHistories:
+    """The photos that are on some records of one patient, or have been, with their histories."""
 
-    def __init__(self, record: MedicalRecord, changes: Sequence[Change]) -> None:
+    def __init__(self, records: Sequence[MedicalRecord]) -> None:
+        self.rows: dict[int, Row] = {row["id"]: dict(row) for row in _photos_of(records).values()}
+        found = histories_of(_TABLE, list(self.rows)) if self.rows else ()
+        #: Each photo's changes, the newest first.
+        self.changes = {photo_id: list(history) for photo_id, history in groupby(found, attrgetter("row_id"))}
+
+
+class RecordPhotos:
+    """The photos that `record` has and has had, which are among `photos`; `changes` are all of its own."""
+
+    def __init__(self, record: MedicalRecord, changes: Sequence[Change], photos: PhotoHistories) -> None:
         self._record_id = record.pk
         self._first_entry = min((change.entry for change in changes), default=0)
-        self._rows: dict[int, Row] = {row["id"]: dict(row) for row in _photos_of(record).values()}
-        found = histories_of(_TABLE, list(self._rows)) if self._rows else ()
+        self._rows = photos.rows
         changes_of_record = _by_transaction(changes)
         #: Each photo's changes, the newest first, with the entry of the record's change that they were made with.
         self._histories = {
             photo_id: [(one, _made_with(one, changes_of_record)) for one in history]
-            for photo_id, history in groupby(found, attrgetter("row_id"))
+            for photo_id, history in photos.changes.items()
         }
 
     def shown(self, change: Change | None, record: Row) -> list[Row]:
@@ -108,8 +117,9 @@ def _made_with(one: Change, changes: Mapping[int, Sequence[Change]]) -> int | No
     return max((entry for entry in together if entry < one.entry), default=together[0]) if together else None
 
 
-def _photos_of(record: MedicalRecord) -> PhotoQuerySet:
-    """Return the photos of the patient that are on `record`, or have been."""
-    was_on_it = HistoryEntry.objects.filter(table_name=_TABLE, row_id=OuterRef("pk"), kept__medical_record_id=record.pk)
-    photos = PatientPhoto.objects.for_clinic(record.clinic_id).filter(patient_id=record.patient_id)
-    return photos.filter(Q(medical_record=record) | Exists(was_on_it))
+def _photos_of(records: Sequence[MedicalRecord]) -> PhotoQuerySet:
+    """Return the photos of a patient that are on one of `records`, or have been."""
+    first, ids = records[0], [record.pk for record in records]
+    was_on_one = HistoryEntry.objects.filter(table_name=_TABLE, row_id=OuterRef("pk"), kept__medical_record_id__in=ids)
+    photos = PatientPhoto.objects.for_clinic(first.clinic_id).filter(patient_id=first.patient_id)
+    return photos.filter(Q(medical_record__in=ids) | Exists(was_on_one))

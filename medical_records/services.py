@@ -17,10 +17,10 @@ from clinic_project.audit import transactions
 from clinic_project.audit.destruction import destroy, retained_until
 from clinic_project.clinics.models import Appointment, Clinic, Patient, User
 
-from .exceptions import NotSigned, Retained, Suppressed, UnusableReference
+from .exceptions import InTrash, NotSigned, Retained, Suppressed, UnusableReference
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto, check_in_use
 from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet, amendment
-from .template_fields import checked_values, prepared_fields
+from .template_fields import checked_values, prepared_fields, renewed_fields
 
 
 def create_template(clinic: Clinic, by: User, **columns: Any) -> MedicalRecordTemplate:
@@ -29,6 +29,21 @@ def create_template(clinic: Clinic, by: User, **columns: Any) -> MedicalRecordTe
     template = MedicalRecordTemplate(clinic=clinic, created_by_user=by, **columns)
     MedicalRecordTemplate.objects.insert(template)
     return template
+
+
+def copy_template(template: MedicalRecordTemplate, by: User, name: str) -> MedicalRecordTemplate:
+    """Create a template of the same clinic with the fields of another, each under an id of its own. Raises InTrash."""
+    if template.is_deleted:
+        raise InTrash
+    copied = MedicalRecordTemplate(
+        clinic_id=template.clinic_id,
+        created_by_user=by,
+        name=name,
+        description=template.description,
+        fields=renewed_fields(template.fields),
+    )
+    MedicalRecordTemplate.objects.insert(copied)
+    return copied
 
 
 def change_template(templates: TemplateQuerySet, pk: int, versions: Collection[int], by: User, **columns: Any) -> None:

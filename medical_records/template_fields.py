@@ -68,6 +68,13 @@ def prepared_fields(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return prepared
 
 
+def renewed_fields(fields: Any) -> Any:
+    """Return stored fields with new ids: what is answered to a copy is an answer to another question."""
+    if not isinstance(fields, list):
+        return fields
+    return [{**field, "id": str(uuid.uuid4())} if isinstance(field, dict) else field for field in fields]
+
+
 def _complete(field: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Add the id and the order where they are left out; an id keeps the case in which it was sent."""
     return {**field, "id": field.get("id") or str(uuid.uuid4()), "order": field.get("order", position)}
@@ -111,7 +118,7 @@ def unit_of(field: Mapping[str, Any]) -> str:
 
 def range_text(field: Mapping[str, Any]) -> str:
     """Return which numbers a field takes: "from 30 to 250 mmHg", "at least 0 kg", "in %"; empty if nothing says."""
-    low, high, unit = *_limits(field), unit_of(field)
+    low, high, unit = *limits_of(field), unit_of(field)
     if low is None and high is None:
         return f"in {unit}" if unit else ""
     if low is None or high is None:
@@ -121,7 +128,7 @@ def range_text(field: Mapping[str, Any]) -> str:
     return f"{limits} {unit}".rstrip()
 
 
-def _limits(field: Mapping[str, Any]) -> tuple[Any, Any]:
+def limits_of(field: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the smallest and the largest number that a field takes, each None where it has no such limit.
 
     An older system's limits that no number can keep are none: the field couldn't be answered any more.
@@ -206,7 +213,7 @@ def _number_error(field: Mapping[str, Any], value: Any) -> str | None:
     # 1e999 is read as infinity, which is beyond it too.
     if not -MAX_NUMBER <= value <= MAX_NUMBER:
         return f"At most {MAX_NUMBER}, either sign."
-    low, high = _limits(field)
+    low, high = limits_of(field)
     is_within = (low is None or low <= value) and (high is None or value <= high)
     return None if is_within else f"A number {range_text(field)}."
 

@@ -76,11 +76,6 @@ _STATES = """
 """
 
 
-def history_of(table: str, row_id: int, using: str = DEFAULT_DB_ALIAS) -> list[Change]:
-    """Return the changes of a row of a recorded table, the newest first."""
-    return list(histories_of(table, [row_id], using=using))
-
-
 def histories_of(
     table: str,
     row_ids: Sequence[int],
@@ -148,8 +143,8 @@ def _changes(entries: Iterable[_Entry]) -> Iterator[Change]:
 
 
 def _change(entry: _Entry, unrecorded_until: datetime | None) -> Change:
-    after = _parsed(entry.after) if entry.after else None
-    kept = _parsed(entry.kept) if entry.kept else {}
+    after = parsed_jsonb(entry.after) if entry.after else None
+    kept = parsed_jsonb(entry.kept) if entry.kept else {}
     before = None if entry.action == Action.INSERT else kept if entry.is_whole else {**(after or {}), **kept}
     return Change(
         row_id=entry.row_id,
@@ -181,7 +176,8 @@ def differ(before: Any, after: Any) -> bool:
     return repr(before) != repr(after)
 
 
-def _parsed(text: str) -> Any:
+def parsed_jsonb(text: str) -> Any:
+    """Return what the text of a jsonb value says; a number that a float might round, or a long one, is a Decimal."""
     return json.loads(text, parse_float=Decimal, parse_int=_whole_number)
 
 

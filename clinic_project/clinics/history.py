@@ -7,7 +7,8 @@ knows it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import takewhile
+from itertools import groupby, takewhile
+from operator import attrgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -15,7 +16,7 @@ from django.db import DEFAULT_DB_ALIAS, models
 from django.utils.text import capfirst
 
 from clinic_project.audit.history import Action as RowAction
-from clinic_project.audit.history import Change, history_of
+from clinic_project.audit.history import Change, histories_of
 from clinic_project.reconciliation.management.base import APPLICATION_NAME as MIGRATE
 
 Row = dict[str, Any]
@@ -121,11 +122,25 @@ class History:
     changes: list[ReadableChange]
 
 
+def recorded_changes(rows: Sequence[models.Model]) -> dict[int, list[Change]]:
+    """Return what the database recorded of rows of one table, by their ids, for `readable_history`."""
+    first = rows[0]
+    found = histories_of(first._meta.db_table, [row.pk for row in rows], using=first._state.db or DEFAULT_DB_ALIAS)
+    return {row_id: list(changes) for row_id, changes in groupby(found, attrgetter("row_id"))}
+
+
 def readable_history(
-    row: models.Model, readers: Readers | None = None, tell_done: TellDone = tell_nothing
+    row: models.Model,
+    readers: Readers | None = None,
+    tell_done: TellDone = tell_nothing,
+    *,
+    recorded: Sequence[Change] | None = None,
 ) -> list[ReadableChange]:
-    """Return the changes of a row of a recorded table that belongs to a clinic, the newest first."""
-    found = history_of(row._meta.db_table, row.pk, row._state.db or DEFAULT_DB_ALIAS)
+    """Return the changes of a row of a recorded table that belongs to a clinic, the newest first.
+
+    `recorded` is what the database recorded of it, where that has been read.
+    """
+    found = recorded_changes([row]).get(row.pk, []) if recorded is None else recorded
     # A row of another clinic may have had this id before, and was removed, recorded or not.
     ours = takewhile(lambda life: _was_of(life, row), _lives(found))
     return _readable(type(row), [change for life in ours for change in life], readers or {}, tell_done)

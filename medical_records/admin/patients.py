@@ -5,17 +5,17 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
-from clinic_project.clinics.admin import PatientAdmin
 from clinic_project.clinics.models import Patient
 
 from .access_log import AccessLogMixin
+from .exports import ExportMixin
 from .patient_overview import patient_overview
 
 admin.site.unregister(Patient)
 
 
 @admin.register(Patient)
-class PatientWithRecordsAdmin(AccessLogMixin, PatientAdmin):
+class PatientWithRecordsAdmin(AccessLogMixin, ExportMixin):
     """Replaces the admin of patients by one that shows records and photos, of which the app `clinics` knows nothing."""
 
     is_list_noted = False

@@ -18,13 +18,13 @@ from ..filled_form import fields_in_order
 from ..history import ReadableChange
 from ..models import MedicalRecordTemplate
 from ..template_fields import range_text
-from .base import ClinicalAdmin
+from .copying import CopyMixin
 from .forms import TemplateForm
 from .history_values import field_in_history
 
 
 @admin.register(MedicalRecordTemplate)
-class TemplateAdmin(ClinicalAdmin):
+class TemplateAdmin(CopyMixin):
     """Only the clinic's administrators change templates; the fields are read here and edited in the clinic's own program."""
 
     write_roles = ADMIN_ROLES

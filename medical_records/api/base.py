@@ -145,6 +145,11 @@ def _members(refusal: ChangeRefused) -> dict[str, Any]:
     return {}
 
 
+def storage_fails() -> Problem:
+    detail = "The storage of the photos is full, broken or away. Tell whoever runs the server."
+    return Unavailable("storage-unavailable", "The storage fails", detail, seconds=60)
+
+
 def _member(clinic: Clinic, user_id: int | None) -> Row | None:
     """Return a user's id and their name in `clinic`; None where there is no user."""
     if user_id is None:

@@ -33,7 +33,7 @@ class HistoryViewSet(TrashViewSet[Rows]):
     def history_response(self, pk: int) -> Response:
         """Respond with a page of the changes of a row, the newest first, or with 304. Raises DoesNotExist."""
         _, history = self._read_history(pk)
-        rows = [_entry(change) for change in history.changes]
+        rows = [entry_of(change) for change in history.changes]
         return self.page_response(SequenceListing(rows=rows), _Changes())
 
     def past_response(self, pk: int, sequence: int) -> Response:
@@ -52,7 +52,7 @@ class HistoryViewSet(TrashViewSet[Rows]):
         if state is None:
             raise Http404
         columns = columns_of(type(row), state.row)
-        shown = {**self.past_serializer.row_of(columns), "history": state.change and _entry(state.change)}
+        shown = {**self.past_serializer.row_of(columns), "history": state.change and entry_of(state.change)}
         if isinstance(history, RecordHistory):
             photos = map(PhotoOutputSerializer.row_of, history.photos_in(state))
             shown["photos"] = PhotoOutputSerializer.represent(list(photos))
@@ -74,7 +74,7 @@ class _Changes:
         pass
 
 
-def _entry(change: ReadableChange) -> Row:
+def entry_of(change: ReadableChange) -> Row:
     """Return a change as it is shown."""
     return {
         "sequence": change.sequence,

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from clinic_project.api.idempotency import idempotent
 from clinic_project.api.openapi import CHANGING, CONTENT_ETAG, CREATING, READING, documented
-from clinic_project.api.problems import InvalidInput, Problem, Unavailable
+from clinic_project.api.problems import InvalidInput, Problem
 from clinic_project.api.serializers import Row
 from clinic_project.api.versions import etag
 from clinic_project.audit import transactions
@@ -27,6 +27,7 @@ from medical_records.photos.storage import StorageUnavailable
 from medical_records.photos.uploads import upload_photo
 from medical_records.querysets import PhotoQuerySet
 
+from .base import storage_fails
 from .filters import PhotoFilterSet
 from .history import HistoryViewSet, as_it_was
 from .serializers import (
@@ -99,8 +100,7 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
                 detail = "The file isn't the one that `If-Match` names."
                 return Problem(412, "another-file", "Another file", detail)
             case StorageUnavailable():
-                detail = "The storage of the photos is full, broken or away. Tell whoever runs the server."
-                return Unavailable("storage-unavailable", "The storage fails", detail, seconds=60)
+                return storage_fails()
             case FileMissing():
                 detail = "The photo is known, but its file is missing from the storage. Tell whoever runs the server."
                 return Problem(404, "file-missing", "The file is missing", detail)

@@ -196,6 +196,13 @@ class TemplateInputSerializer(serializers.Serializer):
     fields = TemplateFieldInputSerializer(many=True, max_length=MAX_FIELDS)  # type: ignore[assignment,call-arg]
 
 
+@request_example({"name": "First visit of a child"})
+class TemplateCopySerializer(serializers.Serializer):
+    """What the copy is called."""
+
+    name = StrictCharField(max_length=255)
+
+
 @request_example({**_TEMPLATE, "version": 3})
 class TemplateChangeSerializer(TemplateInputSerializer, VersionInputSerializer):
     """The whole template as it is to be. Fields that keep their `id` stay the same fields."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpResponseBase
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -9,12 +10,16 @@ from rest_framework.response import Response
 from clinic_project.api.idempotency import idempotent
 from clinic_project.api.openapi import CHANGING, CONTENT_ETAG, CREATING, VERSION_ETAG, documented
 from clinic_project.audit import transactions
+from clinic_project.audit.accesses import describe_access
+from clinic_project.audit.models import Access
 from clinic_project.clinics.access import ADMIN_ROLES
 from medical_records import services
+from medical_records.export.responses import csv_response
 from medical_records.models import MedicalRecordTemplate
 from medical_records.querysets import TemplateQuerySet
 
 from .base import VersionedViewSet
+from .exports import CSV, export_problem
 from .filters import TemplateFilterSet
 from .history import HistoryViewSet, as_it_was
 from .serializers import (
@@ -22,6 +27,7 @@ from .serializers import (
     PastTemplateOutputSerializer,
     StaleTemplateSerializer,
     TemplateChangeSerializer,
+    TemplateCopySerializer,
     TemplateInputSerializer,
     TemplateOutputSerializer,
     TemplatePatchSerializer,
@@ -39,6 +45,7 @@ class TemplateViewSet(HistoryViewSet[TemplateQuerySet], VersionedViewSet[Templat
     past_serializer = PastTemplateOutputSerializer
     input_serializers = {
         "create": TemplateInputSerializer,
+        "copy": TemplateCopySerializer,
         "update": TemplateChangeSerializer,
         "partial_update": TemplatePatchSerializer,
         "destroy": VersionInputSerializer,
@@ -46,6 +53,9 @@ class TemplateViewSet(HistoryViewSet[TemplateQuerySet], VersionedViewSet[Templat
     }
     detail_route = "medical_records:template-detail"
     documented_tag = "templates"
+
+    def as_api_error(self, exc: Exception) -> Exception:
+        return export_problem(exc) or super().as_api_error(exc)
 
     @documented("listTemplates", TemplateOutputSerializer, etag=CONTENT_ETAG, conditional=True)
     def list(self, request: Request) -> Response:
@@ -59,6 +69,28 @@ class TemplateViewSet(HistoryViewSet[TemplateQuerySet], VersionedViewSet[Templat
         """Create a template."""
         template = services.create_template(self.clinic, self.access.user, **self.valid_input())
         return self.row_response(template.pk, status=201)
+
+    @documented("copyTemplate", TemplateOutputSerializer, status=201, problems=CREATING, etag=VERSION_ETAG)
+    @action(detail=True, methods=["post"])
+    @idempotent
+    @transactions.atomic
+    def copy(self, request: Request, pk: int) -> Response:
+        """Copy a template under another name. Its fields get ids of their own."""
+        template = self.of_clinic(MedicalRecordTemplate, pk)
+        copied = services.copy_template(template, self.access.user, **self.valid_input())
+        return self.row_response(copied.pk, status=201)
+
+    @documented("exportTemplateRecords", None, responses=CSV)
+    @action(detail=True, url_path="records.csv")
+    def records_csv(self, request: Request, pk: int) -> HttpResponseBase:
+        """Send the records of a template as CSV: a row for each record, a column for each field.
+
+        Those in the trash are left out. Fields that only older records have come last. Texts that a spreadsheet would
+        calculate begin with an apostrophe. Only administrators may ask for it.
+        """
+        self.access.require(ADMIN_ROLES)
+        describe_access(Access.Action.EXPORT)
+        return csv_response(self.of_clinic(MedicalRecordTemplate, pk))
 
     @documented("getTemplate", TemplateOutputSerializer, etag=VERSION_ETAG, conditional=True)
     def retrieve(self, request: Request, pk: int) -> Response:

@@ -1,7 +1,9 @@
 """Routes of the medical records, below `/api/`."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from .exports import PatientExportViewSet
 from .photos import PhotoViewSet
 from .records import PatientRecordViewSet, RecordViewSet
 from .templates import TemplateViewSet
@@ -16,4 +18,7 @@ router.register("clinic/patients/<row_id:patient_id>/timeline", TimelineViewSet,
 router.register("clinic/medical-records", RecordViewSet, "record")
 router.register("clinic/patient-photos", PhotoViewSet, "photo")
 
-urlpatterns = router.urls
+urlpatterns = [
+    path("clinic/patients/<row_id:patient_id>/export", PatientExportViewSet.as_view({"get": "export"}), name="export"),
+    *router.urls,
+]

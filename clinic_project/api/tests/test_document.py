@@ -57,6 +57,8 @@ def test_names_are_unique_and_say_what_is_done():
         "attach",
         "sign",
         "mark",
+        "copy",
+        "export",
         "log",
     )
     assert [name for name in OPERATIONS if not name.startswith(verbs)] == []
@@ -82,7 +84,7 @@ def test_headers_that_are_read_are_parameters():
     assert operations_with("X-Clinic-ID") == OPERATIONS.keys() - AUTH
     assert operations_with("If-Match") == answering("412") != set()
     assert operations_with("If-None-Match") == answering("304") != set()
-    assert operations_with("Idempotency-Key") == {"createTemplate", "createRecord", "uploadPhoto"}
+    assert operations_with("Idempotency-Key") == {"createTemplate", "copyTemplate", "createRecord", "uploadPhoto"}
 
 
 @pytest.mark.parametrize(

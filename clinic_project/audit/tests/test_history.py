@@ -6,14 +6,14 @@ import pytest
 
 from clinic_project.reconciliation.tests.support.databases import Database, default_connection_to
 
-from ..history import Change, described, history_of
+from ..history import Change, described, histories_of
 from .patients import add_patient, unrecorded
 
 
 def history(database: Database, row_id: int, table: str = "patients") -> list[Change]:
     """Return the history of a row, the oldest first."""
     with default_connection_to(database):
-        return history_of(table, row_id)[::-1]
+        return list(histories_of(table, [row_id]))[::-1]
 
 
 def names(changes: list[Change]) -> list[Any]:

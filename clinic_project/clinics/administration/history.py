@@ -87,7 +87,7 @@ class HistoryMixin(ClinicModelAdmin):
         if moment.is_valid():
             return self._state_at(request, obj, changes, moment.cleaned_data["at"])
         context = {
-            **self._context(request, obj, f"History of {self.name_in_history(obj)}"),
+            **self.object_context(request, obj, f"History of {self.name_in_history(obj)}"),
             "moment": moment,
             "page": page,
             "page_range": page.paginator.get_elided_page_range(page.number),
@@ -121,7 +121,7 @@ class HistoryMixin(ClinicModelAdmin):
         if state is None:
             raise Http404("The history has no such change, or nothing was left by it.")
         context = {
-            **self._context(
+            **self.object_context(
                 request, obj, f"{'Earlier' if state.following else 'Present'} state of {self.name_in_history(obj)}"
             ),
             **self._shown_state(request, obj, self.object_then(obj, state, history), state),
@@ -159,7 +159,8 @@ class HistoryMixin(ClinicModelAdmin):
             ],
         }
 
-    def _context(self, request: HttpRequest, obj: Any, title: str) -> dict[str, Any]:
+    def object_context(self, request: HttpRequest, obj: Any, title: str) -> dict[str, Any]:
+        """Return what a page about an object needs that extends `admin/clinics/history_base.html`."""
         request.current_app = self.admin_site.name
         names = {view: f"admin:{self.opts.app_label}_{self.opts.model_name}_{view}" for view in ("change", "history")}
         return {

@@ -82,11 +82,11 @@ class AccessLogViewSet(ClinicViewSet[Any]):
         self.access.require(ADMIN_ROLES)
         listing = self._listing()
         show(patients=[patient_id])
-        return self.page_response(listing, _Looks(patient_id))
+        return self.page_response(listing, Looks(patient_id))
 
 
 @dataclass
-class _Looks:
+class Looks:
     """Accesses to what a patient has, of each what is theirs."""
 
     patient_id: int

@@ -73,6 +73,8 @@ ACTIONS = {
     "thumbnail": "thumbnail",
     "print": "print",
     "who_looked": "access-log",
+    "export": "view",
+    "download": "export",
 }
 #: A patient's name in a list is no record.
 SHOWING_NOTHING = {

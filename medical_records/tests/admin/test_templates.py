@@ -1,6 +1,7 @@
 """Templates in the admin: who changes them, and how they are shown."""
 
 import pytest
+from django.urls import reverse
 
 from medical_records.factories import MedicalRecordTemplateFactory, make_field
 from medical_records.models import MedicalRecordTemplate
@@ -45,3 +46,37 @@ def test_a_template_whose_fields_are_malformed_is_shown_as_it_is(broken, client,
     template = MedicalRecordTemplateFactory(fields=broken)
     assert client.get(list_url("medicalrecordtemplate")).status_code == 200
     assert client.get(change_url(template)).status_code == 200
+
+
+def copy_url(template) -> str:
+    return reverse("admin:medical_records_medicalrecordtemplate_copy", args=[template.pk])
+
+
+def test_an_administrator_copies_a_template(client, clinic_admin):
+    template = MedicalRecordTemplateFactory(clinic=clinic_admin.clinic)
+    assert copy_url(template) in client.get(change_url(template)).content.decode()
+    assert client.get(copy_url(template)).context["form"].initial == {"name": template.name}
+    response = client.post(copy_url(template), {"name": "For children"})
+    copied = MedicalRecordTemplate.objects.get(name="For children")
+    assert response["Location"] == change_url(copied)
+    assert (copied.clinic, copied.created_by_user) == (clinic_admin.clinic, clinic_admin.user)
+    assert len(copied.fields) == len(template.fields)
+
+
+def test_a_copy_without_a_name_is_refused(client, clinic_admin):
+    template = MedicalRecordTemplateFactory(clinic=clinic_admin.clinic)
+    assert "This field is required" in client.post(copy_url(template), {"name": " "}).content.decode()
+    assert MedicalRecordTemplate.objects.count() == 1
+
+
+def test_a_template_in_the_trash_is_not_copied(client, clinic_admin):
+    template = MedicalRecordTemplateFactory(clinic=clinic_admin.clinic, in_trash=True)
+    assert copy_url(template) not in client.get(change_url(template)).content.decode()
+    assert client.post(copy_url(template), {"name": "x"})["Location"] == change_url(template)
+    assert MedicalRecordTemplate.objects.count() == 1
+
+
+def test_a_practitioner_copies_no_template(client, staff_member):
+    template = MedicalRecordTemplateFactory(clinic=staff_member.clinic)
+    assert copy_url(template) not in client.get(change_url(template)).content.decode()
+    assert client.post(copy_url(template), {"name": "x"}).status_code == 403

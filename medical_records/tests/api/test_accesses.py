@@ -20,7 +20,7 @@ from clinic_project.clinics.models import Patient
 from clinic_project.clinics.tests.clients import client_of
 from clinic_project.logs import JSONFormatter
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
-from medical_records.models import PatientPhoto
+from medical_records.models import MedicalRecord, PatientPhoto
 from medical_records.tests.photos import image_files
 from medical_records.tests.photos.uploads import add
 
@@ -54,6 +54,7 @@ SHOWING = {
     "thumbnail": {"getPhotoThumbnail"},
     "history": {"listRecordHistory", "getPastRecord", "listPhotoHistory", "getPastPhoto"},
     "access-log": {"listPatientAccesses"},
+    "export": {"exportPatient", "exportTemplateRecords"},
     "change": {
         *("createRecord", "replaceRecord", "updateRecord", "restoreRecord", "signRecord", "markRecordEnteredInError"),
         *("uploadPhoto", "updatePhoto", "restorePhoto", "attachPhotos"),
@@ -63,7 +64,7 @@ SHOWING = {
 SHOWING_NOTHING = {
     *("logIn", "logOut", "logOutEverywhere", "getCurrentUser", "listPatients", "listAppointments"),
     *("listTemplates", "createTemplate", "getTemplate", "replaceTemplate", "updateTemplate", "deleteTemplate"),
-    *("restoreTemplate", "listTemplateHistory", "getPastTemplate"),
+    *("copyTemplate", "restoreTemplate", "listTemplateHistory", "getPastTemplate"),
     *("deleteRecord", "deleteRecordPermanently", "deletePhoto"),
 }
 #: What of the document's components is a patient's.
@@ -119,6 +120,8 @@ def prepared(operation_id) -> tuple:
     url = url_of(operation_id)
     if operation_id in PICTURES:
         url = url.replace("31", str(add(Patient.objects.get(pk=7)).pk))
+    if operation_id == "exportTemplateRecords":
+        MedicalRecord.objects.update(template=url.split("/")[-2])
     if operation_id == "restorePhoto":
         PatientPhoto.objects.filter(pk=31).update(is_deleted=True, deleted_at=timezone.now())
     content_type, _, body = content_of(operation_id) if "requestBody" in operation else (None, None, {})

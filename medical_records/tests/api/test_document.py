@@ -22,7 +22,8 @@ OPERATIONS = {
 }
 WITH_BODY = [name for name, (_, _, operation) in OPERATIONS.items() if "requestBody" in operation]
 PICTURES = {"getPhotoFile", "getPhotoThumbnail"}
-READING = [name for name, (method, _, _) in OPERATIONS.items() if method == "get" and name not in PICTURES]
+FILES = {*PICTURES, "exportPatient", "exportTemplateRecords"}
+READING = [name for name, (method, _, _) in OPERATIONS.items() if method == "get" and name not in FILES]
 
 
 def strict(described):

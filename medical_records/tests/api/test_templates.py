@@ -205,6 +205,7 @@ def test_templates_are_written_by_administrators_and_read_by_all(clinic, templat
         api.patch(f"{URL}/{template.pk}", {"version": 1}),
         api.delete(f"{URL}/{template.pk}", {"version": 1}),
         api.post(f"{URL}/{template.pk}/restore", {"version": 1}),
+        api.post(f"{URL}/{template.pk}/copy", {"name": "Copy"}),
     ):
         assert response.status_code == 403, response.content
 
@@ -248,3 +249,48 @@ def test_a_template_may_have_every_type_of_field(api):
         make_field(t, t, order=i, **({"options": ["a", "b"]} if t in choices else {})) for i, t in enumerate(types)
     ]
     assert api.post(URL, new(fields=fields)).json()["fields"] == fields
+
+
+def test_a_copy_has_the_same_fields_under_ids_of_their_own(api, template, member):
+    response = api.post(f"{URL}/{template.pk}/copy", {"name": "Intake of a child"})
+    assert response.status_code == 201
+    shown = response.json()
+    assert response["Location"] == f"{URL}/{shown['id']}"
+    assert (shown["name"], shown["version"]) == ("Intake of a child", 1)
+    assert shown["created_by_user_id"] == member.user_id
+    ids = {field["id"] for field in template.fields}
+    assert ids.isdisjoint(field["id"] for field in shown["fields"])
+    without_ids = [
+        [{name: value for name, value in field.items() if name != "id"} for field in fields]
+        for fields in (template.fields, shown["fields"])
+    ]
+    assert without_ids[0] == without_ids[1]
+    template.refresh_from_db()
+    assert (template.name, template.version) == ("Intake", 1)
+
+
+def test_a_copy_is_made_once_for_a_key(api, template):
+    first, second = (
+        api.post(f"{URL}/{template.pk}/copy", {"name": "Copy"}, headers={"Idempotency-Key": "one"}) for _ in range(2)
+    )
+    assert first.json() == second.json()
+    assert MedicalRecordTemplate.objects.filter(name="Copy").count() == 1
+
+
+@pytest.mark.parametrize("body", [{}, {"name": " "}, {"name": 5}, {"name": "x" * 256}])
+def test_a_copy_has_a_name(api, template, body):
+    response = api.post(f"{URL}/{template.pk}/copy", body)
+    assert response.status_code == 400
+    assert "name" in response.json()["errors"]
+
+
+def test_what_is_in_the_trash_is_not_copied(api, clinic):
+    template = MedicalRecordTemplateFactory(clinic=clinic, in_trash=True)
+    response = api.post(f"{URL}/{template.pk}/copy", {"name": "Copy"})
+    assert response.status_code == 409
+    assert response.json()["type"] == "/problems/in-trash"
+
+
+def test_what_an_older_system_left_in_fields_is_copied_as_it_is(api, clinic):
+    template = MedicalRecordTemplateFactory(clinic=clinic, fields={"old": True})
+    assert api.post(f"{URL}/{template.pk}/copy", {"name": "Copy"}).json()["fields"] == {"old": True}

@@ -9,13 +9,14 @@ The caller is an administrator of one clinic; Grace Hopper has a record already,
 
 import sys
 import uuid
+import zipfile
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from clinic_client import AuthenticatedClient, Client
 from clinic_client.api.auth import get_current_user, log_in, log_out
-from clinic_client.api.patients import get_patient_timeline, list_patients
+from clinic_client.api.patients import export_patient, get_patient_timeline, list_patients
 from clinic_client.api.photos import attach_photos, get_photo_file, upload_photo
 from clinic_client.api.records import (
     create_record,
@@ -191,6 +192,12 @@ def read_history(api: AuthenticatedClient, record_id: int, name: str) -> None:
     assert past.values[past.template_snapshot.fields[0].id] == "Headache"
 
 
+def export(api: AuthenticatedClient, patient_id: int) -> None:
+    """Fetch what the patient is owed: a copy of everything."""
+    copy = body(export_patient.sync_detailed(patient_id, client=api), File)
+    assert zipfile.is_zipfile(copy.payload)
+
+
 def work(server: str, email: str, password: str, picture: Path) -> None:
     api = logged_in(server, email, password)
     patient = body(list_patients.sync_detailed(client=api, search="hopper"), PatientPage).results[0]
@@ -208,6 +215,7 @@ def work(server: str, email: str, password: str, picture: Path) -> None:
     read_history(api, record.id, name)
     sign_and_amend(api, restored, name)
     weigh(api, patient.id)
+    export(api, patient.id)
     log_out.sync_detailed(client=api)
     assert get_current_user.sync_detailed(client=api).status_code == 401
 

@@ -168,6 +168,13 @@ async function signAndAmend(api: Api, { id, version, values }: RecordDetail): Pr
   assert.deepEqual([amended.signed_at, amended.amendment_reason], [null, reason]);
 }
 
+/** Fetches what the patient is owed: a copy of everything. */
+async function exportPatient(api: Api, patientId: number): Promise<void> {
+  const params = { path: { patient_id: patientId } };
+  const copy = await body(api.GET("/api/clinic/patients/{patient_id}/export", { params, parseAs: "arrayBuffer" }));
+  assert.deepEqual([...new Uint8Array(copy).subarray(0, 2)], [0x50, 0x4b]); // a zip
+}
+
 async function work(server: string, email: string, password: string, picture: string): Promise<void> {
   const api = await loggedIn(server, email, password);
   const found = await body(api.GET("/api/clinic/patients", { params: { query: { search: "hopper" } } }));
@@ -186,6 +193,7 @@ async function work(server: string, email: string, password: string, picture: st
   assert.deepEqual(restored.photos.map((photo) => photo.description), ["Left knee"]);
   await readHistory(api, record.id);
   await signAndAmend(api, restored);
+  await exportPatient(api, patientId);
   await api.POST("/api/auth/logout");
   assert.equal((await api.GET("/api/auth/me")).response.status, 401);
 }

@@ -1,0 +1,91 @@
+"""The export of a patient in the admin: a page that says what is in it, and the download."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q, Sum
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_GET
+
+from clinic_project.audit.accesses import describe_access
+from clinic_project.audit.models import Access
+from clinic_project.clinics.access import ADMIN_ROLES
+from clinic_project.clinics.admin import PatientAdmin
+from clinic_project.clinics.administration.scope import scope_of
+from clinic_project.clinics.models import Patient
+
+from ..export.exceptions import ChangedMeanwhile, NoRoom
+from ..export.reading import photos_of, records_of
+from ..export.responses import export_response
+from ..photos.storage import StorageUnavailable
+
+_REFUSALS = {
+    ChangedMeanwhile: "A photo was removed for good while it was exported. Try again.",
+    NoRoom: "The server can't write its temporary files. Tell whoever runs the server.",
+    StorageUnavailable: "The storage of the photos is full, broken or away. Tell whoever runs the server.",
+}
+
+
+class ExportMixin(PatientAdmin):
+    """For patients: who administers the clinic, and superusers, may export all that there is of one."""
+
+    export_template = "admin/medical_records/export.html"
+
+    def has_export_permission(self, request: HttpRequest, patient: Patient) -> bool:
+        return scope_of(request).has_role(ADMIN_ROLES, patient.clinic_id)
+
+    def get_urls(self) -> list[URLPattern]:
+        pages = {"export": self.export_view, "download": self.download_view}
+        own = [
+            path(f"<path:object_id>/{name}/", self.admin_site.admin_view(view), name=f"clinics_patient_{name}")
+            for name, view in pages.items()
+        ]
+        return [*own, *super().get_urls()]
+
+    @method_decorator(require_GET)
+    def export_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Say what is in the export, and lead to it."""
+        patient = self.get_object(request, unquote(object_id))
+        if patient is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+        self._check_permission(request, patient)
+        context = {**self.object_context(request, patient, f"Export of {patient}"), **_counts(patient)}
+        return TemplateResponse(request, self.export_template, context)
+
+    @method_decorator(require_GET)
+    def download_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Send the export; the browser shows how far it is."""
+        patient = self.get_object(request, unquote(object_id))
+        if patient is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+        self._check_permission(request, patient)
+        describe_access(Access.Action.EXPORT)
+        scope = scope_of(request)
+        try:
+            return export_response(patient, scope.name or scope.user.email)
+        except tuple(_REFUSALS) as refusal:
+            self.message_user(request, _REFUSALS[type(refusal)], messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:clinics_patient_export", args=[patient.pk]))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        patient = context.get("original")
+        context["may_export"] = patient is not None and self.has_export_permission(request, patient)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _check_permission(self, request: HttpRequest, patient: Patient) -> None:
+        if not self.has_export_permission(request, patient):
+            raise PermissionDenied
+
+
+def _counts(patient: Patient) -> dict[str, Any]:
+    """Count what is in the export, and of it what is in the trash."""
+    tally = {"all": Count("pk"), "in_trash": Count("pk", filter=Q(is_deleted=True))}
+    photos = photos_of(patient).aggregate(**tally, size=Sum("size_bytes", default=0))
+    return {"records": records_of(patient).aggregate(**tally), "photos": photos}

@@ -1,0 +1,78 @@
+"""The rows of an export, in one state of the database, a few at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from django.db import connection, transaction
+from django.db.models import F, TextField
+from django.db.models.functions import Cast
+
+from clinic_project.api.serializers import text_of
+from clinic_project.audit.history import parsed_jsonb
+from clinic_project.clinics.models import Clinic, Membership, Patient
+from clinic_project.clinics.querysets import TrashQuerySet
+
+from ..models import MedicalRecord, PatientPhoto
+from ..querysets import PhotoQuerySet, RecordQuerySet
+
+#: Rows read at once. A record may take a megabyte.
+BATCH = 50
+
+#: What users are called, by their ids.
+Names = dict[int | None, str]
+
+_JSON = ("template_snapshot", "values")
+
+Rows = TypeVar("Rows", bound=TrashQuerySet[Any])
+
+
+@contextmanager
+def one_state() -> Iterator[None]:
+    """Let all that is read inside be of one state of the database, whatever is committed meanwhile.
+
+    Inside a transaction, it is as that reads.
+    """
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if is_outermost:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def records_of(patient: Patient) -> RecordQuerySet:
+    """Return all records of a patient, those in the trash too."""
+    return MedicalRecord.objects.for_clinic(patient.clinic_id).filter(patient=patient)
+
+
+def photos_of(patient: Patient) -> PhotoQuerySet:
+    """Return all photos of a patient, pending ones and those in the trash too."""
+    return PatientPhoto.objects.for_clinic(patient.clinic_id).filter(patient=patient)
+
+
+def in_batches(rows: Rows) -> Iterator[Rows]:
+    """Yield `rows`, the oldest first, a few in each: without a cursor in the database, which a pooler may not keep."""
+    ids = list(rows.order_by("created_at", "pk").values_list("pk", flat=True))
+    for start in range(0, len(ids), BATCH):
+        yield rows.filter(pk__in=ids[start : start + BATCH]).order_by("created_at", "pk")
+
+
+def whole_records(patient: Patient) -> Iterator[list[MedicalRecord]]:
+    """Yield all records of a patient a few at a time, as `in_batches`.
+
+    Numbers are as the database has them: Decimals where a float might round.
+    """
+    texts = {text_of(name): Cast(F(name), TextField()) for name in _JSON}
+    for batch in in_batches(records_of(patient)):
+        found = list(batch.defer(*_JSON).annotate(**texts))
+        for record in found:
+            record.patient, record.clinic = patient, patient.clinic
+            for name in _JSON:
+                setattr(record, name, parsed_jsonb(getattr(record, text_of(name))))
+        yield found
+
+
+def names_in(clinic: Clinic) -> Names:
+    """Return what the members of a clinic are called, former ones too."""
+    return dict(Membership.objects.filter(clinic=clinic).values_list("user_id", "full_name"))

@@ -1,0 +1,147 @@
+"""The records of a template as CSV: a row for each record, a column for each field.
+
+It is for spreadsheets, Excel above all: UTF-8 with a byte order mark, without which Excel takes it for the encoding of its
+country (Big5 in Taiwan); CRLF, as in RFC 4180; times that it knows for times. Text that a spreadsheet would calculate begins
+with an apostrophe: https://owasp.org/www-community/attacks/CSV_Injection
+"""
+
+import csv
+import io
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import IO, Any
+
+from django.db.models import F, Max, TextField
+from django.db.models.functions import Cast
+
+from clinic_project.api.fields import normalized_uuid
+from clinic_project.api.serializers import text_of
+from clinic_project.audit.accesses import show
+from clinic_project.audit.history import parsed_jsonb
+from clinic_project.clinics.administration.json_text import as_text
+
+from ..filled_form import fields_in_order
+from ..models import MedicalRecord, MedicalRecordTemplate
+from ..querysets import RecordQuerySet
+from ..template_fields import snapshot_fields, unit_of
+from .exceptions import as_no_room
+from .reading import Names, names_in, one_state
+
+#: Rows read at once.
+BATCH = 500
+
+#: What begins a formula, in full width too, or may hide one that follows.
+_FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n]")  # noqa: RUF001 - full width is meant
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
+
+_HEADING = (
+    *("record", "patient", "patient's name", "created (UTC)", "created by", "changed (UTC)", "version"),
+    *("signed (UTC)", "signed by"),
+)
+
+#: A field's id and what its column is called.
+Column = tuple[str, str]
+
+
+def write_csv(template: MedicalRecordTemplate) -> IO[bytes]:
+    """Return a temporary file with the records of a template, the oldest first: not the trash, nor what was an error.
+
+    Fields that only records from before a change of the template have come last. Raises what the database raises, and
+    NoRoom.
+    """
+    with as_no_room(), ExitStack() as stack:
+        file = stack.enter_context(tempfile.TemporaryFile())
+        text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+        with one_state():
+            csv.writer(text, quoting=csv.QUOTE_ALL).writerows(_rows(template))
+        text.detach()
+        file.seek(0)
+        stack.pop_all()
+    return file
+
+
+def _rows(template: MedicalRecordTemplate) -> Iterator[list[str]]:
+    records = (
+        MedicalRecord.objects.for_clinic(template.clinic_id)
+        .filter(template=template, entered_in_error_at=None)
+        .active()
+    )
+    columns = list(_columns(template, records))
+    names = names_in(template.clinic)
+    yield [*_HEADING, *(safe(label) for _, label in columns)]
+    known = (
+        *("id", "patient_id", "patient__full_name", "created_at", "created_by_user_id", "updated_at", "version"),
+        *("signed_at", "signed_by_name"),
+    )
+    rows = records.order_by("created_at", "pk").values(*known, **{text_of("values"): Cast(F("values"), TextField())})
+    for row in rows.iterator(BATCH):
+        show(records=[(row["id"], row["patient_id"])])
+        yield [*_known(row, names), *_answers(row, columns)]
+
+
+def _columns(template: MedicalRecordTemplate, records: RecordQuerySet) -> Iterator[Column]:
+    """Yield the fields of the template, and those that only snapshots have, as the newest of these calls them."""
+    snapshots = records.order_by().values("template_snapshot").annotate(last=Max("created_at")).order_by("-last")
+    current = _labelled({"fields": template.fields}, "")
+    former: dict[str, str] = {}
+    for row in snapshots.iterator(BATCH):
+        former = _labelled(row["template_snapshot"], " (former field)") | former
+    labels = former | current
+    times = Counter(labels.values())
+    for field_id in [*current, *(field_id for field_id in former if field_id not in current)]:
+        label = labels[field_id]
+        yield field_id, label if times[label] == 1 else f"{label} ({field_id})"
+
+
+def _labelled(form: Any, ending: str) -> dict[str, str]:
+    """Return what the columns of a form's fields are called, by the fields' ids, in the order of the form."""
+    fields = fields_in_order(list(snapshot_fields(form).values()))
+    return {normalized_uuid(field["id"]): f"{_label(field)}{ending}" for field in fields}
+
+
+def _label(field: Mapping[str, Any]) -> str:
+    label, unit = as_text(field.get("label")) or "(no label)", unit_of(field)
+    return f"{label} [{unit}]" if unit else label
+
+
+def _known(row: Mapping[str, Any], names: Names) -> list[str]:
+    return [
+        str(row["id"]),
+        str(row["patient_id"]),
+        safe(row["patient__full_name"]),
+        _time(row["created_at"]),
+        safe(names.get(row["created_by_user_id"]) or ""),
+        _time(row["updated_at"]),
+        str(row["version"]),
+        _time(row["signed_at"]) if row["signed_at"] else "",
+        safe(row["signed_by_name"] or ""),
+    ]
+
+
+def _answers(row: Mapping[str, Any], columns: Iterable[Column]) -> list[str]:
+    values = parsed_jsonb(row[text_of("values")])
+    answers = {normalized_uuid(key): value for key, value in values.items()} if isinstance(values, dict) else {}
+    return [_cell(answers.get(field_id)) for field_id, _ in columns]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return safe("; ".join(value))
+    return safe(as_text(value))
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def safe(text: str) -> str:
+    """Return a text that no spreadsheet calculates. A number stays one: it calculates nothing."""
+    is_formula = _FORMULA.match(text) and not _NUMBER.fullmatch(text)
+    return f"'{text}" if is_formula else text

@@ -1,0 +1,74 @@
+"""The export of a patient in the admin: who may have it, and what the page says."""
+
+import pytest
+from django.contrib.messages import get_messages
+from django.core.files.storage import default_storage
+from django.urls import reverse
+
+from clinic_project.clinics.factories import PatientFactory
+from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
+from medical_records.tests.export.exports import Unpacked, photo_with_file
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+
+
+def url(patient, page: str = "export") -> str:
+    return reverse(f"admin:clinics_patient_{page}", args=[patient.pk])
+
+
+@pytest.fixture
+def patient(clinic_admin):
+    return PatientFactory(clinic=clinic_admin.clinic)
+
+
+def test_an_administrator_downloads_it(client, clinic_admin, patient):
+    record = MedicalRecordFactory(patient=patient)
+    assert url(patient) in client.get(url(patient, "change")).content.decode()
+    assert url(patient, "download") in client.get(url(patient)).content.decode()
+    response = client.get(url(patient, "download"))
+    found = Unpacked(b"".join(response))
+    assert f"records/{record.pk}.json" in found.names
+    assert f"by {clinic_admin.full_name}" in found.index
+
+
+def test_the_page_says_how_much_there_is(client, patient):
+    MedicalRecordFactory(patient=patient)
+    MedicalRecordFactory(patient=patient, in_trash=True)
+    PatientPhotoFactory(patient=patient, size_bytes=3_000_000)
+    context = client.get(url(patient)).context
+    assert context["records"] == {"all": 2, "in_trash": 1}
+    assert context["photos"] == {"all": 1, "in_trash": 0, "size": 3_000_000}
+
+
+def test_a_superuser_without_a_membership_is_named_by_the_email(client, superuser):
+    response = client.get(url(PatientFactory(), "download"))
+    assert f"by {superuser.email}" in Unpacked(b"".join(response)).index
+
+
+def test_a_practitioner_may_not_have_it(client, staff_member):
+    patient = PatientFactory(clinic=staff_member.clinic)
+    assert url(patient) not in client.get(url(patient, "change")).content.decode()
+    assert client.get(url(patient)).status_code == 403
+    assert client.get(url(patient, "download")).status_code == 403
+
+
+@pytest.mark.parametrize("page", ["export", "download"])
+def test_a_patient_of_another_clinic_is_not_there(client, clinic_admin, page):
+    assert client.get(url(PatientFactory(), page)).status_code == 302
+
+
+def test_it_is_only_read(client, patient):
+    assert client.post(url(patient, "download")).status_code == 405
+
+
+def test_what_fails_is_said_on_the_page(client, patient, monkeypatch):
+    photo_with_file(patient=patient)
+
+    def broken(key):
+        raise OSError("away")
+
+    monkeypatch.setattr(default_storage, "open", broken)
+    response = client.get(url(patient, "download"))
+    assert response["Location"] == url(patient)
+    [message] = get_messages(response.wsgi_request)
+    assert "The storage of the photos is full, broken or away." in str(message)
