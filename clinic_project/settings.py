@@ -135,6 +135,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 
+# The question editor sends twelve inputs of each question of a template, of which there may be 200.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 3_000
+
 # Security: what `check --deploy` asks for, and a policy under which no page of ours needs an inline script or style.
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SESSION_ENGINE = "clinic_project.sessions"
