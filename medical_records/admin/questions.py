@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -142,10 +142,16 @@ class QuestionFormSet(forms.BaseFormSet):
     form = QuestionForm
     renderer = get_default_renderer()
     extra = min_num = 0
-    max_num, absolute_max = MAX_FIELDS, 2 * MAX_FIELDS
+    max_num = MAX_FIELDS
+    # More than one request can have, so that none is left out before they are counted.
+    absolute_max = 5 * MAX_FIELDS
     can_order = validate_min = False
     can_delete = can_delete_extra = validate_max = True
     deletion_widget = forms.HiddenInput
+    default_error_messages: ClassVar[Any] = {
+        **forms.BaseFormSet.default_error_messages,
+        "too_many_forms": _("A template has at most %(num)d questions."),
+    }
 
     def __init__(
         self,
@@ -227,6 +233,6 @@ def stored_rows(known: StoredQuestions) -> list[Row]:
 def sent_rows(data: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the questions as a form sent them, nothing of which has been checked."""
     count = str(data.get(TOTAL, ""))
-    for place in range(min(int(count) if count.isdecimal() else 0, 2 * MAX_FIELDS)):
+    for place in range(min(int(count) if count.isdecimal() else 0, len(data))):
         names = (*QuestionForm.base_fields, DELETION_FIELD_NAME)
         yield {name: data.get(f"questions-{place}-{name}", "") for name in names}
