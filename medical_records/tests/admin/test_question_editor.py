@@ -177,6 +177,17 @@ def test_what_was_not_changed_is_saved_as_it_is(client, clinic_admin):
     assert same.description == "One\nTwo"
 
 
+def test_only_what_was_changed_is_written(client, clinic_admin):
+    spaces = make_field(" Spaces ", description="One\r\nTwo", placeholder=None, order=3)
+    dose = make_field("Dose", "number", min=5.0, max=None, order=5, required=True)
+    long = make_field("x" * 300, "number", unit="u" * 60, min=-0.5, order=7)
+    side = make_field("Side", "radio", options=[" Left", "Right"], order=9)
+    template = of(clinic_admin, spaces, dose, long, side)
+    rows = [as_typed(field) for field in template.fields]
+    client.post(change_url(template), sent([rows[0], {**rows[1], "label": "Daily dose"}, *rows[2:]], version=1))
+    assert the_template().fields == [spaces, {**dose, "label": "Daily dose"}, long, side]
+
+
 @pytest.mark.parametrize(
     ("question", "at", "says"),
     [
