@@ -32,10 +32,11 @@ def any_browser(request, staff, administrator):
 
 
 def wait_until(staff, condition):
-    from selenium.common.exceptions import StaleElementReferenceException
+    """Wait until `condition` holds; while a page is being replaced, the driver may not be able to tell."""
+    from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.support.ui import WebDriverWait
 
-    waiting = WebDriverWait(staff.driver, 3 * SECONDS, ignored_exceptions=[StaleElementReferenceException])
+    waiting = WebDriverWait(staff.driver, 3 * SECONDS, ignored_exceptions=[WebDriverException])
     return waiting.until(lambda _: condition())
 
 
