@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 
 from clinic_project.audit.transactions import atomic, changes_by
@@ -11,7 +12,7 @@ from medical_records import services
 from medical_records.factories import MedicalRecordTemplateFactory, make_field
 from medical_records.models import MedicalRecordTemplate
 
-from .pages import change_url
+from .pages import change_url, list_url
 from .question_forms import as_typed, errors, sent, shown
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +73,17 @@ def test_a_long_list_of_clinics_is_searched(client, superuser, monkeypatch):
 def test_who_only_reads_makes_none(client, staff_member):
     assert client.get(reverse(ADD)).status_code == 403
     assert client.post(reverse(ADD), sent([])).status_code == 403
+
+
+def test_a_template_that_the_database_leaves_out_is_said_not_to_be_there(client, clinic_admin):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE FUNCTION leave_out() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+        cursor.execute(
+            "CREATE TRIGGER leave_out BEFORE INSERT ON medical_record_templates FOR EACH ROW EXECUTE FUNCTION leave_out()"
+        )
+    page = client.post(reverse(ADD), sent([]), follow=True)
+    assert page.redirect_chain == [(list_url("medicalrecordtemplate"), 302)]
+    assert "The database left it as it is." in page.content.decode()
 
 
 # The buttons
