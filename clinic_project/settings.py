@@ -149,6 +149,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 
+# The question editor sends twelve inputs of each question, of which a template may have 200, and some more be typed.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
+
 # Security: what `check --deploy` asks for, and a policy under which no page of ours needs an inline script or style.
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SESSION_ENGINE = "clinic_project.sessions"

@@ -3,8 +3,8 @@
 Records of another program may hold anything in their JSON: what isn't a form is shown as it is, and nothing raises.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from decimal import Decimal
 from typing import Any
@@ -25,15 +25,20 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A field and its value: as `text`, or as `options` where the field has them. `range` is which numbers it takes."""
+    """A field and its value: as `text`, or as `options` where the field has them. `range` is which numbers it takes.
+
+    `is_blank`: it is shown as it will be asked, so that no answer is missing.
+    """
 
     label: str
     type: str
     required: bool = False
     hint: str = ""
     range: str = ""
+    placeholder: str = ""
     text: str = ""
     options: list[Option] = dataclass_field(default_factory=list)
+    is_blank: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -42,11 +47,11 @@ class Answer:
     @property
     def is_unanswered(self) -> bool:
         """Whether the page has to say that there is no answer: that no box is ticked can be seen."""
-        return self.is_empty and self.type != FieldType.CHECKBOX
+        return self.is_empty and self.type != FieldType.CHECKBOX and not self.is_blank
 
     @property
     def is_missing(self) -> bool:
-        return self.required and self.is_empty
+        return self.required and self.is_empty and not self.is_blank
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +78,24 @@ def filled_form(snapshot: Any, values: Any) -> FilledForm:
     )
 
 
+def blank_form(name: str, description: str, fields: Sequence[Any]) -> FilledForm:
+    """Return the form of `fields`, which are in its order, before anything is filled in."""
+    answers = [replace(_answer(field, None), is_blank=True) for field in fields if isinstance(field, dict)]
+    return FilledForm(name, description, answers, rest="")
+
+
 def fields_in_order(fields: Any) -> list[dict[str, Any]]:
     """Return the fields of a template or a snapshot, in the order of the form; what isn't one is left out."""
-    found = [field for field in fields if isinstance(field, dict)] if isinstance(fields, list) else []
-    return sorted(found, key=lambda field: _order(field.get("order")))
+    return [field for field in entries_in_order(fields) if isinstance(field, dict)]
 
 
-def _order(order: Any) -> float | Decimal:
+def entries_in_order(fields: Any) -> list[Any]:
+    """Return what a template or a snapshot has as its fields, in the order of the form, whatever each of them is."""
+    return sorted(fields, key=_order) if isinstance(fields, list) else []
+
+
+def _order(entry: Any) -> float | Decimal:
+    order = entry.get("order") if isinstance(entry, dict) else None
     return order if isinstance(order, int | float | Decimal) else float("inf")
 
 
@@ -92,6 +108,7 @@ def _answer(field: dict[str, Any], value: Any) -> Answer:
         required=field.get("required") is True,
         hint=as_text(field.get("description")),
         range=range_text(field),
+        placeholder=as_text(field.get("placeholder")),
         text="" if options else answer_text(field, value),
         options=options,
     )

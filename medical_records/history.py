@@ -26,7 +26,16 @@ from .models import MedicalRecord, MedicalRecordTemplate
 from .record_photos import PhotoHistories, RecordPhotos
 from .template_fields import snapshot_fields
 
-__all__ = ["Action", "History", "ReadableChange", "ValueChange", "Via", "read_histories", "read_history"]
+__all__ = [
+    "Action",
+    "History",
+    "ReadableChange",
+    "ValueChange",
+    "Via",
+    "field_changes",
+    "read_histories",
+    "read_history",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ def _answers(before: Row, after: Row) -> Iterator[ValueChange]:
         yield from _changed(f"values.{key}", labels.get(normalized_uuid(key), key), was.get(key), is_now.get(key))
 
 
-def _template_fields(before: Row, after: Row) -> Iterator[ValueChange]:
+def field_changes(before: Row, after: Row) -> Iterator[ValueChange]:
     """Yield the fields that were added and removed, and what changed of others; nothing where they have no ids."""
     was, is_now = _by_id(before.get("fields")), _by_id(after.get("fields"))
     if was is None or is_now is None:
@@ -136,6 +145,6 @@ def _changed(path: str, label: str, before: Any, after: Any) -> Iterator[ValueCh
 
 
 _READERS: Mapping[type[models.Model], Mapping[str, Reader]] = {
-    MedicalRecordTemplate: {"fields": _template_fields},
+    MedicalRecordTemplate: {"fields": field_changes},
     MedicalRecord: {"values": _answers},
 }

@@ -46,10 +46,20 @@ def copy_template(template: MedicalRecordTemplate, by: User, name: str) -> Medic
     return copied
 
 
-def change_template(templates: TemplateQuerySet, pk: int, versions: Collection[int], by: User, **columns: Any) -> None:
-    """Set the `columns` of a template that are given. Raises as `create_template`, and as every change."""
+def change_template(
+    templates: TemplateQuerySet,
+    pk: int,
+    versions: Collection[int],
+    by: User,
+    foreign: Collection[Any] = (),
+    **columns: Any,
+) -> None:
+    """Set the `columns` of a template that are given. Raises as `create_template`, and as every change.
+
+    Those of its `fields` that are equal to one of `foreign`, which another program has made, stay against the rules.
+    """
     if "fields" in columns:
-        columns["fields"] = prepared_fields(columns["fields"])
+        columns["fields"] = prepared_fields(columns["fields"], foreign)
     templates.change(pk, versions, by, **columns)
 
 

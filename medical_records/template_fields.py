@@ -7,24 +7,25 @@ so what is read from the database is never trusted to have this shape.
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.api.fields import is_number, normalized_uuid, parse_date
 
 
 class FieldType(models.TextChoices):
-    TEXT = "text"
-    TEXTAREA = "textarea"
-    NUMBER = "number"
-    DATE = "date"
-    DROPDOWN = "dropdown"
-    RADIO = "radio"
-    CHECKBOX = "checkbox"
+    TEXT = "text", _("Short text")
+    TEXTAREA = "textarea", _("Long text")
+    NUMBER = "number", _("Number")
+    DATE = "date", _("Date")
+    DROPDOWN = "dropdown", _("One option, from a list")
+    RADIO = "radio", _("One option, from buttons")
+    CHECKBOX = "checkbox", _("Several options")
 
 
 #: Types whose value is chosen from `options`.
@@ -49,20 +50,48 @@ MAX_NUMBER = 2**53 - 1
 Errors = dict[str, list[str]]
 
 
-def prepared_fields(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def has_known_shape(field: Any) -> bool:
+    """Tell whether `field` has all that a field needs, each of the type that these rules are about.
+
+    What they say is another matter, and so are members that these rules don't know.
+    """
+    if not isinstance(field, dict) or field.get("type") not in FieldType.values:
+        return False
+    return all(field.get(name) is not None for name in ("id", "label")) and all(
+        field.get(name) is None or fits(field[name]) for name, fits in _SHAPES.items()
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+#: Tells of each member, where it is there, whether it has the type that it needs.
+_SHAPES: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("label", "placeholder", "description", "unit"), _is_text),
+    **dict.fromkeys(("min", "max"), is_number),
+    "id": lambda value: isinstance(value, str) and bool(value),
+    "required": lambda value: isinstance(value, bool),
+    "options": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+}
+
+
+def prepared_fields(fields: list[Any], foreign: Collection[Any] = ()) -> list[Any]:
     """Return `fields`, whose shape has been checked, as they are stored: each with an id and an order.
 
-    Raises ValidationError by path for repeated ids, blank labels, options that are missing, repeated or needless, units
-    and limits of what isn't a number, and limits that no number can keep.
+    Those that are equal to one of `foreign`, which another program has made, stay as they are. Raises ValidationError by
+    path for repeated ids, blank labels, options that are missing, repeated or needless, units and limits of what isn't a
+    number, and limits that no number can keep.
     """
-    prepared = [_complete(field, position) for position, field in enumerate(fields)]
-    seen = Counter(normalized_uuid(field["id"]) for field in prepared)
+    prepared = [field if field in foreign else _complete(field, place) for place, field in enumerate(fields)]
+    checked = {place: field for place, field in enumerate(prepared) if field not in foreign}
+    seen = Counter(normalized_uuid(field["id"]) for field in checked.values())
     errors: Errors = {}
-    for position, field in enumerate(prepared):
+    for place, field in checked.items():
         if seen[normalized_uuid(field["id"])] > 1:
-            errors[f"fields.{position}.id"] = ["Another field of this template has the same id."]
+            errors[f"fields.{place}.id"] = ["Another field of this template has the same id."]
         for name, message in _field_errors(field):
-            errors[f"fields.{position}.{name}"] = [message]
+            errors[f"fields.{place}.{name}"] = [message]
     if errors:
         raise ValidationError(errors)
     return prepared

@@ -1,6 +1,6 @@
 """What changed within a record's answers and a template's fields, as text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from clinic_project.api.fields import normalized_uuid
@@ -38,16 +38,21 @@ def _field(change: ReadableChange, field_id: str) -> Row:
 
 def field_in_history(change: ReadableChange, value: ValueChange, side: Any) -> str | None:
     """Return a whole field of a template, or the sequence of its fields, as text; None for other columns."""
-    if value.path == "fields" and isinstance(side, list):
-        return "\n".join(_labels(change, side))
-    is_field = value.path.startswith("fields.") and isinstance(side, dict)
+    return field_text(value.path, side, [row for row in (change.before, change.after) if row])
+
+
+def field_text(path: str, side: Any, rows: Iterable[Row]) -> str | None:
+    """Return what `field_in_history` does; `rows` are the template's, whose labels name the fields of a sequence."""
+    if path == "fields" and isinstance(side, list):
+        return "\n".join(_labels(side, rows))
+    is_field = path.startswith("fields.") and isinstance(side, dict)
     return "\n".join(_field_lines(side)) if is_field else None
 
 
-def _labels(change: ReadableChange, field_ids: list[Any]) -> Iterator[str]:
+def _labels(field_ids: list[Any], rows: Iterable[Row]) -> Iterator[str]:
     fields: dict[str, Row] = {}
-    for row in (change.before, change.after):
-        fields |= snapshot_fields({"fields": (row or {}).get("fields")})
+    for row in rows:
+        fields |= snapshot_fields({"fields": row.get("fields")})
     for field_id in field_ids:
         yield as_text(fields.get(field_id, {}).get("label") if isinstance(field_id, str) else field_id)
 

@@ -6,26 +6,34 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.db.models.lookups import Exact
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.clinics.access import ADMIN_ROLES
+from clinic_project.clinics.administration.filters import MAX_CHOICES
 from clinic_project.clinics.administration.history_texts import ReadValue
 from clinic_project.clinics.administration.json_text import as_json
 from clinic_project.clinics.administration.scope import scope_of
 
-from ..filled_form import fields_in_order
+from .. import services
+from ..filled_form import blank_form, fields_in_order
 from ..history import ReadableChange
 from ..models import MedicalRecordTemplate
 from ..template_fields import range_text
+from .conflicts import conflict_of
 from .copying import CopyMixin
 from .forms import TemplateForm
 from .history_values import field_in_history
+from .question_edits import EDIT
+from .stored_questions import can_be_edited
+
+FieldSets = list[tuple[Any, dict[str, Any]]]
 
 
 @admin.register(MedicalRecordTemplate)
 class TemplateAdmin(CopyMixin):
-    """Only the clinic's administrators change templates; the fields are read here and edited in the clinic's own program."""
+    """The clinic's administrators make and change templates; others read them."""
 
     write_roles = ADMIN_ROLES
     form = TemplateForm
@@ -35,8 +43,9 @@ class TemplateAdmin(CopyMixin):
     search_fields = ["name", "description"]
     ordering = ["name", "pk"]
     sortable_by = ["name", "created_on"]
-    fields = ["name", "description", "clinic", "template_fields", "version", "created", "updated"]
-    readonly_fields = ["clinic", "template_fields", "created", "updated"]
+
+    class Media:
+        js = ["medical_records/question_editor.js"]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[MedicalRecordTemplate]:
         # The length alone: a list of templates needn't carry all their fields.
@@ -44,6 +53,56 @@ class TemplateAdmin(CopyMixin):
         length = models.Func("fields", function="jsonb_array_length", output_field=models.IntegerField())
         count = models.Case(models.When(Exact(kind, "array"), then=length), default=0)
         return super().get_queryset(request).annotate(number_of_fields=count)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_role(request, None)
+
+    # The page of one template.
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any | None = None) -> FieldSets:  # type: ignore[override]
+        """Leave out the clinic of a new template where there is one to choose, and the fields where the editor has them."""
+        if obj is None:
+            several = len(scope_of(request).clinics_with(self.write_roles)[:2]) != 1
+            return [(None, {"fields": ["name", "description", *(["clinic"] if several else [])]})]
+        is_edited = self.has_change_permission(request, obj) and can_be_edited(obj.fields)
+        return self._all_fieldsets("name", "description", *([] if is_edited else ["template_fields"]))
+
+    def fieldsets_of_state(self, request: HttpRequest, obj: Any) -> FieldSets:
+        return self._all_fieldsets("name", "description", "template_fields")
+
+    def _all_fieldsets(self, *fields: str) -> FieldSets:
+        about = {"fields": ["clinic", "version", "created", "updated"]}
+        return [(None, {"fields": list(fields)}), (_("About this template"), about)]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any | None = None) -> list[str]:
+        return ["clinic", "template_fields", "created", "updated"] if obj else []
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
+        """Choose the clinic from a list, which works without JavaScript, unless that is a long one."""
+        clinics = scope_of(request).clinics_with(self.write_roles)[: MAX_CHOICES + 1]
+        return ["clinic"] if len(clinics) > MAX_CHOICES else []
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        form = context["adminform"].form
+        if context["original"] is None or self.has_change_permission(request, context["original"]):
+            preview = blank_form(**form.typed()) if form.is_preview else None
+            context |= {"questions": form.questions, "edit": EDIT, "preview": preview, "conflict": conflict_of(form)}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        by = scope_of(request).user
+        if change:
+            # The form has locked the row and seen that its version is the one that was read.
+            versions = [form.cleaned_data["version"]]
+            services.change_template(MedicalRecordTemplate.objects.all(), obj.pk, versions, by, **form.columns())
+            return
+        clinic = form.cleaned_data.get("clinic") or scope_of(request).clinics_with(self.write_roles).get()
+        obj.pk = services.create_template(clinic, by, **form.columns()).pk
+        obj.refresh_from_db()
+
+    # What is shown of a template.
 
     def value_reader(self, changes: Sequence[ReadableChange]) -> ReadValue:
         return field_in_history
@@ -66,9 +125,3 @@ class TemplateAdmin(CopyMixin):
 
     def restore_one(self, request: HttpRequest, obj: MedicalRecordTemplate) -> None:
         MedicalRecordTemplate.objects.restore(obj.pk, [obj.version], scope_of(request).user)
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        # The form has locked the row and seen that its version is the one that was read.
-        MedicalRecordTemplate.objects.change(
-            obj.pk, [form.cleaned_data["version"]], scope_of(request).user, name=obj.name, description=obj.description
-        )

@@ -69,6 +69,10 @@ class HistoryMixin(ClinicModelAdmin):
         """Return the fields of the object's page that would show what is there now, and not what was there then."""
         return ()
 
+    def fieldsets_of_state(self, request: HttpRequest, obj: Any) -> Any:
+        """Return the fieldsets of an earlier state: those of the object's page."""
+        return self.get_fieldsets(request, obj)
+
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_state"
         view = self.admin_site.admin_view(self.state_view)
@@ -147,7 +151,7 @@ class HistoryMixin(ClinicModelAdmin):
                     "fields": [field for field in flatten_fieldsets([(name, options)]) if field not in left_out],
                 },
             )
-            for name, options in self.get_fieldsets(request, now)
+            for name, options in self.fieldsets_of_state(request, now)
         ]
         form = forms.modelform_factory(self.model, fields=[])(instance=then)
         return {

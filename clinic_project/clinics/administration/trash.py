@@ -149,7 +149,7 @@ class TrashMixin(ClinicModelAdmin):
 
     def _refused(self, request: HttpRequest, object_id: str | None, refusal: Exception) -> HttpResponse:
         self.message_user(request, str(refusal), messages.ERROR)
-        return HttpResponseRedirect(self._url("change", object_id))
+        return HttpResponseRedirect(self._url("change", object_id) if object_id else self._url("changelist"))
 
     # What Django's own delete view calls.
 

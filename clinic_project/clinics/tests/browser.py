@@ -54,12 +54,15 @@ class Staff:
 
     def click(self, selector: str) -> None:
         """Click on what leads to another page, and wait for that."""
+        from selenium.common.exceptions import WebDriverException
         from selenium.webdriver.support.expected_conditions import staleness_of
         from selenium.webdriver.support.ui import WebDriverWait
 
         before = self.find("html")
         self.find(selector).click()
-        WebDriverWait(self.driver, SECONDS).until(staleness_of(before))
+        # While the page is being replaced, the driver may fail to tell whether it has been.
+        waiting = WebDriverWait(self.driver, SECONDS, ignored_exceptions=[WebDriverException])
+        waiting.until(staleness_of(before))
 
     def write(self, selector: str, text: str) -> None:
         self.find(selector).send_keys(text)

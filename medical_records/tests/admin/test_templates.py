@@ -35,9 +35,11 @@ def test_a_practitioner_only_reads_templates(client, staff_member):
     assert client.post(delete_url(template), {"post": "yes"}).status_code == 403
 
 
-def test_the_units_and_limits_of_numbers_are_shown(client, superuser):
+def test_the_units_and_limits_of_numbers_are_shown_to_who_reads_them(client, staff_member):
     fields = [make_field("Weight", "number", unit="kg", min=0.5)]
-    page = client.get(change_url(MedicalRecordTemplateFactory(fields=fields))).content.decode()
+    page = client.get(
+        change_url(MedicalRecordTemplateFactory(clinic=staff_member.clinic, fields=fields))
+    ).content.decode()
     assert "at least 0.5 kg" in page
 
 

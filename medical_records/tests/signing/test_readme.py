@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 def test_whoever_has_the_record_makes_its_hash_by_the_functions_of_the_readme(api, clinic):
     [shown] = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
-    written: dict = {}
+    written = {}
     exec(shown, written)  # noqa: S102 - our own README
 
     patient, template = PatientFactory(clinic=clinic), MedicalRecordTemplateFactory(clinic=clinic)

@@ -1,0 +1,225 @@
+"""The question editor in a real browser: by keyboard, with and without JavaScript, with many questions."""
+
+import time
+
+import pytest
+
+from clinic_project.clinics.factories import MembershipFactory
+from clinic_project.clinics.tests.browser import SECONDS, needs_chromium
+from medical_records.factories import MedicalRecordTemplateFactory, every_field_type, make_field
+from medical_records.models import MedicalRecordTemplate
+
+pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium, pytest.mark.slow]
+
+CHANGE = "medical_records_medicalrecordtemplate_change"
+ADD = "medical_records_medicalrecordtemplate_add"
+
+
+@pytest.fixture
+def administrator(staff):
+    membership = MembershipFactory(user__staff=True, admin=True)
+    staff.come_back(membership.user)
+    return membership
+
+
+@pytest.fixture(params=["with JavaScript", "without JavaScript"])
+def any_browser(request, staff, administrator):
+    """Somebody at a browser, whether it runs scripts or not."""
+    off = request.param == "without JavaScript"
+    staff.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": off})
+    yield staff
+    staff.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def wait_until(staff, condition):
+    """Wait until `condition` holds; while a page is being replaced, the driver may not be able to tell."""
+    from selenium.common.exceptions import WebDriverException
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    waiting = WebDriverWait(staff.driver, 3 * SECONDS, ignored_exceptions=[WebDriverException])
+    return waiting.until(lambda _: condition())
+
+
+def press(staff, *keys: str) -> None:
+    """Press keys wherever the person is on the page."""
+    for key in keys:
+        staff.driver.switch_to.active_element.send_keys(key)
+
+
+def wait_for_focus(staff, name: str, value: str | None = None) -> None:
+    """Wait until the person is at the input or button with that name."""
+
+    def is_there() -> bool:
+        element = staff.driver.switch_to.active_element
+        is_named = element.get_attribute("name") == name
+        return is_named and value in (None, element.get_attribute("value"))
+
+    wait_until(staff, is_there)
+
+
+def edit(staff, value: str) -> None:
+    """Press a button of the editor, and wait until the questions are there anew."""
+    from selenium.webdriver.support.expected_conditions import staleness_of
+
+    before = staff.find("#questions")
+    staff.find(f"button[name=_edit][value={value}]").click()
+    wait_until(staff, lambda: staleness_of(before)(staff.driver))
+
+
+def labels(staff) -> list[str]:
+    """Return the labels of the questions, as they are in the inputs."""
+    wait_until(staff, lambda: staff.find("#questions"))
+    script = "return [...document.querySelectorAll('.input-label input')].map(input => input.value)"
+    return staff.driver.execute_script(script)
+
+
+def test_a_template_is_made_by_keyboard_alone(any_browser):
+    from selenium.webdriver.common.keys import Keys
+
+    staff = any_browser
+    staff.open(ADD)
+    staff.find("#id_name").send_keys("Vital signs", Keys.TAB)
+    press(staff, "Every visit", Keys.TAB)
+    wait_for_focus(staff, "_edit", "add")
+    press(staff, Keys.ENTER)
+    wait_for_focus(staff, "questions-0-label")
+    press(staff, "Pulse", Keys.TAB)
+    press(staff, "Number", Keys.TAB)
+    press(staff, Keys.SPACE, Keys.TAB)
+    press(staff, "At rest", Keys.TAB, Keys.TAB)
+    press(staff, "bpm", Keys.TAB)
+    press(staff, "30", Keys.TAB)
+    press(staff, "220", Keys.TAB)
+    # The only question can't be moved.
+    wait_for_focus(staff, "_edit", "add-0")
+    press(staff, Keys.ENTER)
+    wait_for_focus(staff, "questions-1-label")
+    press(staff, "Side", Keys.TAB)
+    press(staff, "One option, from b", Keys.TAB, Keys.TAB, Keys.TAB)
+    wait_for_focus(staff, "questions-1-options")
+    press(staff, "Left", Keys.ENTER, "Right", Keys.TAB)
+    wait_for_focus(staff, "_edit", "up-1")
+    press(staff, Keys.ENTER)
+    wait_for_focus(staff, "_edit", "down-0")
+    staff.shoot("editor-made")
+    staff.find("#id_name").send_keys(Keys.ENTER)
+    assert "was added successfully" in staff.find(".messagelist").text
+    side, pulse = MedicalRecordTemplate.objects.get().fields
+    assert (side["label"], side["type"], side["options"]) == ("Side", "radio", ["Left", "Right"])
+    assert {name: pulse[name] for name in ("label", "description", "required", "unit", "min", "max")} == {
+        "label": "Pulse",
+        "description": "At rest",
+        "required": True,
+        "unit": "bpm",
+        "min": 30,
+        "max": 220,
+    }
+
+
+def test_questions_are_moved_removed_kept_and_previewed(any_browser, administrator):
+    staff = any_browser
+    template = MedicalRecordTemplateFactory(clinic=administrator.clinic)
+    first, second, _, *rest = [field["label"] for field in template.fields]
+    staff.open(CHANGE, template.pk)
+    edit(staff, "down-0")
+    wait_for_focus(staff, "_edit", "down-1")
+    edit(staff, "remove-2")
+    wait_for_focus(staff, "_edit", "keep-2")
+    edit(staff, "remove-0")
+    wait_for_focus(staff, "_edit", "keep-0")
+    edit(staff, "keep-0")
+    wait_for_focus(staff, "_edit", "remove-0")
+    staff.find("#id_questions-1-label").send_keys("?")
+    staff.click("button[value=preview]")
+    assert staff.texts(".preview dt") == [second, f"{first}? required", *rest]
+    assert staff.driver.switch_to.active_element.text == "Preview"
+    assert staff.sees_the_whole_width()
+    staff.shoot("editor-preview")
+    staff.click(".submit-row [name=_save]")
+    assert [field["label"] for field in MedicalRecordTemplate.objects.get().fields] == [second, f"{first}?", *rest]
+
+
+def test_each_type_shows_the_inputs_that_it_needs(any_browser, administrator):
+    from selenium.webdriver.support.ui import Select
+
+    staff = any_browser
+    template = MedicalRecordTemplateFactory(clinic=administrator.clinic, fields=[make_field("Cough")])
+    staff.open(CHANGE, template.pk)
+    names = ("placeholder", "options", "unit", "min", "max")
+
+    def seen() -> set[str]:
+        return {name for name in names if staff.find(f"#id_questions-0-{name}").is_displayed()}
+
+    for field_type, expected in (
+        ("text", {"placeholder"}),
+        ("textarea", {"placeholder"}),
+        ("number", {"placeholder", "unit", "min", "max"}),
+        ("date", set()),
+        ("dropdown", {"options"}),
+        ("radio", {"options"}),
+        ("checkbox", {"options"}),
+    ):
+        Select(staff.find("#id_questions-0-type")).select_by_value(field_type)
+        assert seen() == expected, field_type
+    # What is in an input is seen until somebody takes it away: the rules refuse it.
+    staff.find("#id_questions-0-options").send_keys("Left")
+    Select(staff.find("#id_questions-0-type")).select_by_value("date")
+    assert seen() == {"options"}
+    staff.click(".submit-row [name=_save]")
+    wait_for_focus(staff, "questions-0-options")
+    assert staff.find("#id_questions-0-options_error").text == "A field of type date has no options."
+
+
+def test_two_versions_stand_side_by_side(staff, administrator):
+    template = MedicalRecordTemplateFactory(clinic=administrator.clinic)
+    foreign = {"id": "s", "type": "signature", "label": "Sign here", "pen": "blue"}
+    fields = [*every_field_type(), {**make_field("Weight", "number", unit="kg"), "colour": "red"}, foreign]
+    staff.open(CHANGE, template.pk)
+    staff.find("#id_questions-0-label").send_keys(", in one word")
+    objects = MedicalRecordTemplate.objects
+    objects.change(template.pk, [1], administrator.user, name="Their name", fields=[template.fields[1], *fields[2:]])
+    staff.click(".submit-row [name=_save]")
+    assert staff.driver.switch_to.active_element.text == "Two versions"
+    assert "Their name" in staff.texts(".conflict td")
+    assert labels(staff)[0] == "Chief complaint, in one word"
+    assert staff.sees_the_whole_width()
+    staff.find(".conflict summary").click()
+    saved, typed = (staff.find(f"[aria-labelledby={side}-form]") for side in ("saved", "typed"))
+    is_beside = saved.rect["y"] == typed.rect["y"] and saved.rect["x"] < typed.rect["x"]
+    assert is_beside == ("wide" in staff.name)
+    staff.shoot("editor-conflict")
+    staff.open(CHANGE, template.pk)
+    staff.find("#id_questions-0-label").clear()
+    staff.click(".submit-row [name=_save]")
+    wait_for_focus(staff, "questions-0-label")
+    assert staff.sees_the_whole_width()
+    staff.shoot("editor-errors")
+
+
+def test_what_was_typed_stays_when_the_server_refuses(staff, administrator):
+    staff.open(ADD)
+    staff.find("#id_name").send_keys("Vital signs")
+    edit(staff, "add")
+    staff.find("#id_questions-0-label").send_keys("Pulse")
+    staff.driver.delete_all_cookies()
+    staff.find("button[value=add]").click()
+    wait_until(staff, lambda: "What you have typed is still here" in staff.find(".editor-status").text)
+    assert labels(staff) == ["Pulse"]
+    staff.driver.get_log("browser")
+
+
+def test_two_hundred_questions_can_be_edited(staff, administrator):
+    fields = [make_field(f"Question {number}", order=number) for number in range(200)]
+    template = MedicalRecordTemplateFactory(clinic=administrator.clinic, fields=fields)
+    staff.open(CHANGE, template.pk)
+    began = time.monotonic()
+    edit(staff, "up-199")
+    wait_for_focus(staff, "_edit", "up-198")
+    # The server takes half a second of CPU for it.
+    assert time.monotonic() - began < SECONDS
+    staff.find("#id_questions-198-label").send_keys(", moved")
+    staff.click(".submit-row [name=_save]")
+    assert "was changed successfully" in staff.find(".messagelist").text
+    moved, last = MedicalRecordTemplate.objects.get().fields[198:]
+    assert (moved["label"], moved["id"]) == ("Question 199, moved", fields[199]["id"])
+    assert last["id"] == fields[198]["id"]
