@@ -208,7 +208,6 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "clinic_project.api.negotiation.IgnoreClientContentNegotiation",
     "EXCEPTION_HANDLER": "clinic_project.api.errors.problem_response",
     "DEFAULT_SCHEMA_CLASS": "clinic_project.api.openapi.ApiSchema",
-    "DEFAULT_THROTTLE_RATES": {"failed_logins_by_address": "30/min", "failed_logins_by_email": "10/min"},
     "NUM_PROXIES": TRUSTED_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "TEST_REQUEST_RENDERER_CLASSES": [

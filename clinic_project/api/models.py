@@ -1,4 +1,4 @@
-"""What the API itself stores: access tokens, and the responses to requests that may be sent again."""
+"""What the API itself stores: access tokens, the responses to requests that may be sent again, and logins that failed."""
 
 import hashlib
 import secrets
@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -118,3 +119,22 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"idempotency key {self.pk}"
+
+
+class LoginFailures(models.Model):
+    """When the last logins from one address, or with one email, failed: see `throttles`, which writes it.
+
+    `key` is a keyed digest of the address or email, `is_full` whether the last attempt was refused because of the others.
+    """
+
+    key = models.UUIDField(primary_key=True)
+    times = ArrayField(models.DateTimeField())
+    is_full = models.BooleanField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "api_login_failures"
+        indexes = [models.Index(fields=["expires_at"], name="idx_api_login_failures_expires")]
+
+    def __str__(self) -> str:
+        return f"login failures {self.key}"

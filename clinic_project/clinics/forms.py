@@ -7,35 +7,34 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from rest_framework.exceptions import Throttled
 
-from clinic_project.api.throttles import FAILED_LOGIN_THROTTLES
+from clinic_project.api.throttles import count_attempt
 
 from .models import Membership, User
-
-
-class _LoginAttempt:
-    """What the API's throttles read of a request."""
-
-    def __init__(self, request: HttpRequest | None, email: str | None) -> None:
-        self.META = request.META if request else {}
-        self.headers = request.headers if request else {}
-        self.data = {"email": email}
 
 
 class LoginForm(AdminAuthenticationForm):
     """Refuses for a while after too many failures, which are counted together with those of the API's login."""
 
+    request: HttpRequest
+    #: What it was refused by, if there were too many.
+    refused: Throttled | None = None
+
     def clean(self) -> dict[str, Any]:
-        attempt: Any = _LoginAttempt(self.request, self.cleaned_data.get("username"))
-        throttles = [throttle() for throttle in FAILED_LOGIN_THROTTLES]
-        if not all(throttle.allow_request(attempt, attempt) for throttle in throttles):
-            raise ValidationError("Too many logins have failed. Wait a minute, and try again.", code="throttled")
-        try:
+        email, password = (self.cleaned_data.get(name) for name in ("username", "password"))
+        if not (email and password):
             return super().clean()
-        except ValidationError:
-            for throttle in throttles:
-                throttle.record_failure()
-            raise
+        try:
+            attempt = count_attempt(self.request, email)
+        except Throttled as refused:
+            self.refused = refused
+            raise ValidationError(
+                "Too many logins have failed. Wait a minute, and try again.", code="throttled"
+            ) from None
+        cleaned = super().clean()
+        attempt.forget()
+        return cleaned
 
 
 class EmailIsFreeMixin:

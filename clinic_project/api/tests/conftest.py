@@ -2,9 +2,9 @@ import pytest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
-from clinic_project.clinics.tests.conftest import api, clinic, fresh_cache, media, member
+from clinic_project.clinics.tests.conftest import api, clinic, media, member
 
-__all__ = ["api", "clinic", "fresh_cache", "media", "member"]
+__all__ = ["api", "clinic", "media", "member"]
 
 
 @pytest.fixture

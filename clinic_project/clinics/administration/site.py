@@ -3,9 +3,9 @@
 import functools
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
-from django.db import ProgrammingError, models
+from django.db import Error, models
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from clinic_project.audit import transactions
 from clinic_project.audit.transactions import describe_changes
 from clinic_project.reconciliation.admin.site import SchemaAdminSite
-from clinic_project.reconciliation.sqlstates import SCHEMA_IS_BEHIND, sqlstate
+from clinic_project.reconciliation.sqlstates import READ_ONLY_SQL_TRANSACTION, SCHEMA_IS_BEHIND, sqlstate
 
 from .scope import scope_of
 
@@ -30,7 +30,7 @@ class ClinicAdminSite(SchemaAdminSite):
     site_url = None
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return respond_when_schema_is_behind(super().admin_view(describing_changes(view), cacheable))
+        return respond_when_database_cannot_serve(super().admin_view(describing_changes(view), cacheable))
 
     def visible(self, request: HttpRequest, model: type[models.Model]) -> models.QuerySet[Any]:
         """Return the rows of `model` that the person at `request` may see, as the model's own admin says."""
@@ -38,7 +38,11 @@ class ClinicAdminSite(SchemaAdminSite):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # Nobody is logged in yet, so that admin_view doesn't wrap it.
-        return respond_when_schema_is_behind(super().login)(request, extra_context)  # type: ignore[return-value]
+        response = cast("HttpResponse", respond_when_database_cannot_serve(super().login)(request, extra_context))
+        form = (getattr(response, "context_data", None) or {}).get("form")
+        if refused := getattr(form, "refused", None):
+            response.status_code, response["Retry-After"] = refused.status_code, str(refused.wait)
+        return response
 
 
 def describing_changes(view: View) -> View:
@@ -56,8 +60,8 @@ def describing_changes(view: View) -> View:
     return wrapped
 
 
-def respond_when_schema_is_behind(view: View) -> View:
-    """Wrap `view`: where the database isn't migrated, it responds with a page that says so, and status 503."""
+def respond_when_database_cannot_serve(view: View) -> View:
+    """Wrap `view`: where the database isn't migrated or is read-only, a page says so, with status 503."""
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -65,16 +69,20 @@ def respond_when_schema_is_behind(view: View) -> View:
             response = view(request, *args, **kwargs)
             # A template queries as well, and would do so after this function has returned.
             return response.render() if isinstance(response, TemplateResponse) else response
-        except ProgrammingError as error:
-            if sqlstate(error) not in SCHEMA_IS_BEHIND:
-                raise
-            logger.exception("The admin needs what the database lacks: run manage.py migrate.")
-            return _schema_is_behind()
+        except Error as error:
+            state = sqlstate(error)
+            if state in SCHEMA_IS_BEHIND:
+                logger.exception("The admin needs what the database lacks: run manage.py migrate.")
+                return _unavailable("admin/clinics/schema_is_behind.html")
+            if state == READ_ONLY_SQL_TRANSACTION:
+                logger.exception("The admin can't write to the database: it is a standby, or its transactions may not.")
+                return _unavailable("admin/clinics/read_only.html")
+            raise
 
     return wrapped
 
 
-def _schema_is_behind() -> HttpResponse:
+def _unavailable(template: str) -> HttpResponse:
     # Without the request: its user and its messages may be in tables that are missing, too.
-    page = render_to_string("admin/clinics/schema_is_behind.html", {"site_header": ClinicAdminSite.site_header})
+    page = render_to_string(template, {"site_header": ClinicAdminSite.site_header})
     return HttpResponse(page, status=503, headers={"Cache-Control": "no-store"})

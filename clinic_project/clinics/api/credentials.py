@@ -6,12 +6,11 @@ from django.contrib.auth import authenticate, logout
 from django.contrib.auth.models import update_last_login
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import BaseThrottle
 
 from clinic_project.api.models import AccessToken
 from clinic_project.api.openapi import documented
 from clinic_project.api.problems import Problem
-from clinic_project.api.throttles import FAILED_LOGIN_THROTTLES
+from clinic_project.api.throttles import count_attempt
 from clinic_project.api.views import PrivateView
 
 from ..access import active_memberships
@@ -27,11 +26,6 @@ class LoginView(PrivateView):
     authentication_classes = ()
     permission_classes = ()
 
-    def get_throttles(self) -> list[BaseThrottle]:
-        # Kept, so that a failure can be recorded.
-        self.throttles = [throttle() for throttle in FAILED_LOGIN_THROTTLES]
-        return list(self.throttles)
-
     @documented(
         "logIn", LoginOutputSerializer, request=LoginInputSerializer, problems=(400, 401, 411, 413, 415, 429, 503)
     )
@@ -40,11 +34,11 @@ class LoginView(PrivateView):
         given = LoginInputSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         email, password = given.validated_data["email"], given.validated_data["password"]
+        attempt = count_attempt(request, email)
         user = authenticate(request, username=email, password=password)
         if user is None:
-            for throttle in self.throttles:
-                throttle.record_failure()
             raise _invalid_credentials()
+        attempt.forget()
         update_last_login(User, user)
         token, expires_at = AccessToken.objects.issue(user)
         return Response(LoginOutputSerializer({"token": token, "expires_at": expires_at, **_self(user)}).data)
