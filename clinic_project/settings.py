@@ -103,6 +103,9 @@ RECONCILIATION = {"apps": "*"}
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
 AUTH_USER_MODEL = "clinics.User"
+AUTHENTICATION_BACKENDS = ["clinic_project.clinics.backends.Backend"]
+#: Whether all staff have to set up the two-step login before they can do anything else.
+TOTP_REQUIRED = env.bool("TOTP_REQUIRED", default=False)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -200,7 +203,7 @@ LOGGING = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "clinic_project.clinics.api.authentication.MemberAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "clinic_project.clinics.api.authentication.MemberSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["clinic_project.api.parsers.JSONParser"],

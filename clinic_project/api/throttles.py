@@ -1,13 +1,12 @@
-"""How often a login may fail: within a minute, LIMITS times from one address and with one email.
+"""How often a login may fail: LIMITS says it of an address, an email, and the codes of one user's two-step login.
 
 Successful ones don't count, so that a busy office behind one address isn't locked out. All processes count together, in
-the table of `LoginFailures`. An attempt is counted before its password is checked, and forgotten when it was the right
-one: otherwise those that come at once would all be checked before the first has failed.
+the table of `LoginFailures`. An attempt is counted before it is checked, and forgotten when it was right: otherwise those
+that come at once would all be checked before the first has failed.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,25 +17,33 @@ from django.utils.crypto import salted_hmac
 from rest_framework.exceptions import Throttled
 from rest_framework.throttling import BaseThrottle
 
-WINDOW = timedelta(minutes=1)
-#: How many attempts may fail in a window, by what they have in common.
-LIMITS: Mapping[str, int] = {"address": 30, "email": 10}
+#: How many attempts may fail, and within which time, by what they have in common. Of a million codes, three are right at any
+#: time: at this rate, whoever knows the password has to try for more than a year. Fewer codes than passwords may fail, so
+#: that the refusal names the longer time.
+LIMITS: Mapping[str, tuple[int, timedelta]] = {
+    "address": (30, timedelta(minutes=1)),
+    "email": (10, timedelta(minutes=1)),
+    "code": (5, timedelta(minutes=15)),
+}
 
 #: Rows are locked in the order of their keys, by this statement and by `_FORGET`: no two sessions wait for each other.
 _COUNT = """
     INSERT INTO api_login_failures AS kept (key, times, is_full, expires_at)
-    SELECT key, ARRAY[clock_timestamp()], false, clock_timestamp() + %(window)s
-    FROM unnest(%(keys)s::uuid[]) AS key ORDER BY key
+    SELECT key, ARRAY[clock_timestamp()], false, clock_timestamp() + period
+    FROM unnest(%(keys)s::uuid[], %(periods)s::interval[]) AS counted (key, period) ORDER BY key
     ON CONFLICT (key) DO UPDATE SET
         (times, is_full) = (
             SELECT CASE WHEN is_full THEN times ELSE times || clock_timestamp() END, is_full
-            FROM (SELECT times, cardinality(times) >= (%(limits)s::int[])[array_position(%(keys)s::uuid[], kept.key)]
-                  FROM (SELECT ARRAY(SELECT time FROM unnest(kept.times) AS time
-                                     WHERE time > clock_timestamp() - %(window)s)) AS recent (times)) AS r (times, is_full)
+            FROM (
+                SELECT times, cardinality(times) >= most
+                FROM unnest(%(keys)s::uuid[], %(limits)s::int[], %(periods)s::interval[]) AS counted (key, most, period),
+                     LATERAL (SELECT ARRAY(SELECT time FROM unnest(kept.times) AS time
+                                           WHERE time > clock_timestamp() - period)) AS recent (times)
+                WHERE counted.key = kept.key
+            ) AS limited (times, is_full)
         ),
         expires_at = EXCLUDED.expires_at
-    RETURNING key::text, times[cardinality(times)],
-              CASE WHEN is_full THEN extract(epoch FROM times[1] + %(window)s - clock_timestamp())::float END"""
+    RETURNING key::text, times[cardinality(times)], is_full, clock_timestamp() - times[1]"""
 
 _FORGET = """
     WITH locked AS (
@@ -54,44 +61,53 @@ _DELETE_EXPIRED = """
     )"""
 
 
-@dataclass(frozen=True)
 class LoginAttempt:
-    """An attempt that counts as a failure; `times` are those that it is counted by, by their keys."""
+    """What counts as a failed attempt until `forget` is called."""
 
-    times: Mapping[str, datetime]
+    def __init__(self) -> None:
+        self._times: dict[str, datetime] = {}
+
+    def count(self, **values: str) -> None:
+        """Count an attempt by `values`, whose names are those of LIMITS.
+
+        Raises Throttled if one of them has failed too often, and then counts nothing; and RuntimeError in a transaction,
+        whose rollback would take the count back.
+        """
+        limits = {_key(kind, value): LIMITS[kind] for kind, value in values.items()}
+        most, periods = zip(*limits.values(), strict=True)
+        parameters: dict[str, Any] = {"keys": list(limits), "limits": list(most), "periods": list(periods)}
+        with transaction.atomic(durable=True), connection.cursor() as cursor:
+            cursor.execute(_COUNT, parameters)
+            counted = cursor.fetchall()
+            # Last: what it locks keeps nobody waiting who is waited for here.
+            cursor.execute(_DELETE_EXPIRED)
+        self._times |= {key: time for key, time, is_full, _ in counted if not is_full}
+        waits = [limits[key][1] - age for key, _, is_full, age in counted if is_full]
+        if waits:
+            self.forget()
+            raise Throttled(max(1, math.ceil(max(waits).total_seconds())))
 
     def forget(self) -> None:
-        """Don't count it any more: it has succeeded."""
-        parameters: dict[str, Any] = {"keys": list(self.times), "times": list(self.times.values())}
-        with transaction.atomic(durable=True), connection.cursor() as cursor:
-            cursor.execute(_FORGET, parameters)
+        """Count it no more: it has succeeded, or wasn't made."""
+        if self._times:
+            parameters: dict[str, Any] = {"keys": list(self._times), "times": list(self._times.values())}
+            with transaction.atomic(durable=True), connection.cursor() as cursor:
+                cursor.execute(_FORGET, parameters)
 
 
 def count_attempt(request: Any, email: str) -> LoginAttempt:
-    """Count that somebody is about to prove to be the user with this email; `request` is Django's or DRF's.
+    """Count that whoever sends `request`, Django's or DRF's, is about to prove to be the user with this email.
 
-    Raises Throttled if too many have failed, which isn't counted; and RuntimeError in a transaction, whose rollback would
-    take the count back.
+    Raises what `LoginAttempt.count` raises.
     """
-    values = {"address": str(BaseThrottle().get_ident(request)), "email": email.lower()}
-    limits = {_key(kind, value): LIMITS[kind] for kind, value in values.items()}
-    parameters: dict[str, Any] = {"keys": list(limits), "limits": list(limits.values()), "window": WINDOW}
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(_COUNT, parameters)
-        counted = cursor.fetchall()
-        # Last: what it locks keeps nobody waiting who is waited for here.
-        cursor.execute(_DELETE_EXPIRED)
-    waits = [wait for _, _, wait in counted if wait is not None]
-    attempt = LoginAttempt({key: time for key, time, wait in counted if wait is None})
-    if waits:
-        attempt.forget()
-        raise Throttled(max(1, math.ceil(max(waits))))
+    attempt = LoginAttempt()
+    attempt.count(address=str(BaseThrottle().get_ident(request)), email=email)
     return attempt
 
 
 def _key(kind: str, value: str) -> str:
-    """Return what an address or an email is counted by, from which nobody without the SECRET_KEY gets it back."""
+    """Return what an address or an email is counted by: nobody without the SECRET_KEY gets it back from that."""
     # Half a surrogate pair, which no encoding takes, is counted as well.
-    message = value.encode(errors="surrogatepass")
+    message = value.lower().encode(errors="surrogatepass")
     digest = salted_hmac(f"{__name__}.{kind}", message, settings.SECRET_KEY, algorithm="sha256").digest()
     return str(UUID(bytes=digest[:16]))

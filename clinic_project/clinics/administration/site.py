@@ -7,17 +7,25 @@ from typing import Any, cast
 
 from django.db import Error, models
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+from django.urls import path
 
 from clinic_project.audit import transactions
 from clinic_project.audit.transactions import describe_changes
 from clinic_project.reconciliation.admin.site import SchemaAdminSite
 from clinic_project.reconciliation.sqlstates import READ_ONLY_SQL_TRANSACTION, SCHEMA_IS_BEHIND, sqlstate
 
+from ..forms import CodeNeeded
+from ..two_step import must_enroll
+from . import two_step
 from .scope import scope_of
 
 logger = logging.getLogger(__name__)
+
+#: What those may open who have to set up the two-step login first.
+WITHOUT_ENROLLMENT = {"admin:two_step_login", "admin:logout", "admin:jsi18n"}
 
 View = Callable[..., HttpResponseBase]
 
@@ -29,8 +37,26 @@ class ClinicAdminSite(SchemaAdminSite):
     #: There is no site beside the API to link to.
     site_url = None
 
+    def get_urls(self) -> list[Any]:
+        return [
+            path(
+                "login/code/", respond_when_database_cannot_serve(two_step.SecondStepView.as_view()), name="login_code"
+            ),
+            path("two-step-login/", self.committing_view(two_step.own_page), name="two_step_login"),
+            path(
+                "clinics/user/<row_id:pk>/two-step-login/remove/",
+                self.committing_view(two_step.remove_others),
+                name="remove_two_step_login",
+            ),
+            *super().get_urls(),
+        ]
+
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return respond_when_database_cannot_serve(super().admin_view(describing_changes(view), cacheable))
+        return self.committing_view(describing_changes(view), cacheable)
+
+    def committing_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Wrap a view for staff, whose statements are committed one by one: what an attempt counts has to stay."""
+        return respond_when_database_cannot_serve(super().admin_view(leading_to_enrollment(view), cacheable))
 
     def visible(self, request: HttpRequest, model: type[models.Model]) -> models.QuerySet[Any]:
         """Return the rows of `model` that the person at `request` may see, as the model's own admin says."""
@@ -38,11 +64,25 @@ class ClinicAdminSite(SchemaAdminSite):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # Nobody is logged in yet, so that admin_view doesn't wrap it.
-        response = cast("HttpResponse", respond_when_database_cannot_serve(super().login)(request, extra_context))
+        try:
+            response = cast("HttpResponse", respond_when_database_cannot_serve(super().login)(request, extra_context))
+        except CodeNeeded as needed:
+            return two_step.begin_second_step(request, needed.user)
         form = (getattr(response, "context_data", None) or {}).get("form")
-        if refused := getattr(form, "refused", None):
-            response.status_code, response["Retry-After"] = refused.status_code, str(refused.wait)
-        return response
+        return two_step.with_status_of(form, response)
+
+
+def leading_to_enrollment(view: View) -> View:
+    """Wrap `view`: whoever has to set up the two-step login first is led there."""
+
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        name = request.resolver_match and request.resolver_match.view_name
+        if name not in WITHOUT_ENROLLMENT and must_enroll(cast("Any", request.user)):
+            return redirect("admin:two_step_login")
+        return view(request, *args, **kwargs)
+
+    return wrapped
 
 
 def describing_changes(view: View) -> View:

@@ -49,7 +49,7 @@ def test_too_many_failures_close_the_login_for_a_while(client):
     for _ in range(10):
         assert "correct email and password" in client.post(reverse("admin:login"), form).content.decode()
     page = client.post(reverse("admin:login"), {**form, "password": PASSWORD})
-    assert "Too many logins have failed" in page.content.decode()
+    assert "Too many attempts have failed. Wait a minute." in page.content.decode()
     assert (page.status_code, 0 < int(page["Retry-After"]) <= 60) == (429, True)
     assert "_auth_user_id" not in client.session
     LoginFailures.objects.update(times=[])  # a minute later

@@ -13,10 +13,11 @@ from rest_framework.exceptions import Throttled
 from rest_framework.test import APIClient
 
 from clinic_project.api.models import LoginFailures
-from clinic_project.api.throttles import LIMITS, WINDOW, count_attempt
+from clinic_project.api.throttles import LIMITS, count_attempt
 
 ADDRESS, EMAIL = "198.51.100.7", "ada@clinic.example"
 PROCESSES = 20
+OF_ADDRESS, OF_EMAIL = (LIMITS[kind][0] for kind in ("address", "email"))
 
 
 def attempt(email=EMAIL, address=ADDRESS):
@@ -56,30 +57,44 @@ def test_each_failure_counts_for_a_minute_from_when_it_was():
 
 @pytest.mark.django_db
 def test_what_is_refused_counts_for_nothing():
-    fail(LIMITS["email"])
-    for _ in range(LIMITS["address"]):
+    fail(OF_EMAIL)
+    for _ in range(OF_ADDRESS):
         wait_until_refused()
     # The address has as many left as before.
-    for n in range(LIMITS["address"] - LIMITS["email"]):
+    for n in range(OF_ADDRESS - OF_EMAIL):
         attempt(email=f"{n}@clinic.example")
     wait_until_refused(email="last@clinic.example")
 
 
 @pytest.mark.django_db
 def test_an_address_that_is_refused_locks_no_email():
-    for n in range(LIMITS["address"]):
+    for n in range(OF_ADDRESS):
         attempt(email=f"{n}@clinic.example")
-    for _ in range(LIMITS["email"]):
+    for _ in range(OF_EMAIL):
         wait_until_refused()
     attempt(address="198.51.100.8")
 
 
 @pytest.mark.django_db
 def test_a_success_counts_for_nothing():
-    for _ in range(2 * LIMITS["address"]):
+    for _ in range(2 * OF_ADDRESS):
         attempt().forget()
-    fail(LIMITS["email"])
+    fail(OF_EMAIL)
     wait_until_refused()
+
+
+@pytest.mark.django_db
+def test_codes_are_counted_for_longer_and_beside_passwords():
+    for _ in range(LIMITS["code"][0]):
+        one = attempt()
+        one.count(code=EMAIL)
+        let_pass(60)
+    refused = attempt()
+    with pytest.raises(Throttled) as error:
+        refused.count(code=EMAIL)
+    assert error.value.wait == pytest.approx(15 * 60 - 60 * LIMITS["code"][0], abs=1)
+    let_pass(60)
+    fail(OF_EMAIL)
 
 
 @pytest.mark.django_db
@@ -103,7 +118,7 @@ def test_the_key_is_another_with_another_secret(settings):
 
 @pytest.mark.django_db
 def test_what_has_expired_is_deleted_faster_than_it_comes():
-    old = timezone.now() - WINDOW
+    old = timezone.now() - timedelta(hours=1)
     LoginFailures.objects.bulk_create(
         LoginFailures(key=uuid.uuid4(), times=[old], is_full=False, expires_at=old) for _ in range(50)
     )
@@ -133,7 +148,7 @@ def _log_in(together, number, emails, addresses, answers):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("emails", "addresses", "limit"),
-    [(EMAIL, "198.51.100.{}", LIMITS["email"]), ("{}@clinic.example", ADDRESS, LIMITS["address"])],
+    [(EMAIL, "198.51.100.{}", OF_EMAIL), ("{}@clinic.example", ADDRESS, OF_ADDRESS)],
     ids=["one email", "one address"],
 )
 def test_twenty_processes_count_together(settings, emails, addresses, limit):
