@@ -225,6 +225,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": (
         "A clinic's patients, templates, medical records and photos.\n\n"
         "**Logging in**: `logIn` exchanges an email and a password for a token; send it as `Authorization: Bearer <token>`. "
+        "Those who have set up the two-step login also send a code, `otp`. "
         "Members of several clinics name one in `X-Clinic-ID`.\n\n"
         "**Versions**: a change of a template or record names the version that it was made from, by `If-Match` with the "
         'ETag of the response that was read (`"3"`), or by `version` in the body. If somebody else has changed it since, '

@@ -16,6 +16,8 @@ SECONDS, DIGITS = 30, 6
 TOLERANCE = 1
 
 RECOVERY_CODES = 10
+#: Digits that no recovery code has, and the letters that were meant.
+_NOT_IN_BASE32 = str.maketrans("018", "OIB")
 
 
 def new_secret() -> str:
@@ -63,7 +65,7 @@ def new_recovery_codes() -> list[str]:
 
 def recovery_digest(code: str) -> str:
     """Return what is kept of a recovery code. It is random: a plain hash can't be guessed backwards."""
-    return hashlib.sha256(normalized(code).encode(errors="surrogatepass")).hexdigest()
+    return hashlib.sha256(normalized(code).translate(_NOT_IN_BASE32).encode(errors="surrogatepass")).hexdigest()
 
 
 def normalized(code: str) -> str:

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from clinic_project.api.one_time_codes import code_at, new_recovery_codes, new_secret, provisioning_uri
+from clinic_project.api.one_time_codes import code_at, new_recovery_codes, new_secret, provisioning_uri, recovery_digest
 
 RFC_SECRET = b32encode(b"12345678901234567890").decode()
 
@@ -30,6 +30,11 @@ def test_secrets_and_recovery_codes_differ_each_time():
     assert len(new_secret()) == 32
     assert new_secret() != new_secret()
     assert len({code for _ in range(10) for code in new_recovery_codes()}) == 100
+
+
+def test_a_recovery_code_that_was_misread_is_the_same():
+    assert recovery_digest("oib2 OIB2-0182 2345") == recovery_digest("OIB2-OIB2-OIB2-2345")
+    assert recovery_digest("OIB2-OIB2-OIB2-2346") != recovery_digest("OIB2-OIB2-OIB2-2345")
 
 
 def test_what_an_app_scans():

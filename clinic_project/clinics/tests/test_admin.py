@@ -56,6 +56,14 @@ def test_too_many_failures_close_the_login_for_a_while(client):
     assert client.post(reverse("admin:login"), {**form, "password": PASSWORD}).status_code == 302
 
 
+def test_whoever_is_logged_in_is_told_to_migrate(client, superuser):
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE api_authenticators")
+    page = client.get("/admin/")
+    assert page.status_code == 503
+    assert "The database is not up to date" in page.content.decode()
+
+
 @pytest.mark.parametrize(
     ("statement", "title"),
     [

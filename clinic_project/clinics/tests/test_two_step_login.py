@@ -19,6 +19,7 @@ from clinic_project.api.throttles import LIMITS
 from clinic_project.clinics.factories import PASSWORD, MembershipFactory, UserFactory, hashed_password
 from clinic_project.clinics.models import User
 from clinic_project.clinics.two_step import enroll
+from medical_records.tests.concurrency import in_parallel
 
 pytestmark = pytest.mark.django_db
 
@@ -167,6 +168,32 @@ def test_it_costs_the_others_one_statement():
     with CaptureQueriesContext(connection) as sent:
         log_in(user)
     assert len([query for query in sent if "api_authenticators" in query["sql"]]) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "a_code", [lambda phone: phone.code(), lambda phone: phone.recovery_codes[0]], ids=["app", "recovery"]
+)
+def test_of_logins_at_once_with_one_code_one_gets_in(phone, a_code):
+    code = a_code(phone)
+    answers = in_parallel(lambda _: log_in(phone.user, otp=code).status_code, LIMITS["code"][0])
+    assert sorted(answers) == [200, 401, 401, 401, 401]
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_no_token_is_issued_by_the_password_alone_while_it_is_set_up(clock):
+    user = UserFactory()
+    secret = new_secret()
+
+    def work(number):
+        return enroll(user, secret, code_at(secret, clock.step)) if number == 0 else log_in(user).status_code
+
+    codes, *statuses = in_parallel(work, 6)
+    assert len(codes) == 10
+    assert set(statuses) <= {200, 401}
+    assert not AccessToken.objects.exists()
 
 
 # What was begun before
