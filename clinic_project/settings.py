@@ -117,6 +117,9 @@ RECONCILIATION = {"apps": "*"}
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
 AUTH_USER_MODEL = "clinics.User"
+AUTHENTICATION_BACKENDS = ["clinic_project.clinics.backends.Backend"]
+#: Whether all staff have to set up the two-step login before they can do anything else.
+TOTP_REQUIRED = env.bool("TOTP_REQUIRED", default=False)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -217,7 +220,7 @@ LOGGING = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "clinic_project.clinics.api.authentication.MemberAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "clinic_project.clinics.api.authentication.MemberSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["clinic_project.api.parsers.JSONParser"],
@@ -225,7 +228,6 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "clinic_project.api.negotiation.IgnoreClientContentNegotiation",
     "EXCEPTION_HANDLER": "clinic_project.api.errors.problem_response",
     "DEFAULT_SCHEMA_CLASS": "clinic_project.api.openapi.ApiSchema",
-    "DEFAULT_THROTTLE_RATES": {"failed_logins_by_address": "30/min", "failed_logins_by_email": "10/min"},
     "NUM_PROXIES": TRUSTED_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "TEST_REQUEST_RENDERER_CLASSES": [
@@ -240,6 +242,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": (
         "A clinic's patients, templates, medical records and photos.\n\n"
         "**Logging in**: `logIn` exchanges an email and a password for a token; send it as `Authorization: Bearer <token>`. "
+        "Those who have set up the two-step login also send a code, `otp`. "
         "Members of several clinics name one in `X-Clinic-ID`.\n\n"
         "**Versions**: a change of a template or record names the version that it was made from, by `If-Match` with the "
         'ETag of the response that was read (`"3"`), or by `version` in the body. If somebody else has changed it since, '

@@ -4,6 +4,7 @@ import gc
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_backends
 from django.template.loader import get_template
 from django.urls import get_resolver
 from django.utils.formats import get_format_modules
@@ -13,6 +14,7 @@ from django.utils.module_loading import import_string
 def load_all() -> None:
     """Import what Django imports at the first request, and open no connection: with `--preload`, workers would share it."""
     get_resolver()._populate()  # the URLconf, with it the views, and the names of routes
+    get_backends()
     import_string(settings.MESSAGE_STORAGE)
     import_string(settings.SESSION_SERIALIZER)
     get_format_modules()

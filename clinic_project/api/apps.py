@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class ClinicsApiConfig(AppConfig):
-    """An app of its own, because its two tables belong to the API and not to the clinic's data."""
+    """An app of its own, because its tables belong to the API and not to the clinic's data."""
 
     name = "clinic_project.api"
     label = "clinics_api"

@@ -20,6 +20,7 @@ from clinic_project.reconciliation.sqlstates import (
     LOCK_NOT_AVAILABLE,
     NOT_NULL_VIOLATION,
     QUERY_CANCELED,
+    READ_ONLY_SQL_TRANSACTION,
     SCHEMA_IS_BEHIND,
     UNIQUE_VIOLATION,
     connection_lost,
@@ -53,7 +54,7 @@ _BY_STATE: Mapping[str, tuple[str, str, str, int]] = {
         (QUERY_CANCELED, LOCK_NOT_AVAILABLE, "25P03", "25P04"),  # and the timeouts of idle and of whole transactions
         ("database-too-slow", "The database is too slow", "It didn't answer in time. Send it again.", SOON),
     ),
-    "25006": (
+    READ_ONLY_SQL_TRANSACTION: (
         "database-read-only",
         "The database is read-only",
         "It is a standby, or its transactions may not write. Reading works; changes have to wait.",

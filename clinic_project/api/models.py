@@ -1,4 +1,4 @@
-"""What the API itself stores: access tokens, and the responses to requests that may be sent again."""
+"""What the API itself stores: access tokens, responses to requests that may be sent again, and what protects logins."""
 
 import hashlib
 import secrets
@@ -7,10 +7,18 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from .one_time_codes import (
+    is_time_based,
+    matching_step,
+    new_recovery_codes,
+    normalized,
+    recovery_digest,
+)
 from .problems import Problem
 
 
@@ -118,3 +126,78 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"idempotency key {self.pk}"
+
+
+class LoginFailures(models.Model):
+    """When the last logins from one address, or with one email, failed: see `throttles`, which writes it.
+
+    `key` is a keyed digest of the address or email, `is_full` whether the last attempt was refused because of the others.
+    """
+
+    key = models.UUIDField(primary_key=True)
+    times = ArrayField(models.DateTimeField())
+    is_full = models.BooleanField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "api_login_failures"
+        indexes = [models.Index(fields=["expires_at"], name="idx_api_login_failures_expires")]
+
+    def __str__(self) -> str:
+        return f"login failures {self.key}"
+
+
+class AuthenticatorManager(models.Manager["Authenticator"]):
+    def enroll(self, user: AbstractBaseUser, secret: str, code: str) -> list[str] | None:
+        """Add the app that has shown `code`, and return its recovery codes, of which only hashes are stored.
+
+        Returns None if it isn't the secret's code. Raises IntegrityError if the user has one already.
+        """
+        step = matching_step(secret, normalized(code))
+        if step is None:
+            return None
+        codes = new_recovery_codes()
+        self.create(user_id=user.pk, secret=secret, last_step=step, recovery_digests=list(map(recovery_digest, codes)))
+        return codes
+
+    def accept(self, user: AbstractBaseUser, code: str) -> bool:
+        """Say whether `code` is one of the user's app or recovery codes, and let it never be one again."""
+        code = normalized(code)
+        row = self.filter(user_id=user.pk)
+        if not is_time_based(code):
+            digest = recovery_digest(code)
+            remaining = models.Func("recovery_digests", models.Value(digest), function="array_remove")
+            return bool(row.filter(recovery_digests__contains=[digest]).update(recovery_digests=remaining))
+        secret = row.values_list("secret", flat=True).first()
+        step = None if secret is None else matching_step(secret, code)
+        return step is not None and bool(row.filter(last_step__lt=step).update(last_step=step))
+
+    def renew_recovery_codes(self, user: AbstractBaseUser) -> list[str]:
+        """Replace the user's recovery codes, and return the new ones."""
+        codes = new_recovery_codes()
+        self.filter(user_id=user.pk).update(recovery_digests=list(map(recovery_digest, codes)))
+        return codes
+
+
+class Authenticator(models.Model):
+    """The app on a user's phone that makes the codes of their two-step login.
+
+    `secret` is what both share, in base32; `last_step` is that of the last code that was used, before which none is
+    accepted; `recovery_digests` are of the recovery codes that are left.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="authenticator"
+    )
+    secret = models.CharField(max_length=64)
+    last_step = models.BigIntegerField()
+    recovery_digests = ArrayField(models.CharField(max_length=64))
+    enrolled_at = models.DateTimeField(db_default=Now())
+
+    objects: ClassVar[AuthenticatorManager] = AuthenticatorManager()
+
+    class Meta:
+        db_table = "api_authenticators"
+
+    def __str__(self) -> str:
+        return f"authenticator of user {self.user_id}"

@@ -28,7 +28,7 @@ _SUCCESSES = {200: "As it is now.", 201: "Created.", 204: "Done."}
 _PROBLEMS = {
     400: "The input isn't valid: `errors` says where. Or several clinics, and none named; or a page too deep.",
     401: "No credentials, or bad ones.",
-    403: "Not a member of the clinic, or without the role that this requires; or a session's, sent by another site.",
+    403: "Not a member of the clinic, or without the role or two-step login that this requires; or sent by another site.",
     404: "There is no such thing here, or not in this clinic.",
     409: "It can't be done as things are now; with `current` where `version` in the body is stale.",
     411: "The body comes without a Content-Length.",

@@ -1,47 +1,113 @@
-"""How often a login may fail. Successful ones don't count, so that a busy office behind one address isn't locked out.
+"""How often a login may fail: LIMITS says it of an address, an email, and the codes of one user's two-step login.
 
-Failures are counted in Django's cache. With its default, in memory, each worker process counts its own.
+Successful ones don't count, so that a busy office behind one address isn't locked out. All processes count together, in
+the table of `LoginFailures`. An attempt is counted before it is checked, and forgotten when it was right: otherwise those
+that come at once would all be checked before the first has failed.
 """
 
-import hashlib
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from rest_framework.request import Request
-from rest_framework.throttling import SimpleRateThrottle
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils.crypto import salted_hmac
+from rest_framework.exceptions import Throttled
+from rest_framework.throttling import BaseThrottle
+
+#: How many attempts may fail, and within which time, by what they have in common. Of a million codes, three are right at any
+#: time: at this rate, whoever knows the password has to try for more than a year. Fewer codes than passwords may fail, so
+#: that the refusal names the longer time.
+LIMITS: Mapping[str, tuple[int, timedelta]] = {
+    "address": (30, timedelta(minutes=1)),
+    "email": (10, timedelta(minutes=1)),
+    "code": (5, timedelta(minutes=15)),
+}
+
+#: Rows are locked in the order of their keys, by this statement and by `_FORGET`: no two sessions wait for each other.
+_COUNT = """
+    INSERT INTO api_login_failures AS kept (key, times, is_full, expires_at)
+    SELECT key, ARRAY[clock_timestamp()], false, clock_timestamp() + period
+    FROM unnest(%(keys)s::uuid[], %(periods)s::interval[]) AS counted (key, period) ORDER BY key
+    ON CONFLICT (key) DO UPDATE SET
+        (times, is_full) = (
+            SELECT CASE WHEN is_full THEN times ELSE times || clock_timestamp() END, is_full
+            FROM (
+                SELECT times, cardinality(times) >= most
+                FROM unnest(%(keys)s::uuid[], %(limits)s::int[], %(periods)s::interval[]) AS counted (key, most, period),
+                     LATERAL (SELECT ARRAY(SELECT time FROM unnest(kept.times) AS time
+                                           WHERE time > clock_timestamp() - period)) AS recent (times)
+                WHERE counted.key = kept.key
+            ) AS limited (times, is_full)
+        ),
+        expires_at = EXCLUDED.expires_at
+    RETURNING key::text, times[cardinality(times)], is_full, clock_timestamp() - times[1]"""
+
+_FORGET = """
+    WITH locked AS (
+        SELECT key FROM api_login_failures WHERE key = ANY (%(keys)s::uuid[]) ORDER BY key FOR UPDATE
+    )
+    UPDATE api_login_failures AS kept SET times = array_remove(kept.times, attempt.time)
+    FROM locked JOIN unnest(%(keys)s::uuid[], %(times)s::timestamptz[]) AS attempt (key, time) USING (key)
+    WHERE kept.key = locked.key"""
+
+#: More rows than one attempt adds, so that they become fewer.
+_DELETE_EXPIRED = """
+    DELETE FROM api_login_failures WHERE key IN (
+        SELECT key FROM api_login_failures WHERE expires_at < clock_timestamp()
+        ORDER BY expires_at LIMIT 10 FOR UPDATE SKIP LOCKED
+    )"""
 
 
-class FailedLogins(SimpleRateThrottle):
-    """Lets requests through until `record_failure` has been called too often."""
+class LoginAttempt:
+    """What counts as a failed attempt until `forget` is called."""
 
-    duration: int  # seconds; set from the rate
+    def __init__(self) -> None:
+        self._times: dict[str, datetime] = {}
 
-    def throttle_success(self) -> bool:
-        return True
+    def count(self, **values: str) -> None:
+        """Count an attempt by `values`, whose names are those of LIMITS.
 
-    def record_failure(self) -> None:
-        """Count the request that was let through as a failure."""
-        if self.key is not None:
-            self.cache.set(self.key, [self.timer(), *self.history], self.duration)
+        Raises Throttled if one of them has failed too often, and then counts nothing; and RuntimeError in a transaction,
+        whose rollback would take the count back.
+        """
+        limits = {_key(kind, value): LIMITS[kind] for kind, value in values.items()}
+        most, periods = zip(*limits.values(), strict=True)
+        parameters: dict[str, Any] = {"keys": list(limits), "limits": list(most), "periods": list(periods)}
+        with transaction.atomic(durable=True), connection.cursor() as cursor:
+            cursor.execute(_COUNT, parameters)
+            counted = cursor.fetchall()
+            # Last: what it locks keeps nobody waiting who is waited for here.
+            cursor.execute(_DELETE_EXPIRED)
+        self._times |= {key: time for key, time, is_full, _ in counted if not is_full}
+        waits = [limits[key][1] - age for key, _, is_full, age in counted if is_full]
+        if waits:
+            self.forget()
+            raise Throttled(max(1, math.ceil(max(waits).total_seconds())))
+
+    def forget(self) -> None:
+        """Count it no more: it has succeeded, or wasn't made."""
+        if self._times:
+            parameters: dict[str, Any] = {"keys": list(self._times), "times": list(self._times.values())}
+            with transaction.atomic(durable=True), connection.cursor() as cursor:
+                cursor.execute(_FORGET, parameters)
 
 
-class FailedLoginsByAddress(FailedLogins):
-    scope = "failed_logins_by_address"
+def count_attempt(request: Any, email: str) -> LoginAttempt:
+    """Count that whoever sends `request`, Django's or DRF's, is about to prove to be the user with this email.
 
-    def get_cache_key(self, request: Request, view: Any) -> str:
-        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
-
-
-class FailedLoginsByEmail(FailedLogins):
-    scope = "failed_logins_by_email"
-
-    def get_cache_key(self, request: Request, view: Any) -> str | None:
-        email = request.data.get("email") if isinstance(request.data, dict) else None
-        if not isinstance(email, str):
-            return None
-        # Counted before anything is validated: half a surrogate pair, which no encoding takes, comes here too.
-        digest = hashlib.sha256(email.lower().encode(errors="surrogatepass")).hexdigest()
-        return self.cache_format % {"scope": self.scope, "ident": digest}
+    Raises what `LoginAttempt.count` raises.
+    """
+    attempt = LoginAttempt()
+    attempt.count(address=str(BaseThrottle().get_ident(request)), email=email)
+    return attempt
 
 
-#: What a login is counted by: the API's and the admin's share the counts.
-FAILED_LOGIN_THROTTLES: tuple[type[FailedLogins], ...] = (FailedLoginsByAddress, FailedLoginsByEmail)
+def _key(kind: str, value: str) -> str:
+    """Return what an address or an email is counted by: nobody without the SECRET_KEY gets it back from that."""
+    # Half a surrogate pair, which no encoding takes, is counted as well.
+    message = value.lower().encode(errors="surrogatepass")
+    digest = salted_hmac(f"{__name__}.{kind}", message, settings.SECRET_KEY, algorithm="sha256").digest()
+    return str(UUID(bytes=digest[:16]))

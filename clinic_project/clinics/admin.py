@@ -8,7 +8,9 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 
 from clinic_project.api.searching import caseless_key
 
@@ -41,6 +43,7 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
     form = UserForm
     add_form = UserAddForm
     add_form_template = "admin/change_form.html"
+    change_form_template = "admin/clinics/user_change_form.html"
     list_display = ["email", "is_active", "is_staff", "is_superuser", "last_login", "created_at"]
     list_filter = ["is_active", "is_staff", "is_superuser"]
     search_fields = ["email"]
@@ -49,10 +52,11 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
     fieldsets = [
         (None, {"fields": ["email", "password_is_set"]}),
         ("Rights", {"fields": ["is_active", "is_staff", "is_superuser"]}),
+        ("Two-step login", {"fields": ["two_step_login"]}),
         ("Dates", {"fields": ["last_login", "created_at", "updated_at"]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "usable_password", "password1", "password2"]})]
-    readonly_fields = ["password_is_set", "last_login", "created_at", "updated_at"]
+    readonly_fields = ["password_is_set", "two_step_login", "last_login", "created_at", "updated_at"]
 
     def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[User]:
         # A join would show a colleague in two clinics twice.
@@ -64,6 +68,12 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
         state = "Set" if user.has_usable_password() and user.password else "Not set"
         link = reverse("admin:auth_user_password_change", args=[user.pk])
         return format_html('{}. <a href="{}">Set another password</a>', state, link)
+
+    @admin.display(description="two-step login")
+    def two_step_login(self, user: User) -> str:
+        if user.enrolled_at is None:
+            return "Not set up"
+        return f"Set up on {date_format(localtime(user.enrolled_at))}"
 
 
 @admin.register(Clinic)

@@ -1,5 +1,8 @@
 """The admin's forms for logging in, users and memberships."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
@@ -7,35 +10,108 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from rest_framework.exceptions import Throttled
 
-from clinic_project.api.throttles import FAILED_LOGIN_THROTTLES
+from clinic_project.api.models import Authenticator
+from clinic_project.api.throttles import count_attempt
 
 from .models import Membership, User
+from .two_step import enroll
 
 
-class _LoginAttempt:
-    """What the API's throttles read of a request."""
+class CodeNeeded(Exception):
+    """The password was right, and `user` has to send a code as well."""
 
-    def __init__(self, request: HttpRequest | None, email: str | None) -> None:
-        self.META = request.META if request else {}
-        self.headers = request.headers if request else {}
-        self.data = {"email": email}
+    def __init__(self, user: User) -> None:
+        super().__init__()
+        self.user = user
 
 
-class LoginForm(AdminAuthenticationForm):
+class CountedFormMixin:
     """Refuses for a while after too many failures, which are counted together with those of the API's login."""
 
-    def clean(self) -> dict[str, Any]:
-        attempt: Any = _LoginAttempt(self.request, self.cleaned_data.get("username"))
-        throttles = [throttle() for throttle in FAILED_LOGIN_THROTTLES]
-        if not all(throttle.allow_request(attempt, attempt) for throttle in throttles):
-            raise ValidationError("Too many logins have failed. Wait a minute, and try again.", code="throttled")
+    #: What it was refused by, if there were too many.
+    refused: Any = None
+
+    @contextmanager
+    def counted(self, request: HttpRequest, email: str, *, code: bool = False) -> Iterator[None]:
+        """Count what is done within as an attempt; it failed if it raises ValidationError."""
         try:
+            attempt = count_attempt(request, email)
+            if code:
+                attempt.count(code=email)
+        except Throttled as refused:
+            self.refused = refused
+            raise ValidationError(f"Too many attempts have failed. Wait {_spoken(self.refused.wait)}.") from None
+        yield
+        attempt.forget()
+
+
+def _spoken(seconds: float | None) -> str:
+    minutes = math.ceil((seconds or 0) / 60)
+    return "a minute" if minutes <= 1 else f"{minutes} minutes"
+
+
+class LoginForm(CountedFormMixin, AdminAuthenticationForm):
+    """Raises CodeNeeded, whatever else is asked of it, for those who have set up the two-step login."""
+
+    request: HttpRequest
+
+    def clean(self) -> dict[str, Any]:
+        email, password = (self.cleaned_data.get(name) for name in ("username", "password"))
+        if not (email and password):
             return super().clean()
-        except ValidationError:
-            for throttle in throttles:
-                throttle.record_failure()
-            raise
+        with self.counted(self.request, email):
+            cleaned = super().clean()
+        user = self.get_user()
+        if isinstance(user, User) and user.enrolled_at is not None:
+            raise CodeNeeded(user)
+        return cleaned
+
+
+class CodeInput(forms.TextInput):
+    """Empty each time: a code that was wrong is good for nothing."""
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        return super().get_context(name, None, attrs)
+
+
+class CodeForm(CountedFormMixin, forms.Form):
+    """Asks for a code of the user's authenticator app, or for a recovery code."""
+
+    code = forms.CharField(
+        max_length=64,
+        widget=CodeInput(attrs={"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
+    )
+
+    def __init__(self, request: HttpRequest, user: User, data: Any = None) -> None:
+        super().__init__(data)
+        self.request, self.user = request, user
+
+    def clean(self) -> None:
+        if code := self.cleaned_data.get("code"):
+            with self.counted(self.request, self.user.email, code=True):
+                if not self.accept(code):
+                    raise ValidationError(
+                        "This is not the code of now, or it was used before. Wait for the next code, and type that."
+                    )
+
+    def accept(self, code: str) -> bool:
+        return Authenticator.objects.accept(self.user, code)
+
+
+class EnrollmentForm(CodeForm):
+    """Asks for the first code of an app that has been given `secret`; then `recovery_codes` are there."""
+
+    recovery_codes: list[str] | None = None
+
+    def __init__(self, request: HttpRequest, user: User, secret: str, data: Any = None) -> None:
+        super().__init__(request, user, data)
+        self.secret = secret
+
+    def accept(self, code: str) -> bool:
+        self.recovery_codes = enroll(self.user, self.secret, code)
+        return self.recovery_codes is not None
 
 
 class EmailIsFreeMixin:

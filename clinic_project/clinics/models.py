@@ -4,13 +4,17 @@ Each model declares the columns that this project uses; an existing clinic's tab
 key makes an index of its own: the declared indexes are all there are.
 """
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import identify_hasher, make_password
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.functional import cached_property
 
+from clinic_project.api.models import Authenticator
 from clinic_project.api.searching import caseless_key, digits_key
 from clinic_project.audit.triggers import history_triggers
 from clinic_project.reconciliation.indexes import LongNameIndex
@@ -71,6 +75,21 @@ class User(AbstractBaseUser):
             # Not unique=True, which makes a second index, for LIKE, on a column that is never searched so.
             models.UniqueConstraint(fields=["email"], name="users_email_key"),
         ]
+
+    @cached_property
+    def enrolled_at(self) -> datetime | None:
+        """When the user set up the two-step login; None if they haven't. Read with a session's user, else when asked for."""
+        return Authenticator.objects.filter(user=self).values_list("enrolled_at", flat=True).first()
+
+    def get_session_auth_hash(self) -> str:
+        """Return what a session is bound to: the password, and the two-step login where there is one."""
+        return self._with_enrollment(super().get_session_auth_hash())
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        yield from map(self._with_enrollment, super().get_session_auth_fallback_hash())
+
+    def _with_enrollment(self, session_hash: str) -> str:
+        return session_hash if self.enrolled_at is None else f"{session_hash} {self.enrolled_at.timestamp()}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, and with another password revoke all access tokens; Django itself ends the sessions."""

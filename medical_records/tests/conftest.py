@@ -2,7 +2,6 @@ from clinic_project.clinics.tests.conftest import (
     api,
     browser,
     clinic,
-    fresh_cache,
     media,
     member,
     staff,
@@ -10,4 +9,4 @@ from clinic_project.clinics.tests.conftest import (
 
 from .retention import no_retention
 
-__all__ = ["api", "browser", "clinic", "fresh_cache", "media", "member", "no_retention", "staff"]
+__all__ = ["api", "browser", "clinic", "media", "member", "no_retention", "staff"]

@@ -2,10 +2,10 @@ import pytest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
-from clinic_project.clinics.tests.conftest import api, clinic, fresh_cache, media, member
+from clinic_project.clinics.tests.conftest import api, clinic, media, member
 from medical_records.tests.retention import no_retention
 
-__all__ = ["api", "clinic", "fresh_cache", "media", "member", "no_retention"]
+__all__ = ["api", "clinic", "media", "member", "no_retention"]
 
 
 @pytest.fixture

@@ -6,11 +6,17 @@ from contextlib import contextmanager
 from django.core.management.base import CommandError
 from django.db import Error
 
-from clinic_project.reconciliation.sqlstates import SCHEMA_IS_BEHIND, connection_lost, message_with_sqlstate, sqlstate
+from clinic_project.reconciliation.sqlstates import (
+    READ_ONLY_SQL_TRANSACTION,
+    SCHEMA_IS_BEHIND,
+    connection_lost,
+    message_with_sqlstate,
+    sqlstate,
+)
 
 _REMEDIES = {
     "42501": "Run this as the role that owns the tables, the one that migrates.",
-    "25006": "Run this where the database can be written to: on the primary, and not on a standby.",
+    READ_ONLY_SQL_TRANSACTION: "Run this where the database can be written to: on the primary, and not on a standby.",
     **dict.fromkeys(SCHEMA_IS_BEHIND, "Run manage.py migrate, then this again."),
 }
 

@@ -1,14 +1,17 @@
-"""Authentication by an access token, which is read with its user and their memberships in one statement."""
+"""Authentication by an access token, which is read with its user and their memberships in one statement; or by a session."""
 
 from typing import Any
 
 from django.db.models import DateTimeField, QuerySet
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.request import Request
 
 from clinic_project.api.authentication import BearerAuthentication
 from clinic_project.api.compiled_queries import Instances, fetch
 from clinic_project.api.models import AccessToken, token_digest
 
 from ..models import Clinic, Membership, User
+from ..two_step import enrollment_required, must_enroll
 
 _READ = Instances(
     {"": AccessToken, "user__": User, "user__memberships__": Membership, "user__memberships__clinic__": Clinic},
@@ -31,6 +34,21 @@ class MemberAuthentication(BearerAuthentication):
                 membership.user, membership.clinic = user, clinic
                 user.known_memberships.append(membership)
         return found
+
+    def authenticate(self, request: Request) -> Any:
+        return _enrolled(super().authenticate(request))
+
+
+class MemberSessionAuthentication(SessionAuthentication):
+    def authenticate(self, request: Request) -> Any:
+        return _enrolled(super().authenticate(request))
+
+
+def _enrolled(authenticated: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
+    """Return who was authenticated and by what; raise Problem (403) if they have to set up the two-step login first."""
+    if authenticated is not None and must_enroll(authenticated[0]):
+        raise enrollment_required()
+    return authenticated
 
 
 def _valid_token(*, digest: Any) -> QuerySet[Any, Any]:

@@ -1,21 +1,23 @@
 """Endpoints about credentials: `/auth/login`, `/auth/logout`, `/auth/logout-all`, `/auth/me`."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import authenticate, logout
 from django.contrib.auth.models import update_last_login
+from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import BaseThrottle
 
-from clinic_project.api.models import AccessToken
+from clinic_project.api.models import AccessToken, Authenticator
 from clinic_project.api.openapi import documented
 from clinic_project.api.problems import Problem
-from clinic_project.api.throttles import FAILED_LOGIN_THROTTLES
+from clinic_project.api.throttles import LoginAttempt, count_attempt
 from clinic_project.api.views import PrivateView
 
 from ..access import active_memberships
 from ..models import User
+from ..two_step import enrollment_required, must_enroll
 from .serializers import CurrentUserOutputSerializer, LoginInputSerializer, LoginOutputSerializer
 
 #: The problems of requests about one's own credentials; 403 is a session's request without its CSRF token.
@@ -27,26 +29,24 @@ class LoginView(PrivateView):
     authentication_classes = ()
     permission_classes = ()
 
-    def get_throttles(self) -> list[BaseThrottle]:
-        # Kept, so that a failure can be recorded.
-        self.throttles = [throttle() for throttle in FAILED_LOGIN_THROTTLES]
-        return list(self.throttles)
-
     @documented(
-        "logIn", LoginOutputSerializer, request=LoginInputSerializer, problems=(400, 401, 411, 413, 415, 429, 503)
+        "logIn", LoginOutputSerializer, request=LoginInputSerializer, problems=(400, 401, 403, 411, 413, 415, 429, 503)
     )
     def post(self, request: Request) -> Response:
-        """Exchange an email and a password for an access token."""
+        """Exchange an email and a password for an access token.
+
+        Those who have set up the two-step login in the admin also send a code, `otp`. Without one, the response to the right
+        password is 401 with the type `/problems/otp-required`; with a wrong or used one, `/problems/invalid-otp`. Where all
+        staff have to set it up, those who haven't get 403 with the type `/problems/enrollment-required`.
+        """
         given = LoginInputSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         email, password = given.validated_data["email"], given.validated_data["password"]
+        attempt = count_attempt(request, email)
         user = authenticate(request, username=email, password=password)
-        if user is None:
-            for throttle in self.throttles:
-                throttle.record_failure()
+        if not isinstance(user, User):
             raise _invalid_credentials()
-        update_last_login(User, user)
-        token, expires_at = AccessToken.objects.issue(user)
+        token, expires_at = _issue_token(user, attempt, given.validated_data.get("otp"))
         return Response(LoginOutputSerializer({"token": token, "expires_at": expires_at, **_self(user)}).data)
 
 
@@ -84,13 +84,43 @@ class MeView(PrivateView):
         return Response(CurrentUserOutputSerializer(_self(request.user)).data)
 
 
+def _issue_token(user: User, attempt: LoginAttempt, otp: str | None) -> tuple[str, datetime]:
+    """Return a token and when it expires, if the password is all that is needed or `otp` is the rest."""
+    if otp is not None:
+        attempt.count(code=user.email)
+    with transaction.atomic():
+        # Locks the user, for whom nobody sets up the two-step login meanwhile.
+        update_last_login(User, user)
+        refusal = _refusal(user, otp)
+        if refusal is None:
+            issued = AccessToken.objects.issue(user)
+        else:
+            transaction.set_rollback(True)
+    if otp is None or refusal is None:
+        attempt.forget()
+    if refusal is not None:
+        raise refusal
+    return issued
+
+
+def _refusal(user: User, otp: str | None) -> Problem | None:
+    """Return why somebody who knows the password isn't logged in by it and `otp`."""
+    if user.enrolled_at is None:
+        return enrollment_required() if must_enroll(user) else None
+    if otp is None:
+        return _not_logged_in("otp-required", "It takes a code as well: send one of the authenticator app in `otp`.")
+    if not Authenticator.objects.accept(user, otp):
+        return _not_logged_in("invalid-otp", "The code isn't that of now, or was used already. Wait for the next one.")
+    return None
+
+
+def _not_logged_in(kind: str, detail: str) -> Problem:
+    return Problem(401, kind, "Not logged in", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
 def _invalid_credentials() -> Problem:
-    return Problem(
-        401,
-        "invalid-credentials",
-        "Not logged in",
-        "The email and the password don't belong together, or the account is closed.",
-        headers={"WWW-Authenticate": "Bearer"},
+    return _not_logged_in(
+        "invalid-credentials", "The email and the password don't belong together, or the account is closed."
     )
 
 

@@ -22,6 +22,11 @@ from ..models import Appointment, Membership, Patient
 class LoginInputSerializer(serializers.Serializer):
     email = StrictCharField(max_length=255)
     password = StrictCharField(max_length=1024)
+    otp = StrictCharField(
+        max_length=64,
+        required=False,
+        help_text="Of those who have set up the two-step login: a code of the authenticator app, or a recovery code.",
+    )
 
 
 class UserOutputSerializer(serializers.Serializer):

@@ -1,5 +1,4 @@
 import pytest
-from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from clinic_project.clinics.factories import MembershipFactory
@@ -9,12 +8,6 @@ from .browser import browser, staff
 from .clients import client_of
 
 __all__ = ["browser", "staff", "staff_member", "superuser"]
-
-
-@pytest.fixture(autouse=True)
-def fresh_cache():
-    """The throttles count in the cache."""
-    cache.clear()
 
 
 @pytest.fixture(autouse=True)

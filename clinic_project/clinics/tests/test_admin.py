@@ -2,9 +2,10 @@
 
 import pytest
 from django.contrib import admin
-from django.core.cache import cache
+from django.db import connection
 from django.urls import reverse
 
+from clinic_project.api.models import LoginFailures
 from clinic_project.clinics.factories import (
     PASSWORD,
     ClinicFactory,
@@ -43,16 +44,41 @@ def test_who_is_not_on_the_staff_does_not_get_in(client):
 
 
 def test_too_many_failures_close_the_login_for_a_while(client):
-    cache.clear()
     user = UserFactory(staff=True)
     form = {"username": user.email, "password": "wrong"}
     for _ in range(10):
         assert "correct email and password" in client.post(reverse("admin:login"), form).content.decode()
     page = client.post(reverse("admin:login"), {**form, "password": PASSWORD})
-    assert "Too many logins have failed" in page.content.decode()
+    assert "Too many attempts have failed. Wait a minute." in page.content.decode()
+    assert (page.status_code, 0 < int(page["Retry-After"]) <= 60) == (429, True)
     assert "_auth_user_id" not in client.session
-    cache.clear()
+    LoginFailures.objects.update(times=[])  # a minute later
     assert client.post(reverse("admin:login"), {**form, "password": PASSWORD}).status_code == 302
+
+
+def test_whoever_is_logged_in_is_told_to_migrate(client, superuser):
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE api_authenticators")
+    page = client.get("/admin/")
+    assert page.status_code == 503
+    assert "The database is not up to date" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("statement", "title"),
+    [
+        ("DROP TABLE api_login_failures", "The database is not up to date"),
+        ("SET TRANSACTION READ ONLY", "The database is read-only"),
+    ],
+)
+def test_a_page_says_why_nobody_can_log_in(client, statement, title):
+    user = UserFactory(staff=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(statement)
+    page = client.post(reverse("admin:login"), {"username": user.email, "password": PASSWORD})
+    assert page.status_code == 503
+    assert title in page.content.decode()
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -6,6 +6,7 @@ import json
 import pytest
 from django.db import connection
 from django.db.models import JSONField, Value
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -164,6 +165,14 @@ def test_failing_too_often_from_one_address_is_429_whatever_the_headers_claim():
         assert log_in(f"{n}@clinic.example").status_code == 401
     assert log_in(UserFactory().email, headers={"X-Forwarded-For": "198.51.100.7"}).status_code == 429
     assert log_in(UserFactory().email, REMOTE_ADDR="198.51.100.8").status_code == 200
+
+
+@pytest.mark.django_db
+def test_counting_costs_a_login_three_statements():
+    user = user_with_quick_hash()
+    with CaptureQueriesContext(connection) as sent:
+        assert log_in(user.email).status_code == 200
+    assert len([query for query in sent if "api_login_failures" in query["sql"]]) == 3
 
 
 def test_one_query_finds_a_token_with_its_user_and_memberships(member, django_assert_num_queries):
