@@ -5,6 +5,8 @@ import shlex
 from pathlib import Path
 
 import pytest
+from django.apps import apps
+from django.db.models import Model
 
 from clinic_project.reconciliation.planning.plan import RefusalCode
 from clinic_project.reconciliation.tests.support.terminal import terminal
@@ -34,6 +36,22 @@ def test_links_within_the_readme_lead_to_its_sections():
 def test_links_to_files_lead_to_files():
     links = re.findall(r"\]\(([^)#:]+)\)|src=\"([^\"]+)\"", README)
     assert [path for path in map("".join, links) if not (ROOT / path).exists()] == []
+
+
+def test_the_data_protection_officer_is_told_of_every_table_that_has_a_patient_s_data():
+    told = set(re.findall(r"`([a-z_]+)`", section("For the data protection officer")))
+    with_patients = {
+        model._meta.db_table
+        for model in apps.get_models()
+        if any("patient" in name for name in names_in(model))
+        or {"table_name", "answer", "object_repr"} & names_in(model)
+    }
+    assert {"patients", "calendar_events"} | with_patients <= told
+    assert {"audit_history", "audit_accesses", "api_idempotency_keys", "django_admin_log"} <= with_patients
+
+
+def names_in(model: type[Model]) -> set[str]:
+    return {field.name for field in model._meta.concrete_fields}
 
 
 @pytest.mark.slow
