@@ -4,21 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils.text import capfirst
+from django.urls import URLPattern, reverse
 
 from clinic_project.audit.accesses import describe_access, show, things_of
 from clinic_project.audit.models import Access
 from clinic_project.clinics.access import ADMIN_ROLES
 from clinic_project.clinics.access_log import ORDERING, accesses_to
-from clinic_project.clinics.administration.base import ClinicModelAdmin
 from clinic_project.clinics.administration.cross_site import refuse_another_site
 from clinic_project.clinics.administration.lists import EstimatingPaginator
+from clinic_project.clinics.administration.object_pages import ObjectPagesMixin, of_object
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.models import Patient, User
 
@@ -61,7 +59,7 @@ class Look:
     photos: Named
 
 
-class AccessLogMixin(ClinicModelAdmin):
+class AccessLogMixin(ObjectPagesMixin):
     """For patients, and for what a patient has: whatever page shows some of them leaves one row."""
 
     change_form_template = "admin/clinics/change_form.html"
@@ -87,44 +85,29 @@ class AccessLogMixin(ClinicModelAdmin):
     # The page of an object's accesses
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.who_looked_view)
-        return [path("<path:object_id>/who-looked/", view, name=self._who_looked_name), *super().get_urls()]
-
-    @property
-    def _who_looked_name(self) -> str:
-        return f"{self.opts.app_label}_{self.opts.model_name}_who_looked"
+        return [self.object_path("who-looked", self.who_looked_view, "who_looked"), *super().get_urls()]
 
     def may_see_who_looked(self, request: HttpRequest, obj: Any) -> bool:
         return scope_of(request).has_role(ADMIN_ROLES, obj.clinic_id)
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        obj = context.get("original")
-        if obj is not None and self.may_see_who_looked(request, obj):
-            context["who_looked_url"] = reverse(f"admin:{self._who_looked_name}", args=[obj.pk])
-        return super().render_change_form(request, context, *args, **kwargs)
+    def own_page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        context = super().own_page_context(request, obj)
+        if self.may_see_who_looked(request, obj):
+            context["who_looked_url"] = self.object_url("who_looked", obj.pk)
+        return context
 
-    def who_looked_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    @of_object
+    def who_looked_view(self, request: HttpRequest, obj: Any) -> HttpResponse:
         """Show the accesses to an object, the latest first."""
-        obj = self.get_object(request, unquote(object_id))
-        if obj is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         if not self.may_see_who_looked(request, obj):
             raise PermissionDenied
         describe_access(Access.Action.ACCESS_LOG)
         patient = obj if isinstance(obj, Patient) else obj.patient
         accesses = accesses_to(patient).filter(**_naming(obj)).order_by(*ORDERING)
         page = EstimatingPaginator(accesses, PER_PAGE).get_page(request.GET.get(PAGE_VAR))
-        request.current_app = self.admin_site.name
+        title = f"Who looked: {obj}" if obj is patient else f"Who looked: {obj} of {patient}"
         context = {
-            **self.admin_site.each_context(request),
-            "title": f"Who looked: {obj}" if obj is patient else f"Who looked: {obj} of {patient}",
-            "object": obj,
-            "opts": self.opts,
-            "module_name": capfirst(self.opts.verbose_name_plural),
-            "change_url": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk]),
-            "media": self.media,
+            **self.object_context(request, obj, title),
             "looks": _looks(patient.pk, list(page.object_list)),
             "page": page,
             "page_range": page.paginator.get_elided_page_range(page.number),

@@ -4,12 +4,12 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern
 
+from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import scope_of
 
 from .. import services
@@ -31,15 +31,11 @@ class CopyMixin(ClinicalAdmin):
     copy_form_template = "admin/medical_records/copy.html"
 
     def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_copy"
-        view = self.admin_site.admin_view(self.copy_view)
-        return [path("<path:object_id>/copy/", view, name=name), *super().get_urls()]
+        return [self.object_path("copy", self.copy_view, "copy"), *super().get_urls()]
 
-    def copy_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    @of_object
+    def copy_view(self, request: HttpRequest, template: MedicalRecordTemplate) -> HttpResponse:
         """Ask for the name of the copy, make it, and show it."""
-        template = self.get_object(request, unquote(object_id))
-        if template is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         if not self.has_role(request, template):
             raise PermissionDenied
         form = CopyForm(request.POST or None, initial={"name": template.name})
@@ -48,12 +44,9 @@ class CopyMixin(ClinicalAdmin):
         context = {**self.object_context(request, template, f"Copy of {template}"), "form": form}
         return TemplateResponse(request, self.copy_form_template, context)
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        template = context.get("original")
-        context["may_copy"] = template is not None and not template.is_deleted and self.has_role(request, template)
-        return super().render_change_form(request, context, *args, **kwargs)
+    def own_page_context(self, request: HttpRequest, template: MedicalRecordTemplate) -> dict[str, Any]:
+        may_copy = not template.is_deleted and self.has_role(request, template)
+        return {**super().own_page_context(request, template), "may_copy": may_copy}
 
     def _copied(self, request: HttpRequest, template: MedicalRecordTemplate, name: str) -> HttpResponse:
         shown = template
@@ -64,5 +57,4 @@ class CopyMixin(ClinicalAdmin):
         else:
             self.log_addition(request, shown, f"Copied from template {template.pk}.")
             self.message_user(request, f"“{shown}” was made as a copy of “{template}”.", messages.SUCCESS)
-        change = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        return HttpResponseRedirect(reverse(change, args=[shown.pk]))
+        return HttpResponseRedirect(self.object_url("change", shown.pk))

@@ -3,12 +3,11 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_GET
 
@@ -16,6 +15,7 @@ from clinic_project.audit.accesses import describe_access
 from clinic_project.audit.models import Access
 from clinic_project.clinics.access import ADMIN_ROLES
 from clinic_project.clinics.admin import PatientAdmin
+from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.models import Patient
 
@@ -41,28 +41,20 @@ class ExportMixin(PatientAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         pages = {"export": self.export_view, "download": self.download_view}
-        own = [
-            path(f"<path:object_id>/{name}/", self.admin_site.admin_view(view), name=f"clinics_patient_{name}")
-            for name, view in pages.items()
-        ]
-        return [*own, *super().get_urls()]
+        return [*(self.object_path(name, view, name) for name, view in pages.items()), *super().get_urls()]
 
     @method_decorator(require_GET)
-    def export_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    @of_object
+    def export_view(self, request: HttpRequest, patient: Patient) -> HttpResponse:
         """Say what is in the export, and lead to it."""
-        patient = self.get_object(request, unquote(object_id))
-        if patient is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         self._check_permission(request, patient)
         context = {**self.object_context(request, patient, f"Export of {patient}"), **_counts(patient)}
         return TemplateResponse(request, self.export_template, context)
 
     @method_decorator(require_GET)
-    def download_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+    @of_object
+    def download_view(self, request: HttpRequest, patient: Patient) -> HttpResponseBase:
         """Send the export; the browser shows how far it is."""
-        patient = self.get_object(request, unquote(object_id))
-        if patient is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         self._check_permission(request, patient)
         describe_access(Access.Action.EXPORT)
         scope = scope_of(request)
@@ -70,14 +62,11 @@ class ExportMixin(PatientAdmin):
             return export_response(patient, scope.name or scope.user.email)
         except tuple(_REFUSALS) as refusal:
             self.message_user(request, _REFUSALS[type(refusal)], messages.ERROR)
-            return HttpResponseRedirect(reverse("admin:clinics_patient_export", args=[patient.pk]))
+            return HttpResponseRedirect(self.object_url("export", patient.pk))
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        patient = context.get("original")
-        context["may_export"] = patient is not None and self.has_export_permission(request, patient)
-        return super().render_change_form(request, context, *args, **kwargs)
+    def own_page_context(self, request: HttpRequest, patient: Patient) -> dict[str, Any]:
+        may_export = self.has_export_permission(request, patient)
+        return {**super().own_page_context(request, patient), "may_export": may_export}
 
     def _check_permission(self, request: HttpRequest, patient: Patient) -> None:
         if not self.has_export_permission(request, patient):

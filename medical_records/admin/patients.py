@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from clinic_project.clinics.models import Patient
 
@@ -24,10 +24,7 @@ class PatientWithRecordsAdmin(AccessLogMixin, ExportMixin):
     class Media:
         css = {"all": ["medical_records/admin.css"]}
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        if context.get("original") is not None:
-            overview = context["overview"] = patient_overview(context["original"])
-            self.note_shown(request, overview.shown)
-        return super().render_change_form(request, context, *args, **kwargs)
+    def own_page_context(self, request: HttpRequest, patient: Patient) -> dict[str, Any]:
+        overview = patient_overview(patient)
+        self.note_shown(request, overview.shown)
+        return {**super().own_page_context(request, patient), "overview": overview}

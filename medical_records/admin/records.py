@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
@@ -19,6 +18,7 @@ from django.views.decorators.http import require_safe
 from clinic_project.audit.accesses import describe_access, show
 from clinic_project.audit.models import Access
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
+from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import Scope, scope_of
 from clinic_project.clinics.administration.searching import PatientSearchMixin
 from clinic_project.clinics.earlier_states import State
@@ -66,21 +66,18 @@ class RecordAdmin(AccessLogMixin, SigningMixin, PatientSearchMixin, ClinicalAdmi
         return f"{obj} of {obj.patient}"
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.print_view)
-        return [path("<path:object_id>/print/", view, name="medical_records_medicalrecord_print"), *super().get_urls()]
+        return [self.object_path("print", self.print_view, "print"), *super().get_urls()]
 
     @method_decorator(require_safe)
-    def print_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    @of_object
+    def print_view(self, request: HttpRequest, record: MedicalRecord) -> HttpResponse:
         """Show a record as it is printed, with nothing around it on paper."""
-        record = self.get_object(request, unquote(object_id))
-        if record is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         if not self.has_view_permission(request, record):
             raise PermissionDenied
         describe_access(Access.Action.PRINT)
         context = {
             "record": record,
-            "record_url": reverse("admin:medical_records_medicalrecord_change", args=[record.pk]),
+            "record_url": self.object_url("change", record.pk),
             "printed_record": _printed(record, scope_of(request)),
             "stylesheet": STYLESHEET,
         }

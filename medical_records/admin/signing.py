@@ -5,14 +5,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from clinic_project.clinics.administration.json_text import as_text
+from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.administration.trash import TrashMixin
 
@@ -83,13 +83,7 @@ class SigningMixin(TrashMixin):
         return super().has_delete_permission(request, obj) and not stays
 
     def get_urls(self) -> list[URLPattern]:
-        return [
-            path(f"<path:object_id>/{name}/", self.admin_site.admin_view(self._view(name)), name=self._name_of(name))
-            for name in _FORMS
-        ] + super().get_urls()
-
-    def _name_of(self, view: str) -> str:
-        return f"{self.opts.app_label}_{self.opts.model_name}_{view}"
+        return [*(self.object_path(name, self._view(name), name) for name in _FORMS), *super().get_urls()]
 
     def _view(self, name: str) -> Callable[..., HttpResponse]:
         def view(request: HttpRequest, object_id: str) -> HttpResponse:
@@ -98,11 +92,9 @@ class SigningMixin(TrashMixin):
         return view
 
     @method_decorator(require_POST)
-    def signing_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+    @of_object
+    def signing_view(self, request: HttpRequest, record: MedicalRecord, name: str) -> HttpResponse:
         """Do what the form of that name says, and show the record again."""
-        record = self.get_object(request, unquote(object_id))
-        if record is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         if not self.has_trash_permission(request, record):
             raise PermissionDenied
         form_class, said = _FORMS[name]
@@ -111,15 +103,13 @@ class SigningMixin(TrashMixin):
             self.message_user(request, "Say why, in at most 2,000 characters.", messages.ERROR)
         elif self._change_one(request, record, lambda _, obj: form.save(obj, _signer(request, obj)), said):
             self.message_user(request, said, messages.SUCCESS)
-        return HttpResponseRedirect(self._url("change", record.pk))
+        return HttpResponseRedirect(self.object_url("change", record.pk))
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        record = context.get("original")
-        if record is not None and not record.is_deleted and self.has_trash_permission(request, record):
+    def own_page_context(self, request: HttpRequest, record: MedicalRecord) -> dict[str, Any]:
+        context = super().own_page_context(request, record)
+        if not record.is_deleted and self.has_trash_permission(request, record):
             context["signing"] = self._signing(record)
-        return super().render_change_form(request, context, *args, **kwargs)
+        return context
 
     def _signing(self, record: MedicalRecord) -> dict[str, Any]:
         """Return what the record's page shows to sign it, or to change what has been signed."""
@@ -128,7 +118,7 @@ class SigningMixin(TrashMixin):
             offered.append("amend" if record.signed_at else "sign")
         shown: dict[str, Any] = {
             name: {
-                "url": self._url(name, record.pk),
+                "url": self.object_url(name, record.pk),
                 "form": _FORMS[name][0](initial={"version": record.version}, auto_id=f"{name}_%s"),
             }
             for name in offered

@@ -7,22 +7,21 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.helpers import AdminForm
-from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils.text import capfirst
+from django.urls import URLPattern
 
 from clinic_project.audit.accesses import describe_access
 from clinic_project.audit.models import Access
 
 from ..earlier_states import State, begins_with_creation, sequence_at, state_at, undeclared
 from ..history import History, ReadableChange, columns_of, readable_history
-from .base import ClinicModelAdmin
 from .history_texts import ReadValue, column_text, shown_changes
+from .object_pages import ObjectPagesMixin, of_object
 
 #: Changes on a page.
 PER_PAGE = 25
@@ -39,7 +38,7 @@ class MomentForm(forms.Form):
         return moment if moment.microsecond else moment.replace(microsecond=999_999)
 
 
-class HistoryMixin(ClinicModelAdmin):
+class HistoryMixin(ObjectPagesMixin):
     """For a recorded model: the database's history in the place of Django's, each change with the object as it was then.
 
     Django's list has nothing more to say: it names the fields that somebody changed in the admin, and not what was there.
@@ -74,16 +73,10 @@ class HistoryMixin(ClinicModelAdmin):
         return self.get_fieldsets(request, obj)
 
     def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_state"
-        view = self.admin_site.admin_view(self.state_view)
-        return [path("<path:object_id>/history/<int:sequence>/", view, name=name), *super().get_urls()]
+        return [self.object_path("history/<int:sequence>", self.state_view, "state"), *super().get_urls()]
 
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        obj = self.get_object(request, unquote(object_id))
-        if obj is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+    @of_object
+    def history_view(self, request: HttpRequest, obj: Any, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         changes = self._history(request, obj).changes
         page = Paginator(changes, PER_PAGE).get_page(request.GET.get(PAGE_VAR))
         shown = list(page.object_list)
@@ -107,18 +100,16 @@ class HistoryMixin(ClinicModelAdmin):
         self, request: HttpRequest, obj: Any, changes: Sequence[ReadableChange], moment: datetime
     ) -> HttpResponse:
         """Lead to the state at that time."""
-        history = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_history", args=[obj.pk])
+        history = self.object_url("history", obj.pk)
         sequence = sequence_at(changes, moment)
         if state_at(changes, sequence) is None:
             self.message_user(request, f"Nothing is recorded of {column_text(None, moment)}.", messages.WARNING)
             return HttpResponseRedirect(history)
         return HttpResponseRedirect(f"{history}{sequence}/")
 
-    def state_view(self, request: HttpRequest, object_id: str, sequence: int) -> HttpResponse:
+    @of_object
+    def state_view(self, request: HttpRequest, obj: Any, sequence: int) -> HttpResponse:
         """Show the object as the change of that sequence left it; 0 is what was there before the first."""
-        obj = self.get_object(request, unquote(object_id))
-        if obj is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         history = self._history(request, obj)
         changes = history.changes
         state = state_at(changes, sequence)
@@ -161,19 +152,4 @@ class HistoryMixin(ClinicModelAdmin):
             "undeclared": [
                 (name, column_text(None, value)) for name, value in undeclared(self.model, state.row).items()
             ],
-        }
-
-    def object_context(self, request: HttpRequest, obj: Any, title: str) -> dict[str, Any]:
-        """Return what a page about an object needs that extends `admin/clinics/history_base.html`."""
-        request.current_app = self.admin_site.name
-        names = {view: f"admin:{self.opts.app_label}_{self.opts.model_name}_{view}" for view in ("change", "history")}
-        return {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "object": obj,
-            "opts": self.opts,
-            "module_name": capfirst(self.opts.verbose_name_plural),
-            "change_url": reverse(names["change"], args=[obj.pk]),
-            "history_url": reverse(names["history"], args=[obj.pk]),
-            "media": self.media,
         }

@@ -9,7 +9,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from clinic_project.audit import transactions
 
-from .base import ClinicModelAdmin
+from .object_pages import ObjectPagesMixin, of_object
 
 #: An action changes at most this many rows, so that "select all" can't lock a whole table.
 MAX_AT_ONCE = 1_000
@@ -28,7 +28,7 @@ TRASHED, RESTORED = "Moved to the trash.", "Restored from the trash."
 Change = Callable[[HttpRequest, Any], None]
 
 
-class TrashMixin(ClinicModelAdmin):
+class TrashMixin(ObjectPagesMixin):
     """For a model with `is_deleted` and `deleted_at`: Django's delete view and an action move to the trash.
 
     Who may do the one may restore as well. What is in the trash isn't changed before that.
@@ -106,34 +106,29 @@ class TrashMixin(ClinicModelAdmin):
     # One object, by a button of its page.
 
     def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_restore"
-        view = self.admin_site.admin_view(self.restore_view)
-        return [path("<path:object_id>/restore/", view, name=name), *super().get_urls()]
+        return [self.object_path("restore", self.restore_view, "restore"), *super().get_urls()]
 
     @method_decorator(require_POST)
-    def restore_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    @of_object
+    def restore_view(self, request: HttpRequest, obj: Any) -> HttpResponse:
         """Restore one object and show it again."""
-        obj = self.get_object(request, unquote(object_id))
-        if obj is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         if not self.has_trash_permission(request, obj):
             raise PermissionDenied
         if obj.is_deleted and self._change_one(request, obj, self.restore_one, RESTORED):
             self.message_user(request, f"“{obj}” was restored from the trash.", messages.SUCCESS)
-        return HttpResponseRedirect(self._url("change", obj.pk))
+        return HttpResponseRedirect(self.object_url("change", obj.pk))
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        obj = context.get("original")
-        if obj is not None and obj.is_deleted:
-            context["restore_url"] = self._url("restore", obj.pk)
+    def own_page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        context = super().own_page_context(request, obj)
+        if obj.is_deleted:
+            context["restore_url"] = self.object_url("restore", obj.pk)
             context["may_restore"] = self.has_trash_permission(request, obj)
             context["kept_until"] = self.kept_until(obj)
-        return super().render_change_form(request, context, *args, **kwargs)
+        return context
 
-    def _url(self, view: str, *args: Any) -> str:
-        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{view}", args=args)
+    @property
+    def _changelist_url(self) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
     def changeform_view(
         self,
@@ -149,7 +144,7 @@ class TrashMixin(ClinicModelAdmin):
 
     def _refused(self, request: HttpRequest, object_id: str | None, refusal: Exception) -> HttpResponse:
         self.message_user(request, str(refusal), messages.ERROR)
-        return HttpResponseRedirect(self._url("change", object_id) if object_id else self._url("changelist"))
+        return HttpResponseRedirect(self.object_url("change", object_id) if object_id else self._changelist_url)
 
     # What Django's own delete view calls.
 
@@ -177,7 +172,7 @@ class TrashMixin(ClinicModelAdmin):
         return [str(obj) for obj in objs], {}, set(), []
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
-        changelist = self._url("changelist")
-        said = format_html('“{}” was moved to the <a href="{}?trash=only">trash</a>.', obj_display, changelist)
+        link = self._changelist_url
+        said = format_html('“{}” was moved to the <a href="{}?trash=only">trash</a>.', obj_display, link)
         self.message_user(request, said, messages.SUCCESS)
-        return HttpResponseRedirect(changelist)
+        return HttpResponseRedirect(link)

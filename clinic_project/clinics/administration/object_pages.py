@@ -1,0 +1,67 @@
+"""Pages of one object in the admin, beside those that Django has, and what its own page leads to."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.admin.utils import unquote
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
+
+from .base import ClinicModelAdmin
+
+
+class ObjectPagesMixin(ClinicModelAdmin):
+    def object_path(self, route: str, view: Callable[..., Any], name: str) -> URLPattern:
+        """Return the pattern of a page below an object's, whose URL `object_url` returns by its `name`."""
+        return path(f"<path:object_id>/{route}/", self.admin_site.admin_view(view), name=self._page_name(name))
+
+    def object_url(self, name: str, pk: Any) -> str:
+        """Return the URL of a page of an object: Django's "change", "history", or one of an `object_path`."""
+        return reverse(f"admin:{self._page_name(name)}", args=[pk])
+
+    def _page_name(self, name: str) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+
+    def object_context(self, request: HttpRequest, obj: Any, title: str) -> dict[str, Any]:
+        """Return what a page about an object needs that extends `admin/clinics/object_page.html`."""
+        request.current_app = self.admin_site.name
+        return {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "object": obj,
+            "opts": self.opts,
+            "module_name": capfirst(self.opts.verbose_name_plural),
+            "change_url": self.object_url("change", obj.pk),
+            "history_url": self.object_url("history", obj.pk),
+            "media": self.media,
+        }
+
+    def own_page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Return what the object's own page shows beside its form."""
+        return {}
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        obj = context.get("original")
+        if obj is not None:
+            context |= self.own_page_context(request, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def of_object(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a method that shows an object, so that it takes the `object_id` of the URL.
+
+    Where there is no such object, or the person may not see it, Django says so and leads away.
+    """
+
+    @wraps(view)
+    def wrapped(self: Any, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        return view(self, request, obj, *args, **kwargs)
+
+    return wrapped
