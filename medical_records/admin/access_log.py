@@ -119,10 +119,8 @@ class AccessLogMixin(ObjectPagesMixin):
 def note_shown(request: HttpRequest, objects: Iterable[Any], action: str | None = None) -> None:
     """Note for the access log that the page shows these: patients, records or photos. Raises AskedByAnotherSite."""
     refuse_another_site(request)
-    scope = scope_of(request)
     objects = list(objects)
-    # Superusers may be no member anywhere, and have no other name then.
-    describe_access(action, {obj.clinic_id for obj in objects}, scope.name or scope.user.email)
+    describe_access(action, {obj.clinic_id for obj in objects}, scope_of(request).name_or_email)
     show(
         patients=[obj.pk for obj in objects if isinstance(obj, Patient)],
         records=[(obj.pk, obj.patient_id) for obj in objects if isinstance(obj, MedicalRecord)],

@@ -57,9 +57,8 @@ class ExportMixin(PatientAdmin):
         """Send the export; the browser shows how far it is."""
         self._check_permission(request, patient)
         describe_access(Access.Action.EXPORT)
-        scope = scope_of(request)
         try:
-            return export_response(patient, scope.name or scope.user.email)
+            return export_response(patient, scope_of(request).name_or_email)
         except tuple(_REFUSALS) as refusal:
             self.message_user(request, _REFUSALS[type(refusal)], messages.ERROR)
             return HttpResponseRedirect(self.object_url("export", patient.pk))

@@ -133,7 +133,7 @@ def _printed(record: MedicalRecord, scope: Scope) -> SafeString:
     }
     members = Membership.objects.filter(clinic=record.clinic_id, user__in=names)
     names.update(members.values_list("user_id", "full_name"))
-    return record_html(record, photos, names, Print(timezone.now(), scope.name or str(scope.user)))
+    return record_html(record, photos, names, Print(timezone.now(), scope.name_or_email))
 
 
 def _photos_of(record: MedicalRecord) -> list[PatientPhoto]:

@@ -128,7 +128,5 @@ class SigningMixin(TrashMixin):
 
 
 def _signer(request: HttpRequest, record: MedicalRecord) -> Signer:
-    """Name who signs as the record's clinic does; a superuser who is no member there by their email."""
     scope = scope_of(request)
-    names = (membership.full_name for membership in scope.memberships if membership.clinic_id == record.clinic_id)
-    return Signer(scope.user, next(names, str(scope.user)))
+    return Signer(scope.user, scope.name_in(record.clinic_id))

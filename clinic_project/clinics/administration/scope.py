@@ -29,6 +29,16 @@ class Scope:
         """What the user is called, by their first membership; empty without any."""
         return self.memberships[0].full_name if self.memberships else ""
 
+    @property
+    def name_or_email(self) -> str:
+        """The name; the email of a superuser who is no member anywhere."""
+        return self.name or self.user.email
+
+    def name_in(self, clinic_id: int) -> str:
+        """Return what the user is called in a clinic; the email of a superuser who is no member there."""
+        names = (membership.full_name for membership in self.memberships if membership.clinic_id == clinic_id)
+        return next(names, self.user.email)
+
     @cached_property
     def roles(self) -> dict[int, frozenset[str]]:
         """The roles of the user, by the clinics that they are an active member of."""
