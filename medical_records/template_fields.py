@@ -209,9 +209,13 @@ def missing_required(snapshot: Any, values: Any) -> list[str]:
 
 def unanswered_fields(snapshot: Any, values: Any) -> list[dict[str, Any]]:
     """Return the required fields that `values` leaves unanswered, in the form's order."""
-    answers = {normalized_uuid(key): value for key, value in values.items()} if isinstance(values, dict) else {}
-    fields = snapshot_fields(snapshot).items()
+    answers, fields = answers_by_field(values), snapshot_fields(snapshot).items()
     return [field for key, field in fields if field.get("required") is True and _is_blank(answers.get(key))]
+
+
+def answers_by_field(values: Any) -> dict[str, Any]:
+    """Return the answers of a record by the ids of their fields, however these are written; none of what isn't an object."""
+    return {normalized_uuid(key): value for key, value in values.items()} if isinstance(values, dict) else {}
 
 
 def _is_blank(value: Any) -> bool:

@@ -46,6 +46,11 @@ def text_of(json_column: str) -> str:
     return f"text_of_{json_column}"
 
 
+def texts_of(*json_columns: str) -> dict[str, Cast]:
+    """Return the expressions of the texts of jsonb columns, each by its key."""
+    return {text_of(name): Cast(F(name), TextField()) for name in json_columns}
+
+
 # Reads rows of `Meta.model` as dictionaries, and represents them. Its fields aren't called: they describe the response in
 # the OpenAPI document, and name the columns to read. A jsonb column is read as PostgreSQL's text, which is
 # JSON already, and goes into the response without being parsed. A field with a `source` is a column of another table.
@@ -62,7 +67,7 @@ class RowSerializer(serializers.Serializer):
         """Return `rows` as the dictionaries that this serializer takes."""
         plain, json = cls._columns()
         elsewhere = {name: F(str(field.source)) for name, field in cls._declared_fields.items() if field.source}
-        return rows.values(*plain, **elsewhere, **{text_of(name): Cast(name, TextField()) for name in json})
+        return rows.values(*plain, **elsewhere, **texts_of(*json))
 
     @classmethod
     def identify(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:

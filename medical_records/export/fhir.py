@@ -9,7 +9,6 @@ import re
 import uuid
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
 from clinic_project.api.fields import normalized_uuid, parse_date
@@ -18,9 +17,9 @@ from clinic_project.clinics.models import Patient
 
 from ..filled_form import fields_in_order
 from ..models import MedicalRecord, PatientPhoto
-from ..template_fields import FieldType, limits_of, snapshot_fields, unit_of
+from ..template_fields import FieldType, answers_by_field, limits_of, snapshot_fields, unit_of
 from .pictures import Picture
-from .reading import Names
+from .reading import Names, is_exact_number
 
 Resource = dict[str, Any]
 
@@ -134,7 +133,7 @@ def questionnaire(snapshot: Mapping[str, Any]) -> Resource:
 
 def answered_items(snapshot: Mapping[str, Any], values: Any) -> Iterator[Resource]:
     """Yield the items that have an answer; those of no field last."""
-    answers = {normalized_uuid(key): value for key, value in values.items()} if isinstance(values, dict) else {}
+    answers = answers_by_field(values)
     rest = [{"id": key} for key in answers if _string(key) and key not in snapshot_fields(snapshot)]
     for field in [*_fields(snapshot), *rest]:
         given = list(_answers(field, answers.get(normalized_uuid(field["id"]))))
@@ -183,17 +182,13 @@ def _answers(field: Mapping[str, Any], value: Any) -> Iterator[Resource]:
 
 def _answer(field: Mapping[str, Any], value: Any) -> Resource | None:
     kind = field.get("type")
-    if kind == FieldType.NUMBER and _is_number(value):
+    if kind == FieldType.NUMBER and is_exact_number(value):
         unit = _string(unit_of(field))
         return {"valueQuantity": {"value": value, "unit": unit}} if unit else {"valueDecimal": value}
     if kind == FieldType.DATE and isinstance(value, str) and parse_date(value):
         return {"valueDate": value}
     text = _string(as_text(value))
     return None if text is None else {"valueString": text}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def _status(record: MedicalRecord) -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from django.db import connection, transaction
-from django.db.models import F, TextField
-from django.db.models.functions import Cast
 
-from clinic_project.api.serializers import text_of
+from clinic_project.api.fields import is_number
+from clinic_project.api.serializers import text_of, texts_of
 from clinic_project.audit.history import parsed_jsonb
 from clinic_project.clinics.models import Clinic, Membership, Patient
 from clinic_project.clinics.querysets import TrashQuerySet
@@ -63,14 +63,18 @@ def whole_records(patient: Patient) -> Iterator[list[MedicalRecord]]:
 
     Numbers are as the database has them: Decimals where a float might round.
     """
-    texts = {text_of(name): Cast(F(name), TextField()) for name in _JSON}
     for batch in in_batches(records_of(patient)):
-        found = list(batch.defer(*_JSON).annotate(**texts))
+        found = list(batch.defer(*_JSON).annotate(**texts_of(*_JSON)))
         for record in found:
             record.patient, record.clinic = patient, patient.clinic
             for name in _JSON:
                 setattr(record, name, parsed_jsonb(getattr(record, text_of(name))))
         yield found
+
+
+def is_exact_number(value: Any) -> bool:
+    """Tell whether a value of such a record is a number of its JSON."""
+    return is_number(value) or isinstance(value, Decimal)
 
 
 def names_in(clinic: Clinic) -> Names:

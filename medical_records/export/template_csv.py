@@ -13,14 +13,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import IO, Any
 
-from django.db.models import F, Max, TextField
-from django.db.models.functions import Cast
+from django.db.models import Max
 
 from clinic_project.api.fields import normalized_uuid
-from clinic_project.api.serializers import text_of
+from clinic_project.api.serializers import text_of, texts_of
 from clinic_project.audit.accesses import show
 from clinic_project.audit.history import parsed_jsonb
 from clinic_project.clinics.administration.json_text import as_text
@@ -28,9 +26,9 @@ from clinic_project.clinics.administration.json_text import as_text
 from ..filled_form import fields_in_order
 from ..models import MedicalRecord, MedicalRecordTemplate
 from ..querysets import RecordQuerySet
-from ..template_fields import snapshot_fields, unit_of
+from ..template_fields import answers_by_field, snapshot_fields, unit_of
 from .exceptions import as_no_room
-from .reading import Names, names_in, one_state
+from .reading import Names, is_exact_number, names_in, one_state
 
 #: Rows read at once.
 BATCH = 500
@@ -66,11 +64,8 @@ def write_csv(template: MedicalRecordTemplate) -> IO[bytes]:
 
 
 def _rows(template: MedicalRecordTemplate) -> Iterator[list[str]]:
-    records = (
-        MedicalRecord.objects.for_clinic(template.clinic_id)
-        .filter(template=template, entered_in_error_at=None)
-        .active()
-    )
+    of_clinic = MedicalRecord.objects.for_clinic(template.clinic_id)
+    records = of_clinic.filter(template=template).active().without_errors()
     columns = list(_columns(template, records))
     names = names_in(template.clinic)
     yield [*_HEADING, *(safe(label) for _, label in columns)]
@@ -78,7 +73,7 @@ def _rows(template: MedicalRecordTemplate) -> Iterator[list[str]]:
         *("id", "patient_id", "patient__full_name", "created_at", "created_by_user_id", "updated_at", "version"),
         *("signed_at", "signed_by_name"),
     )
-    rows = records.order_by("created_at", "pk").values(*known, **{text_of("values"): Cast(F("values"), TextField())})
+    rows = records.order_by("created_at", "pk").values(*known, **texts_of("values"))
     for row in rows.iterator(BATCH):
         show(records=[(row["id"], row["patient_id"])])
         yield [*_known(row, names), *_answers(row, columns)]
@@ -124,13 +119,12 @@ def _known(row: Mapping[str, Any], names: Names) -> list[str]:
 
 
 def _answers(row: Mapping[str, Any], columns: Iterable[Column]) -> list[str]:
-    values = parsed_jsonb(row[text_of("values")])
-    answers = {normalized_uuid(key): value for key, value in values.items()} if isinstance(values, dict) else {}
+    answers = answers_by_field(parsed_jsonb(row[text_of("values")]))
     return [_cell(answers.get(field_id)) for field_id, _ in columns]
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+    if is_exact_number(value):
         return str(value)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return safe("; ".join(value))
