@@ -19,15 +19,15 @@ from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.models import Patient
 
-from ..export.exceptions import ChangedMeanwhile, NoRoom
+from ..export.exceptions import NO_ROOM, ChangedMeanwhile, NoRoom
 from ..export.reading import photos_of, records_of
 from ..export.responses import export_response
-from ..photos.storage import StorageUnavailable
+from ..photos.storage import STORAGE_FAILS, StorageUnavailable
 
 _REFUSALS = {
     ChangedMeanwhile: "A photo was removed for good while it was exported. Try again.",
-    NoRoom: "The server can't write its temporary files. Tell whoever runs the server.",
-    StorageUnavailable: "The storage of the photos is full, broken or away. Tell whoever runs the server.",
+    NoRoom: NO_ROOM,
+    StorageUnavailable: STORAGE_FAILS,
 }
 
 

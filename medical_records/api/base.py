@@ -34,6 +34,7 @@ from medical_records.exceptions import (
     UnusableReference,
 )
 from medical_records.functions import SIGNED
+from medical_records.photos.storage import STORAGE_FAILS
 from medical_records.querysets import VersionedQuerySet
 
 Rows = TypeVar("Rows", bound=TrashQuerySet[Any])
@@ -146,8 +147,7 @@ def _members(refusal: ChangeRefused) -> dict[str, Any]:
 
 
 def storage_fails() -> Problem:
-    detail = "The storage of the photos is full, broken or away. Tell whoever runs the server."
-    return Unavailable("storage-unavailable", "The storage fails", detail, seconds=60)
+    return Unavailable("storage-unavailable", "The storage fails", STORAGE_FAILS, seconds=60)
 
 
 def _member(clinic: Clinic, user_id: int | None) -> Row | None:

@@ -11,7 +11,7 @@ from clinic_project.clinics.access import ADMIN_ROLES
 from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.models import Patient
 from clinic_project.clinics.querysets import PatientQuerySet
-from medical_records.export.exceptions import ChangedMeanwhile, NoRoom
+from medical_records.export.exceptions import NO_ROOM, ChangedMeanwhile, NoRoom
 from medical_records.export.responses import export_response
 from medical_records.photos.storage import StorageUnavailable
 
@@ -30,8 +30,7 @@ def export_problem(exc: Exception) -> Problem | None:
             detail = "A photo was removed for good while it was exported. Send it again."
             return Unavailable("changed-meanwhile", "Changed meanwhile", detail, seconds=5)
         case NoRoom():
-            detail = "The server can't write its temporary files. Tell whoever runs the server."
-            return Unavailable("no-room", "No room for the export", detail, seconds=60)
+            return Unavailable("no-room", "No room for the export", NO_ROOM, seconds=60)
     return None
 
 

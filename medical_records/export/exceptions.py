@@ -13,6 +13,10 @@ class ChangedMeanwhile(Exception):
     """A photo was removed for good while its patient was exported."""
 
 
+#: What people are told of it.
+NO_ROOM = "The server can't write its temporary files. Tell whoever runs the server."
+
+
 class NoRoom(Exception):
     """The temporary folder is full, or can't be written to."""
 

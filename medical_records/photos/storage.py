@@ -44,6 +44,10 @@ _NAME = re.compile(rf"(?P<sha256>[0-9a-f]{{64}})(?:{re.escape(_THUMBNAIL)})?\.jp
 _KEY = re.compile(rf"{FOLDER}/(?P<clinic>\d{{1,10}})/[0-9a-f]{{2}}/{_NAME.pattern}")
 
 
+#: What people are told of it.
+STORAGE_FAILS = "The storage of the photos is full, broken or away. Tell whoever runs the server."
+
+
 class StorageUnavailable(OSError):
     """The storage is full, broken or away."""
 
