@@ -24,6 +24,7 @@ from medical_records.purge import Purge
 
 from .concurrency import in_parallel, wait_until_another_waits_for_us
 from .photos.uploads import IMAGE, OTHER, add, files_in
+from .purging import exists, purge
 
 #: What has to be kept for years is another story, which test_retention tells.
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_retention")]
@@ -36,16 +37,6 @@ def ago(days: float):
 def trashed(row, days: float):
     type(row).objects.filter(pk=row.pk).update(is_deleted=True, deleted_at=ago(days))
     return row
-
-
-def purge(*options) -> str:
-    output = StringIO()
-    call_command("purge_trash", *options, stdout=output)
-    return output.getvalue().strip()
-
-
-def exists(row) -> bool:
-    return type(row).objects.filter(pk=row.pk).exists()
 
 
 def age(media, days: float) -> None:

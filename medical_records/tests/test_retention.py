@@ -2,12 +2,11 @@
 
 import os
 from datetime import UTC, date, datetime, timedelta
-from io import StringIO
 
 import pytest
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
@@ -21,6 +20,7 @@ from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplat
 from medical_records.models import MedicalRecord, PatientPhoto
 
 from .photos.uploads import add, files_in
+from .purging import exists, purge
 from .retention import in_trash_since, long_ago, retained_until
 from .unrecorded import unrecorded
 
@@ -39,16 +39,6 @@ def patient(clinic):
 def old(patient):
     """A record in the trash, whose time is over."""
     return MedicalRecordFactory(patient=patient, **in_trash_since(long_ago()))
-
-
-def purge(*options) -> str:
-    output = StringIO()
-    call_command("purge_trash", *options, stdout=output)
-    return output.getvalue().strip()
-
-
-def exists(row) -> bool:
-    return type(row).objects.filter(pk=row.pk).exists()
 
 
 def years_after(moment: datetime, years: int = YEARS) -> datetime:

@@ -2,10 +2,8 @@
 
 import os
 import signal
-from io import StringIO
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 
 from clinic_project.audit.models import DestroyedEntry, Destruction, HistoryEntry
@@ -18,6 +16,7 @@ from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord, PatientPhoto
 
 from .concurrency import in_parallel
+from .purging import purge
 from .retention import in_trash_since, long_ago
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -33,12 +32,6 @@ def member(transactional_db):
 @pytest.fixture
 def patient(member):
     return PatientFactory(clinic=member.clinic, birthday=None)
-
-
-def purge(number: int = 0) -> str:
-    output = StringIO()
-    call_command("purge_trash", stdout=output)
-    return output.getvalue().strip()
 
 
 def old_records(patient, number: int) -> list[MedicalRecord]:
@@ -97,7 +90,7 @@ def test_two_purges_at_once_remove_everything_once(patient, monkeypatch):
     monkeypatch.setattr(purging, "BATCH", 3)
     old_records(patient, 20)
     PatientPhotoFactory.create_batch(10, patient=patient, **in_trash_since(long_ago()))
-    results = in_parallel(purge, 4)
+    results = in_parallel(lambda _: purge(), 4)
     assert [result for result in results if isinstance(result, Exception)] == []
     assert not MedicalRecord.objects.exists()
     assert not PatientPhoto.objects.exists()

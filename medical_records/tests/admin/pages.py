@@ -1,4 +1,4 @@
-"""Addresses of the admin's pages, and whether an object is in the trash."""
+"""Addresses of the admin's pages, their HTML, and whether an object is in the trash."""
 
 from django.urls import reverse
 
@@ -11,6 +11,10 @@ def change_url(obj) -> str:
     return reverse(f"admin:medical_records_{obj._meta.model_name}_change", args=[obj.pk])
 
 
+def patient_url(patient, page: str = "change") -> str:
+    return reverse(f"admin:clinics_patient_{page}", args=[patient.pk])
+
+
 def delete_url(obj) -> str:
     return reverse(f"admin:medical_records_{obj._meta.model_name}_delete", args=[obj.pk])
 
@@ -21,6 +25,11 @@ def restore_url(obj) -> str:
 
 def file_url(photo, kind: str = "file") -> str:
     return reverse(f"admin:medical_records_patientphoto_{kind}", args=[photo.pk])
+
+
+def html_of(response) -> str:
+    assert response.status_code == 200
+    return response.content.decode()
 
 
 def in_trash(obj) -> bool:

@@ -13,14 +13,9 @@ from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord, PatientPhoto
 from medical_records.tests.photos.uploads import add
 
-from .pages import change_url, delete_url, file_url, list_url, restore_url
+from .pages import change_url, delete_url, file_url, list_url, patient_url, restore_url
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def media(settings, tmp_path):
-    settings.MEDIA_ROOT = str(tmp_path / "media")
 
 
 @pytest.fixture
@@ -42,10 +37,6 @@ def shown() -> list[tuple]:
     """Return of each access what was shown, and how."""
     rows = Access.objects.order_by("pk").values_list("action", "patient_ids", "record_ids", "photo_ids")
     return [(action, *map(sorted, ids)) for action, *ids in rows]
-
-
-def patient_url(patient, page="change") -> str:
-    return reverse(f"admin:clinics_patient_{page}", args=[patient.pk])
 
 
 def who_looked_url(obj) -> str:

@@ -5,15 +5,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.tests.browser import SECONDS, Staff, needs_chromium
-from medical_records.demo.paintings import paint
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
-from medical_records.photos.processing import process_image
-from medical_records.tests.export.exports import photo_with_file
+
+from ..photos.uploads import put_photo
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium, pytest.mark.slow]
 
@@ -36,9 +33,7 @@ def test_exporting_a_patient_and_reading_it(staff, administrator, tmp_path):
     patient = PatientFactory(clinic=administrator.clinic, full_name="Grace Hopper", notes="Prefers mornings.\nDeaf.")
     record = MedicalRecordFactory(patient=patient, template__name="First visit")
     MedicalRecordFactory(patient=patient, template__name="Follow-up", in_trash=True)
-    image = process_image(paint("skin", 1))
-    photo = photo_with_file(image.jpeg, patient=patient, medical_record=record, description="Left forearm")
-    default_storage.save(photo.thumbnail_key, ContentFile(image.thumbnail))
+    put_photo(record, "Left forearm")
     staff.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     staff.come_back(administrator.user)
 

@@ -13,12 +13,10 @@ from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Patient
 from clinic_project.clinics.tests.browser import needs_chromium
 from medical_records import services
-from medical_records.demo.paintings import paint
-from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
-from medical_records.photos.processing import process_image
-from medical_records.photos.storage import PhotoFile
 
+from ..photos.uploads import put_photo
 from ..retention import in_trash_since, long_ago
 from ..unrecorded import unrecorded
 
@@ -33,21 +31,6 @@ def practitioner():
 @pytest.fixture
 def patient(practitioner):
     return PatientFactory(clinic=practitioner.clinic, full_name="Grace Hopper")
-
-
-def put_photo(record: MedicalRecord, description: str):
-    """A photo of `record`, with its files in the storage."""
-    image = process_image(paint("skin", 1))
-    file = PhotoFile(record.clinic_id, image.sha256)
-    file.save(image)
-    return PatientPhotoFactory(
-        patient=record.patient,
-        medical_record=record,
-        storage_key=file.key,
-        thumbnail_key=file.thumbnail_key,
-        content_hash=file.sha256,
-        description=description,
-    )
 
 
 def test_logging_in_by_email_and_out(staff, practitioner):

@@ -6,13 +6,9 @@ from django.urls import reverse
 from clinic_project.clinics.factories import PatientFactory
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 
-from .pages import file_url, in_trash
+from .pages import file_url, in_trash, patient_url
 
 pytestmark = pytest.mark.django_db
-
-
-def patient_url(patient) -> str:
-    return reverse("admin:clinics_patient_change", args=[patient.pk])
 
 
 def test_a_patients_page_shows_records_with_their_photos_and_the_gallery(client, staff_member):

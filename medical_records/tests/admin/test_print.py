@@ -7,7 +7,7 @@ from clinic_project.clinics.factories import MembershipFactory, UserFactory
 from clinic_project.clinics.models import Membership
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 
-from .pages import change_url, file_url
+from .pages import change_url, file_url, html_of
 
 pytestmark = pytest.mark.django_db
 
@@ -16,17 +16,12 @@ def print_url(record):
     return reverse("admin:medical_records_medicalrecord_print", args=[record.pk])
 
 
-def text_of(response) -> str:
-    assert response.status_code == 200
-    return response.content.decode()
-
-
 def test_it_is_linked_from_the_records_page_and_shows_form_and_photos(client, staff_member):
     record = MedicalRecordFactory(patient__clinic=staff_member.clinic, created_by_user=staff_member.user)
     photo = PatientPhotoFactory(patient=record.patient, medical_record=record, description="Left arm")
     in_trash = PatientPhotoFactory(patient=record.patient, medical_record=record, in_trash=True)
-    assert f'href="{print_url(record)}"' in text_of(client.get(change_url(record)))
-    page = text_of(client.get(print_url(record)))
+    assert f'href="{print_url(record)}"' in html_of(client.get(change_url(record)))
+    page = html_of(client.get(print_url(record)))
     assert "Chief complaint: nothing unusual" in page
     assert f"by {staff_member.full_name}" in page
     assert f'src="{file_url(photo)}"' in page
@@ -38,7 +33,7 @@ def test_it_is_linked_from_the_records_page_and_shows_form_and_photos(client, st
 def test_a_record_in_the_trash_is_printed_with_the_photos_that_are_there(client, staff_member):
     record = MedicalRecordFactory(patient__clinic=staff_member.clinic, in_trash=True)
     photo = PatientPhotoFactory(patient=record.patient, medical_record=record, in_trash=True)
-    page = text_of(client.get(print_url(record)))
+    page = html_of(client.get(print_url(record)))
     assert "In the trash since" in page
     assert file_url(photo) in page
 
@@ -62,7 +57,7 @@ def test_nobody_else_gets_it(client, staff_member):
 
 def test_a_superuser_without_a_membership_prints_under_their_address(client, superuser):
     record = MedicalRecordFactory(created_by_user=superuser)
-    page = text_of(client.get(print_url(record)))
+    page = html_of(client.get(print_url(record)))
     assert f"by {superuser.email}" in page
     assert record.clinic.name in page
 

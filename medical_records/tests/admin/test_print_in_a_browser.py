@@ -12,7 +12,7 @@ from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.tests.browser import needs_chromium
 from medical_records.factories import MedicalRecordFactory, make_field
 
-from .test_in_a_browser import put_photo
+from ..photos.uploads import put_photo
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium, pytest.mark.slow]
 

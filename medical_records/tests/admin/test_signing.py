@@ -12,7 +12,7 @@ from clinic_project.clinics.tests.admin_site import rows_of
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord
 
-from .pages import change_url, delete_url, in_trash, list_url
+from .pages import change_url, delete_url, html_of, in_trash, list_url
 
 pytestmark = pytest.mark.django_db
 
@@ -29,23 +29,19 @@ def post(client, record, view, **body):
     return response
 
 
-def text_of(response) -> str:
-    return response.content.decode()
-
-
 def test_a_practitioner_signs_amends_and_signs_again(client, staff_member, record):
     page = post(client, record, "sign")
     assert (record.version, record.signed_by_user_id, record.signed_by_name) == (
         *(2, staff_member.user_id),
         staff_member.full_name,
     )
-    assert record.content_hash in text_of(page)
-    assert f"by {staff_member.full_name} on" in text_of(page)
+    assert record.content_hash in html_of(page)
+    assert f"by {staff_member.full_name} on" in html_of(page)
 
     page = post(client, record, "amend", reason="The left knee")
     assert (record.version, record.signed_at, record.amendment_reason) == (3, None, "The left knee")
-    assert "The left knee" in text_of(page)
-    assert "Not signed" in text_of(page)
+    assert "The left knee" in html_of(page)
+    assert "Not signed" in html_of(page)
     post(client, record, "sign")
     assert record.version == 4
 
@@ -53,11 +49,11 @@ def test_a_practitioner_signs_amends_and_signs_again(client, staff_member, recor
 def test_what_is_signed_isnt_moved_to_the_trash_before_it_is_amended(client, record):
     photo = PatientPhotoFactory(patient=record.patient, medical_record=record)
     post(client, record, "sign")
-    assert delete_url(record) not in text_of(client.get(change_url(record)))
+    assert delete_url(record) not in html_of(client.get(change_url(record)))
     assert client.post(delete_url(record), {"post": "yes"}).status_code == 403
     action = {"action": "move_to_trash", "_selected_action": [record.pk]}
-    assert "The record is signed." in text_of(client.post(list_url("medicalrecord"), action, follow=True))
-    assert "The record is signed." in text_of(client.post(delete_url(photo), {"post": "yes"}, follow=True))
+    assert "The record is signed." in html_of(client.post(list_url("medicalrecord"), action, follow=True))
+    assert "The record is signed." in html_of(client.post(delete_url(photo), {"post": "yes"}, follow=True))
     assert not in_trash(record)
     assert not in_trash(photo)
     post(client, record, "amend", reason="Another patient's")
@@ -67,8 +63,8 @@ def test_what_is_signed_isnt_moved_to_the_trash_before_it_is_amended(client, rec
 
 def test_a_record_that_lacks_answers_is_signed_as_incomplete(client, record):
     MedicalRecord.objects.update(values={})
-    assert "Sign although answers are missing: Chief complaint" in text_of(client.get(change_url(record)))
-    assert "Required fields have no answer." in text_of(post(client, record, "sign"))
+    assert "Sign although answers are missing: Chief complaint" in html_of(client.get(change_url(record)))
+    assert "Required fields have no answer." in html_of(post(client, record, "sign"))
     assert record.signed_at is None
     post(client, record, "sign", incomplete="on")
     assert record.signed_at is not None
@@ -76,14 +72,14 @@ def test_a_record_that_lacks_answers_is_signed_as_incomplete(client, record):
 
 def test_what_was_entered_in_error_is_marked_left_out_of_lists_and_taken_back(client, record):
     page = post(client, record, "enter_in_error", reason="Another patient's")
-    assert "Another patient&#x27;s" in text_of(page)
+    assert "Another patient&#x27;s" in html_of(page)
     assert rows_of(client.get(list_url("medicalrecord"))) == []
     assert rows_of(client.get(list_url("medicalrecord"), {"error": "only"})) == [record]
     assert rows_of(client.get(list_url("medicalrecord"), {"error": "with"})) == [record]
     assert rows_of(client.get(list_url("medicalrecord"), {"trash": "with"})) == [record]
     patient = client.get(reverse("admin:clinics_patient_change", args=[record.patient_id]))
-    assert "Records (0)" in text_of(patient)
-    assert "Entered in error: 1" in text_of(patient)
+    assert "Records (0)" in html_of(patient)
+    assert "Entered in error: 1" in html_of(patient)
     post(client, record, "undo_error")
     assert rows_of(client.get(list_url("medicalrecord"))) == [record]
 
@@ -93,36 +89,36 @@ def test_lists_say_what_is_signed_and_find_what_isnt(client, record, staff_membe
     late, new = MedicalRecordFactory.create_batch(2, patient__clinic=staff_member.clinic)
     MedicalRecord.objects.filter(pk=late.pk).update(updated_at=F("updated_at") - dt.timedelta(hours=25))
     MedicalRecordFactory(patient__clinic=staff_member.clinic, entered_in_error_at=timezone.now())
-    page = text_of(client.get(list_url("medicalrecord"), {"error": "with"}))
+    page = html_of(client.get(list_url("medicalrecord"), {"error": "with"}))
     for state in ("Signed", "Overdue", "Not signed", "Entered in error"):
         assert f'<td class="field-state">{state}</td>' in page
     assert set(rows_of(client.get(list_url("medicalrecord"), {"signature": "unsigned"}))) == {late, new}
     assert rows_of(client.get(list_url("medicalrecord"), {"signature": "overdue"})) == [late]
-    assert "Nobody has signed it in the 24 hours" in text_of(client.get(change_url(late)))
+    assert "Nobody has signed it in the 24 hours" in html_of(client.get(change_url(late)))
 
 
 def test_a_reason_is_asked_for(client, record):
     for reason in ({}, {"reason": " "}, {"reason": "x" * 2001}):
-        assert "Say why, in at most 2,000 characters." in text_of(post(client, record, "enter_in_error", **reason))
+        assert "Say why, in at most 2,000 characters." in html_of(post(client, record, "enter_in_error", **reason))
     post(client, record, "sign")
-    assert "Say why, in at most 2,000 characters." in text_of(post(client, record, "amend"))
+    assert "Say why, in at most 2,000 characters." in html_of(post(client, record, "amend"))
     assert record.version == 2
 
 
 def test_a_version_that_somebody_else_has_changed_isnt_signed(client, record):
     MedicalRecord.objects.update(version=7)
-    assert "It has been changed since you read it." in text_of(post(client, record, "sign"))
+    assert "It has been changed since you read it." in html_of(post(client, record, "sign"))
     assert record.signed_at is None
 
 
 def test_who_has_no_role_there_reads_and_another_clinics_record_isnt_there(client, record):
     client.force_login(MembershipFactory(clinic=record.clinic, user__staff=True, roles=[]).user)
     page = client.get(change_url(record))
-    assert "Not signed" in text_of(page)
-    assert 'class="signing"' not in text_of(page)
+    assert "Not signed" in html_of(page)
+    assert 'class="signing"' not in html_of(page)
     assert post(client, record, "sign").status_code == 403
     client.force_login(MembershipFactory(user__staff=True).user)
-    assert "Perhaps it was deleted?" in text_of(post(client, record, "sign"))
+    assert "Perhaps it was deleted?" in html_of(post(client, record, "sign"))
     assert client.get(reverse("admin:medical_records_medicalrecord_sign", args=[record.pk])).status_code == 405
     assert record.signed_at is None
 
@@ -138,9 +134,9 @@ def test_the_history_shows_it_and_the_record_as_it_was_signed(client, staff_memb
     signed_hash = record.content_hash
     post(client, record, "amend", reason="The left knee")
     post(client, record, "enter_in_error", reason="Another patient's")
-    history = text_of(client.get(reverse("admin:medical_records_medicalrecord_history", args=[record.pk])))
+    history = html_of(client.get(reverse("admin:medical_records_medicalrecord_history", args=[record.pk])))
     for said in ("Signed", "Amended", "Reason: The left knee", "Entered in error"):
         assert said in history
     state = client.get(reverse("admin:medical_records_medicalrecord_state", args=[record.pk, 2]))
-    assert signed_hash in text_of(state)
-    assert f"by {staff_member.full_name} on" in text_of(state)
+    assert signed_hash in html_of(state)
+    assert f"by {staff_member.full_name} on" in html_of(state)
