@@ -16,7 +16,7 @@ from clinic_project.api.models import Authenticator
 from clinic_project.api.throttles import count_attempt
 
 from .models import Membership, User
-from .two_step import enroll
+from .two_step import INVALID_CODE, enroll
 
 
 class CodeNeeded(Exception):
@@ -92,9 +92,7 @@ class CodeForm(CountedFormMixin, forms.Form):
         if code := self.cleaned_data.get("code"):
             with self.counted(self.request, self.user.email, code=True):
                 if not self.accept(code):
-                    raise ValidationError(
-                        "This is not the code of now, or it was used before. Wait for the next code, and type that."
-                    )
+                    raise ValidationError(INVALID_CODE)
 
     def accept(self, code: str) -> bool:
         return Authenticator.objects.accept(self.user, code)

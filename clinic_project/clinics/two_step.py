@@ -14,6 +14,9 @@ from clinic_project.api.problems import Problem
 
 from .models import User
 
+#: What is said of a code that isn't accepted.
+INVALID_CODE = "This is not the code of now, or it was used before. Wait for the next one."
+
 
 def must_enroll(user: User) -> bool:
     """Whether `user` is of the staff, of which the setting TOTP_REQUIRED requires it, and hasn't set it up."""

@@ -26,7 +26,7 @@ from ..two_step import must_enroll, remove_authenticator
 #: What apps show the codes under.
 ISSUER = "Clinic records"
 #: Seconds in which the second step has to follow the first.
-PATIENCE = 300
+SECONDS_BETWEEN_STEPS = 300
 
 _FIRST_STEP, _SECRET = "two_step_login", "two_step_secret"
 
@@ -42,7 +42,7 @@ def begin_second_step(request: HttpRequest, user: User) -> HttpResponse:
 def _after_first_step(request: HttpRequest) -> User | None:
     """Return who has given the right password a moment ago, if all that it led to still holds."""
     first = request.session.get(_FIRST_STEP)
-    if not first or time.time() - first["at"] > PATIENCE:
+    if not first or time.time() - first["at"] > SECONDS_BETWEEN_STEPS:
         return None
     user = User.objects.filter(pk=first["user"], is_active=True, is_staff=True).first()
     return user if user and constant_time_compare(user.get_session_auth_hash(), first["hash"]) else None

@@ -17,7 +17,7 @@ from clinic_project.api.views import PrivateView
 
 from ..access import active_memberships
 from ..models import User
-from ..two_step import enrollment_required, must_enroll
+from ..two_step import INVALID_CODE, enrollment_required, must_enroll
 from .serializers import CurrentUserOutputSerializer, LoginInputSerializer, LoginOutputSerializer
 
 #: The problems of requests about one's own credentials; 403 is a session's request without its CSRF token.
@@ -110,7 +110,7 @@ def _refusal(user: User, otp: str | None) -> Problem | None:
     if otp is None:
         return _not_logged_in("otp-required", "It takes a code as well: send one of the authenticator app in `otp`.")
     if not Authenticator.objects.accept(user, otp):
-        return _not_logged_in("invalid-otp", "The code isn't that of now, or was used already. Wait for the next one.")
+        return _not_logged_in("invalid-otp", INVALID_CODE)
     return None
 
 
