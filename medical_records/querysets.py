@@ -1,8 +1,8 @@
 """What a clinic may see of its templates, records and photos, and how one row changes.
 
-Every query of them starts with `for_clinic`. A change of a template or record names the versions it may replace; the
-check and the write are one UPDATE, so that of several changes sent with the same version exactly one is made. What is
-done to several rows together is in `services`.
+Every query of them starts with `for_clinic`, or `of_patient`. A change of a template or record names the versions it may
+replace; the check and the write are one UPDATE, so that of several changes sent with the same version exactly one is made.
+What is done to several rows together is in `services`.
 """
 
 from collections.abc import Callable, Collection
@@ -21,7 +21,7 @@ from clinic_project.clinics.querysets import TrashQuerySet
 from .exceptions import ChangeRefused, InTrash, NotInTrash, StaleVersion, Suppressed
 
 if TYPE_CHECKING:
-    from clinic_project.clinics.models import User
+    from clinic_project.clinics.models import Patient, User
 
     from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto  # noqa: F401 - named in strings below
 
@@ -29,6 +29,15 @@ Row_co = TypeVar("Row_co", bound=models.Model, covariant=True)
 
 #: From a record's last change, until it is overdue.
 TIME_TO_SIGN = timedelta(hours=24)
+
+
+class OfPatientMixin:
+    """For rows that belong to a patient."""
+
+    def of_patient(self, patient: "Patient") -> Self:
+        """Only what a patient has in their clinic: rows of another program may tie them to another clinic's."""
+        rows: Self = self.for_clinic(patient.clinic_id).filter(patient=patient)  # type: ignore[attr-defined]
+        return rows
 
 
 class ChangingQuerySet(TrashQuerySet[Row_co]):
@@ -126,7 +135,7 @@ def amends(columns: Collection[str]) -> bool:
     return "amendment_reason" in columns
 
 
-class RecordQuerySet(VersionedQuerySet["MedicalRecord"]):
+class RecordQuerySet(OfPatientMixin, VersionedQuerySet["MedicalRecord"]):
     """Records. `services` moves one to the trash and restores it together with its photos.
 
     A change of what is signed is refused, unless `columns` are those of an `amendment` as well; `signing` signs.
@@ -138,6 +147,9 @@ class RecordQuerySet(VersionedQuerySet["MedicalRecord"]):
 
     def in_error(self) -> Self:
         return self.filter(entered_in_error_at__isnull=False)
+
+    def signed(self) -> Self:
+        return self.filter(signed_at__isnull=False)
 
     def unsigned(self) -> Self:
         return self.filter(signed_at=None)
@@ -180,7 +192,7 @@ def _change_found(
     return rows, next_version(now, by, **saved)
 
 
-class PhotoQuerySet(ChangingQuerySet["PatientPhoto"]):
+class PhotoQuerySet(OfPatientMixin, ChangingQuerySet["PatientPhoto"]):
     """Photos: in the gallery (of no record), on a record, or pending until that record is saved with them.
 
     The changes below raise DoesNotExist, InTrash, NotInTrash or Suppressed, having changed nothing.

@@ -38,7 +38,7 @@ class Verification:
 
     def signatures(self) -> Iterator[Finding]:
         """Yield the signed records that aren't what was signed."""
-        records, last = MedicalRecord.objects.filter(signed_at__isnull=False).order_by("pk"), 0
+        records, last = MedicalRecord.objects.signed().order_by("pk"), 0
         while batch := list(signed_contents(records.filter(pk__gt=last)[:BATCH])):
             for pk, content_hash, content in batch:
                 self.counts["signatures"] += 1

@@ -20,8 +20,8 @@ from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.models import Patient
 
 from ..export.exceptions import NO_ROOM, ChangedMeanwhile, NoRoom
-from ..export.reading import photos_of, records_of
 from ..export.responses import export_response
+from ..models import MedicalRecord, PatientPhoto
 from ..photos.storage import STORAGE_FAILS, StorageUnavailable
 
 _REFUSALS = {
@@ -75,5 +75,5 @@ class ExportMixin(PatientAdmin):
 def _counts(patient: Patient) -> dict[str, Any]:
     """Count what is in the export, and of it what is in the trash."""
     tally = {"all": Count("pk"), "in_trash": Count("pk", filter=Q(is_deleted=True))}
-    photos = photos_of(patient).aggregate(**tally, size=Sum("size_bytes", default=0))
-    return {"records": records_of(patient).aggregate(**tally), "photos": photos}
+    photos = PatientPhoto.objects.of_patient(patient).aggregate(**tally, size=Sum("size_bytes", default=0))
+    return {"records": MedicalRecord.objects.of_patient(patient).aggregate(**tally), "photos": photos}

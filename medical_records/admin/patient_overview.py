@@ -41,9 +41,7 @@ class PatientOverview:
 
 
 def patient_overview(patient: Patient) -> PatientOverview:
-    # By clinic as well: rows of another program may tie a patient to another clinic's record.
-    all_records = MedicalRecord.objects.for_clinic(patient.clinic).filter(patient=patient)
-    all_photos = PatientPhoto.objects.for_clinic(patient.clinic).filter(patient=patient)
+    all_records, all_photos = MedicalRecord.objects.of_patient(patient), PatientPhoto.objects.of_patient(patient)
     latest = (
         all_records.active().without_errors().defer("template_snapshot", "values").select_related("created_by_user")
     )

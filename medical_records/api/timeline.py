@@ -32,8 +32,8 @@ class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
         Pending photos, what is in the trash, and what was entered in error are left out.
         """
         patient = self.of_clinic(Patient, patient_id)
-        records = MedicalRecord.objects.for_clinic(self.clinic).filter(patient=patient).active().without_errors()
-        photos = PatientPhoto.objects.for_clinic(self.clinic).filter(patient=patient).active().without_pending()
+        records = MedicalRecord.objects.of_patient(patient).active().without_errors()
+        photos = PatientPhoto.objects.of_patient(patient).active().without_pending()
         listing = Listing([_dated("record", records), _dated("photo", photos)], self.ordering)
         return self.page_response(listing, _Entries(patient, records, photos))
 

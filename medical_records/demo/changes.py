@@ -61,7 +61,7 @@ def sign_most_records(clinic: Clinic) -> None:
     One is amended and signed again, and one marked as entered in error.
     """
     written = MedicalRecord.objects.for_clinic(clinic).active().order_by("pk")
-    if written.filter(signed_at__isnull=False).exists():
+    if written.signed().exists():
         return
     doctors = Membership.objects.filter(clinic=clinic, roles__contains=[PRACTITIONER]).select_related("user")
     for doctor in doctors.order_by("pk"):
@@ -70,7 +70,7 @@ def sign_most_records(clinic: Clinic) -> None:
             for number, (pk, _, content) in enumerate(signed_contents(own)):
                 if number % 9:
                     _sign(MedicalRecord.objects.filter(pk=pk), doctor, content.hash())
-    signed = written.filter(signed_at__isnull=False)
+    signed = written.signed()
     _amend(signed[0], doctors[0])
     _mark(signed.reverse()[0], doctors[0])
 

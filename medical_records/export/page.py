@@ -9,10 +9,10 @@ from django.utils.safestring import mark_safe
 
 from clinic_project.clinics.models import Patient
 
-from ..models import PatientPhoto
+from ..models import MedicalRecord, PatientPhoto
 from ..printed_records import Print, PrintedPhoto, record_html, stylesheet
 from .pictures import Picture, Pictures
-from .reading import Names, in_batches, photos_of, records_of, whole_records
+from .reading import Names, in_batches, whole_records
 
 _TEMPLATES = "medical_records/export"
 
@@ -25,11 +25,11 @@ class Page:
         self._pictures = pictures
         self._names = names
         self._printed = printed
-        self._photos = photos_of(patient)
+        self._photos = PatientPhoto.objects.of_patient(patient)
 
     def head(self) -> str:
         """Return the beginning: whose copy it is, who made it and when, what is missing, and the table of contents."""
-        contents = records_of(self._patient).order_by("created_at", "pk")
+        contents = MedicalRecord.objects.of_patient(self._patient).order_by("created_at", "pk")
         return _rendered(
             "head",
             stylesheet=mark_safe(stylesheet()),  # noqa: S308 - a file of ours
@@ -52,7 +52,7 @@ class Page:
 
     def gallery(self) -> Iterator[str]:
         """Yield the photos that are on no record of the patient's."""
-        photos = self._photos.exclude(medical_record__in=records_of(self._patient))
+        photos = self._photos.exclude(medical_record__in=MedicalRecord.objects.of_patient(self._patient))
         yield _rendered("gallery", has_photos=photos.exists())
         for batch in in_batches(photos):
             yield _rendered("photos", photos=self._printed_photos(batch))

@@ -18,13 +18,14 @@ from clinic_project.clinics.models import Patient
 from ..api.history import entry_of
 from ..api.serializers import PhotoOutputSerializer, RecordDetailOutputSerializer
 from ..history import History, read_histories, read_history
+from ..models import MedicalRecord, PatientPhoto
 from ..printed_records import Print
 from .archive import Archive
 from .exceptions import ChangedMeanwhile, as_no_room
 from .fhir import Bundle
 from .page import Page
 from .pictures import Pictures, problems_text
-from .reading import BATCH, Names, in_batches, names_in, one_state, photos_of, records_of, whole_records
+from .reading import BATCH, Names, in_batches, names_in, one_state, whole_records
 
 
 def export_patient(patient: Patient, made_by: str, made_at: datetime) -> Archive:
@@ -49,7 +50,10 @@ class _Export:
         self._patient = patient
         self._printed = Print(made_at, made_by)
         self._pictures = Pictures(archive)
-        self._records, self._photos = records_of(patient), photos_of(patient)
+        self._records, self._photos = (
+            MedicalRecord.objects.of_patient(patient),
+            PatientPhoto.objects.of_patient(patient),
+        )
 
     def write(self) -> None:
         # Before the one state: it would be kept from being cleaned up as long as all pictures take.

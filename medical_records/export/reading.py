@@ -13,8 +13,7 @@ from clinic_project.audit.history import parsed_jsonb
 from clinic_project.clinics.models import Clinic, Membership, Patient
 from clinic_project.clinics.querysets import TrashQuerySet
 
-from ..models import MedicalRecord, PatientPhoto
-from ..querysets import PhotoQuerySet, RecordQuerySet
+from ..models import MedicalRecord
 
 #: Rows read at once. A record may take a megabyte.
 BATCH = 50
@@ -41,16 +40,6 @@ def one_state() -> Iterator[None]:
         yield
 
 
-def records_of(patient: Patient) -> RecordQuerySet:
-    """Return all records of a patient, those in the trash too."""
-    return MedicalRecord.objects.for_clinic(patient.clinic_id).filter(patient=patient)
-
-
-def photos_of(patient: Patient) -> PhotoQuerySet:
-    """Return all photos of a patient, pending ones and those in the trash too."""
-    return PatientPhoto.objects.for_clinic(patient.clinic_id).filter(patient=patient)
-
-
 def in_batches(rows: Rows) -> Iterator[Rows]:
     """Yield `rows`, the oldest first, a few in each: without a cursor in the database, which a pooler may not keep."""
     ids = list(rows.order_by("created_at", "pk").values_list("pk", flat=True))
@@ -63,7 +52,7 @@ def whole_records(patient: Patient) -> Iterator[list[MedicalRecord]]:
 
     Numbers are as the database has them: Decimals where a float might round.
     """
-    for batch in in_batches(records_of(patient)):
+    for batch in in_batches(MedicalRecord.objects.of_patient(patient)):
         found = list(batch.defer(*_JSON).annotate(**texts_of(*_JSON)))
         for record in found:
             record.patient, record.clinic = patient, patient.clinic
