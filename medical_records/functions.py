@@ -5,11 +5,14 @@ from clinic_project.reconciliation.triggers import PROJECT_SCHEMA, Function
 #: The SQLSTATE of our own with which a change of what is signed is refused.
 SIGNED = "MR001"
 
+#: The columns of a record's signature.
+SIGNATURE = ("signed_at", "signed_by_user_id", "signed_by_name", "content_hash")
+
 #: Of a record: what its signature covers, what says where it is, and the signature itself.
 _OF_RECORD = (
     *("id", "clinic_id", "patient_id", "template_id", "template_name", "template_snapshot", "values", "appointment_id"),
     *("is_deleted", "deleted_at"),
-    *("signed_at", "signed_by_user_id", "signed_by_name", "content_hash"),
+    *SIGNATURE,
 )
 #: Of a photo that is on a record: whose it is, and which file.
 _OF_PHOTO = ("id", "clinic_id", "patient_id", "medical_record_id", "storage_key", "thumbnail_key", "content_hash")

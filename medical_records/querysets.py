@@ -19,6 +19,7 @@ from clinic_project.api.compiled_queries import as_saved
 from clinic_project.clinics.querysets import TrashQuerySet
 
 from .exceptions import ChangeRefused, InTrash, NotInTrash, StaleVersion, Suppressed
+from .functions import SIGNATURE
 
 if TYPE_CHECKING:
     from clinic_project.clinics.models import Patient, User
@@ -126,8 +127,7 @@ def amendment(reason: str | None) -> dict[str, Any]:
     """
     if reason is None:
         return {}
-    unsigned = dict.fromkeys(("signed_at", "signed_by_user_id", "signed_by_name", "content_hash"))
-    return {**unsigned, "amendment_reason": reason}
+    return {**dict.fromkeys(SIGNATURE), "amendment_reason": reason}
 
 
 def amends(columns: Collection[str]) -> bool:

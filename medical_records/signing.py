@@ -7,7 +7,7 @@ ChangeRefused, or UnusableReference where the patient has been deleted; then it 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, TextField, Value
@@ -15,7 +15,7 @@ from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
 from clinic_project.audit import transactions
-from clinic_project.clinics.models import User
+from clinic_project.clinics.models import Membership, User
 
 from .exceptions import EnteredInError, InTrash, MissingAnswers, NotEnteredInError, StaleVersion, Suppressed
 from .models import MedicalRecord, PatientPhoto, check_in_use
@@ -33,6 +33,11 @@ class Signer:
 
     user: User
     name: str
+
+    @classmethod
+    def of(cls, membership: Membership) -> Self:
+        """Return a member as their clinic calls them."""
+        return cls(membership.user, membership.full_name)
 
 
 @transactions.atomic

@@ -83,7 +83,7 @@ def _sign(record: RecordQuerySet, doctor: Membership, content_hash: str) -> None
 
 
 def _amend(record: MedicalRecord, doctor: Membership) -> None:
-    records, signer = MedicalRecord.objects.all(), Signer(doctor.user, doctor.full_name)
+    records, signer = MedicalRecord.objects.all(), Signer.of(doctor)
     with _by(doctor):
         amend_record(records, record.pk, [record.version], signer, "The patient called: it was the other side")
         sign_record(records, record.pk, [record.version + 1], signer, incomplete=True)
@@ -91,8 +91,8 @@ def _amend(record: MedicalRecord, doctor: Membership) -> None:
 
 def _mark(record: MedicalRecord, doctor: Membership) -> None:
     with _by(doctor, "admin"):
-        signer = Signer(doctor.user, doctor.full_name)
-        enter_in_error(MedicalRecord.objects.all(), record.pk, [record.version], signer, "Written for another patient")
+        records, reason = MedicalRecord.objects.all(), "Written for another patient"
+        enter_in_error(records, record.pk, [record.version], Signer.of(doctor), reason)
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def test_who_unlinks_a_photo_in_psql_waits_for_who_signs_and_is_refused(member, 
             connection.close()
 
     with transaction.atomic():
-        sign_record(MedicalRecord.objects.all(), record.pk, [1], Signer(member.user, member.full_name))
+        sign_record(MedicalRecord.objects.all(), record.pk, [1], Signer.of(member))
         thread = Thread(target=unlink)
         thread.start()
         wait_until_another_waits_for_us()
@@ -101,7 +101,7 @@ def test_who_unlinks_a_photo_in_psql_waits_for_who_signs_and_is_refused(member, 
 
 def test_who_signs_waits_for_who_unlinks_a_photo_in_psql_and_signs_what_is_left(member, record):
     def sign():
-        sign_record(MedicalRecord.objects.all(), record.pk, [1], Signer(member.user, member.full_name))
+        sign_record(MedicalRecord.objects.all(), record.pk, [1], Signer.of(member))
         connection.close()
 
     with transaction.atomic(), connection.cursor() as cursor:

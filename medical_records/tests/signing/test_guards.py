@@ -32,7 +32,7 @@ def record():
 @pytest.fixture
 def signed(record):
     member = MembershipFactory(clinic=record.clinic)
-    sign_record(MedicalRecord.objects.all(), record.pk, [1], Signer(member.user, member.full_name))
+    sign_record(MedicalRecord.objects.all(), record.pk, [1], Signer.of(member))
     record.refresh_from_db()
     return record
 

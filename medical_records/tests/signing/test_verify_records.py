@@ -26,7 +26,7 @@ def sign(clinic):
     member = MembershipFactory(clinic=clinic)
 
     def signed(record):
-        sign_record(MedicalRecord.objects.all(), record.pk, [record.version], Signer(member.user, member.full_name))
+        sign_record(MedicalRecord.objects.all(), record.pk, [record.version], Signer.of(member))
         return record
 
     return signed
