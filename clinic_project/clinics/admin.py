@@ -112,7 +112,7 @@ class MembershipAdmin(HistoryMixin, SuperusersWriteMixin):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"is_active": True, **super().get_changeform_initial_data(request)}
 
-    def name_in_history(self, obj: Membership) -> str:
+    def name_with_patient(self, obj: Membership) -> str:
         return f"{obj} in {obj.clinic}"
 
     @admin.display(description="roles")

@@ -105,9 +105,8 @@ class AccessLogMixin(ObjectPagesMixin):
         patient = obj if isinstance(obj, Patient) else obj.patient
         accesses = accesses_to(patient).filter(**_naming(obj)).order_by(*ORDERING)
         page = EstimatingPaginator(accesses, PER_PAGE).get_page(request.GET.get(PAGE_VAR))
-        title = f"Who looked: {obj}" if obj is patient else f"Who looked: {obj} of {patient}"
         context = {
-            **self.object_context(request, obj, title),
+            **self.object_context(request, obj, f"Who looked: {self.name_with_patient(obj)}"),
             "looks": _looks(patient.pk, list(page.object_list)),
             "page": page,
             "page_range": page.paginator.get_elided_page_range(page.number),

@@ -19,7 +19,7 @@ from clinic_project.clinics.administration.searching import PatientSearchMixin
 from .. import services
 from ..models import PatientPhoto
 from ..photos.responses import FileMissing, photo_response
-from ..photos.storage import StorageUnavailable
+from ..photos.storage import STORAGE_FAILS, StorageUnavailable
 from .access_log import AccessLogMixin
 from .base import ClinicalAdmin, when_and_who
 from .filters import PlaceFilter
@@ -45,7 +45,7 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
     ]
     readonly_fields = ["image", "patient", "place", *fieldsets[1][1]["fields"]]
 
-    def name_in_history(self, obj: PatientPhoto) -> str:
+    def name_with_patient(self, obj: PatientPhoto) -> str:
         return f"{obj} of {obj.patient}"
 
     def not_in_state(self, then: PatientPhoto, now: PatientPhoto) -> Collection[str]:
@@ -82,9 +82,7 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
         except FileMissing as error:
             raise Http404("The file of this photo is missing from the storage.") from error
         except StorageUnavailable:
-            return HttpResponse(
-                "The storage of the photos fails. Try again later.", status=503, content_type="text/plain"
-            )
+            return HttpResponse(STORAGE_FAILS, status=503, content_type="text/plain")
         response["Content-Security-Policy"] = IMAGE_POLICY
         return response
 

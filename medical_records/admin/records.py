@@ -62,7 +62,7 @@ class RecordAdmin(AccessLogMixin, SigningMixin, PatientSearchMixin, ClinicalAdmi
     def restore_one(self, request: HttpRequest, obj: MedicalRecord) -> None:
         services.restore_record(MedicalRecord.objects.all(), obj.pk, [obj.version], scope_of(request).user)
 
-    def name_in_history(self, obj: MedicalRecord) -> str:
+    def name_with_patient(self, obj: MedicalRecord) -> str:
         return f"{obj} of {obj.patient}"
 
     def get_urls(self) -> list[URLPattern]:

@@ -56,10 +56,6 @@ class HistoryMixin(ObjectPagesMixin):
         """Return what tells the values of `changes` that are within a column."""
         return lambda change, value, side: None
 
-    def name_in_history(self, obj: Any) -> str:
-        """Name the object, and the patient whose it is."""
-        return str(obj)
-
     def object_then(self, now: Any, state: State, history: Any) -> Any:
         """Return the object as it was: nothing of it is read from its table, which has what is there now."""
         return self.model(**columns_of(self.model, state.row))
@@ -84,7 +80,7 @@ class HistoryMixin(ObjectPagesMixin):
         if moment.is_valid():
             return self._state_at(request, obj, changes, moment.cleaned_data["at"])
         context = {
-            **self.object_context(request, obj, f"History of {self.name_in_history(obj)}"),
+            **self.object_context(request, obj, f"History of {self.name_with_patient(obj)}"),
             "moment": moment,
             "page": page,
             "page_range": page.paginator.get_elided_page_range(page.number),
@@ -117,7 +113,7 @@ class HistoryMixin(ObjectPagesMixin):
             raise Http404("The history has no such change, or nothing was left by it.")
         context = {
             **self.object_context(
-                request, obj, f"{'Earlier' if state.following else 'Present'} state of {self.name_in_history(obj)}"
+                request, obj, f"{'Earlier' if state.following else 'Present'} state of {self.name_with_patient(obj)}"
             ),
             **self._shown_state(request, obj, self.object_then(obj, state, history), state),
             "earlier": state_at(changes, sequence - 1),
