@@ -1,7 +1,7 @@
-"""Who looked: an answer that shows what patients have leaves one row of the access log, written before it begins.
+"""Who looked: a response that shows what patients have leaves one row of the access log, written before it begins.
 
-Whatever shows something says so while the answer is made, and AccessLogMiddleware writes the row once the answer is there:
-after the view's transactions, which it is no part of, and before the first byte.
+Whatever shows something says so while the response is made, and AccessLogMiddleware writes the row once that is there: after
+the view's transactions, which it is no part of, and before the first byte.
 
     show(records=[(12, 7)])     # (id, patient_id)
 """
@@ -24,13 +24,13 @@ from .transactions import current_description
 
 logger = logging.getLogger(__name__)
 
-#: Who looked is written where changes are, whatever database the answer was read from.
+#: Who looked is written where changes are, whatever database the response was read from.
 ALIAS = DEFAULT_DB_ALIAS
 
-#: An answer doesn't wait longer for whoever has locked the table, to rebuild it say.
+#: A response doesn't wait longer for whoever has locked the table, to rebuild it say.
 LOCK_TIMEOUT = "1s"
 
-#: Statuses beside 200 to 299 whose answers show something: the client has it already, or gets what is there now.
+#: Statuses beside 200 to 299 whose responses show something: the client has it already, or gets what is there now.
 _SHOWING = frozenset({304, 409, 412})
 
 #: A thing's id, and that of the patient whose it is.
@@ -39,7 +39,7 @@ Owned = tuple[int, int]
 
 @dataclass
 class Shown:
-    """What an answer shows: the patients of records and of photos, by the ids of these; and patients themselves."""
+    """What a response shows: the patients of records and of photos, by the ids of these; and patients themselves."""
 
     records: dict[int, int] = field(default_factory=dict)
     photos: dict[int, int] = field(default_factory=dict)
@@ -75,11 +75,11 @@ def things_of(
     return [*compress(record_ids, own)], [*compress(photo_ids, own[len(record_ids) :])]
 
 
-_shown: ContextVar[Shown | None] = ContextVar("what the answer shows", default=None)
+_shown: ContextVar[Shown | None] = ContextVar("what the response shows", default=None)
 
 
 def show(*, records: Iterable[Owned] = (), photos: Iterable[Owned] = (), patients: Iterable[int] = ()) -> None:
-    """Say that the answer that is being made shows these."""
+    """Say that the response that is being made shows these."""
     shown = _shown.get()
     if shown is not None:
         shown.records.update(records)
@@ -88,7 +88,7 @@ def show(*, records: Iterable[Owned] = (), photos: Iterable[Owned] = (), patient
 
 
 def describe_access(action: str | None = None, clinic_ids: Iterable[int] = (), user_name: str | None = None) -> None:
-    """Say of the answer that is being made what it is, whose clinic's, and who asked where `changes_by` doesn't know."""
+    """Say of the response that is being made what it is, whose clinic's, and who asked where `changes_by` doesn't know."""
     shown = _shown.get()
     if shown is not None:
         shown.action = action or shown.action
@@ -97,14 +97,14 @@ def describe_access(action: str | None = None, clinic_ids: Iterable[int] = (), u
 
 
 def forget_shown() -> None:
-    """Take back what was said: another answer is given, which doesn't show it."""
+    """Take back what was said: another response is given, which doesn't show it."""
     shown = _shown.get()
     if shown is not None:
         shown.records, shown.photos, shown.patients = {}, {}, set()
 
 
 class AccessLogMiddleware:
-    """Writes the row of an answer. Within the middleware that describes changes, which says whose request it is."""
+    """Writes the row of a response. Within the middleware that describes changes, which says whose request it is."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

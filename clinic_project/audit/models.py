@@ -137,7 +137,7 @@ class DestroyedEntry(models.Model):
 
 
 class Access(models.Model):
-    """An answer that showed what patients have: one row, whatever it showed.
+    """A response that showed what patients have: one row, whatever it showed.
 
     Ids alone say what it was, without foreign keys: they stay when what they name goes. `patient_ids` has, for each of
     `record_ids` and then of `photo_ids`, whose it is; or the one patient whose all of them are, or who was shown alone.
@@ -150,7 +150,7 @@ class Access(models.Model):
         FILE = "file"
         THUMBNAIL = "thumbnail"
         HISTORY = "history"
-        #: A change that was answered with what it made.
+        #: A change that was responded to with what it made.
         CHANGE = "change"
         PRINT = "print"
         EXPORT = "export"

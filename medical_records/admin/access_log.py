@@ -40,7 +40,7 @@ VIA = {"api": "API", "admin": "Admin"}
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedIds:
     """Records or photos by their ids: the first of them, with their pages, and how many others there are."""
 
     links: list[tuple[int, str]]
@@ -48,15 +48,15 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ShownAccess:
     """An access with its texts. `email` is that of the user now, where there still is one."""
 
     access: Access
     email: str
     action: str
     via: str
-    records: Named
-    photos: Named
+    records: NamedIds
+    photos: NamedIds
 
 
 class AccessLogMixin(ObjectPagesMixin):
@@ -107,7 +107,7 @@ class AccessLogMixin(ObjectPagesMixin):
         page = EstimatingPaginator(accesses, PER_PAGE).get_page(request.GET.get(PAGE_VAR))
         context = {
             **self.object_context(request, obj, f"Who looked: {self.name_with_patient(obj)}"),
-            "looks": _looks(patient.pk, list(page.object_list)),
+            "accesses": _shown_accesses(patient.pk, list(page.object_list)),
             "page": page,
             "page_range": page.paginator.get_elided_page_range(page.number),
             "page_var": PAGE_VAR,
@@ -136,14 +136,14 @@ def _naming(obj: Any) -> dict[str, list[int]]:
     return {}
 
 
-def _looks(patient_id: int, accesses: list[Access]) -> list[Look]:
+def _shown_accesses(patient_id: int, accesses: list[Access]) -> list[ShownAccess]:
     users = User.objects.in_bulk({access.user_id for access in accesses if access.user_id is not None})
-    return [_look(patient_id, access, users.get(access.user_id or 0)) for access in accesses]
+    return [_shown_access(patient_id, access, users.get(access.user_id or 0)) for access in accesses]
 
 
-def _look(patient_id: int, access: Access, user: User | None) -> Look:
+def _shown_access(patient_id: int, access: Access, user: User | None) -> ShownAccess:
     records, photos = things_of(patient_id, access.patient_ids, access.record_ids, access.photo_ids)
-    return Look(
+    return ShownAccess(
         access,
         email=user.email if user else "",
         action=ACTIONS.get(access.action, access.action),
@@ -153,6 +153,6 @@ def _look(patient_id: int, access: Access, user: User | None) -> Look:
     )
 
 
-def _named(model: str, ids: list[int]) -> Named:
+def _named(model: str, ids: list[int]) -> NamedIds:
     links = [(pk, reverse(f"admin:medical_records_{model}_change", args=[pk])) for pk in ids[:MAX_NAMED]]
-    return Named(links, len(ids) - len(links))
+    return NamedIds(links, len(ids) - len(links))

@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from clinic_project.api.renderers import as_json
 from clinic_project.api.serializers import RowSerializer
 from clinic_project.clinics.access_log import ORDERING, accesses_to
-from clinic_project.clinics.api.patients import Looks
+from clinic_project.clinics.api.patients import PatientAccesses
 from clinic_project.clinics.api.serializers import PatientDetailOutputSerializer
 from clinic_project.clinics.models import Patient
 
@@ -102,10 +102,10 @@ class _Export:
                     self._archive.add(f"history/{folder}/{row.pk}.json", _changes(history))
 
     def _accesses(self) -> Iterator[dict[str, Any]]:
-        looks = Looks(self._patient.pk)
-        rows = looks.read(accesses_to(self._patient).order_by(*ORDERING))
+        accesses = PatientAccesses(self._patient.pk)
+        rows = accesses.read(accesses_to(self._patient).order_by(*ORDERING))
         for row in rows.iterator(BATCH):
-            yield from looks.represent([row])
+            yield from accesses.represent([row])
 
     def _page(self, names: Names) -> Iterator[bytes]:
         page = Page(self._patient, self._pictures, names, self._printed)

@@ -82,11 +82,11 @@ class AccessLogViewSet(ClinicViewSet[Any]):
         self.access.require(ADMIN_ROLES)
         listing = self._listing()
         show(patients=[patient_id])
-        return self.page_response(listing, Looks(patient_id))
+        return self.page_response(listing, PatientAccesses(patient_id))
 
 
 @dataclass
-class Looks:
+class PatientAccesses:
     """Accesses to what a patient has, of each what is theirs."""
 
     patient_id: int
@@ -101,9 +101,9 @@ class Looks:
         return rows.values()
 
     def represent(self, rows: list[Row]) -> list[Row]:
-        return [self._look(row) for row in rows]
+        return [self._represented(row) for row in rows]
 
-    def _look(self, row: Row) -> Row:
+    def _represented(self, row: Row) -> Row:
         records, photos = things_of(self.patient_id, row["patient_ids"], row["record_ids"], row["photo_ids"])
         return {
             "at": row["at"],

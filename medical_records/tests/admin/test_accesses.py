@@ -205,11 +205,11 @@ def test_administrators_see_who_looked_at_a_patient_and_a_record(client, clinic_
 
     client.force_login(clinic_admin.user)
     page = client.get(who_looked_url(record))
-    assert [look.action for look in page.context["looks"]] == ["Opened", "Opened"]
+    assert [access.action for access in page.context["accesses"]] == ["Opened", "Opened"]
     assert f"Noor Haddad {noor.user.email} Opened" in text(page)
-    of_patient, of_photo = (client.get(who_looked_url(obj)).context["looks"] for obj in (patient, photo))
-    assert [look.action for look in of_patient] == ["Who looked", "Opened", "Opened"]
-    assert [look.action for look in of_photo] == ["Opened", "Opened"]
+    of_patient, of_photo = (client.get(who_looked_url(obj)).context["accesses"] for obj in (patient, photo))
+    assert [access.action for access in of_patient] == ["Who looked", "Opened", "Opened"]
+    assert [access.action for access in of_photo] == ["Opened", "Opened"]
 
 
 def test_their_pages_lead_there(client, patient, record):
@@ -233,15 +233,15 @@ def test_it_is_read_in_pages(client, patient, record, django_assert_max_num_quer
     Access.objects.bulk_create([Access(**rows) for _ in range(52)])
     with django_assert_max_num_queries(12):
         first = client.get(who_looked_url(record))
-    assert len(first.context["looks"]) == 50
+    assert len(first.context["accesses"]) == 50
     assert "53 accesses" in text(client.get(who_looked_url(record) + "?p=2"))
 
 
 def test_a_list_names_what_is_the_patients_alone(client, clinic_admin, patient, record):
     MedicalRecordFactory(patient=PatientFactory(clinic=clinic_admin.clinic))
     client.get(list_url("medicalrecord"))
-    [look] = client.get(who_looked_url(patient)).context["looks"]
-    assert look.records.links == [(record.pk, change_url(record))]
+    [access] = client.get(who_looked_url(patient)).context["accesses"]
+    assert access.records.links == [(record.pk, change_url(record))]
 
 
 def test_what_cant_be_named_is_still_shown(client, patient):
