@@ -1,37 +1,23 @@
-"""The admin site: its name, and its response while the database lacks a table or a column."""
+"""The admin site: its name, what it adds to each view, and who asks there."""
 
 import functools
-import logging
-from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
-from django.db import Error, models
+from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
-from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
 from django.urls import path
 
 from clinic_project.audit import transactions
-from clinic_project.audit.destruction import DestructionImpossible
 from clinic_project.audit.models import Access
 from clinic_project.audit.transactions import describe_changes
 from clinic_project.reconciliation.admin.site import SchemaAdminSite
-from clinic_project.reconciliation.sqlstates import READ_ONLY_SQL_TRANSACTION, SCHEMA_IS_BEHIND, sqlstate
 
 from ..forms import CodeNeeded
-from ..two_step import must_enroll
 from . import two_step
-from .cross_site import AskedByAnotherSite
+from .cross_site import responding_to_other_sites
 from .scope import scope_of
-
-logger = logging.getLogger(__name__)
-
-#: What those may open who have to set up the two-step login first.
-WITHOUT_ENROLLMENT = {"admin:two_step_login", "admin:logout", "admin:jsi18n"}
-
-View = Callable[..., HttpResponseBase]
+from .unavailable import View, respond_when_database_cannot_serve
 
 
 class ClinicAdminSite(SchemaAdminSite):
@@ -60,8 +46,10 @@ class ClinicAdminSite(SchemaAdminSite):
 
     def committing_view(self, view: Any, cacheable: bool = False) -> Any:
         """Wrap a view for staff, whose statements are committed one by one: what an attempt counts has to stay."""
-        responding = respond_when_database_cannot_serve(super().admin_view(leading_to_enrollment(view), cacheable))
-        return refuse_other_sites(responding)
+        responding = respond_when_database_cannot_serve(
+            super().admin_view(two_step.leading_to_enrollment(view), cacheable)
+        )
+        return responding_to_other_sites(responding)
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         return NotedAutocomplete.as_view(admin_site=self)(request)  # type: ignore[return-value]
@@ -78,19 +66,6 @@ class ClinicAdminSite(SchemaAdminSite):
             return two_step.begin_second_step(request, needed.user)
         form = (getattr(response, "context_data", None) or {}).get("form")
         return two_step.with_status_of(form, response)
-
-
-def leading_to_enrollment(view: View) -> View:
-    """Wrap `view`: whoever has to set up the two-step login first is led there."""
-
-    @functools.wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        name = request.resolver_match and request.resolver_match.view_name
-        if name not in WITHOUT_ENROLLMENT and must_enroll(cast("Any", request.user)):
-            return redirect("admin:two_step_login")
-        return view(request, *args, **kwargs)
-
-    return wrapped
 
 
 class NotedAutocomplete(AutocompleteJsonView):
@@ -118,46 +93,3 @@ def describing_changes(view: View) -> View:
             return view(request, *args, **kwargs)
 
     return wrapped
-
-
-def respond_when_database_cannot_serve(view: View) -> View:
-    """Wrap `view`: where the database isn't migrated or is read-only, a page says so, with status 503."""
-
-    @functools.wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        try:
-            response = view(request, *args, **kwargs)
-            # A template queries as well, and would do so after this function has returned.
-            return response.render() if isinstance(response, TemplateResponse) else response
-        except (Error, DestructionImpossible) as error:
-            state = sqlstate(error) if isinstance(error, Error) else None
-            if state is None or state in SCHEMA_IS_BEHIND:
-                logger.exception("The admin needs what the database lacks: run manage.py migrate.")
-                return _unavailable("admin/clinics/schema_is_behind.html")
-            if state == READ_ONLY_SQL_TRANSACTION:
-                logger.exception("The admin can't write to the database: it is a standby, or its transactions may not.")
-                return _unavailable("admin/clinics/read_only.html")
-            raise
-
-    return wrapped
-
-
-def refuse_other_sites(view: View) -> View:
-    """Wrap `view`: where it raises AskedByAnotherSite, it responds with a page that leads there, and status 403."""
-
-    @functools.wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        try:
-            return view(request, *args, **kwargs)
-        except AskedByAnotherSite:
-            context = {"site_header": ClinicAdminSite.site_header, "address": request.get_full_path()}
-            page = render_to_string("admin/clinics/cross_site.html", context)
-            return HttpResponse(page, status=403, headers={"Cache-Control": "no-store"})
-
-    return wrapped
-
-
-def _unavailable(template: str) -> HttpResponse:
-    # Without the request: its user and its messages may be in tables that are missing, too.
-    page = render_to_string(template, {"site_header": ClinicAdminSite.site_header})
-    return HttpResponse(page, status=503, headers={"Cache-Control": "no-store"})

@@ -1,7 +1,8 @@
 """The pages of the two-step login: the second step of logging in, setting it up, and removing it."""
 
+import functools
 import time
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django import forms
@@ -11,7 +12,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME, update_session_auth_hash
 from django.contrib.auth.views import LoginView, redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.safestring import SafeString, mark_safe
@@ -22,6 +23,7 @@ from clinic_project.api.one_time_codes import new_secret, provisioning_uri
 from ..forms import CodeForm, EnrollmentForm
 from ..models import User
 from ..two_step import must_enroll, remove_authenticator
+from .unavailable import View
 
 #: What apps show the codes under.
 ISSUER = "Clinic records"
@@ -29,6 +31,22 @@ ISSUER = "Clinic records"
 SECONDS_BETWEEN_STEPS = 300
 
 _FIRST_STEP, _SECRET = "two_step_login", "two_step_secret"
+
+#: What those may open who have to set up the two-step login first.
+WITHOUT_ENROLLMENT = {"admin:two_step_login", "admin:logout", "admin:jsi18n"}
+
+
+def leading_to_enrollment(view: View) -> View:
+    """Wrap `view`: whoever has to set up the two-step login first is led there."""
+
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        name = request.resolver_match and request.resolver_match.view_name
+        if name not in WITHOUT_ENROLLMENT and must_enroll(cast("Any", request.user)):
+            return redirect("admin:two_step_login")
+        return view(request, *args, **kwargs)
+
+    return wrapped
 
 
 def begin_second_step(request: HttpRequest, user: User) -> HttpResponse:
