@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -104,13 +103,11 @@ class AccessLogMixin(ObjectPagesMixin):
         describe_access(Access.Action.ACCESS_LOG)
         patient = obj if isinstance(obj, Patient) else obj.patient
         accesses = accesses_to(patient).filter(**_naming(obj)).order_by(*ORDERING)
-        page = EstimatingPaginator(accesses, PER_PAGE).get_page(request.GET.get(PAGE_VAR))
+        page = self.page_of(request, EstimatingPaginator(accesses, PER_PAGE))
         context = {
             **self.object_context(request, obj, f"Who looked: {self.name_with_patient(obj)}"),
-            "accesses": _shown_accesses(patient.pk, list(page.object_list)),
-            "page": page,
-            "page_range": page.paginator.get_elided_page_range(page.number),
-            "page_var": PAGE_VAR,
+            "accesses": _shown_accesses(patient.pk, list(page["page"].object_list)),
+            **page,
         }
         return TemplateResponse(request, self.who_looked_template, context)
 

@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.helpers import AdminForm
 from django.contrib.admin.utils import flatten_fieldsets
-from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -74,17 +73,15 @@ class HistoryMixin(ObjectPagesMixin):
     @of_object
     def history_view(self, request: HttpRequest, obj: Any, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         changes = self._history(request, obj).changes
-        page = Paginator(changes, PER_PAGE).get_page(request.GET.get(PAGE_VAR))
-        shown = list(page.object_list)
+        page = self.page_of(request, Paginator(changes, PER_PAGE))
+        shown = list(page["page"].object_list)
         moment = MomentForm(request.GET if "at" in request.GET else None)
         if moment.is_valid():
             return self._state_at(request, obj, changes, moment.cleaned_data["at"])
         context = {
             **self.object_context(request, obj, f"History of {self.name_with_patient(obj)}"),
+            **page,
             "moment": moment,
-            "page": page,
-            "page_range": page.paginator.get_elided_page_range(page.number),
-            "page_var": PAGE_VAR,
             "changes": shown_changes(shown, self.model, request, self.value_reader(shown)),
             "found_changed": [change for change in changes if change.until],
             "first": state_at(changes, 0),

@@ -5,6 +5,8 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import PAGE_VAR
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
@@ -41,6 +43,11 @@ class ObjectPagesMixin(ClinicModelAdmin):
             "history_url": self.object_url("history", obj.pk),
             "media": self.media,
         }
+
+    def page_of(self, request: HttpRequest, paginator: "Paginator[Any]") -> dict[str, Any]:
+        """Return the page that `request` asks for, and what `admin/clinics/page_numbers.html` needs beside it."""
+        page = paginator.get_page(request.GET.get(PAGE_VAR))
+        return {"page": page, "page_range": paginator.get_elided_page_range(page.number), "page_var": PAGE_VAR}
 
     def own_page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Return what the object's own page shows beside its form."""
