@@ -9,7 +9,7 @@ from django.db import connection
 from clinic_project.audit.models import DestroyedEntry, Destruction, HistoryEntry
 from clinic_project.audit.sealing import seal_history
 from clinic_project.audit.verification import verify_destructions, verify_rows, verify_seals
-from clinic_project.clinics.factories import MembershipFactory, PatientFactory
+from clinic_project.clinics.factories import PatientFactory
 from clinic_project.clinics.tests.clients import client_of
 from medical_records import purge as purging
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
@@ -22,11 +22,6 @@ from .retention import in_trash_since, long_ago
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 RECORDS = "/api/clinic/medical-records"
-
-
-@pytest.fixture
-def member(transactional_db):
-    return MembershipFactory(admin=True)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Clients of the API, as other programs have them."""
+"""Clients of the API, as other programs have them, and the problems that they get."""
 
 from rest_framework.test import APIClient
 
@@ -10,3 +10,8 @@ def client_of(membership: Membership) -> APIClient:
     """Return a client that sends an access token of the member."""
     token, _ = AccessToken.objects.issue(membership.user)
     return APIClient(headers={"Authorization": f"Bearer {token}"})
+
+
+def kind(response) -> tuple[int, str]:
+    """Return the status of a problem, and the last part of its type."""
+    return response.status_code, response.json()["type"].removeprefix("/problems/")

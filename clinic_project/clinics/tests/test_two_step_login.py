@@ -21,6 +21,8 @@ from clinic_project.clinics.models import User
 from clinic_project.clinics.two_step import enroll
 from medical_records.tests.concurrency import in_parallel
 
+from .clients import kind
+
 pytestmark = pytest.mark.django_db
 
 ME = "/api/auth/me"
@@ -70,10 +72,6 @@ def phone(clock):
 
 def log_in(user, **body):
     return APIClient().post("/api/auth/login", {"email": user.email, "password": PASSWORD, **body})
-
-
-def kind(response):
-    return response.status_code, response.json()["type"].removeprefix("/problems/")
 
 
 # The API

@@ -4,7 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import Error, connection
 
-from clinic_project.clinics.factories import MembershipFactory, PatientFactory
+from clinic_project.clinics.factories import PatientFactory
 from medical_records.api.photos import PhotoViewSet
 from medical_records.api.records import BaseRecordViewSet
 from medical_records.api.templates import TemplateViewSet
@@ -14,11 +14,6 @@ from medical_records.models import MedicalRecord, MedicalRecordTemplate, Patient
 from ..photos.image_files import plain
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def member(transactional_db):
-    return MembershipFactory(admin=True)
 
 
 class Rival:

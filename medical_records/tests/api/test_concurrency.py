@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from clinic_project.clinics.factories import MembershipFactory, PatientFactory
+from clinic_project.clinics.factories import PatientFactory
 from clinic_project.clinics.tests.clients import client_of
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
@@ -21,11 +21,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 RECORDS = "/api/clinic/medical-records"
 TEMPLATES = "/api/clinic/medical-record-templates"
-
-
-@pytest.fixture
-def member(transactional_db):
-    return MembershipFactory(admin=True)
 
 
 @pytest.fixture

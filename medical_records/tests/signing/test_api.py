@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Membership, User
-from clinic_project.clinics.tests.clients import client_of
+from clinic_project.clinics.tests.clients import client_of, kind
 from medical_records.demo.paintings import paint
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory, make_field
 from medical_records.models import MedicalRecord, PatientPhoto
@@ -41,10 +41,6 @@ def signed(api, record):
     assert sign(api, record).status_code == 200
     record.refresh_from_db()
     return record
-
-
-def kind(response) -> tuple[int, str]:
-    return response.status_code, response.json()["type"].removeprefix("/problems/")
 
 
 def listed(api, **query) -> list[int]:

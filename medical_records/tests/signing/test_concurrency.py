@@ -6,7 +6,6 @@ from threading import Thread
 import pytest
 from django.db import Error, connection, transaction
 
-from clinic_project.clinics.factories import MembershipFactory
 from clinic_project.clinics.tests.clients import client_of
 from clinic_project.reconciliation.sqlstates import sqlstate
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
@@ -19,11 +18,6 @@ from ..concurrency import in_parallel, wait_until_another_waits_for_us
 pytestmark = pytest.mark.django_db(transaction=True)
 
 RECORDS, PHOTOS = "/api/clinic/medical-records", "/api/clinic/patient-photos"
-
-
-@pytest.fixture
-def member(transactional_db):
-    return MembershipFactory(admin=True)
 
 
 @pytest.fixture
