@@ -140,14 +140,20 @@ RETAINED_UNTIL = "{table}_retained_until"
 #: 1. Lock the row, so that nobody restores or changes it any more.
 #: 2. Ask the app that owns the table until when the row is retained: NULL is not at all.
 #: 3. Delete the row, which its triggers record, then its history, of which numbers and hashes are kept for the seals.
+#:
+#: The number is one that no other row of the log can have: ON CONFLICT DO NOTHING would leave this one out afterwards.
 DESTROY = Function(
     "audit_destroy",
     f"""
 DECLARE
     target text := format('%I.%I', TG_TABLE_SCHEMA, NEW.table_name);
+    numbers text := pg_get_serial_sequence(format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME), 'id');
     content jsonb;
     removed bigint;
 BEGIN
+    IF NEW.id IS DISTINCT FROM currval(numbers) OR EXISTS (SELECT FROM audit_destructions WHERE id = NEW.id) THEN
+        NEW.id := nextval(numbers);
+    END IF;
     EXECUTE format('SELECT to_jsonb(r) FROM %s AS r WHERE id = $1 FOR UPDATE', target) INTO content USING NEW.row_id;
     IF content IS NULL THEN
         RAISE EXCEPTION '% has no row %', NEW.table_name, NEW.row_id USING ERRCODE = '{NO_SUCH_ROW}';

@@ -99,6 +99,21 @@ def test_whatever_else_is_given_is_filled_in_anew(database, patient):
     assert (year > 2000, clinic, number, user != "somebody else") == (True, 1, 4, True)
 
 
+@pytest.mark.parametrize("conflict", ["", " ON CONFLICT DO NOTHING", " ON CONFLICT (id) DO NOTHING"])
+def test_no_number_that_is_given_keeps_a_destruction_out_of_the_log(database, patient, conflict):
+    others = [add_patient(database, name) for name in ("Bea", "Cem")]
+    with database.cursor() as cursor:
+        cursor.execute(DESTROY.format(patient))
+        cursor.execute(
+            "INSERT INTO audit_destructions (id, table_name, row_id) SELECT log.id, 'patients', other"
+            f" FROM audit_destructions AS log, unnest(%s::bigint[]) AS other{conflict}",
+            [others],
+        )
+    assert {row for (row,) in log(database, "row_id")} == {patient, *others}
+    assert database.value("SELECT count(*) FROM patients") == 0
+    assert verified(database)
+
+
 def test_a_row_without_a_history_can_be_destroyed(database):
     retained(database, "NULL")
     unrecorded(
