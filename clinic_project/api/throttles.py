@@ -107,7 +107,8 @@ def count_attempt(request: Any, email: str) -> LoginAttempt:
 
 def _key(kind: str, value: str) -> str:
     """Return what an address or an email is counted by: nobody without the SECRET_KEY gets it back from that."""
-    # Half a surrogate pair, which no encoding takes, is counted as well.
-    message = value.lower().encode(errors="surrogatepass")
+    # In capitals, as users are looked for: the dotless i has the same as i. Half a surrogate pair, which no encoding takes,
+    # is counted as well.
+    message = value.upper().encode(errors="surrogatepass")
     digest = salted_hmac(f"{__name__}.{kind}", message, settings.SECRET_KEY, algorithm="sha256").digest()
     return str(UUID(bytes=digest[:16]))

@@ -14,6 +14,8 @@ from rest_framework.test import APIClient
 
 from clinic_project.api.models import LoginFailures
 from clinic_project.api.throttles import LIMITS, count_attempt
+from clinic_project.clinics.factories import UserFactory
+from clinic_project.clinics.models import User
 
 ADDRESS, EMAIL = "198.51.100.7", "ada@clinic.example"
 PROCESSES = 20
@@ -64,6 +66,15 @@ def test_what_is_refused_counts_for_nothing():
     for n in range(OF_ADDRESS - OF_EMAIL):
         attempt(email=f"{n}@clinic.example")
     wait_until_refused(email="last@clinic.example")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("spelling", ["ADA@Clinic.Example", "ada@cl\u0131nic.example"])
+def test_each_spelling_of_an_email_that_finds_its_user_is_counted_as_that_email(spelling):
+    user = UserFactory(email=EMAIL)
+    assert User.objects.get_by_natural_key(spelling) == user
+    fail(OF_EMAIL)
+    wait_until_refused(email=spelling)
 
 
 @pytest.mark.django_db
