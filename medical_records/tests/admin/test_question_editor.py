@@ -368,3 +368,11 @@ def test_the_history_says_what_was_changed_in_the_admin_and_by_whom(client, clin
     assert all(text in page for text in (clinic_admin.full_name, "in the admin", "Cough", "Fever"))
     state = client.get(reverse("admin:medical_records_medicalrecordtemplate_state", args=[template.pk, 2]))
     assert "Fever" in state.content.decode()
+
+
+@pytest.mark.parametrize("edit", ["add", "up-0", "preview", f"up-{'9' * 5000}"])
+@pytest.mark.parametrize("count", ["9" * 5000, "\u0663", "-1", "x", ""])
+def test_a_number_of_questions_that_no_browser_sends_is_no_failure(client, clinic_admin, edit, count):
+    data = sent([PULSE], _edit=edit) | {"questions-TOTAL_FORMS": count}
+    assert client.post(reverse(ADD), data).status_code == 200
+    assert not MedicalRecordTemplate.objects.exists()
