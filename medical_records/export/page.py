@@ -36,7 +36,7 @@ class Page:
             patient=self._patient,
             printed=self._printed,
             problems=self._pictures.problems,
-            contents=contents.values("id", "template_name", "created_at", "is_deleted"),
+            contents=contents.values("id", "template_name", "created_at", "is_deleted", "entered_in_error_at"),
         )
 
     def records(self) -> Iterator[str]:

@@ -122,6 +122,17 @@ def test_the_trash_is_in_it_and_marked(patient):
     assert {one["status"] for one in found.resources("Media")} == {"entered-in-error"}
 
 
+def test_what_was_entered_in_error_is_in_it_and_marked(patient):
+    mark = {"entered_in_error_at": timezone.now(), "entered_in_error_reason": "Of her <sister>"}
+    record = MedicalRecordFactory(patient=patient, entered_in_error_by_name="Dr. Chen", **mark)
+    found = exported(patient)
+    shown = found.json(f"records/{record.pk}.json")["entered_in_error"]
+    assert (shown["by"]["name"], shown["reason"]) == ("Dr. Chen", "Of her <sister>")
+    assert found.index.count("(entered in error)") == 1
+    assert "by Dr. Chen: Of her &lt;sister&gt;" in found.index
+    assert [one["status"] for one in found.resources("QuestionnaireResponse")] == ["entered-in-error"]
+
+
 def test_a_deleted_patient_has_a_copy_too():
     found = exported(PatientFactory(in_trash=True))
     assert found.resources("Patient")[0]["active"] is False
