@@ -46,7 +46,7 @@ class LoginView(PrivateView):
         user = authenticate(request, username=email, password=password)
         if not isinstance(user, User):
             raise _invalid_credentials()
-        token, expires_at = _issue_token(user, attempt, given.validated_data.get("otp"))
+        token, expires_at = _issue_token(user, attempt, password, given.validated_data.get("otp"))
         return Response(LoginOutputSerializer({"token": token, "expires_at": expires_at, **_self(user)}).data)
 
 
@@ -84,14 +84,14 @@ class MeView(PrivateView):
         return Response(CurrentUserOutputSerializer(_self(request.user)).data)
 
 
-def _issue_token(user: User, attempt: LoginAttempt, otp: str | None) -> tuple[str, datetime]:
+def _issue_token(user: User, attempt: LoginAttempt, password: str, otp: str | None) -> tuple[str, datetime]:
     """Return a token and when it expires, if the password is all that is needed or `otp` is the rest."""
     if otp is not None:
         attempt.count(code=user.email)
     with transaction.atomic():
-        # Locks the user, for whom nobody sets up the two-step login meanwhile.
+        # Locks the user, for whom nobody sets another password or sets up the two-step login meanwhile.
         update_last_login(User, user)
-        refusal = _refusal(user, otp)
+        refusal = _refusal(user, password, otp)
         if refusal is None:
             issued = AccessToken.objects.issue(user)
         else:
@@ -103,8 +103,10 @@ def _issue_token(user: User, attempt: LoginAttempt, otp: str | None) -> tuple[st
     return issued
 
 
-def _refusal(user: User, otp: str | None) -> Problem | None:
-    """Return why somebody who knows the password isn't logged in by it and `otp`."""
+def _refusal(user: User, password: str, otp: str | None) -> Problem | None:
+    """Return why somebody who knew the password isn't logged in by it and `otp`."""
+    if not _is_still_right(password, user):
+        return _invalid_credentials()
     if user.enrolled_at is None:
         return enrollment_required() if must_enroll(user) else None
     if otp is None:
@@ -112,6 +114,13 @@ def _refusal(user: User, otp: str | None) -> Problem | None:
     if not Authenticator.objects.accept(user, otp):
         return _not_logged_in("invalid-otp", INVALID_CODE)
     return None
+
+
+def _is_still_right(password: str, user: User) -> bool:
+    """Whether no other password was set while this one was checked: that revoked the tokens that there were."""
+    current = User.objects.get(pk=user.pk)
+    # Another login may have made its hash anew.
+    return current.password == user.password or current.check_password(password)
 
 
 def _not_logged_in(kind: str, detail: str) -> Problem:

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 
 import pytest
+from django.contrib.auth import authenticate
 from django.db import connection
 from django.db.models import JSONField, Value
 from django.test.utils import CaptureQueriesContext
@@ -11,6 +12,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from clinic_project.api.models import AccessToken
+from clinic_project.clinics.api import credentials
 from clinic_project.clinics.factories import PASSWORD, MembershipFactory, UserFactory, hashed_password
 from clinic_project.clinics.models import Membership, User
 
@@ -220,6 +222,20 @@ def test_another_password_revokes_all_tokens(member):
     member.user.set_password("another-long-passphrase")
     member.user.save()
     assert [bearer(sent).get(ME).status_code for sent in (token, other)] == [401, 200]
+
+
+@pytest.mark.parametrize(("password", "status"), [("another-long-passphrase", 401), (PASSWORD, 200)])
+def test_a_password_that_is_replaced_while_it_is_checked_gets_no_token(member, monkeypatch, password, status):
+    def check(request, **given):
+        found = authenticate(request, **given)
+        same = User.objects.get(pk=member.user_id)
+        same.set_password(password)
+        same.save()
+        return found
+
+    monkeypatch.setattr(credentials, "authenticate", check)
+    assert log_in(member.user.email).status_code == status
+    assert AccessToken.objects.filter(user=member.user).exists() == (status == 200)
 
 
 def test_a_hash_that_is_made_anew_at_a_login_revokes_no_token(settings, member):
