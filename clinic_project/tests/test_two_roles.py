@@ -135,7 +135,7 @@ def test_a_day_through_the_api(web, monkeypatch):
     assert kept["type"] == "/problems/retained"
     assert [entry["action"] for entry in sends("get", f"clinic/patients/{patient}/access-log")["results"]] == [
         "change"
-    ] * 4
+    ] * 6
     sends("post", "auth/logout", status=204)
 
 
