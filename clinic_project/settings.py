@@ -133,6 +133,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "clinic_project.formats"
 
 STATIC_URL = "/static/"
 # Files are served from where the apps keep them; `collectstatic` is a choice, which compresses them.

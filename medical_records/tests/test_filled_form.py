@@ -20,7 +20,7 @@ def answer_of(value, field_type="text", **extra):
         ("textarea", "One\nTwo", "One\nTwo"),
         ("number", 37.5, "37.5"),
         ("number", 0, "0"),
-        ("date", "2026-03-14", "March 14, 2026"),
+        ("date", "2026-03-14", "14 Mar 2026"),
         ("date", "2026-99-99", "2026-99-99"),
         ("date", "yesterday", "yesterday"),
         ("text", None, ""),

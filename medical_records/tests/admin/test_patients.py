@@ -1,9 +1,12 @@
 """A patient's page in the admin, with records and photos."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 from django.urls import reverse
 
 from clinic_project.clinics.factories import PatientFactory
+from clinic_project.clinics.models import Patient
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 
 from .pages import file_url, in_trash, patient_url
@@ -65,3 +68,12 @@ def test_a_patient_is_trashed_and_not_deleted(client, staff_member):
     MedicalRecordFactory(patient=patient)
     client.post(reverse("admin:clinics_patient_delete", args=[patient.pk]), {"post": "yes"})
     assert in_trash(patient)
+
+
+def test_dates_are_written_in_one_way(client, staff_member):
+    patient = PatientFactory(clinic=staff_member.clinic, birthday=date(1956, 12, 9))
+    when = datetime(2026, 9, 6, 11, 10, tzinfo=UTC)
+    Patient.objects.filter(pk=patient.pk).update(created_at=when)
+    MedicalRecordFactory(patient=patient, created_at=when)
+    assert client.get(patient_url(patient)).content.decode().count("6 Sep 2026, 11:10") == 2
+    assert "9 Dec 1956" in client.get(reverse("admin:clinics_patient_changelist")).content.decode()

@@ -56,7 +56,7 @@ def test_a_record_is_shown_as_its_filled_in_form(client, staff_member):
     record = MedicalRecordFactory(patient__clinic=staff_member.clinic)
     page = client.get(change_url(record)).content.decode()
     assert "Chief complaint: nothing unusual" in page
-    assert "March 14, 2026" in page
+    assert "14 Mar 2026" in page
     assert "Penicillin" in page
     assert "&quot;fields&quot;" not in page
 

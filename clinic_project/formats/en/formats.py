@@ -1,0 +1,6 @@
+"""One way to write a date, on every page and on paper: the day first, the month by name, 24 hours."""
+
+DATE_FORMAT = "j M Y"
+DATETIME_FORMAT = "j M Y, H:i"
+TIME_FORMAT = "H:i"
+MONTH_DAY_FORMAT = "j F"
