@@ -104,7 +104,7 @@ def _marks(record: MedicalRecord) -> Iterator[str]:
     """Yield what a reader has to know before the answers."""
     if record.entered_in_error_at is not None:
         when = _when_and_who(record.entered_in_error_at, record.entered_in_error_by_name)
-        yield f"Entered in error, as marked {when}: {record.entered_in_error_reason or 'no reason given'}"
+        yield f"Entered in error, marked {when}: {record.entered_in_error_reason or 'no reason given'}"
     if record.is_deleted:
         yield f"In the trash since {zoned(record.deleted_at) if record.deleted_at else 'an unknown time'}"
     if record.amended_at is not None:

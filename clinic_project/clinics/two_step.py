@@ -15,7 +15,7 @@ from clinic_project.api.problems import Problem
 from .models import User
 
 #: What is said of a code that isn't accepted.
-INVALID_CODE = "This is not the code of now, or it was used before. Wait for the next one."
+INVALID_CODE = "This code is wrong or too old, or it was used before. Wait for the next code, and type that."
 
 
 def must_enroll(user: User) -> bool:

@@ -102,7 +102,7 @@ def test_amendments_and_errors_are_marked():
     record.entered_in_error_at, record.entered_in_error_by_name = MOMENT, "Alan Turing"
     record.entered_in_error_reason = "Of another patient."
     text = words(printed(record))
-    assert "Entered in error, as marked 3 May 2026, 08:30 (UTC) by Alan Turing: Of another patient." in text
+    assert "Entered in error, marked 3 May 2026, 08:30 (UTC) by Alan Turing: Of another patient." in text
     assert "Amended 3 May 2026, 08:30 (UTC), after it had been signed: It is the left arm." in text
     assert "Not signed" in text
 

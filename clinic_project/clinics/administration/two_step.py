@@ -125,7 +125,7 @@ def _enrolled(request: HttpRequest, user: User) -> HttpResponse:
             remove_authenticator(user)
             update_session_auth_hash(request, user)
             record(request, user, "Removed the two-step login.")
-            messages.success(request, "The two-step login is removed. You log in by your password alone now.")
+            messages.success(request, "The two-step login is removed. You now log in with your password alone.")
             return HttpResponseRedirect(reverse("admin:index"))
         record(request, user, "Made new recovery codes.")
         return _recovery_codes(request, Authenticator.objects.renew_recovery_codes(user), "New recovery codes")

@@ -257,7 +257,7 @@ def test_a_wrong_code_is_told_and_counted(client, phone):
     first_step(client, phone.user)
     for _ in range(LIMITS["code"][0]):
         page = client.post("/admin/login/code/", {"code": "000000"})
-        assert "This is not the code of now" in page.content.decode()
+        assert "This code is wrong or too old" in page.content.decode()
     page = client.post("/admin/login/code/", {"code": phone.code()})
     assert page.status_code == 429
     assert "Too many attempts have failed. Wait 15 minutes." in page.content.decode()
@@ -334,7 +334,7 @@ def at_own_page(client, phone):
 
 def test_removing_ones_own_needs_a_code(at_own_page, phone):
     page = at_own_page.post(OWN_PAGE, {"code": "000000", "remove": "1"})
-    assert "This is not the code of now" in page.content.decode()
+    assert "This code is wrong or too old" in page.content.decode()
     assert Authenticator.objects.exists()
     assert at_own_page.post(OWN_PAGE, {"code": phone.code(), "remove": "1"}).status_code == 302
     assert not Authenticator.objects.exists()

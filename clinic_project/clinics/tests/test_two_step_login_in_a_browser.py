@@ -29,7 +29,7 @@ def test_somebody_sets_it_up_and_logs_in_with_it(staff):
     assert scanned.text == provisioning_uri(secret, user.email, "Clinic records")
     staff.write("[name=code]", "000000")
     staff.click("#content-main [type=submit]")
-    staff.find_text(".errornote", "This is not the code of now")
+    staff.find_text(".errornote", "This code is wrong or too old")
     assert staff.find("code.secret").text.replace(" ", "") == secret
 
     staff.write("[name=code]", code_at(secret, current_step()))
