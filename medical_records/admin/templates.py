@@ -20,7 +20,7 @@ from .. import services
 from ..filled_form import blank_form, fields_in_order
 from ..history import ReadableChange
 from ..models import MedicalRecordTemplate
-from ..template_fields import range_text
+from ..template_fields import FieldType, range_text
 from .conflicts import conflict_of
 from .copying import CopyMixin
 from .forms import TemplateForm
@@ -107,13 +107,13 @@ class TemplateAdmin(CopyMixin):
     def value_reader(self, changes: Sequence[ReadableChange]) -> ReadValue:
         return field_in_history
 
-    @admin.display(description="fields")
+    @admin.display(description="questions")
     def field_count(self, template: Any) -> int:
         return int(template.number_of_fields)
 
-    @admin.display(description="fields")
+    @admin.display(description="questions")
     def template_fields(self, template: MedicalRecordTemplate) -> str:
-        found = [{**field, "range": range_text(field)} for field in fields_in_order(template.fields)]
+        found = [_as_shown(field) for field in fields_in_order(template.fields)]
         raw = "" if found else as_json(template.fields)
         return render_to_string("admin/medical_records/template_fields.html", {"fields": found, "raw": raw})
 
@@ -125,3 +125,9 @@ class TemplateAdmin(CopyMixin):
 
     def restore_one(self, request: HttpRequest, obj: MedicalRecordTemplate) -> None:
         MedicalRecordTemplate.objects.restore(obj.pk, [obj.version], scope_of(request).user)
+
+
+def _as_shown(field: dict[str, Any]) -> dict[str, Any]:
+    """Return `field` with its type as the question editor calls it; one of another system keeps its name."""
+    kind = next((label for value, label in FieldType.choices if value == field.get("type")), field.get("type"))
+    return {**field, "type": kind, "range": range_text(field)}

@@ -122,7 +122,7 @@ def test_nothing_that_people_wrote_is_taken_for_html():
 @pytest.mark.parametrize("broken", [None, [], "text", 7, {"fields": None}, {"fields": [{"options": 3}, "x"]}])
 def test_a_record_whose_json_is_no_form_is_printed_as_it_is(broken):
     assert "First visit" in printed(record_with(template_snapshot=broken, values=broken))
-    assert "Values that belong to no field of the form" in printed(record_with(values={"x": 1}))
+    assert "Values that belong to no question of the form" in printed(record_with(values={"x": 1}))
 
 
 def test_the_stylesheet_is_about_printed_records_alone_and_loads_nothing():

@@ -43,6 +43,14 @@ def test_the_units_and_limits_of_numbers_are_shown_to_who_reads_them(client, sta
     assert "at least 0.5 kg" in page
 
 
+def test_a_reader_sees_the_names_of_types_that_the_question_editor_shows(client, staff_member):
+    fields = [make_field("Side", "dropdown", options=["Left"]), {**make_field("Seal"), "type": "wax"}]
+    template = MedicalRecordTemplateFactory(clinic=staff_member.clinic, fields=fields)
+    page = client.get(change_url(template)).content.decode()
+    assert "<td>One option, from a list</td>" in page
+    assert "<td>wax</td>" in page
+
+
 @pytest.mark.parametrize("broken", [{}, "text", 7, {"a": 1}, [1, {"label": None, "order": "x"}]])
 def test_a_template_whose_fields_are_malformed_is_shown_as_it_is(broken, client, superuser):
     template = MedicalRecordTemplateFactory(fields=broken)
