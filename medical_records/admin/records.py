@@ -40,7 +40,7 @@ from .signing import SigningMixin
 class RecordAdmin(AccessLogMixin, SigningMixin, PatientSearchMixin, ClinicalAdmin):
     """A record is read as its filled-in form, and signed; the clinic's own program changes it."""
 
-    list_display = ["template_name", "patient", "created_on", "state", "author", "clinic", "updated_on"]
+    list_display = ["template_name", "patient", "state", "created_on", "author", "clinic", "updated_on"]
     list_filter = [TrashFilter, SignatureFilter, ErrorFilter, PatientFilter, ClinicFilter, TemplateFilter]
     list_select_related = ["patient", "clinic", "created_by_user"]
     unordered_filters = (SignatureFilter.parameter_name, ErrorFilter.parameter_name)

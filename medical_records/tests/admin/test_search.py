@@ -105,7 +105,7 @@ def test_a_list_is_of_as_many_patients_as_it_says(model, client, staff_member, m
     assert TOO_MANY not in response.text
 
 
-@pytest.mark.parametrize(("order", "ages"), [({}, [1, 2, 3]), ({"o": "3"}, [3, 2, 1]), ({"o": "-3"}, [1, 2, 3])])
+@pytest.mark.parametrize(("order", "ages"), [({}, [1, 2, 3]), ({"o": "4"}, [3, 2, 1]), ({"o": "-4"}, [1, 2, 3])])
 def test_what_is_found_is_in_the_lists_order(order, ages, client, staff_member):
     now = timezone.now()
     patient = PatientFactory(clinic=staff_member.clinic, full_name="Ann Oak")
