@@ -52,6 +52,14 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
         # Their address is the photo's, and has the file of now.
         return [] if then.storage_key == now.storage_key else ["image"]
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Offer the trash only for what may be moved there as it is: not for a photo of a record that stays."""
+        record = context["original"].medical_record if context["original"] else None
+        context["show_delete"] = record is None or not (record.signed_at or record.entered_in_error_at)
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def trash_one(self, request: HttpRequest, obj: PatientPhoto) -> None:
         services.move_photo_to_trash(PatientPhoto.objects.all(), obj.pk, scope_of(request).user)
 

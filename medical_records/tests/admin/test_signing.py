@@ -48,7 +48,9 @@ def test_a_practitioner_signs_amends_and_signs_again(client, staff_member, recor
 
 def test_what_is_signed_isnt_moved_to_the_trash_before_it_is_amended(client, record):
     photo = PatientPhotoFactory(patient=record.patient, medical_record=record)
+    assert delete_url(photo) in html_of(client.get(change_url(photo)))
     post(client, record, "sign")
+    assert delete_url(photo) not in html_of(client.get(change_url(photo)))
     assert delete_url(record) not in html_of(client.get(change_url(record)))
     assert client.post(delete_url(record), {"post": "yes"}).status_code == 403
     action = {"action": "move_to_trash", "_selected_action": [record.pk]}
