@@ -100,6 +100,7 @@ TYPES = {
         "created_at AT TIME ZONE 'UTC'",
         then=("ALTER TABLE medical_records ALTER created_at SET DEFAULT now()",),
         says=("taken to be in UTC",),
+        way="a type, in several steps",
         checks=("SELECT min(created_at) = '2025-03-01 08:37+00' FROM medical_records",),
     ),
     "instants as dates": of_type("medical_records", "deleted_at", "date", "NULL::date", says=("taken to be in UTC",)),
