@@ -86,6 +86,7 @@ class TestState27AlembicHistory:
     """The tables were made by SQLAlchemy's models and Alembic."""
 
     @pytest.mark.parametrize("age", AGES)
+    @pytest.mark.slow
     def test_27_is_adopted(
         self,
         age: str,
@@ -114,6 +115,7 @@ class TestState27AlembicHistory:
         assert files <= set(now)
         assert object_ids(database, TABLES) == tables, "a table was rewritten"
 
+    @pytest.mark.slow
     def test_27_as_a_process(
         self, alembic_template: Database, copy_of: Callable[[Database], Database], expected: Expectations
     ):

@@ -25,6 +25,7 @@ class TestState22Locks:
     """Another session holds a lock that a repair needs."""
 
     @pytest.mark.parametrize("lock", ["ACCESS SHARE", "ROW EXCLUSIVE"])
+    @pytest.mark.slow
     def test_22_the_lock_is_released_in_time(self, lock: str, database: Database, expected: Expectations):
         """`migrate` tries for short times, and succeeds once the old transaction is over."""
         database.execute(*SMALL_DAMAGE)
@@ -66,6 +67,7 @@ class TestState22Locks:
 
     @override_settings(RECONCILIATION={"lock_timeout": 0.1, "lock_budget": 1, "build_budget": 1})
     @pytest.mark.parametrize("begin", [LOCK, WRITE], ids=["lock", "build"])
+    @pytest.mark.slow
     def test_22_the_budget_is_used_up(self, begin: str, database: Database, expected: Expectations):
         """The lock is never released: the refusal names the lock holder. The other tables are repaired."""
         database.execute(*SMALL_DAMAGE)
@@ -89,6 +91,7 @@ class TestState22Locks:
         pytest.param(("migrate", "medical_records", "zero"), "patients", id="rollback, parent"),
     ],
 )
+@pytest.mark.slow
 def test_22_no_writer_waits_while_maintenance_holds_a_table(command, table, database):
     """VACUUM and the like block an ALTER and no writers. Waiting for them blocks no writers either."""
     if command == ("migrate",):

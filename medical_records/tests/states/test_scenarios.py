@@ -147,6 +147,7 @@ class TestS4RecordedButMissing:
         )
         expected.converges(database_without_rows)
 
+    @pytest.mark.slow
     def test_s4_as_a_process(self, database: Database, expected: Expectations):
         database.execute("DROP TABLE patient_photos")
         assert database.run("reconcile", "--check").status == 1
