@@ -27,6 +27,38 @@ def _kept(name: str, kind: str) -> str:
 _TIMES_KEPT = ", ".join(_kept(name, "timestamptz") for name in ("created_at", "updated_at", "deleted_at"))
 
 
+# What is in use isn't over: as if it had been changed just now.
+_OF_PHOTO = """
+SELECT CASE
+    WHEN photo.is_pending AND NOT EXISTS (
+        SELECT FROM audit_history
+        WHERE table_name = 'patient_photos' AND audit_history.row_id = photo.id AND kept ->> 'is_pending' = 'false'
+    ) THEN NULL
+    ELSE patient_retained_until(
+        'patient_photos', photo.id,
+        CASE WHEN photo.is_deleted OR record.is_deleted THEN greatest(photo.created_at, photo.updated_at, photo.deleted_at)
+        ELSE now() END,
+        photo.patient_id
+    )
+END
+FROM patient_photos AS photo LEFT JOIN medical_records AS record ON record.id = photo.medical_record_id
+WHERE photo.id = $1
+"""
+
+_OF_RECORD = """
+SELECT greatest(
+    patient_retained_until(
+        'medical_records', record.id,
+        CASE WHEN record.is_deleted THEN greatest(record.created_at, record.updated_at, record.deleted_at)
+        ELSE now() END,
+        record.patient_id
+    ),
+    (SELECT max(patient_photos_retained_until(photo.id)) FROM patient_photos AS photo WHERE medical_record_id = record.id)
+)
+FROM medical_records AS record WHERE record.id = $1
+"""
+
+
 def database_functions() -> tuple[Function, ...]:
     """Return the functions for the years of the settings."""
     years = f"interval '{settings.RETENTION_YEARS} years'"
@@ -40,7 +72,20 @@ def database_functions() -> tuple[Function, ...]:
         _function(
             "patient_retained_until",
             "source text, source_id bigint, last_change timestamptz, patient bigint",
-            f"""
+            _of_patient(years),
+        ),
+        _retained_until(
+            "medical_record_templates",
+            f"SELECT CASE WHEN NOT is_deleted THEN now() + {years} END FROM medical_record_templates WHERE id = row_id",
+        ),
+        _retained_until("patient_photos", _OF_PHOTO),
+        _retained_until("medical_records", _OF_RECORD),
+    )
+
+
+def _of_patient(years: str) -> str:
+    """Return the SQL of until when a patient's row is retained: by its own history, and those of its patients."""
+    return f"""
 WITH entries AS (SELECT recorded_at, kept, context FROM audit_history WHERE table_name = source AND row_id = source_id),
 changes (at) AS (
     VALUES (least(last_change, now()))  -- now, where none is known
@@ -64,48 +109,7 @@ SELECT retention_ends(
     -- Nobody is born later than today.
     (SELECT max(CASE WHEN birthday > current_date THEN current_date ELSE birthday END) FROM birthdays)
 )
-""",
-        ),
-        _retained_until(
-            "medical_record_templates",
-            f"SELECT CASE WHEN NOT is_deleted THEN now() + {years} END FROM medical_record_templates WHERE id = row_id",
-        ),
-        # What is in use isn't over: as if it had been changed just now.
-        _retained_until(
-            "patient_photos",
-            """
-SELECT CASE
-    WHEN photo.is_pending AND NOT EXISTS (
-        SELECT FROM audit_history
-        WHERE table_name = 'patient_photos' AND audit_history.row_id = photo.id AND kept ->> 'is_pending' = 'false'
-    ) THEN NULL
-    ELSE patient_retained_until(
-        'patient_photos', photo.id,
-        CASE WHEN photo.is_deleted OR record.is_deleted THEN greatest(photo.created_at, photo.updated_at, photo.deleted_at)
-        ELSE now() END,
-        photo.patient_id
-    )
-END
-FROM patient_photos AS photo LEFT JOIN medical_records AS record ON record.id = photo.medical_record_id
-WHERE photo.id = $1
-""",
-        ),
-        _retained_until(
-            "medical_records",
-            """
-SELECT greatest(
-    patient_retained_until(
-        'medical_records', record.id,
-        CASE WHEN record.is_deleted THEN greatest(record.created_at, record.updated_at, record.deleted_at)
-        ELSE now() END,
-        record.patient_id
-    ),
-    (SELECT max(patient_photos_retained_until(photo.id)) FROM patient_photos AS photo WHERE medical_record_id = record.id)
-)
-FROM medical_records AS record WHERE record.id = $1
-""",
-        ),
-    )
+"""
 
 
 def _retained_until(table: str, body: str) -> Function:
