@@ -10,13 +10,26 @@ from clinic_project.reconciliation.indexes import LongNameIndex
 from .triggers import append_only, destruction_triggers, removed_by_destruction_alone, written_by_triggers_alone
 
 
-class HistoryEntry(models.Model):
+class Origin(models.Model):
+    """By whom something was done, as the database knows it. `context` is what the request says of itself, as JSON."""
+
+    transaction_id = models.BigIntegerField()
+    database_user = models.TextField()
+    database_role = models.TextField(null=True)
+    application_name = models.TextField(null=True)
+    client_address = models.GenericIPAddressField(null=True)
+    context = models.TextField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+class HistoryEntry(Origin):
     """One change of a row. The database writes it (see `functions`), and nobody changes it.
 
     `kept` are the columns that changed, as they were before, or all of them (`is_whole`): where the row is deleted, and
     where it has no earlier entry. Nothing is kept of a new row. `row_id` is NULL in a damaged table whose key isn't a
     number. `row_hash` is the SHA-256 of the row as the change left it, as text of jsonb; NULL for one that is gone.
-    `context` is what the request says of itself, as JSON; the columns before it are what the database knows.
     """
 
     class Action(models.TextChoices):
@@ -31,13 +44,7 @@ class HistoryEntry(models.Model):
     kept = models.JSONField(null=True)
     is_whole = models.BooleanField()
     row_hash = models.BinaryField(null=True)
-    transaction_id = models.BigIntegerField()
     recorded_at = models.DateTimeField()
-    database_user = models.TextField()
-    database_role = models.TextField(null=True)
-    application_name = models.TextField(null=True)
-    client_address = models.GenericIPAddressField(null=True)
-    context = models.TextField(null=True)
 
     class Meta:
         db_table = "audit_history"
@@ -87,12 +94,12 @@ class HistorySeal(models.Model):
         return f"seal {self.pk}"
 
 
-class Destruction(models.Model):
+class Destruction(Origin):
     """A row that was removed for good, with its history. Inserting one, with `table_name` and `row_id`, does that.
 
     The database fills in the rest (see `functions`): `content_hash` is the SHA-256 of the row, as text of jsonb, and
     `entries_hash` that of the SHA-256s of the `entry_count` entries of its history; nothing else of its content is kept.
-    `retained_until` is what had passed by then; NULL for what isn't retained. The columns after it are as in the history.
+    `retained_until` is what had passed by then; NULL for what isn't retained.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -105,12 +112,6 @@ class Destruction(models.Model):
     content_hash = models.BinaryField()
     entry_count = models.BigIntegerField()
     entries_hash = models.BinaryField()
-    transaction_id = models.BigIntegerField()
-    database_user = models.TextField()
-    database_role = models.TextField(null=True)
-    application_name = models.TextField(null=True)
-    client_address = models.GenericIPAddressField(null=True)
-    context = models.TextField(null=True)
 
     class Meta:
         db_table = "audit_destructions"
