@@ -26,6 +26,7 @@ install_debian_packages() {
     python3 -c "import ensurepip" 2>/dev/null || missing+=(python3-venv)
     command -v curl >/dev/null || missing+=(curl)
     command -v chromedriver >/dev/null || missing+=(chromium chromium-driver)
+    command -v xgettext >/dev/null || missing+=(gettext)
     command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
     compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
     if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
 from clinic_project.clinics.models import User
+from clinic_project.languages import language_form
 
 
 @require_safe
@@ -18,7 +19,8 @@ def home(request: HttpRequest) -> HttpResponse:
     In production it reads no database and tells nothing that isn't the same on every server.
     """
     # Without the request: its user and its messages may be in tables that are missing.
-    return HttpResponse(render_to_string("clinics/home.html", {"development": settings.DEBUG and _development()}))
+    context = {**language_form(request), "development": settings.DEBUG and _development()}
+    return HttpResponse(render_to_string("clinics/home.html", context))
 
 
 def _development() -> dict[str, Any]:

@@ -68,6 +68,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "clinic_project.security_policy.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # After the static files, which are the same in every language.
+    "clinic_project.languages.LanguageMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -130,7 +132,13 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+LANGUAGES = [("en", "English"), ("zh-hant", "Traditional Chinese")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+# Of what isn't asked for by a browser: commands, and the logs.
 LANGUAGE_CODE = "en"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 TIME_ZONE = "UTC"
 USE_TZ = True
 FORMAT_MODULE_PATH = "clinic_project.formats"
@@ -159,7 +167,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
 # Security: what `check --deploy` asks for, and a policy under which no page of ours needs an inline script or style.
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SESSION_ENGINE = "clinic_project.sessions"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION and not DEBUG
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = PRODUCTION and not DEBUG
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$"]

@@ -1,7 +1,8 @@
-"""URLs: the page at `/`, the admin, the API, and health checks."""
+"""URLs: the page at `/`, the admin, the API, the choice of a language, and health checks."""
 
 from django.contrib import admin
 from django.urls import include, path, register_converter
+from django.views.i18n import set_language
 
 from clinic_project import health
 from clinic_project.api.converters import RowIdConverter, SequenceConverter
@@ -17,6 +18,7 @@ urlpatterns = [
     path("api/", include("clinic_project.api.urls")),
     path("", home, name="home"),
     path("admin/", admin.site.urls),
+    path("language", set_language, name="set_language"),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.reconciliation.triggers import Function
 
@@ -8,7 +9,7 @@ from .functions import GUARD_PHOTO, GUARD_RECORD
 
 class MedicalRecordsConfig(AppConfig):
     name = "medical_records"
-    verbose_name = "Medical records"
+    verbose_name = _("Medical records")
 
     @property
     def database_functions(self) -> tuple[Function, ...]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import SET_NULL, Field, ProtectedError, QuerySet
 from django.db.models.deletion import Collector
+from django.utils.translation import gettext as _
 
 
 def set_null_unless_signed(collector: Collector, field: "Field[Any, Any]", sub_objs: QuerySet[Any], using: str) -> None:
@@ -11,7 +12,8 @@ def set_null_unless_signed(collector: Collector, field: "Field[Any, Any]", sub_o
     signed = sub_objs.filter(signed_at__isnull=False)
     if signed.exists():
         raise ProtectedError(
-            f"A signed record refers to it by {field.name}, which its signature covers. Amend the record first.",
+            _("A signed record refers to it by %(field)s, which its signature covers. Amend the record first.")
+            % {"field": field.name},
             set(signed),
         )
     SET_NULL(collector, field, sub_objs, using)

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import models
+from django.utils.translation import gettext as _
 
 
 class ChangeRefused(Exception):
@@ -32,55 +33,55 @@ class StaleVersion(ChangeRefused):
     """`current` is the row as it is now."""
 
     def __init__(self, current: models.Model) -> None:
-        super().__init__("It has been changed since you read it. Read it again and repeat your change.")
+        super().__init__(_("It has been changed since you read it. Read it again and repeat your change."))
         self.current = current
 
 
 class InTrash(ChangeRefused):
     def __init__(self) -> None:
-        super().__init__("It is in the trash. Restore it first.")
+        super().__init__(_("It is in the trash. Restore it first."))
 
 
 class NotInTrash(ChangeRefused):
     def __init__(self) -> None:
-        super().__init__("It isn't in the trash.")
+        super().__init__(_("It isn't in the trash."))
 
 
 class Retained(ChangeRefused):
     """`until` is when the time is over."""
 
     def __init__(self, until: datetime) -> None:
-        super().__init__(f"It has to be kept until {until:%Y-%m-%d}. It stays in the trash.")
+        super().__init__(_("It has to be kept until %(day)s. It stays in the trash.") % {"day": f"{until:%Y-%m-%d}"})
         self.until = until
 
 
 class Signed(ChangeRefused):
     def __init__(self) -> None:
         super().__init__(
-            "The record is signed. Say why it is changed: an amendment makes a new version, which isn't signed."
+            _("The record is signed. Say why it is changed: an amendment makes a new version, which isn't signed.")
         )
 
 
 class NotSigned(ChangeRefused):
     def __init__(self) -> None:
-        super().__init__("The record isn't signed. Change it without a reason for an amendment.")
+        super().__init__(_("The record isn't signed. Change it without a reason for an amendment."))
 
 
 class EnteredInError(ChangeRefused):
     def __init__(self) -> None:
-        super().__init__("The record is marked as entered in error. Undo that first.")
+        super().__init__(_("The record is marked as entered in error. Undo that first."))
 
 
 class NotEnteredInError(ChangeRefused):
     def __init__(self) -> None:
-        super().__init__("The record isn't marked as entered in error.")
+        super().__init__(_("The record isn't marked as entered in error."))
 
 
 class MissingAnswers(ChangeRefused):
     """`field_ids` are those of the required fields without an answer."""
 
     def __init__(self, field_ids: Sequence[str]) -> None:
-        super().__init__("Required fields have no answer. Answer them, or sign it as incomplete.")
+        super().__init__(_("Required fields have no answer. Answer them, or sign it as incomplete."))
         self.field_ids = field_ids
 
 
@@ -99,5 +100,7 @@ class UnusableReference(ChangeRefused):
 class Suppressed(ChangeRefused):
     def __init__(self) -> None:
         super().__init__(
-            "The database left it as it is. A trigger or rule of another system does that. Tell whoever runs the server."
+            _(
+                "The database left it as it is. A trigger or rule of another system does that. Tell whoever runs the server."
+            )
         )

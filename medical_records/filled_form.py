@@ -11,6 +11,7 @@ from typing import Any
 
 from django.utils.dateparse import parse_date
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 
 from clinic_project.clinics.administration.json_text import as_json, as_text
 
@@ -103,7 +104,7 @@ def _answer(field: dict[str, Any], value: Any) -> Answer:
     field_type = as_text(field.get("type"))
     options = list(_options(field.get("options"), value)) if field_type in CHOICE_TYPES else []
     return Answer(
-        label=as_text(field.get("label")) or "(no label)",
+        label=as_text(field.get("label")) or gettext("(no label)"),
         type=field_type,
         required=field.get("required") is True,
         hint=as_text(field.get("description")),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext
 
 from clinic_project.api.fields import normalized_uuid
 from clinic_project.audit.history import differ
@@ -116,7 +117,7 @@ def field_changes(before: Row, after: Row) -> Iterator[ValueChange]:
     for field_id in [*is_now, *(field_id for field_id in was if field_id not in is_now)]:
         yield from _field_changes(field_id, was.get(field_id), is_now.get(field_id))
     kept = [[field_id for field_id in one if field_id in other] for one, other in ((was, is_now), (is_now, was))]
-    yield from _changed("fields", "Sequence of the fields", *kept)
+    yield from _changed("fields", gettext("Sequence of the fields"), *kept)
 
 
 def _field_changes(field_id: str, was: Row | None, is_now: Row | None) -> Iterator[ValueChange]:
@@ -136,7 +137,7 @@ def _by_id(fields: Any) -> dict[str, Row] | None:
 
 def _label(field: Row) -> str:
     label = field.get("label")
-    return label if isinstance(label, str) and label.strip() else "(no label)"
+    return label if isinstance(label, str) and label.strip() else gettext("(no label)")
 
 
 def _changed(path: str, label: str, before: Any, after: Any) -> Iterator[ValueChange]:

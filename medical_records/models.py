@@ -9,10 +9,13 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.audit.triggers import history_triggers
 from clinic_project.clinics.models import Appointment, Clinic, Patient
 from clinic_project.reconciliation.indexes import LongNameIndex
+from clinic_project.verbose_names import set_verbose_names
 
 from .deletion import set_null_unless_signed
 from .exceptions import EnteredInError, NotSigned, Signed, UnusableReference
@@ -217,11 +220,11 @@ class PatientPhoto(models.Model):
     def check_attachable(self, record: MedicalRecord) -> None:
         """Raise UnusableReference unless this photo may be put on `record`, or is on it already."""
         if self.patient_id != record.patient_id:
-            raise UnusableReference("photo_ids", "One of the photos is another patient's.")
+            raise UnusableReference("photo_ids", gettext("One of the photos is another patient's."))
         if self.is_deleted:
-            raise UnusableReference("photo_ids", "One of the photos is in the trash.")
+            raise UnusableReference("photo_ids", gettext("One of the photos is in the trash."))
         if self.medical_record_id not in {None, record.pk}:
-            raise UnusableReference("photo_ids", "One of the photos is on another record.")
+            raise UnusableReference("photo_ids", gettext("One of the photos is on another record."))
 
     def lock_record(self) -> MedicalRecord | None:
         """Return the photo's record, if any, so that until the transaction ends nobody moves it to the trash."""
@@ -233,4 +236,73 @@ class PatientPhoto(models.Model):
 def check_in_use(patient: Patient) -> None:
     """Raise UnusableReference where `patient` has been deleted: what they have stays as it is, or goes to the trash."""
     if patient.is_deleted:
-        raise UnusableReference("patient_id", "This patient has been deleted.")
+        raise UnusableReference("patient_id", gettext("This patient has been deleted."))
+
+
+set_verbose_names(
+    MedicalRecordTemplate,
+    _("medical record template"),
+    _("medical record templates"),
+    clinic=_("clinic"),
+    name=_("name"),
+    description=_("description"),
+    fields=_("fields"),
+    version=_("version"),
+    is_deleted=_("is deleted"),
+    deleted_at=_("deleted at"),
+    created_at=_("created at"),
+    created_by_user=_("created by user"),
+    updated_at=_("updated at"),
+    updated_by_user=_("updated by user"),
+)
+set_verbose_names(
+    MedicalRecord,
+    _("medical record"),
+    _("medical records"),
+    clinic=_("clinic"),
+    patient=_("patient"),
+    template=_("template"),
+    template_name=_("template name"),
+    appointment=_("appointment"),
+    template_snapshot=_("template snapshot"),
+    values=_("values"),
+    version=_("version"),
+    is_deleted=_("is deleted"),
+    deleted_at=_("deleted at"),
+    created_at=_("created at"),
+    updated_at=_("updated at"),
+    created_by_user=_("created by user"),
+    updated_by_user=_("updated by user"),
+    signed_at=_("signed at"),
+    signed_by_user_id=_("signed by user id"),
+    signed_by_name=_("signed by name"),
+    content_hash=_("content hash"),
+    amended_at=_("amended at"),
+    amendment_reason=_("amendment reason"),
+    entered_in_error_at=_("entered in error at"),
+    entered_in_error_by_user_id=_("entered in error by user id"),
+    entered_in_error_by_name=_("entered in error by name"),
+    entered_in_error_reason=_("entered in error reason"),
+)
+set_verbose_names(
+    PatientPhoto,
+    _("patient photo"),
+    _("patient photos"),
+    clinic=_("clinic"),
+    patient=_("patient"),
+    medical_record=_("medical record"),
+    filename=_("filename"),
+    storage_key=_("storage key"),
+    thumbnail_key=_("thumbnail key"),
+    content_hash=_("content hash"),
+    content_type=_("content type"),
+    size_bytes=_("size bytes"),
+    description=_("description"),
+    is_pending=_("is pending"),
+    is_deleted=_("is deleted"),
+    deleted_at=_("deleted at"),
+    created_at=_("created at"),
+    updated_at=_("updated at"),
+    uploaded_by_user=_("uploaded by user"),
+    updated_by_user=_("updated by user"),
+)

@@ -15,6 +15,7 @@ from django.template.loader import render_to_string
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
 
 from .filled_form import filled_form
 from .models import MedicalRecord, PatientPhoto
@@ -90,7 +91,7 @@ def zoned(moment: datetime) -> str:
     """Return a time of the clinic's time zone with its offset from UTC: "26 Nov 2026, 15:20 (UTC+08:00)"."""
     local = localtime(moment)
     offset = local.isoformat()[-6:]
-    return f"{date_format(local, 'j M Y, H:i')} (UTC{'' if offset == '+00:00' else offset})"
+    return f"{date_format(local, 'DATETIME_FORMAT')} (UTC{'' if offset == '+00:00' else offset})"
 
 
 def signature_of(record: MedicalRecord) -> Signature | None:
@@ -104,12 +105,16 @@ def _marks(record: MedicalRecord) -> Iterator[str]:
     """Yield what a reader has to know before the answers."""
     if record.entered_in_error_at is not None:
         when = _when_and_who(record.entered_in_error_at, record.entered_in_error_by_name)
-        yield f"Entered in error, marked {when}: {record.entered_in_error_reason or 'no reason given'}"
-    if record.is_deleted:
-        yield f"In the trash since {zoned(record.deleted_at) if record.deleted_at else 'an unknown time'}"
+        reason = record.entered_in_error_reason or _("no reason given")
+        yield _("Entered in error, marked %(when)s: %(reason)s") % {"when": when, "reason": reason}
+    if record.is_deleted and record.deleted_at:
+        yield _("In the trash since %(when)s") % {"when": zoned(record.deleted_at)}
+    elif record.is_deleted:
+        yield _("In the trash since an unknown time")
     if record.amended_at is not None:
-        reason = record.amendment_reason or "no reason given"
-        yield f"Amended {zoned(record.amended_at)}, after it had been signed: {reason}"
+        reason = record.amendment_reason or _("no reason given")
+        said = _("Amended %(when)s, after it had been signed: %(reason)s")
+        yield said % {"when": zoned(record.amended_at), "reason": reason}
 
 
 def _is_changed(record: MedicalRecord) -> bool:
@@ -117,4 +122,4 @@ def _is_changed(record: MedicalRecord) -> bool:
 
 
 def _when_and_who(moment: datetime, name: str | None) -> str:
-    return f"{zoned(moment)} by {name}" if name else zoned(moment)
+    return _("%(when)s by %(name)s") % {"when": zoned(moment), "name": name} if name else zoned(moment)

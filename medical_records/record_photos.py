@@ -11,6 +11,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext
 
 from clinic_project.audit.history import Change, histories_of
 from clinic_project.audit.models import HistoryEntry
@@ -68,7 +69,7 @@ class RecordPhotos:
             elif made:
                 before.discard(photo_id)
         if before != after:
-            yield ValueChange("photos", "Photos", sorted(before), sorted(after))
+            yield ValueChange("photos", gettext("Photos"), sorted(before), sorted(after))
 
     def _photos(self, change: Change | None) -> list[Row]:
         found = (columns_of(PatientPhoto, self._state(photo_id, change)) for photo_id in self._rows)

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from clinic_project.audit import transactions
 from clinic_project.audit.destruction import destroy, retained_until
@@ -78,7 +79,7 @@ def create_record(
     ValidationError for values against its fields, UnusableReference for what is in the trash or another patient's.
     """
     if template.is_deleted:
-        raise UnusableReference("template_id", "This template is in the trash.")
+        raise UnusableReference("template_id", _("This template is in the trash."))
     check_in_use(patient)
     snapshot = {"name": template.name, "description": template.description, "fields": template.fields}
     answers = checked_values(snapshot, values)
@@ -118,7 +119,7 @@ def change_record(
     photo_ids = columns.pop("photo_ids", None)
     check_in_use(record.patient)
     if columns.pop("template_id", record.template_id) != record.template_id:
-        raise UnusableReference("template_id", "The template of a record can't be changed.")
+        raise UnusableReference("template_id", _("The template of a record can't be changed."))
     if "values" in columns:
         columns["values"] = checked_values(record.template_snapshot, columns["values"])
     if columns.get("appointment_id", record.appointment_id) != record.appointment_id:
@@ -210,7 +211,7 @@ def restore_photo(photos: PhotoQuerySet, pk: int, by: User, amendment_reason: st
     photo, now = _locked_photo(photos, pk), timezone.now()
     check_in_use(photo.patient)
     if photo.medical_record is not None and photo.medical_record.is_deleted:
-        raise UnusableReference("medical_record_id", "Its record is in the trash as well. Restore the record.")
+        raise UnusableReference("medical_record_id", _("Its record is in the trash as well. Restore the record."))
     _tell_record(photo, by, now, amendment_reason)
     photos.restore(pk, by, now)
 
@@ -249,7 +250,7 @@ def _check_appointment(patient_id: int, clinic_id: int, appointment_id: int | No
         return
     appointment = Appointment.objects.for_clinic(clinic_id).get(pk=appointment_id)
     if appointment.patient_id != patient_id:
-        raise UnusableReference("appointment_id", "This is another patient's appointment.")
+        raise UnusableReference("appointment_id", _("This is another patient's appointment."))
 
 
 def _replace_photos(record: MedicalRecord, photo_ids: Iterable[int], by: User, now: datetime) -> None:

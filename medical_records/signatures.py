@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import Any
 
 import rfc8785
+from django.utils.translation import gettext as _
 
 from .exceptions import Unsignable
 
@@ -51,7 +52,7 @@ def canonical(value: Any) -> bytes:
     try:
         return rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as error:
-        raise Unsignable("It holds text that isn't Unicode, or a number that JSON can't have.") from error
+        raise Unsignable(_("It holds text that isn't Unicode, or a number that JSON can't have.")) from error
     except RecursionError as error:
         raise _nested_too_deeply() from error
 
@@ -69,10 +70,10 @@ def _number(text: str) -> float:
     number = float(text)
     if not math.isfinite(number) or Decimal(repr(number)) != Decimal(text):
         raise Unsignable(
-            "It holds a number that is too large or too precise for a signature: more than IEEE 754's double has."
+            _("It holds a number that is too large or too precise for a signature: more than IEEE 754's double has.")
         )
     return number
 
 
 def _nested_too_deeply() -> Unsignable:
-    return Unsignable("It holds lists or objects that are nested too deeply for a signature.")
+    return Unsignable(_("It holds lists or objects that are nested too deeply for a signature."))

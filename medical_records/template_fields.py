@@ -13,6 +13,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clinic_project.api.fields import is_number, normalized_uuid, parse_date
@@ -89,7 +90,7 @@ def prepared_fields(fields: list[Any], foreign: Collection[Any] = ()) -> list[An
     errors: Errors = {}
     for place, field in checked.items():
         if seen[normalized_uuid(field["id"])] > 1:
-            errors[f"fields.{place}.id"] = ["Another field of this template has the same id."]
+            errors[f"fields.{place}.id"] = [gettext("Another field of this template has the same id.")]
         for name, message in _field_errors(field):
             errors[f"fields.{place}.{name}"] = [message]
     if errors:
@@ -111,7 +112,7 @@ def _complete(field: Mapping[str, Any], position: int) -> dict[str, Any]:
 
 def _field_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not field["label"].strip():
-        yield "label", "A label can't be blank."
+        yield "label", gettext("A label can't be blank.")
     yield from _options_errors(field)
     yield from _number_errors(field)
 
@@ -120,13 +121,13 @@ def _options_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     options = field.get("options") or []
     if field["type"] not in CHOICE_TYPES:
         if options:
-            yield "options", f"A field of type {field['type']} has no options."
+            yield "options", gettext("A field of type %(type)s has no options.") % {"type": field["type"]}
     elif not options:
-        yield "options", f"A field of type {field['type']} needs options to choose from."
+        yield "options", gettext("A field of type %(type)s needs options to choose from.") % {"type": field["type"]}
     elif any(not option.strip() for option in options):
-        yield "options", "An option can't be blank."
+        yield "options", gettext("An option can't be blank.")
     elif len(set(options)) < len(options):
-        yield "options", "Each option can be there only once."
+        yield "options", gettext("Each option can be there only once.")
 
 
 def _number_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -134,9 +135,10 @@ def _number_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if field["type"] != FieldType.NUMBER:
         for name in NUMBER_MEMBERS:
             if field.get(name) is not None:
-                yield name, f"A field of type {field['type']} has no {name}."
+                said = gettext("A field of type %(type)s has no %(member)s.")
+                yield name, said % {"type": field["type"], "member": name}
     elif low is not None and high is not None and low > high:
-        yield "max", f"At least min, which is {low}."
+        yield "max", gettext("At least min, which is %(min)s.") % {"min": low}
 
 
 def unit_of(field: Mapping[str, Any]) -> str:
@@ -149,12 +151,12 @@ def range_text(field: Mapping[str, Any]) -> str:
     """Return which numbers a field takes: "from 30 to 250 mmHg", "at least 0 kg", "in %"; empty if nothing says."""
     low, high, unit = *limits_of(field), unit_of(field)
     if low is None and high is None:
-        return f"in {unit}" if unit else ""
+        return gettext("in %(unit)s") % {"unit": unit} if unit else ""
     if low is None or high is None:
-        limits = f"at most {high}" if low is None else f"at least {low}"
+        limits = gettext("at most %(max)s") if low is None else gettext("at least %(min)s")
     else:
-        limits = f"from {low} to {high}"
-    return f"{limits} {unit}".rstrip()
+        limits = gettext("from %(min)s to %(max)s")
+    return f"{limits % {'min': low, 'max': high}} {unit}".rstrip()
 
 
 def limits_of(field: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -190,9 +192,9 @@ def checked_values(snapshot: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     errors: Errors = {}
     for key, value in values.items():
         field = fields.get(normalized_uuid(key))
-        message = _answer_error(field, value) if field else "This record's template has no such field."
+        message = _answer_error(field, value) if field else gettext("This record's template has no such field.")
         if field and field["id"] in checked:
-            message = "This field has two answers, whose ids differ in capital letters only."
+            message = gettext("This field has two answers, whose ids differ in capital letters only.")
         if message:
             errors[f"values.{key}"] = [message]
         elif field:
@@ -224,15 +226,15 @@ def _is_blank(value: Any) -> bool:
 
 def _answer_error(field: Mapping[str, Any], value: Any) -> str | None:
     check = _CHECKS.get(str(field.get("type")))
-    return check(field, value) if check else "The type of this field is unknown, so that it can't be answered."
+    return check(field, value) if check else gettext("The type of this field is unknown, so that it can't be answered.")
 
 
 def _text_error(field: Mapping[str, Any], value: Any) -> str | None:
     if not isinstance(value, str):
-        return "A text."
+        return gettext("A text.")
     if len(value) > MAX_ANSWER:
-        return f"At most {MAX_ANSWER} characters."
-    return None if _is_storable(value) else "It holds a NUL character or half a surrogate pair."
+        return gettext("At most %(max)d characters.") % {"max": MAX_ANSWER}
+    return None if _is_storable(value) else gettext("It holds a NUL character or half a surrogate pair.")
 
 
 def _is_storable(text: str) -> bool:
@@ -242,28 +244,28 @@ def _is_storable(text: str) -> bool:
 
 def _number_error(field: Mapping[str, Any], value: Any) -> str | None:
     if not is_number(value):
-        return "A number."
+        return gettext("A number.")
     # 1e999 is read as infinity, which is beyond it too.
     if not -MAX_NUMBER <= value <= MAX_NUMBER:
-        return f"At most {MAX_NUMBER}, either sign."
+        return gettext("At most %(max)d, either sign.") % {"max": MAX_NUMBER}
     low, high = limits_of(field)
     is_within = (low is None or low <= value) and (high is None or value <= high)
-    return None if is_within else f"A number {range_text(field)}."
+    return None if is_within else gettext("A number %(range)s.") % {"range": range_text(field)}
 
 
 def _date_error(field: Mapping[str, Any], value: Any) -> str | None:
-    return None if isinstance(value, str) and parse_date(value) else "A date, as YYYY-MM-DD."
+    return None if isinstance(value, str) and parse_date(value) else gettext("A date, as YYYY-MM-DD.")
 
 
 def _choice_error(field: Mapping[str, Any], value: Any) -> str | None:
-    return None if isinstance(value, str) and value in _options(field) else "One of the field's options."
+    return None if isinstance(value, str) and value in _options(field) else gettext("One of the field's options.")
 
 
 def _checkbox_error(field: Mapping[str, Any], value: Any) -> str | None:
     options = _options(field)
     if not (isinstance(value, list) and all(isinstance(item, str) and item in options for item in value)):
-        return "A list of the field's options."
-    return "Each option only once." if len(set(value)) < len(value) else None
+        return gettext("A list of the field's options.")
+    return gettext("Each option only once.") if len(set(value)) < len(value) else None
 
 
 def _options(field: Mapping[str, Any]) -> list[Any]:

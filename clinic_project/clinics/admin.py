@@ -6,11 +6,13 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.api.searching import caseless_key
 
@@ -35,6 +37,14 @@ class SuperusersWriteMixin(ClinicModelAdmin):
     def has_role(self, request: HttpRequest, obj: Any | None) -> bool:
         return scope_of(request).is_unlimited
 
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Show Django's log, in which sentences of ours are in English, in the reader's language."""
+        response = super().history_view(request, object_id, extra_context)
+        for entry in (getattr(response, "context_data", None) or {}).get("action_list", ()):
+            # Django keeps its own as JSON, which it translates itself.
+            entry.change_message = entry.change_message and gettext(entry.change_message)
+        return response
+
 
 @admin.register(User)
 class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
@@ -51,9 +61,9 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
     filter_horizontal = ()
     fieldsets = [
         (None, {"fields": ["email", "password_is_set"]}),
-        ("Rights", {"fields": ["is_active", "is_staff", "is_superuser"]}),
-        ("Two-step login", {"fields": ["two_step_login"]}),
-        ("Dates", {"fields": ["last_login", "created_at", "updated_at"]}),
+        (_("Rights"), {"fields": ["is_active", "is_staff", "is_superuser"]}),
+        (_("Two-step login"), {"fields": ["two_step_login"]}),
+        (_("Dates"), {"fields": ["last_login", "created_at", "updated_at"]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "usable_password", "password1", "password2"]})]
     readonly_fields = ["password_is_set", "two_step_login", "last_login", "created_at", "updated_at"]
@@ -63,17 +73,17 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
         memberships = Membership.objects.filter(user=models.OuterRef("pk"), clinic__in=clinic_ids)
         return queryset.filter(models.Exists(memberships))
 
-    @admin.display(description="password")
+    @admin.display(description=_("password"))
     def password_is_set(self, user: User) -> str:
-        state = "Set" if user.has_usable_password() and user.password else "Not set"
+        state = gettext("Set") if user.has_usable_password() and user.password else gettext("Not set")
         link = reverse("admin:auth_user_password_change", args=[user.pk])
-        return format_html('{}. <a href="{}">Set another password</a>', state, link)
+        return format_html('{}. <a href="{}">{}</a>', state, link, gettext("Set another password"))
 
-    @admin.display(description="two-step login")
+    @admin.display(description=_("two-step login"))
     def two_step_login(self, user: User) -> str:
         if user.enrolled_at is None:
-            return "Not set up"
-        return f"Set up on {date_format(localtime(user.enrolled_at))}"
+            return gettext("Not set up")
+        return gettext("Set up on %(day)s") % {"day": date_format(localtime(user.enrolled_at))}
 
 
 @admin.register(Clinic)
@@ -113,11 +123,11 @@ class MembershipAdmin(HistoryMixin, SuperusersWriteMixin):
         return {"is_active": True, **super().get_changeform_initial_data(request)}
 
     def name_with_patient(self, obj: Membership) -> str:
-        return f"{obj} in {obj.clinic}"
+        return gettext("%(member)s in %(clinic)s") % {"member": obj, "clinic": obj.clinic}
 
-    @admin.display(description="roles")
+    @admin.display(description=_("roles"))
     def roles_held(self, membership: Membership) -> str:
-        return ", ".join(membership.role_names) or "reads only"
+        return ", ".join(membership.role_labels) or gettext("reads only")
 
 
 @admin.register(Patient)

@@ -10,6 +10,8 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from rest_framework.exceptions import Throttled
 
 from clinic_project.api.models import Authenticator
@@ -42,14 +44,19 @@ class CountedFormMixin:
                 attempt.count(code=email)
         except Throttled as refused:
             self.refused = refused
-            raise ValidationError(f"Too many attempts have failed. Wait {_spoken(self.refused.wait)}.") from None
+            raise ValidationError(_too_many(self.refused.wait)) from None
         yield
         attempt.forget()
 
 
-def _spoken(seconds: float | None) -> str:
-    minutes = math.ceil((seconds or 0) / 60)
-    return "a minute" if minutes <= 1 else f"{minutes} minutes"
+def _too_many(seconds: float | None) -> str:
+    minutes = max(1, math.ceil((seconds or 0) / 60))
+    said = ngettext(
+        "Too many attempts have failed. Wait a minute.",
+        "Too many attempts have failed. Wait %(minutes)d minutes.",
+        minutes,
+    )
+    return said % {"minutes": minutes}
 
 
 class LoginForm(CountedFormMixin, AdminAuthenticationForm):
@@ -80,6 +87,7 @@ class CodeForm(CountedFormMixin, forms.Form):
     """Asks for a code of the user's authenticator app, or for a recovery code."""
 
     code = forms.CharField(
+        label=_("Code"),
         max_length=64,
         widget=CodeInput(attrs={"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
     )
@@ -118,7 +126,7 @@ class EmailIsFreeMixin:
     def clean_email(self: Any) -> str:
         email: str = self.cleaned_data["email"]
         if User.objects.filter(email__iexact=email).exclude(pk=self.instance.pk).exists():
-            raise ValidationError("A user with this email exists already.", code="unique")
+            raise ValidationError(_("A user with this email exists already."), code="unique")
         return email
 
 
@@ -140,9 +148,10 @@ class MembershipForm(forms.ModelForm):
     """Offers the roles as checkboxes, and keeps those that another program has given."""
 
     roles = forms.MultipleChoiceField(
+        label=_("Roles"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Administrators also change templates and delete for good. Without any role, a member only reads.",
+        help_text=_("Administrators also change templates and delete for good. Without any role, a member only reads."),
     )
 
     class Meta:

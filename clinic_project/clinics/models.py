@@ -13,11 +13,14 @@ from django.contrib.auth.hashers import identify_hasher, make_password
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.functional import cached_property
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.api.models import Authenticator
 from clinic_project.api.searching import caseless_key, digits_key
 from clinic_project.audit.triggers import history_triggers
 from clinic_project.reconciliation.indexes import LongNameIndex
+from clinic_project.verbose_names import set_verbose_names
 
 from .querysets import AppointmentQuerySet, PatientQuerySet
 
@@ -141,8 +144,8 @@ class Membership(models.Model):
     """A user's place in a clinic. `roles` is a list of Role values; without any, a member only reads."""
 
     class Role(models.TextChoices):
-        ADMIN = "admin"
-        PRACTITIONER = "practitioner"
+        ADMIN = "admin", _("Admin")
+        PRACTITIONER = "practitioner", _("Practitioner")
 
     user = models.ForeignKey(User, models.CASCADE, db_index=False, related_name="memberships")
     clinic = models.ForeignKey(Clinic, models.CASCADE, db_index=False, related_name="memberships")
@@ -168,6 +171,12 @@ class Membership(models.Model):
         """The names in `roles`, which another program may have filled with any JSON; names that only it knows included."""
         held = self.roles if isinstance(self.roles, list) else []
         return [role for role in held if isinstance(role, str)]
+
+    @property
+    def role_labels(self) -> list[str]:
+        """What people call the roles: `role_names`, but for those that are known here."""
+        labels = dict(self.Role.choices)
+        return [str(labels.get(role, role)) for role in self.role_names]
 
 
 class Patient(models.Model):
@@ -235,4 +244,54 @@ class Appointment(models.Model):
         indexes = [LongNameIndex(fields=["patient"], name="idx_appointments_patient")]
 
     def __str__(self) -> str:
-        return f"appointment {self.pk}"
+        return gettext("appointment %(id)s") % {"id": self.pk}
+
+
+set_verbose_names(
+    User,
+    _("user"),
+    _("users"),
+    email=_("email"),
+    password=_("password"),
+    is_superuser=_("is superuser"),
+    is_staff=_("is staff"),
+    is_active=_("is active"),
+    created_at=_("created at"),
+    updated_at=_("updated at"),
+)
+set_verbose_names(
+    Clinic,
+    _("clinic"),
+    _("clinics"),
+    name=_("name"),
+    is_active=_("is active"),
+    created_at=_("created at"),
+    updated_at=_("updated at"),
+)
+set_verbose_names(
+    Membership,
+    _("membership"),
+    _("memberships"),
+    user=_("user"),
+    clinic=_("clinic"),
+    full_name=_("full name"),
+    title=pgettext_lazy("of a person", "title"),
+    roles=_("roles"),
+    is_active=_("is active"),
+    created_at=_("created at"),
+    updated_at=_("updated at"),
+)
+set_verbose_names(
+    Patient,
+    _("patient"),
+    _("patients"),
+    clinic=_("clinic"),
+    full_name=_("full name"),
+    phone_number=_("phone number"),
+    birthday=_("birthday"),
+    gender=_("gender"),
+    notes=_("notes"),
+    is_deleted=_("is deleted"),
+    deleted_at=_("deleted at"),
+    created_at=_("created at"),
+)

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.api.models import Authenticator
 from clinic_project.api.problems import Problem
@@ -15,7 +16,7 @@ from clinic_project.api.problems import Problem
 from .models import User
 
 #: What is said of a code that isn't accepted.
-INVALID_CODE = "This code is wrong or too old, or it was used before. Wait for the next code, and type that."
+INVALID_CODE = _("This code is wrong or too old, or it was used before. Wait for the next code, and type that.")
 
 
 def must_enroll(user: User) -> bool:

@@ -2,13 +2,14 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
 
 
 class ReconciliationConfig(AppConfig):
     # The package may be installed as django_reconciliation, or be a folder of a project.
     name = __package__
     label = "reconciliation"
-    verbose_name = "Schema"
+    verbose_name = _("Schema")
 
     def __init__(self, app_name: str, app_module: Any) -> None:
         _refuse_another_copy(app_name)

@@ -8,6 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.audit.accesses import describe_access, show, things_of
 from clinic_project.audit.models import Access
@@ -24,18 +26,18 @@ from ..models import MedicalRecord, PatientPhoto
 #: Accesses on a page, and ids of each that are named.
 PER_PAGE, MAX_NAMED = 50, 10
 
-ACTIONS: dict[str, str] = {
-    Access.Action.LIST: "In a list",
-    Access.Action.VIEW: "Opened",
-    Access.Action.FILE: "Picture",
-    Access.Action.THUMBNAIL: "Small picture",
-    Access.Action.HISTORY: "History",
-    Access.Action.CHANGE: "Changed",
-    Access.Action.PRINT: "Print",
-    Access.Action.EXPORT: "Export",
-    Access.Action.ACCESS_LOG: "Who looked",
+ACTIONS: dict[str, Any] = {
+    Access.Action.LIST: _("In a list"),
+    Access.Action.VIEW: _("Opened"),
+    Access.Action.FILE: _("Picture"),
+    Access.Action.THUMBNAIL: _("Small picture"),
+    Access.Action.HISTORY: _("History"),
+    Access.Action.CHANGE: _("Changed"),
+    Access.Action.PRINT: _("Print"),
+    Access.Action.EXPORT: _("Export"),
+    Access.Action.ACCESS_LOG: _("Who looked"),
 }
-VIA = {"api": "API", "admin": "Admin"}
+VIA: dict[str, Any] = {"api": _("API"), "admin": _("Admin")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,9 @@ class AccessLogMixin(ObjectPagesMixin):
         accesses = accesses_to(patient).filter(**_naming(obj)).order_by(*ORDERING)
         page = self.page_of(request, EstimatingPaginator(accesses, PER_PAGE))
         context = {
-            **self.object_context(request, obj, f"Who looked: {self.name_with_patient(obj)}"),
+            **self.object_context(
+                request, obj, gettext("Who looked: %(name)s") % {"name": self.name_with_patient(obj)}
+            ),
             "accesses": _shown_accesses(patient.pk, list(page["page"].object_list)),
             **page,
         }
@@ -143,8 +147,8 @@ def _shown_access(patient_id: int, access: Access, user: User | None) -> ShownAc
     return ShownAccess(
         access,
         email=user.email if user else "",
-        action=ACTIONS.get(access.action, access.action),
-        via=VIA.get(access.via, access.via),
+        action=str(ACTIONS.get(access.action, access.action)),
+        via=str(VIA.get(access.via, access.via)),
         records=_named("medicalrecord", records),
         photos=_named("patientphoto", photos),
     )

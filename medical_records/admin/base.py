@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.audit.destruction import retained_until
 from clinic_project.clinics.administration.filters import ClinicFilter, TrashFilter
@@ -39,32 +41,32 @@ class ClinicalAdmin(HistoryMixin, TrashMixin):
     def kept_until(self, obj: Any) -> datetime | None:
         return retained_until(obj._meta.db_table, obj.pk)
 
-    @admin.display(description="created", ordering="created_at")
+    @admin.display(description=_("created"), ordering="created_at")
     def created_on(self, obj: Any) -> str:
         return _when(obj.created_at)
 
-    @admin.display(description="changed", ordering="updated_at")
+    @admin.display(description=_("changed"), ordering="updated_at")
     def updated_on(self, obj: Any) -> str:
         return _when(obj.updated_at)
 
-    @admin.display(description="created")
+    @admin.display(description=_("created"))
     def created(self, obj: Any) -> str:
         return when_and_who(obj.created_at, obj.created_by_user)
 
-    @admin.display(description="author")
+    @admin.display(description=_("author"))
     def author(self, obj: Any) -> User | None:
         author: User | None = obj.created_by_user
         return author
 
-    @admin.display(description="last change")
+    @admin.display(description=_("last change"))
     def updated(self, obj: Any) -> str:
         return when_and_who(obj.updated_at, obj.updated_by_user)
 
 
 def _when(moment: datetime | None) -> str:
     """Short enough for a column, and the same to read in every country."""
-    return date_format(localtime(moment), "j M Y, H:i") if moment else "-"
+    return date_format(localtime(moment), "DATETIME_FORMAT") if moment else "-"
 
 
 def when_and_who(moment: datetime | None, user: User | None) -> str:
-    return f"{_when(moment)} by {user}" if user else _when(moment)
+    return gettext("%(when)s by %(name)s") % {"when": _when(moment), "name": user} if user else _when(moment)

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
+from django.utils.translation import gettext as _
 
 from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import scope_of
@@ -41,7 +42,10 @@ class CopyMixin(ClinicalAdmin):
         form = CopyForm(request.POST or None, initial={"name": template.name})
         if form.is_valid():
             return self._copied(request, template, form.cleaned_data["name"])
-        context = {**self.object_context(request, template, f"Copy of {template}"), "form": form}
+        context = {
+            **self.object_context(request, template, _("Copy of %(template)s") % {"template": template}),
+            "form": form,
+        }
         return TemplateResponse(request, self.copy_form_template, context)
 
     def own_page_context(self, request: HttpRequest, template: MedicalRecordTemplate) -> dict[str, Any]:
@@ -56,5 +60,6 @@ class CopyMixin(ClinicalAdmin):
             self.message_user(request, str(refusal), messages.ERROR)
         else:
             self.log_addition(request, shown, f"Copied from template {template.pk}.")
-            self.message_user(request, f"“{shown}” was made as a copy of “{template}”.", messages.SUCCESS)
+            said = _("“%(copy)s” was made as a copy of “%(template)s”.") % {"copy": shown, "template": template}
+            self.message_user(request, said, messages.SUCCESS)
         return HttpResponseRedirect(self.object_url("change", shown.pk))

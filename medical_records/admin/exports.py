@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from clinic_project.audit.accesses import describe_access
@@ -24,8 +26,8 @@ from ..export.responses import export_response
 from ..models import MedicalRecord, PatientPhoto
 from ..photos.storage import STORAGE_FAILS, StorageUnavailable
 
-_REFUSALS = {
-    ChangedMeanwhile: "A photo was removed for good while it was exported. Try again.",
+_REFUSALS: dict[type[Exception], Any] = {
+    ChangedMeanwhile: _("A photo was removed for good while it was exported. Try again."),
     NoRoom: NO_ROOM,
     StorageUnavailable: STORAGE_FAILS,
 }
@@ -48,7 +50,10 @@ class ExportMixin(PatientAdmin):
     def export_view(self, request: HttpRequest, patient: Patient) -> HttpResponse:
         """Say what is in the export, and lead to it."""
         self._check_permission(request, patient)
-        context = {**self.object_context(request, patient, f"Export of {patient}"), **_counts(patient)}
+        context = {
+            **self.object_context(request, patient, gettext("Export of %(patient)s") % {"patient": patient}),
+            **_counts(patient),
+        }
         return TemplateResponse(request, self.export_template, context)
 
     @method_decorator(require_GET)

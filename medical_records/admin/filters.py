@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.clinics.administration.filters import MAX_CHOICES, RelatedFilter, TrashFilter
 
@@ -18,7 +19,7 @@ from ..querysets import RecordQuerySet
 class TemplateFilter(RelatedFilter):
     """One of the templates of the chosen clinic, or of all that the person may see. Not shown if there are too many."""
 
-    title = "template"
+    title = _("template")
     parameter_name = "template"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -36,11 +37,11 @@ class TemplateFilter(RelatedFilter):
 class SignatureFilter(admin.SimpleListFilter):
     """What nobody has signed yet, or hasn't in time."""
 
-    title = "signature"
+    title = _("signature")
     parameter_name = "signature"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("unsigned", "Not signed"), ("overdue", "Overdue")]
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("unsigned", _("Not signed")), ("overdue", _("Overdue"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> models.QuerySet[Any]:
         records: RecordQuerySet = queryset
@@ -51,11 +52,11 @@ class SignatureFilter(admin.SimpleListFilter):
 class ErrorFilter(admin.SimpleListFilter):
     """What was entered in error is left out without a choice, unless the trash is shown: nobody moves it there."""
 
-    title = "entered in error"
+    title = _("entered in error")
     parameter_name = "error"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("only", "Entered in error"), ("with", "Both")]
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("only", _("Entered in error")), ("with", _("Both"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> models.QuerySet[Any]:
         records: RecordQuerySet = queryset
@@ -66,18 +67,18 @@ class ErrorFilter(admin.SimpleListFilter):
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         everything, *others = super().choices(changelist)
-        yield {**everything, "display": "Left out"}
+        yield {**everything, "display": _("Left out")}
         yield from others
 
 
 class PlaceFilter(admin.SimpleListFilter):
     """Where a photo is: on a record, in the gallery, or pending until its record is saved."""
 
-    title = "place"
+    title = _("place")
     parameter_name = "place"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("record", "On a record"), ("gallery", "In the gallery"), ("pending", "Pending")]
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("record", _("On a record")), ("gallery", _("In the gallery")), ("pending", _("Pending"))]
 
     def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
         places = {

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from django.utils.translation import gettext
+
 from clinic_project.api.fields import normalized_uuid
 from clinic_project.clinics.administration.json_text import as_text
 from clinic_project.clinics.history import Row
@@ -25,8 +27,12 @@ class AnswerReader:
     def __call__(self, change: ReadableChange, value: ValueChange, side: Any) -> str | None:
         name, _, field_id = value.path.partition(".")
         if value.path == "photos":
-            return "\n".join(f"{self._captions.get(photo_id, '')} (photo {photo_id})" for photo_id in side)
+            return "\n".join(_photo_line(photo_id, self._captions.get(photo_id, "")) for photo_id in side)
         return answer_text(_field(change, field_id), side) if name == "values" and field_id else None
+
+
+def _photo_line(photo_id: int, caption: str) -> str:
+    return gettext("%(caption)s (photo %(id)d)") % {"caption": caption, "id": photo_id}
 
 
 def _field(change: ReadableChange, field_id: str) -> Row:
@@ -58,9 +64,10 @@ def _labels(field_ids: list[Any], rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _field_lines(field: Row) -> Iterator[str]:
-    required = "required" if field.get("required") is True else ""
-    yield ", ".join(filter(None, [f"A field of type {as_text(field.get('type'))}", range_text(field), required]))
+    required = gettext("required") if field.get("required") is True else ""
+    kind = gettext("A field of type %(type)s") % {"type": as_text(field.get("type"))}
+    yield ", ".join(filter(None, [kind, range_text(field), required]))
     if field.get("options"):
-        yield f"Options: {as_text(field['options'])}"
+        yield gettext("Options: %(options)s") % {"options": as_text(field["options"])}
     if field.get("description"):
         yield as_text(field["description"])

@@ -10,6 +10,8 @@ from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.audit.models import Access
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
@@ -41,12 +43,12 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
     search_fields = ["patient__full_name", "patient__phone_number"]
     fieldsets = [
         (None, {"fields": ["image", "description", "patient", "place"]}),
-        ("About this photo", {"fields": ["filename", "content_type", "size", "clinic", "created", "updated"]}),
+        (_("About this photo"), {"fields": ["filename", "content_type", "size", "clinic", "created", "updated"]}),
     ]
     readonly_fields = ["image", "patient", "place", *fieldsets[1][1]["fields"]]
 
     def name_with_patient(self, obj: PatientPhoto) -> str:
-        return f"{obj} of {obj.patient}"
+        return gettext("%(object)s of %(patient)s") % {"object": obj, "patient": obj.patient}
 
     def not_in_state(self, then: PatientPhoto, now: PatientPhoto) -> Collection[str]:
         # Their address is the photo's, and has the file of now.
@@ -88,44 +90,46 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
         try:
             response = photo_response(request, photo, thumbnail=thumbnail)
         except FileMissing as error:
-            raise Http404("The file of this photo is missing from the storage.") from error
+            raise Http404(gettext("The file of this photo is missing from the storage.")) from error
         except StorageUnavailable:
-            return HttpResponse(STORAGE_FAILS, status=503, content_type="text/plain")
+            return HttpResponse(STORAGE_FAILS, status=503, content_type="text/plain; charset=utf-8")
         response["Content-Security-Policy"] = IMAGE_POLICY
         return response
 
-    @admin.display(description="photo")
+    @admin.display(description=_("photo"))
     def thumbnail(self, photo: PatientPhoto) -> str:
         return format_html(
             '<a class="thumbnail" href="{}"><img src="{}" alt="{}" width="64" height="64" loading="lazy"></a>',
             reverse("admin:medical_records_patientphoto_file", args=[photo.pk]),
             reverse("admin:medical_records_patientphoto_thumbnail", args=[photo.pk]),
-            f"{photo.description or photo.filename}: the full image",
+            gettext("%(caption)s: the full image") % {"caption": photo.description or photo.filename},
         )
 
-    @admin.display(description="image")
+    @admin.display(description=_("image"))
     def image(self, photo: PatientPhoto) -> str:
         return render_to_string("admin/medical_records/image.html", {"photo": photo})
 
-    @admin.display(description="caption")
+    @admin.display(description=_("caption"))
     def caption(self, photo: PatientPhoto) -> str:
         return photo.description or photo.filename
 
-    @admin.display(description="place")
+    @admin.display(description=_("place"))
     def place(self, photo: PatientPhoto) -> str:
         record = photo.medical_record
         if record is None:
-            return "In the gallery"
+            return gettext("In the gallery")
         link = reverse("admin:medical_records_medicalrecord_change", args=[record.pk])
         if record.clinic_id != photo.clinic_id:  # as another program may have left it
-            return "On a record of another clinic"
-        waits = ", pending until that is saved" if photo.is_pending else ""
-        return format_html('<a href="{}">{}</a>{}', link, record, waits)
+            return gettext("On a record of another clinic")
+        linked = format_html('<a href="{}">{}</a>', link, record)
+        return (
+            format_html(gettext("{record}, pending until that is saved"), record=linked) if photo.is_pending else linked
+        )
 
-    @admin.display(description="uploaded")
+    @admin.display(description=_("uploaded"))
     def created(self, photo: PatientPhoto) -> str:
         return when_and_who(photo.created_at, photo.uploaded_by_user)
 
-    @admin.display(description="size", ordering="size_bytes")
+    @admin.display(description=_("size"), ordering="size_bytes")
     def size(self, photo: PatientPhoto) -> str:
         return filesizeformat(photo.size_bytes)

@@ -13,6 +13,8 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from clinic_project.audit.accesses import describe_access, show
@@ -48,7 +50,7 @@ class RecordAdmin(AccessLogMixin, SigningMixin, PatientSearchMixin, ClinicalAdmi
     search_fields = ["patient__full_name", "patient__phone_number"]
     fieldsets = [
         (None, {"fields": ["patient", "signature", "filled_in", "photos"]}),
-        ("About this record", {"fields": ["template", "visit", "clinic", "version", "created", "updated"]}),
+        (_("About this record"), {"fields": ["template", "visit", "clinic", "version", "created", "updated"]}),
     ]
     readonly_fields = [*fieldsets[0][1]["fields"], *fieldsets[1][1]["fields"]]
     change_form_template = "admin/medical_records/record_change_form.html"
@@ -63,7 +65,7 @@ class RecordAdmin(AccessLogMixin, SigningMixin, PatientSearchMixin, ClinicalAdmi
         services.restore_record(MedicalRecord.objects.all(), obj.pk, [obj.version], scope_of(request).user)
 
     def name_with_patient(self, obj: MedicalRecord) -> str:
-        return f"{obj} of {obj.patient}"
+        return gettext("%(object)s of %(patient)s") % {"object": obj, "patient": obj.patient}
 
     def get_urls(self) -> list[URLPattern]:
         return [self.object_path("print", self.print_view, "print"), *super().get_urls()]
@@ -92,35 +94,37 @@ class RecordAdmin(AccessLogMixin, SigningMixin, PatientSearchMixin, ClinicalAdmi
         then.photos_then = _noted([PatientPhoto(**photo) for photo in shown])
         return then
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state(self, record: MedicalRecord) -> str:
         if record.entered_in_error_at:
-            return "Entered in error"
+            return gettext("Entered in error")
         if record.signed_at:
-            return "Signed"
-        return "Overdue" if record.is_overdue else "Not signed"
+            return gettext("Signed")
+        return gettext("Overdue") if record.is_overdue else gettext("Not signed")
 
-    @admin.display(description="signature")
+    @admin.display(description=_("signature"))
     def signature(self, record: MedicalRecord) -> str:
         return render_to_string("admin/medical_records/signature.html", {"record": record})
 
-    @admin.display(description="form")
+    @admin.display(description=_("form"))
     def filled_in(self, record: MedicalRecord) -> str:
         form = filled_form(record.template_snapshot, record.values)
         return render_to_string("admin/medical_records/filled_form.html", {"form": form})
 
-    @admin.display(description="appointment")
+    @admin.display(description=_("appointment"))
     def visit(self, record: MedicalRecord) -> str:
         if record.appointment is None:
-            return "None"
+            return gettext("None")
         event = record.appointment.calendar_event
         start = f", {event.start_time:%H:%M}" if event.start_time else ""
-        return f"{date_format(event.date, 'j M Y')}{start} ({record.appointment.status})"
+        return f"{date_format(event.date)}{start} ({record.appointment.status})"
 
-    @admin.display(description="photos")
+    @admin.display(description=_("photos"))
     def photos(self, record: MedicalRecord) -> str:
         photos = record.photos_then if hasattr(record, "photos_then") else _photos_of(record)
-        return render_to_string("admin/medical_records/thumbnails.html", {"photos": photos}) if photos else "None"
+        return (
+            render_to_string("admin/medical_records/thumbnails.html", {"photos": photos}) if photos else gettext("None")
+        )
 
 
 def _printed(record: MedicalRecord, scope: Scope) -> SafeString:

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_POST
 
 from clinic_project.clinics.administration.json_text import as_text
@@ -65,12 +66,12 @@ class UndoErrorForm(VersionForm):
         signing.undo_entered_in_error(_RECORDS(), record.pk, self.versions, by)
 
 
-#: By the names of their views: the form, and what is said once it is done.
+#: By the names of their views: the form, and what is said once it is done, which Django's log keeps in English.
 _FORMS: dict[str, tuple[type[VersionForm], str]] = {
-    "sign": (SignForm, "Signed."),
-    "amend": (AmendForm, "Amended: this version isn't signed."),
-    "enter_in_error": (ErrorForm, "Marked as entered in error."),
-    "undo_error": (UndoErrorForm, "No longer marked as entered in error."),
+    "sign": (SignForm, gettext_noop("Signed.")),
+    "amend": (AmendForm, gettext_noop("Amended: this version isn't signed.")),
+    "enter_in_error": (ErrorForm, gettext_noop("Marked as entered in error.")),
+    "undo_error": (UndoErrorForm, gettext_noop("No longer marked as entered in error.")),
 }
 
 
@@ -100,9 +101,9 @@ class SigningMixin(TrashMixin):
         form_class, said = _FORMS[name]
         form = form_class(request.POST)
         if not form.is_valid():
-            self.message_user(request, "Say why, in at most 2,000 characters.", messages.ERROR)
+            self.message_user(request, gettext("Say why, in at most 2,000 characters."), messages.ERROR)
         elif self._change_one(request, record, lambda _, obj: form.save(obj, _signer(request, obj)), said):
-            self.message_user(request, said, messages.SUCCESS)
+            self.message_user(request, gettext(said), messages.SUCCESS)
         return HttpResponseRedirect(self.object_url("change", record.pk))
 
     def own_page_context(self, request: HttpRequest, record: MedicalRecord) -> dict[str, Any]:

@@ -107,11 +107,11 @@ class TemplateAdmin(CopyMixin):
     def value_reader(self, changes: Sequence[ReadableChange]) -> ReadValue:
         return field_in_history
 
-    @admin.display(description="questions")
+    @admin.display(description=_("questions"))
     def field_count(self, template: Any) -> int:
         return int(template.number_of_fields)
 
-    @admin.display(description="questions")
+    @admin.display(description=_("questions"))
     def template_fields(self, template: MedicalRecordTemplate) -> str:
         found = [_as_shown(field) for field in fields_in_order(template.fields)]
         raw = "" if found else as_json(template.fields)

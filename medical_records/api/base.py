@@ -147,7 +147,7 @@ def _members(refusal: ChangeRefused) -> dict[str, Any]:
 
 
 def storage_fails() -> Problem:
-    return Unavailable("storage-unavailable", "The storage fails", STORAGE_FAILS, seconds=60)
+    return Unavailable("storage-unavailable", "The storage fails", str(STORAGE_FAILS), seconds=60)
 
 
 def _member(clinic: Clinic, user_id: int | None) -> Row | None:

@@ -30,7 +30,7 @@ def export_problem(exc: Exception) -> Problem | None:
             detail = "A photo was removed for good while it was exported. Send it again."
             return Unavailable("changed-meanwhile", "Changed meanwhile", detail, seconds=5)
         case NoRoom():
-            return Unavailable("no-room", "No room for the export", NO_ROOM, seconds=60)
+            return Unavailable("no-room", "No room for the export", str(NO_ROOM), seconds=60)
     return None
 
 

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.utils.translation import gettext_lazy as _
+
 from ..photos.storage import StorageUnavailable
 
 logger = logging.getLogger(__name__)
@@ -14,7 +16,7 @@ class ChangedMeanwhile(Exception):
 
 
 #: What people are told of it.
-NO_ROOM = "The server can't write its temporary files. Tell whoever runs the server."
+NO_ROOM = _("The server can't write its temporary files. Tell whoever runs the server.")
 
 
 class NoRoom(Exception):

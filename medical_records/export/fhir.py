@@ -96,7 +96,7 @@ class Bundle:
             "issued": photo.created_at,
             "operator": self._person(photo.uploaded_by_user_id),
             "content": _attachment(photo, picture),
-            "note": _listed(text=_string("\n".join(filter(None, [photo.description, picture.problem])))),
+            "note": _listed(text=_string("\n".join(filter(None, [photo.description, str(picture.problem or "")])))),
         }
         return self._entry(f"photo {photo.pk}", media)
 

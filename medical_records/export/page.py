@@ -6,6 +6,7 @@ from typing import Any
 
 from django.template.loader import get_template
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
 
 from clinic_project.clinics.models import Patient
 
@@ -66,8 +67,10 @@ class Page:
 
 def _printed_photo(photo: PatientPhoto, picture: Picture) -> PrintedPhoto:
     if picture.name and not picture.is_image:
-        return PrintedPhoto(photo, problem=f"Its type isn't shown here: the file is {picture.name}.")
-    return PrintedPhoto(photo, address=picture.name or "", problem=picture.problem or "")
+        return PrintedPhoto(
+            photo, problem=_("Its type isn't shown here: the file is %(file)s.") % {"file": picture.name}
+        )
+    return PrintedPhoto(photo, address=picture.name or "", problem=str(picture.problem or ""))
 
 
 def _rendered(template: str, **context: Any) -> str:

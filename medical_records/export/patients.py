@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from django.template.loader import render_to_string
+from django.utils import translation
 
 from clinic_project.api.renderers import as_json
 from clinic_project.api.serializers import RowSerializer
@@ -32,7 +33,8 @@ def export_patient(patient: Patient, made_by: str, made_at: datetime) -> Archive
     """Return the finished zip of all that the clinic has of a patient, the trash included.
 
     `made_by` is the name of who asks for it. Raises DoesNotExist where the patient has gone, StorageUnavailable where the
-    storage is away, ChangedMeanwhile, NoRoom, and what the database raises.
+    storage is away, ChangedMeanwhile, NoRoom, and what the database raises. What people read is in the language that is
+    active; what programs read is in English.
     """
     with as_no_room(), ExitStack() as stack:
         archive = Archive(made_at)
@@ -62,12 +64,9 @@ class _Export:
         with one_state():
             self._patient.refresh_from_db()
             self._check_pictures()
-            self._write_json()
-            self._write_histories()
-            self._write_member("access-log.json", _array(self._accesses()))
             names = names_in(self._patient.clinic)
+            self._write_data(names)
             self._write_member("index.html", self._page(names))
-            self._write_member("fhir.json", _bundle(self._printed.at, self._fhir(names)))
         self._write_texts()
         self._archive.finish()
 
@@ -81,6 +80,13 @@ class _Export:
         if self._pictures.ids - set(self._each_picture()):
             raise ChangedMeanwhile
         self._pictures.check_storage()
+
+    @translation.override("en")
+    def _write_data(self, names: Names) -> None:
+        self._write_json()
+        self._write_histories()
+        self._write_member("access-log.json", _array(self._accesses()))
+        self._write_member("fhir.json", _bundle(self._printed.at, self._fhir(names)))
 
     def _write_json(self) -> None:
         patient = Patient.objects.filter(pk=self._patient.pk)

@@ -3,15 +3,19 @@
 import hashlib
 from dataclasses import dataclass
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from ..models import PatientPhoto
 from ..photos.processing import CONTENT_TYPE
 from ..photos.responses import FileMissing, opened_file
 from ..photos.storage import PhotoFile, StorageUnavailable, as_storage_unavailable
 from .archive import Archive
 
-MISSING = "The file of this photo is missing from the clinic's storage."
-UNREADABLE = "The file of this photo can't be read from the clinic's storage."
-CHANGED = "The file of this photo isn't the one that the clinic stored: it has been changed or damaged since."
+MISSING = _("The file of this photo is missing from the clinic's storage.")
+UNREADABLE = _("The file of this photo can't be read from the clinic's storage.")
+CHANGED = _("The file of this photo isn't the one that the clinic stored: it has been changed or damaged since.")
 
 #: Endings of the names by what the file is; others can't be shown, and are kept as they are.
 _ENDINGS = {CONTENT_TYPE: "jpg", "image/png": "png", "image/webp": "webp"}
@@ -26,7 +30,7 @@ class Picture:
     size: int | None = None
     sha1: bytes | None = None
     is_image: bool = False
-    problem: str | None = None
+    problem: "str | Promise | None" = None
 
 
 class Pictures:
@@ -90,5 +94,8 @@ def _is_changed(photo: PatientPhoto, content: bytes) -> bool:
 
 def problems_text(pictures: list[Picture]) -> str:
     """Return what PROBLEMS.txt says."""
-    lines = [f"Photo {picture.photo_id}: {picture.problem}\n" for picture in pictures]
-    return "".join(["What is wrong with pictures of this copy. Everything else of it is complete.\n\n", *lines])
+    line = gettext("Photo %(id)d: %(problem)s")
+    lines = [line % {"id": picture.photo_id, "problem": picture.problem} + "\n" for picture in pictures]
+    return "".join(
+        [gettext("What is wrong with pictures of this copy. Everything else of it is complete."), "\n\n", *lines]
+    )

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
 
@@ -37,31 +39,34 @@ class ImageError(Exception):
 
 class TooManyBytes(ImageError):
     def __init__(self) -> None:
-        super().__init__(f"The file is larger than {MAX_BYTES // 1024 // 1024} MB. Choose a smaller image.")
+        super().__init__(
+            _("The file is larger than %(size)d MB. Choose a smaller image.") % {"size": MAX_BYTES // 1024 // 1024}
+        )
 
 
 class TooManyPixels(ImageError):
     def __init__(self) -> None:
         super().__init__(
-            f"The image has more than {MAX_PIXELS // 1_000_000} million pixels, or more than {MAX_SIDE} a side. "
-            "Make it smaller first."
+            _("The image has more than %(pixels)d million pixels, or more than %(side)d a side. Make it smaller first.")
+            % {"pixels": MAX_PIXELS // 1_000_000, "side": MAX_SIDE}
         )
 
 
 class UnsupportedFormat(ImageError):
     def __init__(self) -> None:
-        formats = "JPEG, PNG, WebP or HEIC" if heic_is_accepted() else "JPEG, PNG or WebP"
-        super().__init__(f"The file isn't a {formats} image, whatever its name says. Choose an image of these formats.")
+        formats = _("JPEG, PNG, WebP or HEIC") if heic_is_accepted() else _("JPEG, PNG or WebP")
+        said = _("The file isn't a %(formats)s image, whatever its name says. Choose an image of these formats.")
+        super().__init__(said % {"formats": formats})
 
 
 class AnimatedImage(ImageError):
     def __init__(self) -> None:
-        super().__init__("The image is animated. Choose a still one.")
+        super().__init__(_("The image is animated. Choose a still one."))
 
 
 class CorruptImage(ImageError):
     def __init__(self) -> None:
-        super().__init__("The image can't be read: it is damaged or cut short. Choose the original file again.")
+        super().__init__(_("The image can't be read: it is damaged or cut short. Choose the original file again."))
 
 
 def heic_is_accepted() -> bool:

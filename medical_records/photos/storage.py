@@ -25,6 +25,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.fields.json import KT
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.audit.models import HistoryEntry
 
@@ -45,7 +46,7 @@ _KEY = re.compile(rf"{FOLDER}/(?P<clinic>\d{{1,10}})/[0-9a-f]{{2}}/{_NAME.patter
 
 
 #: What people are told of it.
-STORAGE_FAILS = "The storage of the photos is full, broken or away. Tell whoever runs the server."
+STORAGE_FAILS = _("The storage of the photos is full, broken or away. Tell whoever runs the server.")
 
 
 class StorageUnavailable(OSError):

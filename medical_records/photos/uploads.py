@@ -8,6 +8,7 @@
 import logging
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from clinic_project.api.etags import RowVersion
 from clinic_project.audit import transactions
@@ -74,9 +75,9 @@ def check_usable(patient: Patient, record: MedicalRecord | None) -> None:
     """Raise UnusableReference unless photos may be added to `patient`, and for `record`."""
     check_in_use(patient)
     if record is not None and record.patient_id != patient.pk:
-        raise UnusableReference("medical_record_id", "This is another patient's record.")
+        raise UnusableReference("medical_record_id", _("This is another patient's record."))
     if record is not None and record.is_deleted:
-        raise UnusableReference("medical_record_id", "This record is in the trash.")
+        raise UnusableReference("medical_record_id", _("This record is in the trash."))
 
 
 def _saved(photo: PatientPhoto, file: PhotoFile, image: ProcessedImage) -> PatientPhoto:
@@ -99,7 +100,7 @@ def _locked_record(photo: PatientPhoto) -> MedicalRecord | None:
         return None
     record = photo.lock_record()
     if record is None:
-        raise UnusableReference("medical_record_id", "This record has just been removed for good.")
+        raise UnusableReference("medical_record_id", _("This record has just been removed for good."))
     return record
 
 

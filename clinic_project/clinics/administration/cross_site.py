@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 
 from clinic_project.api.cross_site import is_asked_by_another_site
+from clinic_project.languages import language_form
 
 from .unavailable import View
 
@@ -33,7 +34,8 @@ def responding_to_other_sites(view: View) -> View:
         try:
             return view(request, *args, **kwargs)
         except AskedByAnotherSite:
-            context = {"site_header": admin.site.site_header, "address": request.get_full_path()}
+            address = request.get_full_path()
+            context = {"site_header": admin.site.site_header, "address": address, **language_form(request)}
             page = render_to_string("admin/clinics/cross_site.html", context)
             return HttpResponse(page, status=403, headers={"Cache-Control": "no-store"})
 

@@ -8,6 +8,8 @@ from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.audit.history import described
 from clinic_project.audit.models import Destruction
@@ -32,7 +34,7 @@ class DestructionAdmin(ClinicModelAdmin):
     unordered_filters = ()
     fieldsets = [
         (None, {"fields": ["what", "patient", "clinic", "when", "who", "session", "kept_until"]}),
-        ("What proves it", {"fields": ["sha256", "entries", "transaction_id"]}),
+        (_("What proves it"), {"fields": ["sha256", "entries", "transaction_id"]}),
     ]
     readonly_fields = [*fieldsets[0][1]["fields"], *fieldsets[1][1]["fields"]]
 
@@ -63,46 +65,46 @@ class DestructionAdmin(ClinicModelAdmin):
         scope = scope_of(request)
         return rows if scope.is_unlimited else rows.filter(clinic_id__in=scope.clinics_with(self.write_roles))
 
-    @admin.display(description="removed for good")
+    @admin.display(description=_("removed for good"))
     def when(self, row: Destruction) -> str:
         return column_text(None, row.destroyed_at)
 
-    @admin.display(description="what")
+    @admin.display(description=_("what"))
     def what(self, row: Destruction) -> str:
         names = {model._meta.db_table: model._meta.verbose_name for model in apps.get_models()}
         return f"{names.get(row.table_name, row.table_name)} {row.row_id}".capitalize()
 
-    @admin.display(description="patient")
+    @admin.display(description=_("patient"))
     def patient(self, row: Any) -> str:
         if row.patient_id is None:
-            return "None"
-        name = row.patient_name or f"Patient {row.patient_id}"
+            return gettext("None")
+        name = row.patient_name or gettext("Patient %(id)s") % {"id": row.patient_id}
         link = reverse("admin:clinics_patient_change", args=[row.patient_id])
         return format_html('<a href="{}">{}</a>', link, name) if row.patient_name else name
 
-    @admin.display(description="clinic")
+    @admin.display(description=_("clinic"))
     def clinic(self, row: Any) -> str:
-        return row.clinic_name or f"Clinic {row.clinic_id}"
+        return row.clinic_name or gettext("Clinic %(id)s") % {"id": row.clinic_id}
 
-    @admin.display(description="by")
+    @admin.display(description=_("by"))
     def who(self, row: Destruction) -> str:
         context = described(row.context)
         by = said_by(context)
-        name = (by.name or f"user {by.id}") if by else None
-        return ", ".join(filter(None, [name, VIA[via(context, row.application_name)]]))
+        name = (by.name or gettext("user %(id)s") % {"id": by.id}) if by else None
+        return ", ".join(filter(None, [name, str(VIA[via(context, row.application_name)])]))
 
-    @admin.display(description="database user")
+    @admin.display(description=_("database user"))
     def session(self, row: Destruction) -> str:
         return session_of(row)
 
-    @admin.display(description="had to be kept until")
+    @admin.display(description=_("had to be kept until"))
     def kept_until(self, row: Destruction) -> str:
         return column_text(None, row.retained_until) if row.retained_until else "-"
 
-    @admin.display(description="SHA-256 of what it was")
+    @admin.display(description=_("SHA-256 of what it was"))
     def sha256(self, row: Destruction) -> str:
         return bytes(row.content_hash).hex()
 
-    @admin.display(description="entries of its history")
+    @admin.display(description=_("entries of its history"))
     def entries(self, row: Destruction) -> int:
         return row.entry_count

@@ -13,6 +13,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
+from django.utils.translation import gettext
 
 from clinic_project.audit.accesses import describe_access
 from clinic_project.audit.models import Access
@@ -79,7 +80,7 @@ class HistoryMixin(ObjectPagesMixin):
         if moment.is_valid():
             return self._state_at(request, obj, changes, moment.cleaned_data["at"])
         context = {
-            **self.object_context(request, obj, f"History of {self.name_with_patient(obj)}"),
+            **self.object_context(request, obj, gettext("History of %(name)s") % {"name": self.name_with_patient(obj)}),
             **page,
             "moment": moment,
             "changes": shown_changes(shown, self.model, request, self.value_reader(shown)),
@@ -96,7 +97,8 @@ class HistoryMixin(ObjectPagesMixin):
         history = self.object_url("history", obj.pk)
         sequence = sequence_at(changes, moment)
         if state_at(changes, sequence) is None:
-            self.message_user(request, f"Nothing is recorded of {column_text(None, moment)}.", messages.WARNING)
+            said = gettext("Nothing is recorded of %(when)s.") % {"when": column_text(None, moment)}
+            self.message_user(request, said, messages.WARNING)
             return HttpResponseRedirect(history)
         return HttpResponseRedirect(f"{history}{sequence}/")
 
@@ -107,11 +109,10 @@ class HistoryMixin(ObjectPagesMixin):
         changes = history.changes
         state = state_at(changes, sequence)
         if state is None:
-            raise Http404("The history has no such change, or nothing was left by it.")
+            raise Http404(gettext("The history has no such change, or nothing was left by it."))
+        title = gettext("Earlier state of %(name)s") if state.following else gettext("Present state of %(name)s")
         context = {
-            **self.object_context(
-                request, obj, f"{'Earlier' if state.following else 'Present'} state of {self.name_with_patient(obj)}"
-            ),
+            **self.object_context(request, obj, title % {"name": self.name_with_patient(obj)}),
             **self._shown_state(request, obj, self.object_then(obj, state, history), state),
             "earlier": state_at(changes, sequence - 1),
             "later": state_at(changes, sequence + 1),

@@ -11,6 +11,8 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.timezone import is_aware, localtime
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.audit.history import Change
 from clinic_project.audit.models import Destruction
@@ -24,22 +26,22 @@ from .text_changes import Part, text_changes
 ReadValue = Callable[[ReadableChange, ValueChange, Any], str | None]
 
 ACTIONS = {
-    Action.CREATED: "Created",
-    Action.CHANGED: "Changed",
-    Action.DELETED: "Moved to the trash",
-    Action.RESTORED: "Restored from the trash",
-    Action.SIGNED: "Signed",
-    Action.AMENDED: "Amended",
-    Action.ENTERED_IN_ERROR: "Entered in error",
-    Action.REMOVED: "Removed for good",
-    Action.FOUND_CHANGED: "Found changed, by nobody known",
+    Action.CREATED: _("Created"),
+    Action.CHANGED: _("Changed"),
+    Action.DELETED: _("Moved to the trash"),
+    Action.RESTORED: _("Restored from the trash"),
+    Action.SIGNED: _("Signed"),
+    Action.AMENDED: _("Amended"),
+    Action.ENTERED_IN_ERROR: _("Entered in error"),
+    Action.REMOVED: _("Removed for good"),
+    Action.FOUND_CHANGED: _("Found changed, by nobody known"),
 }
 VIA = {
-    Via.API: "through the API",
-    Via.ADMIN: "in the admin",
-    Via.COMMAND: "a command of manage.py",
-    Via.MIGRATE: "while migrate ran",
-    Via.SQL: "in SQL",
+    Via.API: _("through the API"),
+    Via.ADMIN: _("in the admin"),
+    Via.COMMAND: _("a command of manage.py"),
+    Via.MIGRATE: _("while migrate ran"),
+    Via.SQL: _("in SQL"),
 }
 
 
@@ -76,9 +78,9 @@ def shown_changes(
     return [
         ShownChange(
             change=change,
-            action=ACTIONS[change.action],
+            action=str(ACTIONS[change.action]),
             by=texts.by(change),
-            via=VIA[change.via] if change.via else "",
+            via=str(VIA[change.via]) if change.via else "",
             session=session_of(change.recorded),
             values=[texts.shown(change, value) for value in change.changes],
         )
@@ -90,7 +92,7 @@ def session_of(recorded: Change | Destruction) -> str:
     """Return what the database knows of who did something: "clinic_app (psql, 10.0.0.7)"."""
     user = recorded.database_user
     if recorded.database_role and recorded.database_role != user:
-        user = f"{user} as {recorded.database_role}"
+        user = gettext("%(user)s as %(role)s") % {"user": user, "role": recorded.database_role}
     more = ", ".join(filter(None, [recorded.application_name, recorded.client_address]))
     return f"{user} ({more})" if more else user
 
@@ -159,7 +161,7 @@ def column_text(field: Any, value: Any) -> str:
     """Return the value of a column as people read it; `field` is None where no model declares it."""
     found = value if field is None or value is None else python_value(field, value)
     if isinstance(found, datetime):
-        return date_format(localtime(found) if is_aware(found) else found, "j M Y, H:i:s")
+        return date_format(localtime(found) if is_aware(found) else found, "EXACT_DATETIME_FORMAT")
     if isinstance(found, date):
         return date_format(found)
     return as_text(found)

@@ -4,13 +4,15 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext
+
 
 def as_text(value: Any) -> str:
     """Return any JSON value as a person reads it."""
     if value is None:
         return ""
     if isinstance(value, bool):
-        return "Yes" if value else "No"
+        return gettext("Yes") if value else gettext("No")
     if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
         return ", ".join(as_text(item) for item in value)
     return as_json(value) if isinstance(value, list | dict) else str(value)

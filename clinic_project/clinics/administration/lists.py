@@ -15,6 +15,7 @@ from django.db.models.expressions import OrderBy
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from clinic_project.api import counting
 
@@ -57,7 +58,7 @@ class EstimatingPaginator(Paginator):
         """The count for people, an estimate in two digits: "1,234" or "about 1,200,000"."""
         if not self.is_estimate:
             return f"{self.count:,}"
-        return f"about {round(self.count, 2 - len(str(self.count))):,}"
+        return gettext("about %(count)s") % {"count": f"{round(self.count, 2 - len(str(self.count))):,}"}
 
     def page(self, number: Any) -> "Page[Any]":
         """Return a page whose keys are found by themselves, so that what is joined to rows is read for those of the page."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.api.converters import parse_row_id
 
@@ -20,9 +21,9 @@ from .scope import scope_of
 #: A list shows what belongs to so many patients at most. Who types a name finds fewer.
 MAX_PATIENTS = 1_000
 
-PART = "Part of a patient's name or phone number."
-TOO_MANY = f"More than {MAX_PATIENTS:,} patients are found. This lists what {MAX_PATIENTS:,} of them have: type more."
-BEGINNING = "How a patient's name or phone number begins. In a clinic's list, a part of them is enough."
+PART = _("Part of a patient's name or phone number.")
+TOO_MANY = _("More than %(count)s patients are found. This lists what %(count)s of them have: type more.")
+BEGINNING = _("How a patient's name or phone number begins. In a clinic's list, a part of them is enough.")
 
 
 def shown_clinics(request: HttpRequest) -> list[int] | None:
@@ -47,12 +48,12 @@ class PatientSearchMixin(ClinicModelAdmin):
         patients = Patient.objects.all() if clinic_ids is None else Patient.objects.for_clinics(clinic_ids)
         found = search_patients(request, patients, text).values_list("pk", flat=True)[: MAX_PATIENTS + 1]
         if len(found) > MAX_PATIENTS:
-            self.message_user(request, TOO_MANY, messages.WARNING)
+            self.message_user(request, TOO_MANY % {"count": f"{MAX_PATIENTS:,}"}, messages.WARNING)
         return sorted_apart(queryset.filter(patient__in=found[:MAX_PATIENTS]))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         change_list = super().get_changelist_instance(request)
-        change_list.search_help_text = PART if _finds_parts(request) else BEGINNING
+        change_list.search_help_text = str(PART if _finds_parts(request) else BEGINNING)
         return change_list
 
 

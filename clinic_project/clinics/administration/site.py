@@ -7,6 +7,7 @@ from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import path
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.audit import transactions
 from clinic_project.audit.models import Access
@@ -21,9 +22,9 @@ from .unavailable import View, respond_when_database_cannot_serve
 
 
 class ClinicAdminSite(SchemaAdminSite):
-    site_header = "Clinic administration"
-    site_title = "Clinic administration"
-    index_title = "What would you like to look at?"
+    site_header = _("Clinic administration")
+    site_title = _("Clinic administration")
+    index_title = _("What would you like to look at?")
     #: There is no site beside the API to link to.
     site_url = None
 

@@ -13,6 +13,8 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from clinic_project.audit import transactions
@@ -22,8 +24,8 @@ from .object_pages import ObjectPagesMixin, of_object
 #: An action changes at most this many rows, so that "select all" can't lock a whole table.
 MAX_AT_ONCE = 1_000
 
-#: What the history of an object says.
-TRASHED, RESTORED = "Moved to the trash.", "Restored from the trash."
+#: What Django's log says of an object, in English whoever does it: it is translated for those who read it.
+TRASHED, RESTORED = gettext_noop("Moved to the trash."), gettext_noop("Restored from the trash.")
 
 Change = Callable[[HttpRequest, Any], None]
 
@@ -59,15 +61,17 @@ class TrashMixin(ObjectPagesMixin):
         obj.is_deleted, obj.deleted_at = False, None
         obj.save(update_fields=["is_deleted", "deleted_at"])
 
-    @admin.action(description="Move the selected ones to the trash", permissions=["trash"])
+    @admin.action(description=_("Move the selected ones to the trash"), permissions=["trash"])
     def move_to_trash(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
         moved = self._change_each(request, queryset.filter(is_deleted=False), self.trash_one, TRASHED)
-        self.message_user(request, f"Moved to the trash: {moved}.", messages.SUCCESS if moved else messages.WARNING)
+        said = gettext("Moved to the trash: %(count)d.") % {"count": moved}
+        self.message_user(request, said, messages.SUCCESS if moved else messages.WARNING)
 
-    @admin.action(description="Restore the selected ones from the trash", permissions=["trash"])
+    @admin.action(description=_("Restore the selected ones from the trash"), permissions=["trash"])
     def restore(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
         restored = self._change_each(request, queryset.filter(is_deleted=True), self.restore_one, RESTORED)
-        self.message_user(request, f"Restored: {restored}.", messages.SUCCESS if restored else messages.WARNING)
+        said = gettext("Restored: %(count)d.") % {"count": restored}
+        self.message_user(request, said, messages.SUCCESS if restored else messages.WARNING)
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Offer what makes sense for the rows that are shown: the trash can only be restored from."""
@@ -82,8 +86,8 @@ class TrashMixin(ObjectPagesMixin):
         """Change each object and return how many were; those that are refused are named to the person."""
         chosen = list(queryset.order_by("pk")[: MAX_AT_ONCE + 1])
         if len(chosen) > MAX_AT_ONCE:
-            said = f"More than {MAX_AT_ONCE:,} are selected. Narrow them down by the filters, and try again."
-            self.message_user(request, said, messages.ERROR)
+            said = gettext("More than %(count)s are selected. Narrow them down by the filters, and try again.")
+            self.message_user(request, said % {"count": f"{MAX_AT_ONCE:,}"}, messages.ERROR)
             return 0
         if not all(self.has_trash_permission(request, obj) for obj in chosen):
             raise PermissionDenied
@@ -115,7 +119,8 @@ class TrashMixin(ObjectPagesMixin):
         if not self.has_trash_permission(request, obj):
             raise PermissionDenied
         if obj.is_deleted and self._change_one(request, obj, self.restore_one, RESTORED):
-            self.message_user(request, f"“{obj}” was restored from the trash.", messages.SUCCESS)
+            said = gettext("“%(object)s” was restored from the trash.") % {"object": obj}
+            self.message_user(request, said, messages.SUCCESS)
         return HttpResponseRedirect(self.object_url("change", obj.pk))
 
     def own_page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
@@ -153,7 +158,11 @@ class TrashMixin(ObjectPagesMixin):
     ) -> HttpResponse:
         try:
             obj = self.get_object(request, unquote(object_id))
-            shown = {"title": "Move to the trash", "kept_until": obj and self.kept_until(obj), **(extra_context or {})}
+            shown = {
+                "title": gettext("Move to the trash"),
+                "kept_until": obj and self.kept_until(obj),
+                **(extra_context or {}),
+            }
             return super().delete_view(request, object_id, shown)
         except self.refusals as refusal:
             return self._refused(request, object_id, refusal)
@@ -173,6 +182,8 @@ class TrashMixin(ObjectPagesMixin):
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
         link = self._changelist_url
-        said = format_html('“{}” was moved to the <a href="{}?trash=only">trash</a>.', obj_display, link)
+        said = format_html(
+            gettext('“{object}” was moved to the <a href="{link}?trash=only">trash</a>.'), object=obj_display, link=link
+        )
         self.message_user(request, said, messages.SUCCESS)
         return HttpResponseRedirect(link)

@@ -16,6 +16,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, gettext_noop
 
 from clinic_project.api.models import Authenticator
 from clinic_project.api.one_time_codes import new_secret, provisioning_uri
@@ -95,7 +96,7 @@ class SecondStepView(LoginView):
         return with_status_of(form, super().form_invalid(form))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs, **admin.site.each_context(self.request), title="Log in")
+        return super().get_context_data(**kwargs, **admin.site.each_context(self.request), title=gettext("Log in"))
 
 
 def own_page(request: HttpRequest) -> HttpResponse:
@@ -110,12 +111,14 @@ def _enrollment(request: HttpRequest, user: User) -> HttpResponse:
     if form.is_valid() and form.recovery_codes is not None:
         del request.session[_SECRET]
         update_session_auth_hash(request, user)
-        record(request, user, "Set up the two-step login.")
-        return _recovery_codes(request, form.recovery_codes, "The two-step login is set up")
+        record(request, user, gettext_noop("Set up the two-step login."))
+        return _recovery_codes(request, form.recovery_codes, gettext("The two-step login is set up"))
     uri = provisioning_uri(secret, user.email, ISSUER)
     groups = [secret[start : start + 4] for start in range(0, len(secret), 4)]
     context = {"uri": uri, "qr_code": qr_code(uri), "secret": groups, "is_required": must_enroll(user)}
-    return _page(request, "admin/clinics/two_step_enrollment.html", "Set up the two-step login", form, **context)
+    return _page(
+        request, "admin/clinics/two_step_enrollment.html", gettext("Set up the two-step login"), form, **context
+    )
 
 
 def _enrolled(request: HttpRequest, user: User) -> HttpResponse:
@@ -124,14 +127,16 @@ def _enrolled(request: HttpRequest, user: User) -> HttpResponse:
         if "remove" in request.POST:
             remove_authenticator(user)
             update_session_auth_hash(request, user)
-            record(request, user, "Removed the two-step login.")
-            messages.success(request, "The two-step login is removed. You now log in with your password alone.")
+            record(request, user, gettext_noop("Removed the two-step login."))
+            said = gettext("The two-step login is removed. You now log in with your password alone.")
+            messages.success(request, said)
             return HttpResponseRedirect(reverse("admin:index"))
-        record(request, user, "Made new recovery codes.")
-        return _recovery_codes(request, Authenticator.objects.renew_recovery_codes(user), "New recovery codes")
+        record(request, user, gettext_noop("Made new recovery codes."))
+        codes = Authenticator.objects.renew_recovery_codes(user)
+        return _recovery_codes(request, codes, gettext("New recovery codes"))
     authenticator = Authenticator.objects.get(user=user)
     context = {"authenticator": authenticator, "left": len(authenticator.recovery_digests)}
-    return _page(request, "admin/clinics/two_step.html", "Two-step login", form, **context)
+    return _page(request, "admin/clinics/two_step.html", gettext("Two-step login"), form, **context)
 
 
 def _recovery_codes(request: HttpRequest, codes: list[str], title: str) -> HttpResponse:
@@ -166,12 +171,13 @@ def remove_others(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied
     if request.method == "POST":
         if remove_authenticator(user):
-            record(request, user, "Removed the two-step login.")
-        messages.success(request, f"The two-step login of {user} is removed. They log in by their password alone now.")
+            record(request, user, gettext_noop("Removed the two-step login."))
+        said = gettext("The two-step login of %(user)s is removed. They log in by their password alone now.")
+        messages.success(request, said % {"user": user})
         return HttpResponseRedirect(reverse("admin:clinics_user_change", args=[pk]))
-    return _page(request, "admin/clinics/two_step_removal.html", "Remove the two-step login", object=user)
+    return _page(request, "admin/clinics/two_step_removal.html", gettext("Remove the two-step login"), object=user)
 
 
 def record(request: Any, user: User, what: str) -> None:
-    """Write into Django's log who did `what` to `user`: their page shows it as history."""
+    """Write into Django's log who did `what`, in English, to `user`: their page shows it, translated, as history."""
     LogEntry.objects.log_actions(request.user.pk, [user], CHANGE, what, single_object=True)

@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 
 from clinic_project.audit.destruction import DestructionImpossible
+from clinic_project.languages import language_form
 from clinic_project.reconciliation.sqlstates import READ_ONLY_SQL_TRANSACTION, SCHEMA_IS_BEHIND, sqlstate
 
 logger = logging.getLogger(__name__)
@@ -32,16 +33,16 @@ def respond_when_database_cannot_serve(view: View) -> View:
             state = sqlstate(error) if isinstance(error, Error) else None
             if state is None or state in SCHEMA_IS_BEHIND:
                 logger.exception("The admin needs what the database lacks: run manage.py migrate.")
-                return _unavailable("admin/clinics/schema_is_behind.html")
+                return _unavailable(request, "admin/clinics/schema_is_behind.html")
             if state == READ_ONLY_SQL_TRANSACTION:
                 logger.exception("The admin can't write to the database: it is a standby, or its transactions may not.")
-                return _unavailable("admin/clinics/read_only.html")
+                return _unavailable(request, "admin/clinics/read_only.html")
             raise
 
     return wrapped
 
 
-def _unavailable(template: str) -> HttpResponse:
+def _unavailable(request: HttpRequest, template: str) -> HttpResponse:
     # Without the request: its user and its messages may be in tables that are missing, too.
-    page = render_to_string(template, {"site_header": admin.site.site_header})
+    page = render_to_string(template, {"site_header": admin.site.site_header, **language_form(request)})
     return HttpResponse(page, status=503, headers={"Cache-Control": "no-store"})

@@ -112,7 +112,7 @@ def _refusal(user: User, password: str, otp: str | None) -> Problem | None:
     if otp is None:
         return _not_logged_in("otp-required", "It takes a code as well: send one of the authenticator app in `otp`.")
     if not Authenticator.objects.accept(user, otp):
-        return _not_logged_in("invalid-otp", INVALID_CODE)
+        return _not_logged_in("invalid-otp", str(INVALID_CODE))
     return None
 
 

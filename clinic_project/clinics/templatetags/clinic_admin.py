@@ -1,10 +1,15 @@
-"""Template tags of the admin's lists."""
+"""Template tags of the admin."""
 
+from datetime import datetime
 from typing import Any, cast
 
 from django import template
 from django.contrib.admin.templatetags.admin_list import date_hierarchy
 from django.contrib.admin.views.main import ChangeList
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 
 from clinic_project.clinics.administration.lists import IndexedDates
 
@@ -15,3 +20,12 @@ register = template.Library()
 def indexed_date_hierarchy(change_list: ChangeList) -> dict[str, Any]:
     """Django's date hierarchy, which here finds its dates by index."""
     return date_hierarchy(cast("ChangeList", IndexedDates(change_list))) or {}
+
+
+@register.simple_tag
+def moment(at: datetime | None) -> SafeString | str:
+    """Write a time to the second, as a `<time>`; nothing where there is none."""
+    if at is None:
+        return ""
+    local = localtime(at)
+    return format_html('<time datetime="{}">{}</time>', local.isoformat(), date_format(local, "EXACT_DATETIME_FORMAT"))

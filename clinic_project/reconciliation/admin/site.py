@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from ..cached_declaration import inspect_database
@@ -43,9 +44,9 @@ class SchemaAdminSite(admin.AdminSite):
 
     def _entry(self) -> dict[str, Any]:
         url = reverse("admin:schema", current_app=self.name)
-        page = {"name": "Schema", "object_name": "Schema", "admin_url": url, "add_url": None, "view_only": True}
+        page = {"name": _("Schema"), "object_name": "Schema", "admin_url": url, "add_url": None, "view_only": True}
         return {
-            "name": "Database",
+            "name": _("Database"),
             "app_label": "reconciliation",
             "app_url": url,
             "has_module_perms": True,
@@ -58,7 +59,7 @@ class SchemaAdminSite(admin.AdminSite):
             raise PermissionDenied
         shown, status = _inspect()
         request.current_app = self.name
-        context = {**self.each_context(request), "title": "Schema", **shown}
+        context = {**self.each_context(request), "title": _("Schema"), **shown}
         return TemplateResponse(request, "admin/reconciliation/schema.html", context, status=status)
 
 
