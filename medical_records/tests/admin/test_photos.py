@@ -71,7 +71,7 @@ def test_a_storage_that_fails_is_503(client, photo, monkeypatch):
 
     monkeypatch.setattr(default_storage, "open", fail)
     response = client.get(file_url(photo))
-    assert (response.status_code, response["Content-Type"]) == (503, "text/plain")
+    assert (response.status_code, response["Content-Type"]) == (503, "text/plain; charset=utf-8")
 
 
 def test_a_photo_does_not_come_back_without_its_record(client, staff_member):

@@ -82,8 +82,8 @@ def test_a_superuser_finds_a_part_where_there_is_one_clinic(client, superuser):
 def test_the_page_says_what_a_search_is_for(client, superuser):
     clinic, _ = ClinicFactory(), ClinicFactory()
     for path in (PATIENTS, list_url("medicalrecord"), list_url("patientphoto")):
-        assert BEGINNING in client.get(path).text.replace("&#x27;", "'")
-        assert PART in client.get(path, {"clinic": clinic.pk}).text.replace("&#x27;", "'")
+        assert str(BEGINNING) in client.get(path).text.replace("&#x27;", "'")
+        assert str(PART) in client.get(path, {"clinic": clinic.pk}).text.replace("&#x27;", "'")
 
 
 def test_staff_never_search_another_clinic(client, staff_member):
@@ -99,10 +99,10 @@ def test_a_list_is_of_as_many_patients_as_it_says(model, client, staff_member, m
         make_patient(staff_member.clinic, name)
     response = client.get(list_url(model), {"q": "ann"})
     assert len(rows_of(response)) == 2
-    assert TOO_MANY in response.text
+    assert TOO_MANY % {"count": "2"} in response.text
     response = client.get(list_url(model), {"q": "anni"})
     assert len(rows_of(response)) == 1
-    assert TOO_MANY not in response.text
+    assert TOO_MANY % {"count": "2"} not in response.text
 
 
 @pytest.mark.parametrize(("order", "ages"), [({}, [1, 2, 3]), ({"o": "4"}, [3, 2, 1]), ({"o": "-4"}, [1, 2, 3])])
