@@ -58,7 +58,7 @@ def test_each_message_is_translated_and_none_is_doubtful():
 
 def test_the_compiled_catalogue_is_the_written_one():
     with (ROOT / CATALOGUE).with_suffix(".mo").open("rb") as file:
-        compiled = GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+        compiled = GNUTranslations(file)._catalog
     written = {(key(entry), 0) if "msgid_plural" in entry else key(entry): translation(entry) for entry in messages()}
     assert {key: text for key, text in compiled.items() if key} == written
 
