@@ -76,7 +76,7 @@ class Staff:
         self.open("login")
         self.write("[name=username]", email)
         self.write("[name=password]", PASSWORD)
-        self.click("[type=submit]")
+        self.click("#login-form [type=submit]")
 
     def come_back(self, user: User) -> None:
         """Be logged in already: the test is about something else, and checking a password is slow by design."""

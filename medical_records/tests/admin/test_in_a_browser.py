@@ -47,7 +47,7 @@ def test_a_wrong_password_is_refused_with_a_message(staff, practitioner):
     staff.open("login")
     staff.write("[name=username]", practitioner.user.email)
     staff.write("[name=password]", "wrong")
-    staff.click("[type=submit]")
+    staff.click("#login-form [type=submit]")
     assert "correct email and password" in staff.find(".errornote").text
     staff.shoot("wrong-password")
 
