@@ -11,6 +11,7 @@ ChangeRefused
 ├── NotEnteredInError    only such a mark can be undone
 ├── MissingAnswers       required fields have no answer, so that it isn't signed
 ├── Unsignable           it holds what the hash of a signature can't be made of
+├── TooManyPhotos        a record has as many as it can be saved with
 ├── UnusableReference    it refers to something that is there but can't be used for this
 └── Suppressed           the database leaves the row as it is and raises nothing, as another system's trigger may
 
@@ -23,6 +24,7 @@ from datetime import datetime
 
 from django.db import models
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 
 class ChangeRefused(Exception):
@@ -87,6 +89,14 @@ class MissingAnswers(ChangeRefused):
 
 class Unsignable(ChangeRefused):
     pass
+
+
+class TooManyPhotos(ChangeRefused):
+    """`most` is how many a record has at most."""
+
+    def __init__(self, most: int) -> None:
+        said = ngettext("A record has at most %(most)d photo.", "A record has at most %(most)d photos.", most)
+        super().__init__(said % {"most": most})
 
 
 class UnusableReference(ChangeRefused):

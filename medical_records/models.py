@@ -22,6 +22,11 @@ from .exceptions import EnteredInError, NotSigned, Signed, UnusableReference
 from .querysets import TIME_TO_SIGN, PhotoQuerySet, RecordQuerySet, TemplateQuerySet
 from .triggers import PHOTO_TRIGGER, RECORD_TRIGGER
 
+#: Photos on one record: requests that name all of them hold so many.
+MAX_PHOTOS = 200
+#: Characters of a photo's description.
+MAX_PHOTO_DESCRIPTION = 2000
+
 #: Of the lists of records, the newest first.
 _NEWEST_FIRST = ("-created_at", "-id")
 #: The records that lists show, in the trash or not, unless they are asked for others.

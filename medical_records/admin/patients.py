@@ -7,7 +7,9 @@ from django.http import HttpRequest
 
 from clinic_project.clinics.models import Patient
 
+from ..photos.additions import Place
 from .access_log import AccessLogMixin
+from .adding_photos import AddPhotosMixin
 from .exports import ExportMixin
 from .patient_overview import patient_overview
 
@@ -15,7 +17,7 @@ admin.site.unregister(Patient)
 
 
 @admin.register(Patient)
-class PatientWithRecordsAdmin(AccessLogMixin, ExportMixin):
+class PatientWithRecordsAdmin(AccessLogMixin, AddPhotosMixin, ExportMixin):
     """Replaces the admin of patients by one that shows records and photos, of which the app `clinics` knows nothing."""
 
     is_list_noted = False
@@ -23,6 +25,9 @@ class PatientWithRecordsAdmin(AccessLogMixin, ExportMixin):
 
     class Media:
         css = {"all": ["medical_records/admin.css"]}
+
+    def place_of(self, obj: Patient) -> Place:
+        return Place(obj)
 
     def own_page_context(self, request: HttpRequest, patient: Patient) -> dict[str, Any]:
         overview = patient_overview(patient)

@@ -32,7 +32,7 @@ IMAGE_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; s
 
 @admin.register(PatientPhoto)
 class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
-    """A photo is looked at and described; the clinic's own program uploads it and puts it on a record."""
+    """A photo is looked at and described. It is added on the page of a record or a patient."""
 
     list_display = ["thumbnail", "caption", "patient", "place", "created_on", "clinic"]
     list_display_links = ["caption"]

@@ -30,8 +30,10 @@ from .. import services
 from ..filled_form import filled_form
 from ..history import ReadableChange, RecordHistory
 from ..models import MedicalRecord, PatientPhoto
+from ..photos.additions import Place
 from ..printed_records import STYLESHEET, Print, PrintedPhoto, record_html
 from .access_log import AccessLogMixin
+from .adding_photos import AddPhotosMixin
 from .base import ClinicalAdmin
 from .filters import ErrorFilter, SignatureFilter, TemplateFilter
 from .history_values import AnswerReader
@@ -39,8 +41,8 @@ from .signing import SigningMixin
 
 
 @admin.register(MedicalRecord)
-class RecordAdmin(AccessLogMixin, SigningMixin, PatientSearchMixin, ClinicalAdmin):
-    """A record is read as its filled-in form, and signed; the clinic's own program changes it."""
+class RecordAdmin(AccessLogMixin, AddPhotosMixin, SigningMixin, PatientSearchMixin, ClinicalAdmin):
+    """A record is read as its filled-in form, gets photos, and is signed; the clinic's own program changes its answers."""
 
     list_display = ["template_name", "patient", "state", "created_on", "author", "clinic", "updated_on"]
     list_filter = [TrashFilter, SignatureFilter, ErrorFilter, PatientFilter, ClinicFilter, TemplateFilter]
@@ -63,6 +65,15 @@ class RecordAdmin(AccessLogMixin, SigningMixin, PatientSearchMixin, ClinicalAdmi
 
     def restore_one(self, request: HttpRequest, obj: MedicalRecord) -> None:
         services.restore_record(MedicalRecord.objects.all(), obj.pk, [obj.version], scope_of(request).user)
+
+    def place_of(self, obj: MedicalRecord) -> Place:
+        return Place(obj.patient, obj)
+
+    def own_page_context(self, request: HttpRequest, record: Any) -> dict[str, Any]:
+        context = super().own_page_context(request, record)
+        # For the field with the photos, which isn't given the request.
+        record.photo_links = {name: context.get(name) for name in ("add_photos_url", "captions_url")}
+        return context
 
     def name_with_patient(self, obj: MedicalRecord) -> str:
         return gettext("%(object)s of %(patient)s") % {"object": obj, "patient": obj.patient}
@@ -122,9 +133,8 @@ class RecordAdmin(AccessLogMixin, SigningMixin, PatientSearchMixin, ClinicalAdmi
     @admin.display(description=_("photos"))
     def photos(self, record: MedicalRecord) -> str:
         photos = record.photos_then if hasattr(record, "photos_then") else _photos_of(record)
-        return (
-            render_to_string("admin/medical_records/thumbnails.html", {"photos": photos}) if photos else gettext("None")
-        )
+        links = getattr(record, "photo_links", {})
+        return render_to_string("admin/medical_records/record_photos.html", {"photos": photos, **links})
 
 
 def _printed(record: MedicalRecord, scope: Scope) -> SafeString:

@@ -32,7 +32,13 @@ from clinic_project.api.openapi import STORABLE, component, component_name, requ
 from clinic_project.api.serializers import ProblemOutputSerializer, Row, RowSerializer, text_of
 from clinic_project.audit.accesses import show
 from medical_records.history import Action, Via
-from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+from medical_records.models import (
+    MAX_PHOTO_DESCRIPTION,
+    MAX_PHOTOS,
+    MedicalRecord,
+    MedicalRecordTemplate,
+    PatientPhoto,
+)
 from medical_records.querysets import PhotoQuerySet
 from medical_records.signing import MAX_REASON
 from medical_records.template_fields import (
@@ -51,10 +57,6 @@ from medical_records.template_fields import (
 
 #: Characters of a template's description.
 MAX_DESCRIPTION = 10_000
-#: Photos on one record.
-MAX_PHOTOS = 200
-#: Characters of a photo's description.
-MAX_PHOTO_DESCRIPTION = 2000
 
 
 @request_example({"version": 3})

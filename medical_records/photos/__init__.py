@@ -1,6 +1,7 @@
 """Patients' photos, from the bytes that a client uploads to those that a browser gets.
 
     uploads              an upload's steps: uploaded bytes → the photo's files and its row, or neither
+    additions            what staff add to a record or a gallery: an upload that is saved there at once, and once
     processing           bytes → the image as it is kept: a JPEG with a thumbnail
     decoding             bytes → pixels, or why the upload is refused
     decompression_bombs  bytes → whether they would keep a decoder busy

@@ -25,12 +25,20 @@ from .decompression_bombs import is_decompression_bomb
 
 logger = logging.getLogger(__name__)
 
-MAX_BYTES = 10 * 1024 * 1024
+MEGABYTE = 1024 * 1024
+MAX_BYTES = 10 * MEGABYTE
 MAX_PIXELS = 50_000_000
 #: Pixels. A JPEG can't have more, in either direction: its header has 16 bits for each.
 MAX_SIDE = 65_535
 
 _HEIC_FORMAT = "HEIF"
+#: By Pillow's names of the formats.
+_TYPES = {
+    "JPEG": ["image/jpeg"],
+    "PNG": ["image/png"],
+    "WEBP": ["image/webp"],
+    _HEIC_FORMAT: ["image/heic", "image/heif"],
+}
 
 
 class ImageError(Exception):
@@ -40,7 +48,7 @@ class ImageError(Exception):
 class TooManyBytes(ImageError):
     def __init__(self) -> None:
         super().__init__(
-            _("The file is larger than %(size)d MB. Choose a smaller image.") % {"size": MAX_BYTES // 1024 // 1024}
+            _("The file is larger than %(size)d MB. Choose a smaller image.") % {"size": MAX_BYTES // MEGABYTE}
         )
 
 
@@ -80,6 +88,11 @@ def heic_is_accepted() -> bool:
     if _HEIC_FORMAT not in Image.OPEN:
         pillow_heif.register_heif_opener()
     return True
+
+
+def accepted_types() -> list[str]:
+    """Return the media types of what is accepted. A phone that takes photos in another converts them to one of these."""
+    return [media_type for name in _accepted_formats() for media_type in _TYPES[name]]
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def _saved(photo: PatientPhoto, file: PhotoFile, image: ProcessedImage) -> Patie
             # Read before others can change it, and after a trigger may have.
             return PatientPhoto.objects.annotate(row_version=RowVersion("pk")).get(pk=photo.pk)
     except BaseException:  # a worker that is told to stop must clean up as well
-        _delete_quietly(file)
+        delete_quietly(file)
         raise
 
 
@@ -104,7 +104,8 @@ def _locked_record(photo: PatientPhoto) -> MedicalRecord | None:
     return record
 
 
-def _delete_quietly(file: PhotoFile) -> None:
+def delete_quietly(file: PhotoFile) -> None:
+    """Delete the file of an upload that failed, unless a photo refers to it; whatever fails here is only logged."""
     try:
         delete_unreferenced([file])
     except Exception:  # the error that led here is the one to report

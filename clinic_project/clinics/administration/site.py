@@ -52,6 +52,10 @@ class ClinicAdminSite(SchemaAdminSite):
         )
         return responding_to_other_sites(responding)
 
+    def stepwise_view(self, view: Any) -> Any:
+        """Wrap a view as `admin_view` does, apart from the transaction: each step of its POST is one of its own."""
+        return self.committing_view(describing_asker(view))
+
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         return NotedAutocomplete.as_view(admin_site=self)(request)  # type: ignore[return-value]
 
@@ -84,13 +88,24 @@ def describing_changes(view: View) -> View:
     """Wrap `view`: it is known who asks, and what a POST changes is one transaction, which knows it, too."""
 
     @functools.wraps(view)
+    def in_one_transaction(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        with transactions.atomic():
+            return view(request, *args, **kwargs)
+
+    return describing_asker(in_one_transaction)
+
+
+def describing_asker(view: View) -> View:
+    """Wrap `view`: each transaction in it knows who asks."""
+
+    @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         scope = scope_of(request)
         describe_changes(via="admin", by=scope.user.pk)
-        if request.method != "POST":
-            return view(request, *args, **kwargs)
-        describe_changes(name=scope.name)
-        with transactions.atomic():
-            return view(request, *args, **kwargs)
+        if request.method == "POST":
+            describe_changes(name=scope.name)
+        return view(request, *args, **kwargs)
 
     return wrapped

@@ -66,6 +66,8 @@ ACTIONS = {
     "who_looked": "access-log",
     "export": "view",
     "download": "export",
+    "photos": "view",
+    "photo_captions": "view",
 }
 #: A patient's name in a list is no record.
 SHOWING_NOTHING = {
