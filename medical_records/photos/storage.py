@@ -85,6 +85,10 @@ class PhotoFile:
         return f"{self._stem}{_THUMBNAIL}.jpg"
 
     @property
+    def keys(self) -> tuple[str, str]:
+        return self.key, self.thumbnail_key
+
+    @property
     def _stem(self) -> str:
         # 256 folders a clinic, so that none grows too large to be listed.
         return f"{FOLDER}/{self.clinic_id}/{self.sha256[:2]}/{self.sha256}"
@@ -134,7 +138,19 @@ def _modified_at(key: str) -> datetime:
 def delete_files_of_other_systems(keys: set[str]) -> None:
     """Delete files that another system has stored, unless a photo or the history of one still refers to them.
 
-    No upload refers to one, so no lock is needed. Keys have no index, so one query each looks for all of them.
+    No upload refers to one, so no lock is needed.
+    """
+    for key in keys - _named(keys):
+        try:
+            default_storage.delete(key)
+        except (SuspiciousFileOperation, OSError, ValueError) as error:
+            logger.warning("The file of a purged photo is left where it is: %s", error)
+
+
+def _named(keys: set[str]) -> set[str]:
+    """Return those of `keys` that a photo has, or the history of one that is gone, and others that it has with them.
+
+    Keys have no index, so one query each looks for all of them.
     """
     photos = PatientPhoto.objects.filter(Q(storage_key__in=keys) | Q(thumbnail_key__in=keys))
     kept = _HISTORY.annotate(key=KT("kept__storage_key"), thumbnail=KT("kept__thumbnail_key"))
@@ -142,11 +158,7 @@ def delete_files_of_other_systems(keys: set[str]) -> None:
         *photos.values_list("storage_key", "thumbnail_key"),
         *kept.filter(Q(key__in=keys) | Q(thumbnail__in=keys)).values_list("key", "thumbnail"),
     ]
-    for key in keys - {key for pair in referring for key in pair}:
-        try:
-            default_storage.delete(key)
-        except (SuspiciousFileOperation, OSError, ValueError) as error:
-            logger.warning("The file of a purged photo is left where it is: %s", error)
+    return {key for pair in referring for key in pair}
 
 
 def folders() -> list[str]:
@@ -161,7 +173,10 @@ def files_in(folder: str) -> Iterator[PhotoFile]:
 
 
 def unreferenced(files: Collection[PhotoFile]) -> list[PhotoFile]:
-    """Return those of `files` that no photo refers to, in the trash or not, and no history of a photo that is gone."""
+    """Return those of `files` that no photo refers to, in the trash or not, and no history of a photo that is gone.
+
+    A photo refers to a file by its hash, or by its name alone, as another program may have left it.
+    """
     photos = PatientPhoto.objects.filter(
         clinic__in={file.clinic_id for file in files}, content_hash__in={file.sha256 for file in files}
     )
@@ -170,7 +185,9 @@ def unreferenced(files: Collection[PhotoFile]) -> list[PhotoFile]:
     kept = _HISTORY.filter(kept__has_key="content_hash").annotate(sha256=KT("kept__content_hash"))
     # Of whichever clinic: an entry of a change needn't say.
     in_history = set(kept.filter(sha256__in={file.sha256 for file in unused}).values_list("sha256", flat=True))
-    return [file for file in unused if file.sha256 not in in_history]
+    unused = [file for file in unused if file.sha256 not in in_history]
+    named = _named({key for file in unused for key in file.keys}) if unused else set()
+    return [file for file in unused if named.isdisjoint(file.keys)]
 
 
 def delete_unreferenced(files: Iterable[PhotoFile]) -> int:

@@ -93,6 +93,16 @@ def test_files_that_another_photo_shares_stay(patient, media):
     assert default_storage.open(kept.thumbnail_key).read() == IMAGE.thumbnail
 
 
+@pytest.mark.parametrize("hashed", [None, "0" * 64])
+def test_files_that_a_photo_names_without_their_hash_stay(hashed, patient, media):
+    """As another program may have left it."""
+    kept = add(patient)
+    PatientPhoto.objects.filter(pk=kept.pk).update(content_hash=hashed)
+    age(media, 400)
+    assert "files without a photo: 0." in purge()
+    assert len(files_in(media)) == 2
+
+
 def test_photos_that_stayed_pending_for_30_days_go(patient):
     record = MedicalRecordFactory(patient=patient)
     forgotten, recent = add(patient, record=record), add(patient, OTHER, record=record)
