@@ -121,10 +121,12 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
         link = reverse("admin:medical_records_medicalrecord_change", args=[record.pk])
         if record.clinic_id != photo.clinic_id:  # as another program may have left it
             return gettext("On a record of another clinic")
-        linked = format_html('<a href="{}">{}</a>', link, record)
-        return (
-            format_html(gettext("{record}, pending until that is saved"), record=linked) if photo.is_pending else linked
-        )
+        shown = format_html('<a href="{}">{}</a>', link, record)
+        if photo.is_pending:
+            shown = format_html(gettext("{record}, pending until that is saved"), record=shown)
+        if record.entered_in_error_at is not None:
+            shown = format_html(gettext("{record}, which was entered in error"), record=shown)
+        return shown
 
     @admin.display(description=_("uploaded"))
     def created(self, photo: PatientPhoto) -> str:

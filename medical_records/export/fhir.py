@@ -38,18 +38,25 @@ _ITEM_TYPES = {
     FieldType.CHECKBOX: "choice",
 }
 _GENDERS = {"m": "male", "男": "male", "f": "female", "女": "female"}
+#: The status of what nobody may take for valid.
+_IN_ERROR = "entered-in-error"
 #: White space and control characters that a string can't have: https://hl7.org/fhir/R4/datatypes.html#string
 _NOT_IN_STRINGS = re.compile(r"(?![ \t\r\n])[\s\x00-\x1f\ufeff]")
 
 
 class Bundle:
-    """Makes the entries of one Bundle, whose resources refer to each other by names that no other Bundle has."""
+    """Makes the entries of one Bundle, whose resources refer to each other by names that no other Bundle has.
+
+    Records come before photos, which have to be known as in error where their record is.
+    """
 
     def __init__(self, patient: Patient, names: Names) -> None:
         self._patient = patient
         self._names = names
         self._namespace = uuid.uuid4()
         self._questionnaires: set[str] = set()
+        #: By the ids of the records that are in the Bundle.
+        self._statuses: dict[int | None, str] = {}
 
     def patient(self) -> Resource:
         patient = self._patient
@@ -73,11 +80,12 @@ class Bundle:
         if name not in self._questionnaires:
             self._questionnaires.add(name)
             yield self._entry(f"questionnaire {content}", {**questionnaire(snapshot), "url": name})
+        self._statuses[record.pk] = _status(record)
         response = {
             "resourceType": "QuestionnaireResponse",
             "identifier": self._identifier(record.pk),
             "questionnaire": name,
-            "status": _status(record),
+            "status": self._statuses[record.pk],
             "subject": self._reference("patient"),
             "authored": record.updated_at,
             "author": self._person(record.updated_by_user_id or record.created_by_user_id),
@@ -86,12 +94,17 @@ class Bundle:
         yield self._entry(f"record {record.pk}", response)
 
     def photo(self, photo: PatientPhoto, picture: Picture) -> Resource:
-        """Return the entry of a photo, whose `content.url` is the picture's name in the zip."""
+        """Return the entry of a photo, whose `content.url` is the picture's name in the zip.
+
+        One that is pending is no part of its record yet.
+        """
+        record = photo.medical_record_id
+        is_part = record in self._statuses and not photo.is_pending
         media = {
             "resourceType": "Media",
             "identifier": [self._identifier(photo.pk)],
-            "partOf": [self._reference(f"record {photo.medical_record_id}")] if photo.medical_record_id else None,
-            "status": "entered-in-error" if photo.is_deleted else "completed",
+            "partOf": [self._reference(f"record {record}")] if is_part else None,
+            "status": _IN_ERROR if photo.is_deleted or self._statuses.get(record) == _IN_ERROR else "completed",
             "subject": self._reference("patient"),
             "issued": photo.created_at,
             "operator": self._person(photo.uploaded_by_user_id),
@@ -194,7 +207,7 @@ def _answer(field: Mapping[str, Any], value: Any) -> Resource | None:
 def _status(record: MedicalRecord) -> str:
     """Return the status of a record. One in the trash is void to whom it is sent."""
     if record.is_deleted or record.entered_in_error_at:
-        return "entered-in-error"
+        return _IN_ERROR
     return "amended" if record.amended_at else "completed"
 
 

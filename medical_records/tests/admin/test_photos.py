@@ -4,6 +4,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.urls import reverse
+from django.utils import timezone
 
 from clinic_project.clinics.factories import MembershipFactory
 from clinic_project.clinics.tests.admin_site import rows_of
@@ -125,3 +126,14 @@ def test_photos_are_filtered_by_their_place(client, superuser):
     found = {place: rows_of(client.get(list_url("patientphoto"), {"place": place})) for place in ("record", "gallery")}
     assert found == {"record": [linked], "gallery": [in_gallery]}
     assert rows_of(client.get(list_url("patientphoto"), {"place": "pending"})) == [pending]
+
+
+def test_a_photo_of_a_record_in_error_says_so_in_the_list_and_on_its_page(client, superuser):
+    record = MedicalRecordFactory(entered_in_error_at=timezone.now())
+    photo = PatientPhotoFactory(patient=record.patient, medical_record=record)
+    pending = PatientPhotoFactory(patient=record.patient, medical_record=record, pending=True)
+    PatientPhotoFactory(patient=record.patient, medical_record=MedicalRecordFactory(patient=record.patient))
+    said = "</a>, which was entered in error"
+    assert client.get(list_url("patientphoto")).content.decode().count(", which was entered in error") == 2
+    assert said in client.get(change_url(photo)).content.decode()
+    assert "</a>, pending until that is saved, which was" in client.get(change_url(pending)).content.decode()

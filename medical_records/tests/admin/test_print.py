@@ -38,6 +38,20 @@ def test_a_record_in_the_trash_is_printed_with_the_photos_that_are_there(client,
     assert file_url(photo) in page
 
 
+def test_a_caption_that_was_changed_after_the_signature_says_so(client, staff_member):
+    record = MedicalRecordFactory(patient__clinic=staff_member.clinic)
+    photo = PatientPhotoFactory(patient=record.patient, medical_record=record, description="Left arm")
+    said = "the caption was changed after the record was signed"
+    sign = reverse("admin:medical_records_medicalrecord_sign", args=[record.pk])
+    client.post(change_url(photo), {"description": "Right arm"})
+    client.post(sign, {"version": 1, "incomplete": "on"})
+    assert said not in html_of(client.get(print_url(record)))
+    client.post(change_url(photo), {"description": "Left arm"})
+    page = html_of(client.get(print_url(record)))
+    assert said in page
+    assert page.index("Left arm") < page.index(said)
+
+
 def test_members_without_a_role_read_it_too(client):
     membership = MembershipFactory(user__staff=True, roles=[])
     client.force_login(membership.user)

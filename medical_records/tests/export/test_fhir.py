@@ -1,14 +1,17 @@
 """Forms, answers and patients as FHIR has them. No database is needed."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
+from clinic_project.api.renderers import as_json
 from clinic_project.clinics.models import Clinic, Patient
 from medical_records.export.fhir import Bundle, answered_items, questionnaire
+from medical_records.export.pictures import Picture
 from medical_records.factories import every_field_type, make_field, sample_value
-from medical_records.models import MedicalRecord
+from medical_records.models import MedicalRecord, PatientPhoto
 
 from .exports import assert_valid_fhir, fhir_validator
 
@@ -134,6 +137,41 @@ def test_a_records_status_says_whether_it_holds(marks, status):
         setattr(record, name, value)
     *_, response = Bundle(patient, {}).record(record)
     assert response["resource"]["status"] == status
+
+
+def media_of(photo: PatientPhoto, **marks) -> dict:
+    """Return the Media of a photo, in a Bundle with the record 12, which has these marks."""
+    patient = Patient(pk=7, clinic=Clinic(name="Harbour Street"), full_name="Grace Hopper")
+    record = MedicalRecord(pk=12, patient=patient, template_snapshot=form(), values={}, updated_at=NOON)
+    for name, value in ({"is_deleted": False} | marks).items():
+        setattr(record, name, value)
+    bundle = Bundle(patient, {})
+    *_, entry = bundle.record(record)
+    media = json.loads(as_json(bundle.photo(photo, Picture(photo.pk, name="photos/3.jpg", size=1000))["resource"]))
+    assert_valid_fhir(media)
+    assert media.get("partOf") in (None, [{"reference": entry["fullUrl"]}])
+    return media
+
+
+def a_photo(**columns) -> PatientPhoto:
+    given = {"medical_record_id": 12, "is_pending": False, "is_deleted": False, "created_at": NOON, **columns}
+    return PatientPhoto(pk=3, filename="knee.jpg", content_type="image/jpeg", **given)
+
+
+@pytest.mark.parametrize(
+    ("marks", "status"),
+    [({}, "completed"), ({"entered_in_error_at": NOON}, "entered-in-error"), ({"amended_at": NOON}, "completed")],
+)
+def test_a_photo_is_in_error_as_its_record_is(marks, status):
+    media = media_of(a_photo(), **marks)
+    assert (media["status"], "partOf" in media) == (status, True)
+    assert media_of(a_photo(is_pending=True), **marks)["status"] == status
+    assert media_of(a_photo(medical_record_id=None), **marks)["status"] == "completed"
+
+
+def test_a_photo_is_part_of_no_record_that_isnt_there_or_that_it_wasnt_saved_with():
+    for columns in ({"is_pending": True}, {"medical_record_id": None}, {"medical_record_id": 13}):
+        assert "partOf" not in media_of(a_photo(**columns))
 
 
 def test_the_validator_finds_what_is_wrong():
