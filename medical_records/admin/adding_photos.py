@@ -1,5 +1,6 @@
 """Adding photos in the admin: a page of a record, or of a patient for the gallery, and a page with their captions."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -211,7 +212,7 @@ def _photos_of_captions(request: HttpRequest, place: Place) -> list[PatientPhoto
     """Return the photos that the page shows: the newest, and once it is sent the same ones, the trash included."""
     if request.method != "POST":
         return list(place.photos.order_by("-created_at", "-pk")[:CAPTIONS_AT_ONCE])[::-1]
-    shown = [pk for pk in request.POST.getlist("photo")[:CAPTIONS_AT_ONCE] if pk.isdecimal()]
+    shown = [pk for pk in request.POST.getlist("photo")[:CAPTIONS_AT_ONCE] if re.fullmatch(r"[0-9]{1,10}", pk)]
     photos = PatientPhoto.objects.of_patient(place.patient).filter(medical_record=place.record, pk__in=shown)
     return list(photos.order_by("created_at", "pk"))
 

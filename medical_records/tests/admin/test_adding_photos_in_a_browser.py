@@ -1,6 +1,9 @@
 """Adding photos in a real browser: chosen, dropped, shown, described, sent, and sent again."""
 
+import os
+
 import pytest
+from PIL.PngImagePlugin import PngInfo
 
 from clinic_project.clinics.factories import MembershipFactory
 from clinic_project.clinics.tests.browser import SECONDS, needs_chromium
@@ -68,6 +71,13 @@ def choose(staff, *paths: str) -> None:
     staff.driver.find_element("id", "id_photos").send_keys("\n".join(paths))
 
 
+def noise(size: int) -> PngInfo:
+    """Return what makes a file larger, and its picture no other."""
+    info = PngInfo()
+    info.add(b"noIs", os.urandom(size))
+    return info
+
+
 def is_like(colour, expected) -> bool:
     return all(abs(one - other) < 12 for one, other in zip(colour, expected, strict=True))
 
@@ -82,7 +92,10 @@ def saved() -> list[tuple]:
 
 
 def on_the_records_page(staff) -> bool:
-    return staff.driver.current_url.endswith("/change/") and bool(staff.texts(".field-photos figcaption"))
+    """Say whether the person is at the record's page, and the browser has asked for all pictures of it."""
+    if not (staff.driver.current_url.endswith("/change/") and staff.texts(".field-photos figcaption")):
+        return False
+    return staff.driver.execute_script("return [...document.images].every((image) => image.complete)")
 
 
 def test_photos_are_chosen_shown_described_and_added(staff, record, files):
@@ -151,6 +164,27 @@ def test_a_file_that_is_too_large_isnt_even_sent(staff, record, tmp_path):
     choose(staff, str(tmp_path / "large.jpg"))
     wait_until(staff, lambda: states(staff) == ["failed"])
     assert "larger than 10 MB" in staff.find("[data-state=failed] .chosen-state").text
+    # What is left there keeps the page from being left without a question.
+    staff.find(".leave-out").click()
+    assert states(staff) == []
+
+
+def test_of_a_large_file_it_is_shown_how_much_was_sent(staff, record, tmp_path):
+    (tmp_path / "large.png").write_bytes(plain("PNG", (700, 700), pnginfo=noise(400_000)))
+    staff.open(PHOTOS, record.pk)
+    choose(staff, str(tmp_path / "large.png"))
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000}
+    staff.driver.execute_cdp_cmd("Network.enable", {})
+    staff.driver.execute_cdp_cmd("Network.emulateNetworkConditions", slow)
+    try:
+        staff.find("#add-photos [type=submit]").click()
+        wait_until(staff, lambda: 0 < staff.find("li progress:not([hidden])").get_property("value") < 1)
+        assert staff.find(".chosen-state").text == "Being sent"
+        staff.shoot("photos-being-sent")
+    finally:
+        staff.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
+    wait_until(staff, lambda: on_the_records_page(staff))
+    assert saved() == [("large.png", None, False)]
 
 
 def test_without_a_connection_nothing_is_lost_and_the_next_try_saves_it(staff, record, files):
