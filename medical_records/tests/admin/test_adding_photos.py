@@ -7,7 +7,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from clinic_project.audit.models import HistoryEntry
+from clinic_project.audit.models import Access, HistoryEntry
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from medical_records.admin import picture_uploads
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
@@ -144,6 +144,15 @@ def test_a_storage_that_fails_is_told_for_each_file(client, record, monkeypatch)
 def test_a_photo_is_sent_with_its_caption(client, record):
     assert send_one(client, record, "knee.jpg", KNEE, " Left knee ") == ""
     assert photos() == [("knee.jpg", "Left knee", record.pk, False)]
+
+
+def test_what_is_sent_shows_nothing_that_the_access_log_would_have(client, record):
+    send_one(client, record, "knee.jpg", KNEE)
+    assert client.post(page_of(record), {"photos": SimpleUploadedFile("elbow.png", ELBOW)}).status_code == 302
+    assert not Access.objects.exists()
+    client.get(page_of(record, "photo_captions"))
+    [access] = Access.objects.all()
+    assert (access.record_ids, len(access.photo_ids)) == ([record.pk], 2)
 
 
 def test_a_caption_that_is_too_long_is_told_before_the_photo_is_kept(client, record):
