@@ -110,18 +110,21 @@ def change_record(
     by: User,
     *,
     amendment_reason: str | None = None,
+    kept: Collection[str] = (),
     **columns: Any,
 ) -> None:
     """Set a record's `values`, `appointment_id` or `photo_ids`, those that are given. Its template stays.
 
-    To be called in a transaction, with a record that has its patient. Raises as `create_record`, and as every change.
+    Beside the `values`, it keeps the answers that `record` has under the keys in `kept`, even against the rules. To be
+    called in a transaction, with a record that has its patient. Raises as `create_record`, and as every change.
     """
     photo_ids = columns.pop("photo_ids", None)
     check_in_use(record.patient)
     if columns.pop("template_id", record.template_id) != record.template_id:
         raise UnusableReference("template_id", _("The template of a record can't be changed."))
     if "values" in columns:
-        columns["values"] = checked_values(record.template_snapshot, columns["values"])
+        stored = {key: record.values[key] for key in kept}
+        columns["values"] = stored | checked_values(record.template_snapshot, columns["values"])
     if columns.get("appointment_id", record.appointment_id) != record.appointment_id:
         _check_appointment(record.patient_id, record.clinic_id, columns["appointment_id"])
     now = timezone.now()

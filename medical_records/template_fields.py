@@ -212,7 +212,7 @@ def missing_required(snapshot: Any, values: Any) -> list[str]:
 def unanswered_fields(snapshot: Any, values: Any) -> list[dict[str, Any]]:
     """Return the required fields that `values` leaves unanswered, in the form's order."""
     answers, fields = answers_by_field(values), snapshot_fields(snapshot).items()
-    return [field for key, field in fields if field.get("required") is True and _is_blank(answers.get(key))]
+    return [field for key, field in fields if field.get("required") is True and is_blank(answers.get(key))]
 
 
 def answers_by_field(values: Any) -> dict[str, Any]:
@@ -220,7 +220,13 @@ def answers_by_field(values: Any) -> dict[str, Any]:
     return {normalized_uuid(key): value for key, value in values.items()} if isinstance(values, dict) else {}
 
 
-def _is_blank(value: Any) -> bool:
+def is_answer(field: Mapping[str, Any], value: Any) -> bool:
+    """Tell whether `value` is an answer that `field` may have."""
+    return _answer_error(field, value) is None
+
+
+def is_blank(value: Any) -> bool:
+    """Tell whether `value` leaves a field unanswered."""
     return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 

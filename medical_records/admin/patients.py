@@ -32,4 +32,5 @@ class PatientWithRecordsAdmin(AccessLogMixin, AddPhotosMixin, ExportMixin):
     def own_page_context(self, request: HttpRequest, patient: Patient) -> dict[str, Any]:
         overview = patient_overview(patient)
         self.note_shown(request, overview.shown)
-        return {**super().own_page_context(request, patient), "overview": overview}
+        may_add = not patient.is_deleted and self.has_role(request, patient)
+        return {**super().own_page_context(request, patient), "overview": overview, "may_add_record": may_add}

@@ -11,7 +11,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -34,15 +33,17 @@ from ..photos.additions import Place
 from ..printed_records import STYLESHEET, Print, PrintedPhoto, record_html
 from .access_log import AccessLogMixin
 from .adding_photos import AddPhotosMixin
+from .appointments import appointment_text
 from .base import ClinicalAdmin
+from .filling import FillingMixin
 from .filters import ErrorFilter, SignatureFilter, TemplateFilter
 from .history_values import AnswerReader
 from .signing import SigningMixin
 
 
 @admin.register(MedicalRecord)
-class RecordAdmin(AccessLogMixin, AddPhotosMixin, SigningMixin, PatientSearchMixin, ClinicalAdmin):
-    """A record is read as its filled-in form, gets photos, and is signed; the clinic's own program changes its answers."""
+class RecordAdmin(AccessLogMixin, AddPhotosMixin, FillingMixin, SigningMixin, PatientSearchMixin, ClinicalAdmin):
+    """A record is filled in, changed, and gets photos by pages of its own; its page shows it as it is, and signs it."""
 
     list_display = ["template_name", "patient", "state", "created_on", "author", "clinic", "updated_on"]
     list_filter = [TrashFilter, SignatureFilter, ErrorFilter, PatientFilter, ClinicFilter, TemplateFilter]
@@ -124,11 +125,7 @@ class RecordAdmin(AccessLogMixin, AddPhotosMixin, SigningMixin, PatientSearchMix
 
     @admin.display(description=_("appointment"))
     def visit(self, record: MedicalRecord) -> str:
-        if record.appointment is None:
-            return gettext("None")
-        event = record.appointment.calendar_event
-        start = f", {event.start_time:%H:%M}" if event.start_time else ""
-        return f"{date_format(event.date)}{start} ({record.appointment.status})"
+        return gettext("None") if record.appointment is None else appointment_text(record.appointment)
 
     @admin.display(description=_("photos"))
     def photos(self, record: MedicalRecord) -> str:

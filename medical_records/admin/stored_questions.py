@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from clinic_project.api.fields import normalized_uuid
-from clinic_project.clinics.administration.json_text import as_json
+from clinic_project.clinics.administration.json_text import as_stored
 
 from ..filled_form import entries_in_order
 from ..history import read_history
@@ -49,7 +49,7 @@ class StoredQuestions:
         """What the history tells: somebody else may have removed what a form still has."""
         changes = reversed(read_history(self._template).changes) if self._template.pk else ()
         rows = (row for change in changes for row in (change.before, change.after) if row)
-        return {reference: _plain(entry) for row in rows for reference, entry in _by_reference(row.get("fields"))}
+        return {reference: as_stored(entry) for row in rows for reference, entry in _by_reference(row.get("fields"))}
 
 
 def _by_reference(fields: Any) -> Iterator[tuple[str, Any]]:
@@ -68,8 +68,3 @@ def _digest(entry: Any) -> str:
     content = {key: value for key, value in entry.items() if key != "order"} if isinstance(entry, dict) else entry
     text = json.dumps(content, sort_keys=True, default=str)
     return f"{_FOREIGN}{hashlib.sha256(text.encode()).hexdigest()[:32]}"
-
-
-def _plain(entry: Any) -> Any:
-    """Return an entry of the history, whose numbers may be Decimals, as a row of the table has it."""
-    return json.loads(as_json(entry))

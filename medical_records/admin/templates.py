@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 
-from clinic_project.clinics.access import ADMIN_ROLES
+from clinic_project.clinics.access import ADMIN_ROLES, CLINICAL_ROLES
 from clinic_project.clinics.administration.filters import MAX_CHOICES
 from clinic_project.clinics.administration.history_texts import ReadValue
 from clinic_project.clinics.administration.json_text import as_json
@@ -58,6 +58,11 @@ class TemplateAdmin(CopyMixin):
         return self.has_role(request, None)
 
     # The page of one template.
+
+    def own_page_context(self, request: HttpRequest, template: MedicalRecordTemplate) -> dict[str, Any]:
+        may_write_records = scope_of(request).has_role(CLINICAL_ROLES, template.clinic_id)
+        may_fill_in = not template.is_deleted and may_write_records
+        return {**super().own_page_context(request, template), "may_fill_in": may_fill_in}
 
     def get_fieldsets(self, request: HttpRequest, obj: Any | None = None) -> FieldSets:  # type: ignore[override]
         """Leave out the clinic of a new template where there is one to choose, and the fields where the editor has them."""

@@ -23,6 +23,11 @@ def as_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=_number)
 
 
+def as_stored(value: Any) -> Any:
+    """Return JSON of the history, whose numbers may be Decimals, as a row of the table has it."""
+    return json.loads(as_json(value))
+
+
 def _number(value: Decimal) -> float | str:
     nearest = float(value)
     return nearest if Decimal(repr(nearest)) == value else str(value)

@@ -57,6 +57,7 @@ MODELS: tuple[type[Model], ...] = (Patient, MedicalRecord, PatientPhoto)
 ACTIONS = {
     "changelist": "list",
     "change": "view",
+    "answers": "view",
     "delete": "view",
     "history": "history",
     "state": "history",
