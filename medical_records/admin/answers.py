@@ -228,6 +228,10 @@ class AnswersForm(forms.Form):
         )
 
     @property
+    def has_required(self) -> bool:
+        return any(question.get("required") is True for question in self.questions.values())
+
+    @property
     def rows_with_errors(self) -> list[Row]:
         return [row for row in self.rows if row.input is not None and row.input.errors]
 

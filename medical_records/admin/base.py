@@ -21,7 +21,7 @@ from ..history import History, read_history
 
 
 class ClinicalAdmin(HistoryMixin, TrashMixin):
-    """What the clinic's own program makes and changes: here it is read, moved to the trash and restored."""
+    """What is changed by pages of its own or by the clinic's own program, and moved to the trash and restored."""
 
     refusals = (ChangeRefused,)
     list_filter: ClassVar[Any] = [TrashFilter, ClinicFilter]

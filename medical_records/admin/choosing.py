@@ -54,7 +54,8 @@ class Choice:
     def __init__(self, request: HttpRequest) -> None:
         self._scope = scope_of(request)
         self._query = request.GET
-        self.text = request.GET.get("q", "").strip()
+        # PostgreSQL takes no NUL.
+        self.text = request.GET.get("q", "").replace("\0", "").strip()
 
     @cached_property
     def patient(self) -> Patient | None:

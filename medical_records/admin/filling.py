@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, gettext_noop, ngettext
 
 from clinic_project.api.converters import parse_row_id
 from clinic_project.api.models import IdempotencyKey
@@ -47,7 +47,7 @@ class NewRecordForm(AnswersForm):
         snapshot = {"name": template.name, "description": template.description, "fields": template.fields}
         super().__init__(snapshot, {}, data, patient=patient)
         self.template, self.version = template, template.version
-        self.key: str = (self.data.get("key") if self.is_bound else None) or self.new_key()
+        self.key = _uuid_of(self.data.get("key", "")) or self.new_key()
         self.is_outdated = self.is_bound and self.data.get("version") != str(template.version)
 
     @staticmethod
@@ -62,6 +62,13 @@ class NewRecordForm(AnswersForm):
             return []
         known = StoredQuestions(self.template)
         return [(name, _label_in(known, name.partition("-")[2]), texts) for name, texts in typed]
+
+
+def _uuid_of(text: str) -> str | None:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return None
 
 
 def _label_in(known: StoredQuestions, reference: str) -> str:
@@ -152,7 +159,7 @@ class FillingMixin(ClinicalAdmin):
             note_shown(request, [choice.patient])
         asks_for_patient = choice.patient is None or choice.patient.is_deleted
         found = choice.find_patients() if asks_for_patient else choice.find_templates()
-        context = self._add_context(request, gettext("Add a medical record"))
+        context = self._add_context(request, gettext("Add medical record"))
         context |= {"choice": choice, "asks_for_patient": asks_for_patient, "found": found}
         return TemplateResponse(request, self.choose_template, context)
 
@@ -177,7 +184,7 @@ class FillingMixin(ClinicalAdmin):
             changed = gettext("The template has been changed meanwhile. Read its questions again before you save.")
             form.add_error(None, changed)
         context = {
-            **self._add_context(request, gettext("Add a medical record")),
+            **self._add_context(request, gettext("Add medical record")),
             "form": form,
             "patient": patient,
             "template": template,
@@ -253,7 +260,7 @@ class FillingMixin(ClinicalAdmin):
         try:
             with transactions.atomic():
                 services.change_record(record, [record.version], scope_of(request).user, **form.change())
-                self.log_change(request, record, [{"changed": {"fields": [gettext("Answers")]}}])
+                self.log_change(request, record, [{"changed": {"fields": [gettext_noop("Answers")]}}])
         except ChangeRefused as refusal:
             form.add_error(None, str(refusal))
             return False

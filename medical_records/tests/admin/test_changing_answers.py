@@ -1,6 +1,7 @@
 """The answers of a record are changed in the admin: until it is signed, then by an amendment; and by two at once."""
 
 import pytest
+from django.test import Client
 
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory, UserFactory
 from medical_records import services
@@ -8,7 +9,8 @@ from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplat
 from medical_records.models import MedicalRecord
 from medical_records.signing import Signer, sign_record
 
-from .filled_in import answers, answers_url, errors, sent
+from ..concurrency import in_parallel
+from .filled_in import add_url, answers, answers_url, errors, sent
 from .pages import change_url, html_of
 
 pytestmark = pytest.mark.django_db
@@ -259,3 +261,32 @@ def test_two_appointments_of_one_record_are_chosen_from(client, record):
     assert client.post(answers_url(record), {**sent(met), row.take_name: "typed"}).status_code == 302
     record.refresh_from_db()
     assert record.appointment == mine
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_save_at_once_one_is_asked(record):
+    clients = [Client(), Client()]
+    for client in clients:
+        client.force_login(MembershipFactory(clinic=record.clinic, user__staff=True).user)
+    forms = [sent(client.get(answers_url(record)), Pulse=str(80 + place)) for place, client in enumerate(clients)]
+    responses = in_parallel(lambda place: clients[place].post(answers_url(record), forms[place]), 2)
+    assert sorted(response.status_code for response in responses) == [200, 302]
+    saved = [response.status_code for response in responses].index(302)
+    assert (answers(record)["Pulse"], record.version) == (80 + saved, 2)
+    [asked] = [response for response in responses if response.status_code == 200]
+    assert [*asked.context["form"].meanwhile] == [f"answer-{record.template_snapshot['fields'][0]['id']}"]
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_of_two_clicks_at_once_one_makes_a_record(record):
+    user = MembershipFactory(clinic=record.clinic, user__staff=True).user
+    clients = [Client(), Client()]
+    for client in clients:
+        client.force_login(user)
+    url = add_url(record.patient, record.template)
+    form = sent(clients[0].get(url), Pulse="80")
+    responses = in_parallel(lambda place: clients[place].post(url, form), 2)
+    made = MedicalRecord.objects.exclude(pk=record.pk).get()
+    assert [response.headers["Location"] for response in responses] == [change_url(made)] * 2

@@ -210,6 +210,15 @@ def test_what_went_to_the_trash_meanwhile_is_said_on_the_form(gone, client, pati
     assert not MedicalRecord.objects.exists()
 
 
+def test_what_no_form_sends_does_no_harm(client, patient, template):
+    url = add_url(patient, template)
+    data = sent(client.get(url), History="a\0b", Severity="\0", Allergies=["\0"])
+    page = client.post(url, {**data, "key": "\0" * 300, "version": "9" * 300, "answer-\0": "\0"})
+    assert {*errors(page)} == {"", "History", "Severity", "Allergies"}
+    for query in ({"q": "\0"}, {"q": "\0a"}, {"q": "9999-99-99"}, {"patient": "\0", "template": "9" * 99}):
+        assert client.get(add_url(), query).status_code == 200
+
+
 # Choosing
 
 
