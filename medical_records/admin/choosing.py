@@ -18,7 +18,7 @@ from clinic_project.api.searching import text_contains
 from clinic_project.clinics.access import CLINICAL_ROLES
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.models import Patient
-from clinic_project.clinics.querysets import ClinicQuerySet, PatientQuerySet
+from clinic_project.clinics.querysets import ClinicQuerySet
 
 from ..models import MedicalRecordTemplate
 from ..querysets import TemplateQuerySet
@@ -85,11 +85,12 @@ class Choice:
         if not self.text:
             return None
         patients = self._in_scope(Patient.objects.active())
-        is_one_clinic = self.template is not None or not self._scope.is_unlimited
         if self.template is not None:
             patients = patients.for_clinic(self.template.clinic_id)
-        parts = is_one_clinic or not self._scope.has_several_clinics
-        found = Q(pk__in=_named(patients, self.text, parts=parts).values("pk"))
+        # As in the lists: of all clinics' patients, an index finds those whose name or phone number begins so.
+        finds_parts = not (self._scope.is_unlimited and self.is_of_several_clinics)
+        named = patients.search(self.text) if finds_parts else patients.search_beginnings(self.text)
+        found = Q(pk__in=named.values("pk"))
         if days := list(dates_of(self.text)):
             found |= Q(birthday__in=days)
         return Found.first_of(patients.filter(found).select_related("clinic").order_by("full_name", "pk"))
@@ -103,20 +104,25 @@ class Choice:
             templates = templates.filter(text_contains("name", self.text))
         return Found.first_of(templates.defer("fields").order_by("name", "pk"))
 
+    @cached_property
+    def _clinic_ids(self) -> list[int]:
+        """The clinics in which the user has a role that may write records."""
+        return [pk for pk in self._scope.clinic_ids if self._scope.has_role(CLINICAL_ROLES, pk)]
+
+    @property
+    def is_of_several_clinics(self) -> bool:
+        """Whether patients of several clinics may be found."""
+        if self.template is not None:
+            return False
+        return self._scope.has_several_clinics if self._scope.is_unlimited else len(self._clinic_ids) > 1
+
     def _in_scope(self, rows: Rows) -> Rows:
         """Return what belongs to the clinics in which the user may write records."""
-        if self._scope.is_unlimited:
-            return rows
-        return rows.for_clinics([pk for pk in self._scope.clinic_ids if self._scope.has_role(CLINICAL_ROLES, pk)])
+        return rows if self._scope.is_unlimited else rows.for_clinics(self._clinic_ids)
 
     def _chosen(self, name: str, rows: Any) -> Any:
         pk = parse_row_id(self._query.get(name, ""))
         return None if pk is None else rows.filter(pk=pk).first()
-
-
-def _named(patients: PatientQuerySet, text: str, *, parts: bool) -> PatientQuerySet:
-    """Return those whose name or phone number has `text` in it; of all clinics' patients, those where they begin with it."""
-    return patients.search(text) if parts else patients.search_beginnings(text)
 
 
 def dates_of(text: str) -> Iterator[date]:

@@ -1,11 +1,9 @@
 """Filling in a record in the admin, and changing one: pages whose form is the template's, or the record's own."""
 
 import hashlib
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
-from django.utils.translation import gettext, gettext_lazy, gettext_noop, ngettext
+from django.utils.translation import gettext, gettext_noop, ngettext
 
 from clinic_project.api.converters import parse_row_id
 from clinic_project.api.models import IdempotencyKey
@@ -28,97 +26,15 @@ from clinic_project.clinics.models import Patient
 from .. import services
 from ..exceptions import ChangeRefused, InTrash
 from ..models import MedicalRecord, MedicalRecordTemplate, check_in_use
-from ..signing import MAX_REASON
 from ..template_fields import unanswered_fields
 from .access_log import note_shown
-from .answers import AnswersForm, Row, can_be_filled_in, typed_elsewhere
+from .answers import can_be_filled_in
 from .base import ClinicalAdmin, when_and_who
 from .choosing import Choice
-from .stored_questions import StoredQuestions
+from .record_forms import NewRecordForm, RecordForm
 
 #: The button that goes on to the record's photos.
 ADD_PHOTOS = "_addphotos"
-
-
-class NewRecordForm(AnswersForm):
-    """A template that is filled in. `key` is the form's own, so that it isn't saved twice."""
-
-    def __init__(self, template: MedicalRecordTemplate, patient: Patient, data: Any = None) -> None:
-        snapshot = {"name": template.name, "description": template.description, "fields": template.fields}
-        super().__init__(snapshot, {}, data, patient=patient)
-        self.template, self.version = template, template.version
-        self.key = _uuid_of(self.data.get("key", "")) or self.new_key()
-        self.is_outdated = self.is_bound and self.data.get("version") != str(template.version)
-
-    @staticmethod
-    def new_key() -> str:
-        return str(uuid.uuid4())
-
-    @property
-    def leftovers(self) -> list[tuple[str, str, list[str]]]:
-        """What was typed for questions that the template doesn't have any more: input, question and texts."""
-        typed = typed_elsewhere(self)
-        if not typed:
-            return []
-        known = StoredQuestions(self.template)
-        return [(name, _label_in(known, name.partition("-")[2]), texts) for name, texts in typed]
-
-
-def _uuid_of(text: str) -> str | None:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return None
-
-
-def _label_in(known: StoredQuestions, reference: str) -> str:
-    if reference not in known:
-        return gettext("A question that was removed")
-    question = known[reference]
-    return as_text(question.get("label") if isinstance(question, dict) else question)
-
-
-class RecordForm(AnswersForm):
-    """A record that is changed; what is signed, with a `reason`."""
-
-    def __init__(self, record: MedicalRecord, data: Any = None) -> None:
-        super().__init__(
-            record.template_snapshot,
-            record.values,
-            data,
-            patient=record.patient,
-            appointment=record.appointment,
-        )
-        self.version = record.version
-        if record.signed_at is not None:
-            self.fields["reason"] = forms.CharField(
-                max_length=MAX_REASON,
-                widget=forms.Textarea(attrs={"rows": 2}),
-                label=gettext_lazy("Why it is changed"),
-                help_text=gettext_lazy(
-                    "The signed version stays in the history. This makes a new one, which isn't signed."
-                ),
-            )
-
-    @property
-    def rows(self) -> Any:
-        if "reason" in self.fields:
-            yield Row(self["reason"].label, required=True, input=self["reason"])
-        yield from super().rows
-
-    @property
-    def has_changes(self) -> bool:
-        return bool({*self.changed_data} - {"reason"})
-
-    @property
-    def said_when_saved(self) -> str:
-        if "reason" in self.fields:
-            return gettext("Saved as a new version, which isn't signed.")
-        return gettext("Saved.")
-
-    def change(self) -> dict[str, Any]:
-        """Return what the service takes."""
-        return {**self.columns(), "kept": self.kept(), "amendment_reason": self.cleaned_data.get("reason")}
 
 
 class FillingMixin(ClinicalAdmin):

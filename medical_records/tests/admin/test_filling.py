@@ -273,6 +273,7 @@ def test_a_superuser_chooses_among_all_clinics(client, superuser):
     template = template_of(patient, make_field("Pulse", "number"))
     for text in ("grace", "1906-12-09"):
         assert client.get(add_url(q=text)).context["found"].rows == [patient]
+    assert patient.clinic.name in html_of(client.get(add_url(q="grace")))
     assert client.get(add_url(template=template, q="hopper")).context["found"].rows == [patient]
     fill_in(client, patient, template, Pulse="70")
     assert answers(MedicalRecord.objects.get()) == {"Pulse": 70}
