@@ -116,21 +116,25 @@ class AnswersForm(forms.Form):
             if field.get("type") in FieldType.values
         }
         self.meanwhile: dict[str, Meanwhile] = {}
-        stored = answers_by_field(self.values)
+        self._stored = self._by_name(self.values, appointment.pk if appointment else None)
         for name, question in self.questions.items():
-            self.fields[name] = input_for(question, stored.get(name.removeprefix(_ANSWER)))
+            self.fields[name] = input_for(question, self._stored[name])
         choice = AppointmentField(patient, appointment)
         if choice.is_offered:
             self.fields[APPOINTMENT] = choice
-        self.initial = self._initial_of(self.values, appointment.pk if appointment else None)
+        self.initial = self._shown(self._stored)
         self._take_what_is_chosen()
 
-    def _initial_of(self, values: Any, appointment_id: int | None) -> dict[str, Any]:
-        """Return what the inputs show of stored values."""
+    def _by_name(self, values: Any, appointment_id: int | None) -> dict[str, Any]:
+        """Return what is stored, by the names of the inputs."""
         stored = answers_by_field(values)
         answers = {name: stored.get(name.removeprefix(_ANSWER)) for name in self.questions}
-        shown = {name: value if is_answer(self.questions[name], value) else None for name, value in answers.items()}
-        return {**shown, APPOINTMENT: str(appointment_id or "")}
+        return {**answers, APPOINTMENT: str(appointment_id or "")}
+
+    def _shown(self, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the inputs show of that: not what they don't take."""
+        fits = {name: is_answer(question, stored[name]) for name, question in self.questions.items()}
+        return {name: value if fits.get(name, True) else None for name, value in stored.items()}
 
     # What somebody else has saved meanwhile
 
@@ -139,19 +143,17 @@ class AnswersForm(forms.Form):
 
         What somebody else alone has changed is taken over. Without `base`, that isn't known of anything.
         """
-        before = {} if base is None else self._initial_of(base.get("values"), base.get("appointment_id"))
+        before = None if base is None else self._by_name(base.get("values"), base.get("appointment_id"))
         for name in self._chosen_names():
-            field, is_now = self.fields[name], self.initial[name]
-            typed = self[name].data
-            if not field.has_changed(is_now, typed):
-                continue
-            is_open = base is None or field.has_changed(before[name], typed)
-            if is_open and base is not None and not differ(before[name], is_now):
-                continue
-            if not is_open:
-                self._put(name, is_now)
-            was = None if base is None else self._text(name, before[name])
-            self.meanwhile[name] = Meanwhile(was, self._text(name, is_now), is_open)
+            if self._is_typed_anew(name, self._stored) and (before is None or differ(before[name], self._stored[name])):
+                is_open = before is None or self._is_typed_anew(name, before)
+                if not is_open:
+                    self._put(name, self.initial[name])
+                was = None if before is None else self._text(name, before[name])
+                self.meanwhile[name] = Meanwhile(was, self._text(name, self._stored[name]), is_open)
+
+    def _is_typed_anew(self, name: str, stored: Mapping[str, Any]) -> bool:
+        return self.fields[name].has_changed(self._shown(stored)[name], self[name].data)
 
     def _chosen_names(self) -> list[str]:
         return [name for name in (*self.questions, APPOINTMENT) if name in self.fields]
@@ -205,14 +207,16 @@ class AnswersForm(forms.Form):
     @property
     def rows(self) -> Iterator[Row]:
         """The questions in their order, those too that another program has made and that can't be answered."""
-        stored, inputs = answers_by_field(self.values), {id(field): name for name, field in self.questions.items()}
+        names = {id(question): name for name, question in self.questions.items()}
+        others = answers_by_field(self.values)
         for field in fields_in_order(self._asked.get("fields")):
-            name = inputs.get(id(field))
-            value = stored.get(normalized_uuid(as_text(field.get("id"))))
+            name = names.get(id(field))
             if name is None:
+                value = others.get(normalized_uuid(as_text(field.get("id"))))
                 yield Row(as_text(field.get("label")) or _("(no label)"), stored=answer_text(field, value))
             else:
-                yield self._row(name, "" if is_answer(field, value) else answer_text(field, value))
+                is_shown = self.initial[name] is not None
+                yield self._row(name, "" if is_shown else answer_text(field, self._stored[name]))
         if APPOINTMENT in self.fields:
             yield self._row(APPOINTMENT)
 

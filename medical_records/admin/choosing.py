@@ -1,6 +1,7 @@
 """Which patient a new record is for, and from which template: pages that search, by GET alone."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -127,6 +128,7 @@ class Choice:
 
 def dates_of(text: str) -> Iterator[date]:
     """Yield the dates that `text` may be: 1990-03-15, 15.3.1990, 19900315; 3/4/1990 is two."""
+    text = unicodedata.normalize("NFKC", text)
     found = _NUMBERS.fullmatch(text) or _DIGITS.fullmatch(text)
     if found is None:
         return

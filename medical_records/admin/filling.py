@@ -35,6 +35,8 @@ from .record_forms import NewRecordForm, RecordForm
 
 #: The button that goes on to the record's photos.
 ADD_PHOTOS = "_addphotos"
+#: Questions that a message names; the record's page marks all.
+MAX_NAMED = 10
 
 
 class FillingMixin(ClinicalAdmin):
@@ -220,7 +222,8 @@ def _missing_text(labels: list[str]) -> str:
         "%(count)d required answers are missing: %(questions)s",
         len(labels),
     )
-    return said % {"count": len(labels), "questions": ", ".join(labels)}
+    named = ", ".join(labels[:MAX_NAMED]) + (", …" if len(labels) > MAX_NAMED else "")
+    return said % {"count": len(labels), "questions": named}
 
 
 def _refusal_of(record: MedicalRecord) -> str | None:

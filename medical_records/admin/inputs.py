@@ -1,6 +1,7 @@
 """The inputs of a question that Django has no field for."""
 
 import re
+import unicodedata
 from typing import Any
 
 from django import forms
@@ -82,6 +83,8 @@ class NumberField(forms.CharField):
         text = super().to_python(None if value is None else str(value))
         if text is None:
             return None
+        # Chinese keyboards have wide digits.
+        text = unicodedata.normalize("NFKC", text)
         if not _NUMBER.fullmatch(text):
             raise ValidationError(_("A number, such as 30 or 36.5."))
         return int(text) if text.lstrip("+-").isdigit() else float(text)

@@ -229,6 +229,20 @@ def test_both_have_said_the_same(client, record):
     assert record.version == 2
 
 
+def test_what_another_program_stores_meanwhile_is_shown_as_it_is(client, record):
+    page = client.get(answers_url(record))
+    pulse = record.template_snapshot["fields"][0]["id"]
+    MedicalRecord.objects.filter(pk=record.pk).update(values={pulse: "fast"}, version=2)
+    met = save(client, record, page, Pulse="80")
+    states = [
+        (row.label, row.meanwhile.before, row.meanwhile.saved) for row in met.context["form"].rows if row.meanwhile
+    ]
+    assert states == [("Pulse", "70 bpm", "fast bpm"), ("Note", "Well", ""), ("Side", "Left", "")]
+    row = next(iter(met.context["form"].rows))
+    assert client.post(answers_url(record), {**sent(met), row.take_name: "saved"}).status_code == 302
+    assert (answers(record), record.version) == ({"Pulse": "fast"}, 2)
+
+
 def test_where_the_history_doesnt_know_the_version_every_difference_is_chosen(client, record):
     page = client.get(answers_url(record))
     somebody_else_saves(record, Pulse=90)

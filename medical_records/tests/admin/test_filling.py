@@ -45,6 +45,11 @@ def template_of(patient, *fields):
     return MedicalRecordTemplateFactory(clinic=patient.clinic, fields=list(fields))
 
 
+def wide(text: str) -> str:
+    """Return digits and signs as Chinese keyboards write them."""
+    return "".join(chr(ord(character) + 0xFEE0) for character in text)
+
+
 def fill_in(client, patient, template, **typed):
     """Open the form, type what is given by labels, and save."""
     url = add_url(patient, template)
@@ -92,7 +97,7 @@ def test_errors_stand_at_their_questions_and_what_was_typed_stays(client, patien
     assert f'id="{first}"' in shown
     assert f'id="{first}_error"' in shown
     assert not MedicalRecord.objects.exists()
-    corrected = sent(page, Pulse="70", Note="Well", On="")
+    corrected = sent(page, Pulse=wide("70"), Note="Well", On="")
     assert client.post(add_url(patient, template), corrected).status_code == 302
     assert answers(MedicalRecord.objects.get()) == {"Pulse": 70, "Note": "Well"}
 
@@ -103,7 +108,7 @@ def test_what_is_no_number_and_no_option_is_said_at_the_question(client, patient
     assert set(errors(page)) == {"Temperature (°C)", "Severity", "Allergies"}
 
 
-def test_a_question_says_what_it_expects(client, patient):
+def test_a_question_says_what_it_expects(client, staff_member, patient):
     template = template_of(
         patient,
         make_field("Pulse", "number", required=True, description="At rest", placeholder="70", **PULSE),
@@ -111,6 +116,7 @@ def test_a_question_says_what_it_expects(client, patient):
         make_field("Agreed", "dropdown", options=["Yes"]),
     )
     page = html_of(client.get(add_url(patient, template)))
+    assert f'data-draft="record/{patient.pk}+{template.pk}" data-draft-user="{staff_member.user_id}"' in page
     assert "At rest<br>From 30 to 220 bpm" in page
     assert 'placeholder="70"' in page
     assert page.count("required-mark") == 1
@@ -228,7 +234,17 @@ def test_a_patient_is_found_by_name_phone_and_birthday(client, patient, django_a
     PatientFactory(clinic=patient.clinic, full_name="Ada", phone_number="1", birthday="1815-12-10")
     PatientFactory(clinic=patient.clinic, full_name="Grace, gone", is_deleted=True)
     PatientFactory(full_name="Grace of another clinic")
-    texts = ("grace", "12 345", "0912 (345)", "1990-3-5", "1990/03/05", "19900305", "5.3.1990", "3/5/1990")
+    texts = (
+        "grace",
+        "12 345",
+        "0912 (345)",
+        "1990-3-5",
+        "1990/03/05",
+        "19900305",
+        "5.3.1990",
+        "3/5/1990",
+        wide("1990/3/5"),
+    )
     found = {text: client.get(add_url(q=text)).context["found"].rows for text in texts}
     assert found == {text: [] if text.startswith("0912") else [patient] for text in texts}
     with django_assert_max_num_queries(6):
