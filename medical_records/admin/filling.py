@@ -204,7 +204,7 @@ class FillingMixin(ClinicalAdmin):
         record.refresh_from_db()
         missing = [as_text(field.get("label")) for field in unanswered_fields(record.template_snapshot, record.values)]
         if missing:
-            self.message_user(request, _missing_text(missing), messages.WARNING)
+            self.message_user(request, _missing_text(missing), messages.INFO)
         photos_url = self._photos_url(record.pk) if ADD_PHOTOS in request.POST else None
         return HttpResponseRedirect(photos_url or self.object_url("change", record.pk))
 
@@ -249,10 +249,8 @@ def _state_of(record: MedicalRecord, version: int | None) -> Mapping[str, Any] |
 
 
 def _fingerprint(request: HttpRequest) -> str:
-    """Hash what a form says, so that another form with the same key isn't taken for it."""
-    said = sorted(
-        (name, values) for name, values in request.POST.lists() if name not in {"csrfmiddlewaretoken", ADD_PHOTOS}
-    )
+    """Hash what a form says, so that another form with the same key isn't taken for it; not its buttons, and no token."""
+    said = sorted((name, values) for name, values in request.POST.lists() if not name.startswith(("_", "csrf")))
     return hashlib.sha256(repr((request.get_full_path(), said)).encode()).hexdigest()
 
 
