@@ -93,5 +93,8 @@ class RecordForm(AnswersForm):
         return gettext("Saved.")
 
     def change(self) -> dict[str, Any]:
-        """Return what the service takes."""
-        return {**self.columns(), "kept": self.kept(), "amendment_reason": self.cleaned_data.get("reason")}
+        """Return what the service takes. Answers of which none has changed aren't written anew."""
+        given = {**self.columns(), "kept": self.kept(), "amendment_reason": self.cleaned_data.get("reason")}
+        if self.questions.keys().isdisjoint(self.changed_data):
+            del given["values"]
+        return given

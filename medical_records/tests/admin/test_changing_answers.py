@@ -80,6 +80,7 @@ def test_the_appointment_is_changed(client, record):
     save(client, record, Appointment=str(appointment.pk))
     record.refresh_from_db()
     assert (record.appointment, record.version) == (appointment, 2)
+    assert answers(record) == {"Pulse": 70, "Note": "Well", "Side": "Left"}
     save(client, record, Appointment="")
     record.refresh_from_db()
     assert (record.appointment, record.version) == (None, 3)
