@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_noop, ngettext
@@ -107,7 +107,6 @@ class FillingMixin(ClinicalAdmin):
             "patient": patient,
             "template": template,
             "draft": f"record/{patient.pk}+{template.pk}",
-            "add_photos_url": self._photos_url(0),
         }
         return TemplateResponse(request, self.add_record_template, context)
 
@@ -193,7 +192,6 @@ class FillingMixin(ClinicalAdmin):
             "form": form,
             "patient": record.patient,
             "draft": f"record/{record.pk}",
-            "add_photos_url": self._photos_url(record.pk),
         }
         return TemplateResponse(request, self.answers_template, context)
 
@@ -205,15 +203,8 @@ class FillingMixin(ClinicalAdmin):
         missing = [as_text(field.get("label")) for field in unanswered_fields(record.template_snapshot, record.values)]
         if missing:
             self.message_user(request, _missing_text(missing), messages.INFO)
-        photos_url = self._photos_url(record.pk) if ADD_PHOTOS in request.POST else None
-        return HttpResponseRedirect(photos_url or self.object_url("change", record.pk))
-
-    def _photos_url(self, pk: int) -> str | None:
-        """Return where photos are added to a record; None where there is no such page."""
-        try:
-            return self.object_url("photos", pk)
-        except NoReverseMatch:
-            return None
+        next_page = "photos" if ADD_PHOTOS in request.POST else "change"
+        return HttpResponseRedirect(self.object_url(next_page, record.pk))
 
 
 def _missing_text(labels: list[str]) -> str:

@@ -1,6 +1,7 @@
 """A record is filled in, in the admin: for a patient, from a template, by the questions of that."""
 
 import pytest
+from django.urls import reverse
 
 from clinic_project.api.models import IdempotencyKey
 from clinic_project.audit.models import Access
@@ -150,6 +151,16 @@ def test_a_record_is_made_for_an_appointment_of_the_patient(client, patient, tem
     assert [*errors(page)] == ["Appointment"]
     fill_in(client, patient, template, Appointment=str(appointment.pk))
     assert MedicalRecord.objects.get().appointment == appointment
+
+
+def test_photos_are_added_to_a_record_that_was_saved(client, patient, template):
+    url = add_url(patient, template)
+    page = client.get(url)
+    assert 'name="_addphotos"' in html_of(page)
+    saved = client.post(url, {**sent(page), "_addphotos": "Save and add photos"})
+    record = MedicalRecord.objects.get()
+    assert saved.headers["Location"] == reverse("admin:medical_records_medicalrecord_photos", args=[record.pk])
+    assert "Saved." in html_of(client.get(saved.headers["Location"]))
 
 
 # Twice
