@@ -33,7 +33,7 @@ class Focus:
 @dataclass(frozen=True, slots=True)
 class Edited:
     rows: list[Row]
-    focus: Focus
+    focus: Focus | None
 
 
 def edited(rows: list[Row], value: str) -> Edited:
@@ -46,7 +46,7 @@ def edited(rows: list[Row], value: str) -> Edited:
     if action == "add" and place is None:
         return _add(rows, len(rows) - 1)
     if place is None or place >= len(rows):
-        return Edited(rows, Focus(len(rows), "add"))
+        return Edited(rows, None)
     return _ACTIONS[action](rows, place)
 
 

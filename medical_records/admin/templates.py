@@ -89,6 +89,8 @@ class TemplateAdmin(CopyMixin):
         if context["original"] is None or self.has_change_permission(request, context["original"]):
             preview = blank_form(**form.typed()) if form.is_preview else None
             context |= {"questions": form.questions, "edit": EDIT, "preview": preview, "conflict": conflict_of(form)}
+            # A draft is shown as after a button that changes nothing.
+            context["draft_restore"] = EDIT if form.questions is not None else ""
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

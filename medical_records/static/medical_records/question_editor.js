@@ -21,6 +21,7 @@
                 throw new Error(`${response.status} without questions`);
             }
             questions().replaceWith(document.adoptNode(edited));
+            form.dispatchEvent(new Event("change", {bubbles: true}));
         } finally {
             form.inert = false;
         }

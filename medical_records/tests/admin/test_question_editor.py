@@ -81,9 +81,12 @@ def test_a_template_that_the_database_leaves_out_is_said_not_to_be_there(client,
         cursor.execute(
             "CREATE TRIGGER leave_out BEFORE INSERT ON medical_record_templates FOR EACH ROW EXECUTE FUNCTION leave_out()"
         )
-    page = client.post(reverse(ADD), sent([]), follow=True)
+    draft = "0b3c2f3e-9d6a-4f0e-8a53-1c2d3e4f5a6b"
+    page = client.post(reverse(ADD), sent([], _draft=draft), follow=True)
     assert page.redirect_chain == [(list_url("medicalrecordtemplate"), 302)]
     assert "The database left it as it is." in page.content.decode()
+    # The browser still has what was typed.
+    assert "saved_draft" not in client.cookies
 
 
 # The buttons
@@ -117,6 +120,20 @@ def test_the_page_begins_where_the_person_goes_on(client, clinic_admin):
         page = client.post(change_url(template), {**data, "_edit": button}).content.decode()
         (focused,) = re.findall("<[^>]* autofocus[^>]*>", page)
         assert begins in focused
+
+
+def test_a_draft_is_shown_as_it_was_typed_with_the_version_that_it_was_made_from(client, clinic_admin):
+    template = of(clinic_admin, make_field("Cough"))
+    page = client.get(change_url(template)).content.decode()
+    assert f'data-draft="{change_url(template)}" data-draft-restore="_edit"' in page
+    typed = [{**as_typed(template.fields[0]), "label": "Cough?"}, {"label": "", "min": "x"}]
+    services.change_template(MedicalRecordTemplate.objects.all(), template.pk, [1], clinic_admin.user, name="Theirs")
+    page = client.post(change_url(template), sent(typed, version=1, name="Mine", _edit="draft"))
+    form = page.context["adminform"].form
+    assert [form[name].value() for name in ("name", "version")] == ["Mine", "1"]
+    assert shown(page) == ["Cough?", ""]
+    assert not form.errors
+    assert "autofocus" not in page.content.decode()
 
 
 def test_a_removed_question_stays_until_the_template_is_saved(client, clinic_admin):
