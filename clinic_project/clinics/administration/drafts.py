@@ -40,17 +40,23 @@ def name_of_form(request: HttpRequest) -> str:
     return f"{request.path}?{urlencode(query)}" if query else request.path
 
 
+def sent_draft(request: HttpRequest) -> str:
+    """Return the id of the draft of the form that `request` sends; empty if it has none."""
+    draft = request.POST.get(SENT, "") if request.method == "POST" else ""
+    return draft if _ID.fullmatch(draft) else ""
+
+
 def telling_which_draft_was_saved(view: View) -> View:
     """Wrap `view`: its response to a form that was saved names the form's draft, which the next page then deletes.
 
-    A form was saved if the response leads elsewhere, and the person isn't told of an error there.
+    A form was saved if the response leads elsewhere, and the person isn't warned of anything there.
     """
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = view(request, *args, **kwargs)
-        draft = request.POST.get(SENT, "") if request.method == "POST" else ""
-        if _ID.fullmatch(draft) and 300 <= response.status_code < 400 and not _tells_an_error(request):
+        draft = sent_draft(request)
+        if draft and 300 <= response.status_code < 400 and not _warns(request):
             secure = settings.SESSION_COOKIE_SECURE
             response.set_cookie(SAVED, draft, max_age=LIFETIME, secure=secure, samesite="Lax")
         return response
@@ -58,9 +64,9 @@ def telling_which_draft_was_saved(view: View) -> View:
     return wrapped
 
 
-def _tells_an_error(request: HttpRequest) -> bool:
+def _warns(request: HttpRequest) -> bool:
     storage: Any = messages.get_messages(request)
-    is_there = any(message.level >= messages.ERROR for message in storage)
+    is_there = any(message.level >= messages.WARNING for message in storage)
     # They are still to be shown.
     storage.used = False
     return is_there

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
-from clinic_project.clinics.administration.drafts import draft_key
+from clinic_project.clinics.administration.drafts import draft_key, sent_draft
 from clinic_project.clinics.administration.lists import IndexedDates
 
 register = template.Library()
@@ -35,9 +35,12 @@ def moment(at: datetime | None) -> SafeString | str:
 @register.inclusion_tag("admin/clinics/drafts.html", takes_context=True)
 def drafts(context: template.Context) -> dict[str, Any]:
     """What the script that keeps drafts needs on each page, of which nobody may be logged in."""
-    user = getattr(context.get("request"), "user", None)
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    is_known = user is not None and user.is_authenticated
     return {
-        "user": user if user and user.is_authenticated else None,
-        "key": draft_key(user) if user and user.is_authenticated else "",
+        "user": user if is_known else None,
+        "key": draft_key(user) if is_known else "",
+        "sent": sent_draft(request) if request else "",
         "is_over": context.get("drafts_are_over", False),
     }

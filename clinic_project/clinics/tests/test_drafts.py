@@ -89,3 +89,18 @@ def test_a_form_that_was_sent_without_a_session_does_not(client, patient):
     response = save(client, patient)
     assert response["Location"] == f"{reverse('admin:login')}?next={url_of(patient)}"
     assert "saved_draft" not in response.cookies
+
+
+def test_a_form_that_comes_back_says_whose_draft_it_shows(client, patient):
+    assert f'data-sent="{DRAFT}"' in about_drafts(save(client, patient, full_name=""))
+    assert "data-sent" not in about_drafts(save(client, patient, full_name="", _draft='"><b>'))
+    assert "data-sent" not in about_drafts(client.get(url_of(patient, f"?_draft={DRAFT}")))
+
+
+def test_a_form_of_what_is_not_there_any_more_names_none(client, patient):
+    url = url_of(patient)
+    patient.delete()
+    response = client.post(url, {"full_name": "Lin", "_draft": DRAFT})
+    assert response.status_code == 302
+    assert "saved_draft" not in response.cookies
+    assert "doesn’t exist" in client.get(response["Location"]).content.decode()  # noqa: RUF001 - Django's

@@ -13,6 +13,7 @@
     const PAUSE = 250;
     const PREFIX = "draft:";
     const OWNER = "drafts-of";
+    const SENT = "_draft";
     const SAVED = "saved_draft";
     const TOKEN = "csrfmiddlewaretoken";
     const VERSION = "version";
@@ -165,11 +166,11 @@
     };
 
     /* Send all that was typed to the server, which shows the form with it. */
-    const send = (form, {entries}, parameter) => {
+    const send = (form, {id, entries}, parameter) => {
         const copy = document.createElement("form");
         copy.method = "post";
         copy.action = form.getAttribute("action") ?? window.location.href;
-        for (const [name, value] of [...entries, [parameter, "draft"], [TOKEN, form.elements[TOKEN].value]]) {
+        for (const [name, value] of [...entries, [parameter, "draft"], [SENT, id], [TOKEN, form.elements[TOKEN].value]]) {
             const input = document.createElement("input");
             Object.assign(input, {type: "hidden", name, value});
             copy.append(input);
@@ -244,7 +245,7 @@
         /* Let the server say whether this draft was saved. Whoever has logged in again in another tab has another token. */
         complete(data) {
             if (this.id && isMine()) {
-                data.set("_draft", this.id);
+                data.set(SENT, this.id);
                 data.set(TOKEN, cookie("csrftoken") ?? data.get(TOKEN));
             }
         }
@@ -272,9 +273,15 @@
             return drafts.sort((one, other) => one.at - other.at);
         }
 
-        /* Whether the page has what is in the draft: it came back with an error, or because the draft was sent. */
+        /* Whether the page has what is in the draft: the form with it was sent, and came back. */
         shows(draft) {
-            return differences(entriesOf(this.form), draft.entries).every((name) => name === VERSION);
+            return draft.id === page.dataset.sent || !differences(entriesOf(this.form), draft.entries).length;
+        }
+
+        /* Whether somebody else has saved the form since it was opened. Hidden inputs may be other ones on each page. */
+        isOlder(draft) {
+            const hidden = new Set(inputs(this.form).filter((input) => input.type === "hidden").map((input) => input.name));
+            return differences(this.shown, draft.base).some((name) => name === VERSION || !hidden.has(name));
         }
 
         async goOn(draft) {
@@ -298,7 +305,7 @@
 
         offer(draft) {
             const offer = notice(this.form, "offer", draft.at);
-            offer.querySelector(".draft-older").hidden = !differences(this.shown, draft.base).length;
+            offer.querySelector(".draft-older").hidden = !this.isOlder(draft);
             offer.querySelector(".draft-continue").addEventListener("click", () => this.take(draft, offer));
             offer.querySelector(".draft-discard").addEventListener("click", () => {
                 forget(draft.id);
