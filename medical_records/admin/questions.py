@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.renderers import get_default_renderer
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clinic_project.api.fields import is_number
@@ -160,9 +161,10 @@ class QuestionFormSet(forms.BaseFormSet):
         known: StoredQuestions,
         initial: Sequence[Row] | None = None,
         focus: Focus | None = None,
+        moved_to: int | None = None,
     ) -> None:
         super().__init__(data, prefix="questions", initial=initial, form_kwargs={"known": known})
-        self.known, self.focus = known, focus
+        self.known, self.focus, self.moved_to = known, focus, moved_to
 
     def initial_form_count(self) -> int:
         """All of them: a new question that is left blank is an error, not left out."""
@@ -181,6 +183,14 @@ class QuestionFormSet(forms.BaseFormSet):
             if form.errors:
                 form.focus_on(*form.errors)
                 return
+
+    @property
+    def said_of_move(self) -> str:
+        """Return what is said when a question was moved; empty if none was."""
+        if self.moved_to is None:
+            return ""
+        said = {"name": self.forms[self.moved_to].name, "place": self.moved_to + 1, "count": self.total_form_count()}
+        return gettext("“%(name)s” is now question %(place)d of %(count)d.") % said
 
     @property
     def focuses_on_add(self) -> bool:

@@ -108,6 +108,20 @@ def test_a_button_shows_the_form_again_with_all_that_was_typed_and_saves_nothing
     assert the_template().name == template.name
 
 
+def test_a_move_says_where_the_question_is_now(client, clinic_admin):
+    template = of(clinic_admin, make_field("Cough"), make_field("Fever"), make_field("Pain"))
+    data = sent([as_typed(field) for field in template.fields], version=1)
+    for button, said in (
+        ("down-0", "“Cough” is now question 2 of 3."),
+        ("move-2-to-0", "“Pain” is now question 1 of 3."),
+        ("add", ""),
+        ("move-2-to-9", ""),
+    ):
+        page = client.post(change_url(template), {**data, "_edit": button}).content.decode()
+        assert re.findall('<p class="editor-status"[^>]*>(.*)</p>', page) == [said]
+    assert the_template().version == 1
+
+
 def test_the_page_begins_where_the_person_goes_on(client, clinic_admin):
     template = of(clinic_admin, make_field("Cough"), make_field("Fever"))
     data = sent([as_typed(field) for field in template.fields], version=1)
