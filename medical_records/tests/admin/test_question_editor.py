@@ -236,8 +236,8 @@ def test_only_what_was_changed_is_written(client, clinic_admin):
     [
         ({"label": " "}, "label", "can't be blank"),
         ({"label": "x" * 256}, "label", "at most 255"),
-        ({"label": "Side", "type": "dropdown"}, "options", "needs options"),
-        ({"label": "Side", "type": "text", "options": "Left"}, "options", "has no options"),
+        ({"label": "Side", "type": "dropdown"}, "options", "of the type “One option, from a list” needs options."),
+        ({"label": "Side", "type": "text", "options": "Left"}, "options", "of the type “Short text” has no options."),
         ({"label": "Side", "type": "radio", "options": "Left\nLeft"}, "options", "only once"),
         ({"label": "Side", "type": "radio", "options": "x" * 256}, "options", "more than 255"),
         ({"label": "Side", "type": "radio", "options": "\n".join(map(str, range(201)))}, "options", "At most 200"),
@@ -245,8 +245,10 @@ def test_only_what_was_changed_is_written(client, clinic_admin):
         ({**PULSE, "min": "many"}, "min", "A number"),
         ({**PULSE, "min": "9" * 5000}, "min", "A number"),
         ({**PULSE, "min": "9" * 16}, "min", "At most 9007199254740991"),
-        ({**PULSE, "min": "230"}, "max", "At least"),
-        ({**PULSE, "type": "date"}, "unit", "has no unit"),
+        ({**PULSE, "min": "230"}, "max", "The largest number can't be below the smallest, which is 230."),
+        ({**PULSE, "type": "date"}, "unit", "of the type “Date” has no unit."),
+        ({**PULSE, "type": "date", "unit": ""}, "min", "of the type “Date” has no smallest number."),
+        ({**PULSE, "type": "date", "unit": ""}, "max", "of the type “Date” has no largest number."),
         ({"label": "Cough", "type": "essay"}, "type", "Select a valid choice"),
         ({"label": "Cough", "id": "0b3c2f3e-9d6a-4f0e-8a53-1c2d3e4f5a6b"}, "id", "has no such question"),
     ],
@@ -267,7 +269,7 @@ def test_an_id_can_be_there_only_once(client, clinic_admin):
     row = as_typed(template.fields[0])
     page = client.post(change_url(template), sent([row, {**row, "label": "Fever"}], version=1))
     assert set(errors(page)) == {"questions-0-id", "questions-1-id"}
-    assert "Another field of this template has the same id." in page.content.decode()
+    assert page.content.decode().count("This question is here twice. Remove one of the two.") == 2
 
 
 @pytest.mark.slow

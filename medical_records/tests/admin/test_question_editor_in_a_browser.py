@@ -167,7 +167,7 @@ def test_each_type_shows_the_inputs_that_it_needs(any_browser, administrator):
     assert seen() == {"options"}
     staff.click(".submit-row [name=_save]")
     wait_for_focus(staff, "questions-0-options")
-    assert staff.find("#id_questions-0-options_error").text == "A field of type date has no options."
+    assert staff.find("#id_questions-0-options_error").text.startswith("A question of the type “Date” has no options.")
 
 
 def test_two_versions_stand_side_by_side(staff, administrator):
