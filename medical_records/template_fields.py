@@ -29,6 +29,11 @@ class FieldType(models.TextChoices):
     CHECKBOX = "checkbox", _("Several options")
 
 
+def type_label(kind: Any) -> Any:
+    """Return what people call a type of field; a type of another system keeps its name."""
+    return next((label for value, label in FieldType.choices if value == kind), kind)
+
+
 #: Types whose value is chosen from `options`.
 CHOICE_TYPES = frozenset({FieldType.DROPDOWN, FieldType.RADIO, FieldType.CHECKBOX})
 #: What only a field of type number may have: the unit of its answers, the smallest one and the largest one.

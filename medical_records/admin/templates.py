@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic_project.clinics.access import ADMIN_ROLES
 from clinic_project.clinics.administration.filters import MAX_CHOICES
-from clinic_project.clinics.administration.history_texts import ReadValue
+from clinic_project.clinics.administration.history_texts import ReadValue, ShownChange
 from clinic_project.clinics.administration.json_text import as_json
 from clinic_project.clinics.administration.scope import scope_of
 
@@ -20,11 +20,11 @@ from .. import services
 from ..filled_form import blank_form, fields_in_order
 from ..history import ReadableChange
 from ..models import MedicalRecordTemplate
-from ..template_fields import FieldType, range_text
+from ..template_fields import range_text, type_label
 from .conflicts import conflict_of
 from .copying import CopyMixin
 from .forms import TemplateForm
-from .history_values import field_in_history
+from .history_values import field_in_history, template_change
 from .question_edits import EDIT
 from .stored_questions import can_be_edited
 
@@ -109,6 +109,9 @@ class TemplateAdmin(CopyMixin):
     def value_reader(self, changes: Sequence[ReadableChange]) -> ReadValue:
         return field_in_history
 
+    def in_words(self, shown: ShownChange) -> ShownChange:
+        return template_change(shown)
+
     @admin.display(description=_("questions"))
     def field_count(self, template: Any) -> int:
         return int(template.number_of_fields)
@@ -130,6 +133,5 @@ class TemplateAdmin(CopyMixin):
 
 
 def _as_shown(field: dict[str, Any]) -> dict[str, Any]:
-    """Return `field` with its type as the question editor calls it; one of another system keeps its name."""
-    kind = next((label for value, label in FieldType.choices if value == field.get("type")), field.get("type"))
-    return {**field, "type": kind, "range": range_text(field)}
+    """Return `field` with its type as the question editor calls it, and the numbers that it takes."""
+    return {**field, "type": type_label(field.get("type")), "range": range_text(field)}

@@ -349,9 +349,9 @@ def test_two_versions_are_shown_side_by_side_and_nothing_is_lost(client, clinic_
     conflict = page.context["conflict"]
     assert {(found.label, found.saved, found.typed) for found in conflict.differences} == {
         ("Name", "Theirs", "My name"),
-        ("Cough: label", "Their cough", "Cough"),
-        ("My fever", "", "A field of type text"),
-        ("Mine", "", "A field of type text"),
+        ("Cough: Question", "Their cough", "Cough"),
+        ("My fever", "", "Short text"),
+        ("Mine", "", "Short text"),
     }
     assert [answer.label for answer in conflict.saved.answers] == ["Their cough"]
     assert [answer.label for answer in conflict.typed.answers] == ["My fever", "Cough", "Mine"]
