@@ -147,7 +147,7 @@ def test_a_session_that_ended_loses_nothing(staff, template, administrator):
     assert len(stored(staff)) == 1
     staff.write("[name=username]", administrator.user.email)
     staff.write("[name=password]", PASSWORD)
-    staff.click("[type=submit]")
+    staff.click("#login-form [type=submit]")
     take(staff)
     assert staff.find("#id_name").get_property("value") == f"{template.name}, new"
     staff.click(".submit-row [name=_save]")
