@@ -66,7 +66,11 @@ def test_a_form_is_known_by_its_page_and_what_it_was_opened_with(client, patient
         return found
 
     assert name("") == name("?_changelist_filters=q%3DLin") == url_of(patient)
-    assert name("?b=2&a=1&_popup=1") == url_of(patient) + "?a=1&amp;b=2"
+    assert name("?b=2&a=1&_to_field=id") == url_of(patient) + "?a=1&amp;b=2"
+
+
+def test_a_form_in_a_window_of_another_has_no_draft(client, patient):
+    assert "data-draft" not in client.get(url_of(patient, "?_popup=1")).content.decode()
 
 
 def test_a_form_that_was_saved_names_its_draft(client, patient):

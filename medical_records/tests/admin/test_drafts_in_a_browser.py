@@ -291,6 +291,39 @@ def test_what_somebody_else_changed_in_another_input_stays(staff, administrator)
     assert stored(staff) == []
 
 
+def test_passwords_and_files_are_not_kept_and_what_has_no_place_any_more_is_shown(staff, administrator):
+    patient = PatientFactory(clinic=administrator.clinic)
+    more = """
+        const add = (type, name) => {
+            const input = Object.assign(document.createElement("input"), {type, name, id: name});
+            document.querySelector("#patient_form").append(input);
+        };
+        add("password", "secret");
+        add("text", "once");
+        document.querySelector("#once").autocomplete = "one-time-code";"""
+    staff.open(PATIENT, patient.pk)
+    staff.driver.execute_script(f"{more} add('text', 'gone');")
+    for name in ("secret", "once", "gone"):
+        type_into(staff, f"#{name}", f"The text of {name}")
+    staff.open(PATIENT, patient.pk)
+    staff.driver.execute_script(more)
+    staff.find(".draft-continue").click()
+    staff.find_text(".draft", "has no place any more for:")
+    assert staff.texts(".draft li") == ["The text of gone"]
+    assert [staff.find(f"#{name}").get_property("value") for name in ("secret", "once")] == ["", ""]
+    staff.shoot("draft-without-place")
+
+
+def test_a_draft_is_offered_by_the_time_in_the_language_of_the_page(staff, template):
+    import re
+
+    staff.driver.add_cookie({"name": "django_language", "value": "zh-hant"})
+    staff.open(CHANGE, template.pk)
+    type_into(staff, "#id_name", ", new")
+    staff.open(CHANGE, template.pk)
+    assert re.search(r"\b([01]\d|2[0-3]):[0-5]\d\b", staff.find(".draft-continue").text)
+
+
 @pytest.mark.parametrize("problem", ["blocked", "full"])
 def test_without_storage_the_page_says_so(problem, staff, template):
     script = ""
