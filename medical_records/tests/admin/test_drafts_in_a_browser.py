@@ -167,6 +167,21 @@ def test_whoever_logs_in_again_in_another_tab_saves_in_the_first(staff, template
     assert MedicalRecordTemplate.objects.get().name == f"{template.name}, new"
 
 
+def test_a_button_of_the_editor_works_again_after_the_login(staff, template, administrator):
+    staff.open(CHANGE, template.pk)
+    type_into(staff, "#id_name", ", new")
+    staff.driver.delete_cookie("sessionid")
+    staff.find("button[name=_edit][value=add]").click()
+    staff.find_text(".editor-status", "What you have typed is still here")
+    first = in_a_new_tab(staff)
+    staff.log_in(administrator.user.email)
+    close_and_go_to(staff, first)
+    add_a_question(staff, "Headache", 2)
+    staff.click(".submit-row [name=_save]")
+    same = MedicalRecordTemplate.objects.get()
+    assert (same.name, same.fields[2]["label"]) == (f"{template.name}, new", "Headache")
+
+
 def test_the_logout_deletes_it(staff, template, administrator):
     staff.open(CHANGE, template.pk)
     type_into(staff, "#id_name", ", new")
