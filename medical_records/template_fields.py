@@ -29,6 +29,11 @@ class FieldType(models.TextChoices):
     CHECKBOX = "checkbox", _("Several options")
 
 
+def type_label(kind: Any) -> Any:
+    """Return what people call a type of field; a type of another system keeps its name."""
+    return next((label for value, label in FieldType.choices if value == kind), kind)
+
+
 #: Types whose value is chosen from `options`.
 CHOICE_TYPES = frozenset({FieldType.DROPDOWN, FieldType.RADIO, FieldType.CHECKBOX})
 #: What only a field of type number may have: the unit of its answers, the smallest one and the largest one.
@@ -82,17 +87,17 @@ def prepared_fields(fields: list[Any], foreign: Collection[Any] = ()) -> list[An
 
     Those that are equal to one of `foreign`, which another program has made, stay as they are. Raises ValidationError by
     path for repeated ids, blank labels, options that are missing, repeated or needless, units and limits of what isn't a
-    number, and limits that no number can keep.
+    number, and limits that no number can keep. Its messages are the API's; who shows them to people goes by their codes.
     """
     prepared = [field if field in foreign else _complete(field, place) for place, field in enumerate(fields)]
     checked = {place: field for place, field in enumerate(prepared) if field not in foreign}
     seen = Counter(normalized_uuid(field["id"]) for field in checked.values())
-    errors: Errors = {}
+    errors: dict[str, ValidationError] = {}
     for place, field in checked.items():
         if seen[normalized_uuid(field["id"])] > 1:
-            errors[f"fields.{place}.id"] = [gettext("Another field of this template has the same id.")]
-        for name, message in _field_errors(field):
-            errors[f"fields.{place}.{name}"] = [message]
+            errors[f"fields.{place}.id"] = _rule("repeated-id", "Another field of this template has the same id.")
+        for name, error in _field_errors(field):
+            errors[f"fields.{place}.{name}"] = error
     if errors:
         raise ValidationError(errors)
     return prepared
@@ -110,35 +115,43 @@ def _complete(field: Mapping[str, Any], position: int) -> dict[str, Any]:
     return {**field, "id": field.get("id") or str(uuid.uuid4()), "order": field.get("order", position)}
 
 
-def _field_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _rule(code: str, message: str, **params: Any) -> ValidationError:
+    return ValidationError(message, code, params)
+
+
+def _field_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, ValidationError]]:
     if not field["label"].strip():
-        yield "label", gettext("A label can't be blank.")
+        yield "label", _rule("blank-label", "A label can't be blank.")
     yield from _options_errors(field)
     yield from _number_errors(field)
 
 
-def _options_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _options_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, ValidationError]]:
     options = field.get("options") or []
-    if field["type"] not in CHOICE_TYPES:
+    kind = field["type"]
+    if kind not in CHOICE_TYPES:
         if options:
-            yield "options", gettext("A field of type %(type)s has no options.") % {"type": field["type"]}
+            yield "options", _rule("needless-options", "A field of type %(type)s has no options.", type=kind)
     elif not options:
-        yield "options", gettext("A field of type %(type)s needs options to choose from.") % {"type": field["type"]}
+        yield "options", _rule("no-options", "A field of type %(type)s needs options to choose from.", type=kind)
     elif any(not option.strip() for option in options):
-        yield "options", gettext("An option can't be blank.")
+        yield "options", _rule("blank-option", "An option can't be blank.")
     elif len(set(options)) < len(options):
-        yield "options", gettext("Each option can be there only once.")
+        yield "options", _rule("repeated-option", "Each option can be there only once.")
 
 
-def _number_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _number_errors(field: Mapping[str, Any]) -> Iterator[tuple[str, ValidationError]]:
     low, high = field.get("min"), field.get("max")
-    if field["type"] != FieldType.NUMBER:
+    kind = field["type"]
+    if kind != FieldType.NUMBER:
         for name in NUMBER_MEMBERS:
             if field.get(name) is not None:
-                said = gettext("A field of type %(type)s has no %(member)s.")
-                yield name, said % {"type": field["type"], "member": name}
+                yield (
+                    name,
+                    _rule(f"needless-{name}", "A field of type %(type)s has no %(member)s.", type=kind, member=name),
+                )
     elif low is not None and high is not None and low > high:
-        yield "max", gettext("At least min, which is %(min)s.") % {"min": low}
+        yield "max", _rule("max-below-min", "At least min, which is %(min)s.", min=low)
 
 
 def unit_of(field: Mapping[str, Any]) -> str:

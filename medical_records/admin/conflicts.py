@@ -13,7 +13,7 @@ from ..filled_form import FilledForm, blank_form, entries_in_order
 from ..history import ValueChange, field_changes
 from .base import when_and_who
 from .forms import TemplateForm
-from .history_values import field_text
+from .history_values import field_label, field_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def _differences(saved: Row, typed: Row) -> Iterator[Difference]:
                 as_text(side) if text is None else text
                 for text, side in zip(sides, (change.before, change.after), strict=True)
             )
-            yield Difference(change.label, before, after)
+            yield Difference(field_label(change), before, after)
 
 
 def _named(row: Row, prefix: str) -> Row:

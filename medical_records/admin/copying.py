@@ -25,6 +25,13 @@ class CopyForm(forms.ModelForm):
         fields = ("name",)
 
 
+def _proposed_name(original: str) -> str:
+    """Return a name for a copy of what is called `original`; that itself where a longer name has no room."""
+    name = _("%(name)s (copy)") % {"name": original}
+    longest = MedicalRecordTemplate._meta.get_field("name").max_length
+    return name if longest is None or len(name) <= longest else original
+
+
 class CopyMixin(ClinicalAdmin):
     """For templates: who may change one may copy it."""
 
@@ -39,7 +46,7 @@ class CopyMixin(ClinicalAdmin):
         """Ask for the name of the copy, make it, and show it."""
         if not self.has_role(request, template):
             raise PermissionDenied
-        form = CopyForm(request.POST or None, initial={"name": template.name})
+        form = CopyForm(request.POST or None, initial={"name": _proposed_name(template.name)})
         if form.is_valid():
             return self._copied(request, template, form.cleaned_data["name"])
         context = {

@@ -35,17 +35,17 @@ class TemplateFilter(RelatedFilter):
 
 
 class SignatureFilter(admin.SimpleListFilter):
-    """What nobody has signed yet, or hasn't in time."""
+    """What is signed, what nobody has signed yet, or hasn't in time."""
 
     title = _("signature")
     parameter_name = "signature"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("unsigned", _("Not signed")), ("overdue", _("Overdue"))]
+        return [("signed", _("Signed")), ("unsigned", _("Not signed")), ("overdue", _("Overdue"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> models.QuerySet[Any]:
         records: RecordQuerySet = queryset
-        choices = {"unsigned": records.unsigned, "overdue": records.overdue}
+        choices = {"signed": records.signed, "unsigned": records.unsigned, "overdue": records.overdue}
         return choices.get(self.value() or "", records.all)()
 
 

@@ -53,7 +53,7 @@ class TemplateForm(forms.ModelForm):
             return QuestionFormSet(data, known=known)
         if self.edit:
             after = edited(list(sent_rows(data)), self.edit)
-            return QuestionFormSet(initial=after.rows, focus=after.focus, known=known)
+            return QuestionFormSet(initial=after.rows, focus=after.focus, moved_to=after.moved_to, known=known)
         return QuestionFormSet(initial=stored_rows(known), known=known)
 
     @property

@@ -20,6 +20,7 @@ PREVIEW = "preview"
 Row = dict[str, Any]
 
 _EDIT = re.compile(r"(add|up|down|remove|keep)(?:-(\d{1,4}))?", re.ASCII)
+_MOVE = re.compile(r"move-(\d{1,4})-to-(\d{1,4})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +33,26 @@ class Focus:
 
 @dataclass(frozen=True, slots=True)
 class Edited:
+    """`moved_to` is the position of the question that was moved."""
+
     rows: list[Row]
-    focus: Focus
+    focus: Focus | None
+    moved_to: int | None = None
 
 
 def edited(rows: list[Row], value: str) -> Edited:
     """Return `rows` as the button with that value leaves them: "add" at the end, or "up-3" for the one at 3, from 0.
 
-    A value that no button has changes nothing.
+    "move-3-to-0" is what dragging sends. A value that nothing sends changes nothing.
     """
+    if move := _MOVE.fullmatch(value):
+        return _dragged(rows, int(move[1]), int(move[2]))
     found = _EDIT.fullmatch(value)
     action, place = (found[1], int(found[2]) if found[2] else None) if found else ("", None)
     if action == "add" and place is None:
         return _add(rows, len(rows) - 1)
     if place is None or place >= len(rows):
-        return Edited(rows, Focus(len(rows), "add"))
+        return Edited(rows, None)
     return _ACTIONS[action](rows, place)
 
 
@@ -62,11 +68,17 @@ def _down(rows: list[Row], place: int) -> Edited:
     return _move(rows, place, min(place + 1, len(rows) - 1), "down")
 
 
+def _dragged(rows: list[Row], place: int, to: int) -> Edited:
+    if max(place, to) >= len(rows):
+        return Edited(rows, None)
+    return _move(rows, place, to, "up")
+
+
 def _move(rows: list[Row], place: int, to: int, action: str) -> Edited:
     moved = [*rows[:place], *rows[place + 1 :]]
     moved.insert(to, rows[place])
     other = {0: "down", len(rows) - 1: "up"}
-    return Edited(moved, Focus(to, other.get(to, action)))
+    return Edited(moved, Focus(to, other.get(to, action)), moved_to=to)
 
 
 def _remove(rows: list[Row], place: int) -> Edited:

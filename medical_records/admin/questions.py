@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.renderers import get_default_renderer
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clinic_project.api.fields import is_number
@@ -121,10 +122,10 @@ class QuestionForm(forms.Form):
             raise ValidationError(_("This template has no such question. Remove it, and add it anew."))
         return self.reference
 
-    def add_rule_error(self, name: str, messages: list[str]) -> None:
-        """Add what the rules say of an input, unless that has an error of its own: then they weren't told what it says."""
+    def add_rule_error(self, name: str, error: ValidationError) -> None:
+        """Add what a rule says of an input, unless that has an error of its own: then it wasn't told what it says."""
         if name not in self.errors:
-            self.add_error(name if name in self.fields else None, messages)
+            self.add_error(name if name in self.fields else None, _in_words_of_the_editor(error))
 
     def typed(self) -> Any:
         """Return the question as it was typed: what wasn't changed, or is no valid input, as the database has it."""
@@ -160,9 +161,10 @@ class QuestionFormSet(forms.BaseFormSet):
         known: StoredQuestions,
         initial: Sequence[Row] | None = None,
         focus: Focus | None = None,
+        moved_to: int | None = None,
     ) -> None:
         super().__init__(data, prefix="questions", initial=initial, form_kwargs={"known": known})
-        self.known, self.focus = known, focus
+        self.known, self.focus, self.moved_to = known, focus, moved_to
 
     def initial_form_count(self) -> int:
         """All of them: a new question that is left blank is an error, not left out."""
@@ -181,6 +183,14 @@ class QuestionFormSet(forms.BaseFormSet):
             if form.errors:
                 form.focus_on(*form.errors)
                 return
+
+    @property
+    def said_of_move(self) -> str:
+        """Return what is said when a question was moved; empty if none was."""
+        if self.moved_to is None:
+            return ""
+        said = {"name": self.forms[self.moved_to].name, "place": self.moved_to + 1, "count": self.total_form_count()}
+        return gettext("“%(name)s” is now question %(place)d of %(count)d.") % said
 
     @property
     def focuses_on_add(self) -> bool:
@@ -215,9 +225,35 @@ class QuestionFormSet(forms.BaseFormSet):
         try:
             prepared_fields(self.typed_fields(), self.foreign_fields())
         except ValidationError as error:
-            for path, messages in error.message_dict.items():
+            for path, (rule,) in error.error_dict.items():
                 _, place, name = path.split(".")
-                self.remaining_forms[int(place)].add_rule_error(name, messages)
+                self.remaining_forms[int(place)].add_rule_error(name, rule)
+
+
+#: What the editor says where a rule of the fields isn't kept, by its code.
+_SAID = {
+    "blank-label": _("Write what is asked: a question can't be blank."),
+    "repeated-id": _("This question is here twice. Remove one of the two."),
+    "no-options": _("A question of the type “%(type)s” needs options. Write each on a line of its own."),
+    "needless-options": _("A question of the type “%(type)s” has no options. Remove them, or choose another type."),
+    "blank-option": _("An option can't be blank."),
+    "repeated-option": _("Each option can be there only once."),
+    "needless-unit": _("A question of the type “%(type)s” has no unit. Remove it, or choose the type “Number”."),
+    "needless-min": _(
+        "A question of the type “%(type)s” has no smallest number. Remove it, or choose the type “Number”."
+    ),
+    "needless-max": _(
+        "A question of the type “%(type)s” has no largest number. Remove it, or choose the type “Number”."
+    ),
+    "max-below-min": _("The largest number can't be below the smallest, which is %(min)s."),
+}
+
+
+def _in_words_of_the_editor(error: ValidationError) -> ValidationError:
+    params = dict(error.params or {})
+    if "type" in params:
+        params["type"] = FieldType(params["type"]).label
+    return ValidationError(_SAID[str(error.code)], error.code, params)
 
 
 def initial_of(reference: str, stored: Any) -> Row:

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 from clinic_project.audit.accesses import describe_access, show
 from clinic_project.audit.models import Access
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
+from clinic_project.clinics.administration.history_texts import ShownChange
 from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import Scope, scope_of
 from clinic_project.clinics.administration.searching import PatientSearchMixin
@@ -37,7 +38,7 @@ from .appointments import appointment_text
 from .base import ClinicalAdmin
 from .filling import FillingMixin
 from .filters import ErrorFilter, SignatureFilter, TemplateFilter
-from .history_values import AnswerReader
+from .history_values import AnswerReader, record_change
 from .signing import SigningMixin
 
 
@@ -99,6 +100,9 @@ class RecordAdmin(AccessLogMixin, AddPhotosMixin, FillingMixin, SigningMixin, Pa
 
     def value_reader(self, changes: Sequence[ReadableChange]) -> AnswerReader:
         return AnswerReader(changes)
+
+    def in_words(self, shown: ShownChange) -> ShownChange:
+        return record_change(shown)
 
     def object_then(self, now: MedicalRecord, state: State, history: RecordHistory) -> Any:
         then = super().object_then(now, state, history)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic_project.clinics.access import ADMIN_ROLES, CLINICAL_ROLES
 from clinic_project.clinics.administration.filters import MAX_CHOICES
-from clinic_project.clinics.administration.history_texts import ReadValue
+from clinic_project.clinics.administration.history_texts import ReadValue, ShownChange
 from clinic_project.clinics.administration.json_text import as_json
 from clinic_project.clinics.administration.scope import scope_of
 
@@ -20,11 +20,11 @@ from .. import services
 from ..filled_form import blank_form, fields_in_order
 from ..history import ReadableChange
 from ..models import MedicalRecordTemplate
-from ..template_fields import FieldType, range_text
+from ..template_fields import range_text, type_label
 from .conflicts import conflict_of
 from .copying import CopyMixin
 from .forms import TemplateForm
-from .history_values import field_in_history
+from .history_values import field_in_history, template_change
 from .question_edits import EDIT
 from .stored_questions import can_be_edited
 
@@ -94,6 +94,8 @@ class TemplateAdmin(CopyMixin):
         if context["original"] is None or self.has_change_permission(request, context["original"]):
             preview = blank_form(**form.typed()) if form.is_preview else None
             context |= {"questions": form.questions, "edit": EDIT, "preview": preview, "conflict": conflict_of(form)}
+            # A draft is shown as after a button that changes nothing.
+            context["draft_restore"] = EDIT if form.questions is not None else ""
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -111,6 +113,9 @@ class TemplateAdmin(CopyMixin):
 
     def value_reader(self, changes: Sequence[ReadableChange]) -> ReadValue:
         return field_in_history
+
+    def in_words(self, shown: ShownChange) -> ShownChange:
+        return template_change(shown)
 
     @admin.display(description=_("questions"))
     def field_count(self, template: Any) -> int:
@@ -133,6 +138,5 @@ class TemplateAdmin(CopyMixin):
 
 
 def _as_shown(field: dict[str, Any]) -> dict[str, Any]:
-    """Return `field` with its type as the question editor calls it; one of another system keeps its name."""
-    kind = next((label for value, label in FieldType.choices if value == field.get("type")), field.get("type"))
-    return {**field, "type": kind, "range": range_text(field)}
+    """Return `field` with its type as the question editor calls it, and the numbers that it takes."""
+    return {**field, "type": type_label(field.get("type")), "range": range_text(field)}

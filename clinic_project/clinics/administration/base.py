@@ -7,12 +7,13 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db import models
 from django.forms import ModelChoiceField
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from ..access import CLINICAL_ROLES
 from ..models import Clinic
 from .deep_pages import Place
+from .drafts import name_of_form
 from .filters import TrashFilter
 from .lists import EstimatingPaginator, LeanChangeList
 from .scope import scope_of
@@ -86,6 +87,12 @@ class ClinicModelAdmin(admin.ModelAdmin):
         scope = scope_of(request)
         several = scope.is_unlimited or len(scope.clinic_ids) > 1
         return [name for name in super().get_list_display(request) if several or name != "clinic"]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context.setdefault("draft", name_of_form(request))
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Write of an existing row what was edited, and when: another column may just have been changed."""

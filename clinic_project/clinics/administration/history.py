@@ -20,7 +20,7 @@ from clinic_project.audit.models import Access
 
 from ..earlier_states import State, begins_with_creation, sequence_at, state_at, undeclared
 from ..history import History, ReadableChange, columns_of, readable_history
-from .history_texts import ReadValue, column_text, shown_changes
+from .history_texts import ReadValue, ShownChange, column_text, shown_changes
 from .object_pages import ObjectPagesMixin, of_object
 
 #: Changes on a page.
@@ -56,6 +56,10 @@ class HistoryMixin(ObjectPagesMixin):
         """Return what tells the values of `changes` that are within a column."""
         return lambda change, value, side: None
 
+    def in_words(self, shown: ShownChange) -> ShownChange:
+        """Return a change in the words of the object's own page."""
+        return shown
+
     def object_then(self, now: Any, state: State, history: Any) -> Any:
         """Return the object as it was: nothing of it is read from its table, which has what is there now."""
         return self.model(**columns_of(self.model, state.row))
@@ -83,7 +87,9 @@ class HistoryMixin(ObjectPagesMixin):
             **self.object_context(request, obj, gettext("History of %(name)s") % {"name": self.name_with_patient(obj)}),
             **page,
             "moment": moment,
-            "changes": shown_changes(shown, self.model, request, self.value_reader(shown)),
+            "changes": [
+                self.in_words(change) for change in shown_changes(shown, self.model, request, self.value_reader(shown))
+            ],
             "found_changed": [change for change in changes if change.until],
             "first": state_at(changes, 0),
             "begins_with_creation": begins_with_creation(changes),

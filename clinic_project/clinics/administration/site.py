@@ -17,6 +17,7 @@ from clinic_project.reconciliation.admin.site import SchemaAdminSite
 from ..forms import CodeNeeded
 from . import two_step
 from .cross_site import responding_to_other_sites
+from .drafts import telling_which_draft_was_saved
 from .scope import scope_of
 from .unavailable import View, respond_when_database_cannot_serve
 
@@ -43,7 +44,7 @@ class ClinicAdminSite(SchemaAdminSite):
         ]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return self.committing_view(describing_changes(view), cacheable)
+        return self.committing_view(telling_which_draft_was_saved(describing_changes(view)), cacheable)
 
     def committing_view(self, view: Any, cacheable: bool = False) -> Any:
         """Wrap a view for staff, whose statements are committed one by one: what an attempt counts has to stay."""
@@ -71,6 +72,9 @@ class ClinicAdminSite(SchemaAdminSite):
             return two_step.begin_second_step(request, needed.user)
         form = (getattr(response, "context_data", None) or {}).get("form")
         return two_step.with_status_of(form, response)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().logout(request, {"drafts_are_over": True, **(extra_context or {})})
 
 
 class NotedAutocomplete(AutocompleteJsonView):

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
+from clinic_project.clinics.administration.drafts import draft_key, sent_draft
 from clinic_project.clinics.administration.lists import IndexedDates
 
 register = template.Library()
@@ -29,3 +30,17 @@ def moment(at: datetime | None) -> SafeString | str:
         return ""
     local = localtime(at)
     return format_html('<time datetime="{}">{}</time>', local.isoformat(), date_format(local, "EXACT_DATETIME_FORMAT"))
+
+
+@register.inclusion_tag("admin/clinics/drafts.html", takes_context=True)
+def drafts(context: template.Context) -> dict[str, Any]:
+    """What the script that keeps drafts needs on each page, of which nobody may be logged in."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    is_known = user is not None and user.is_authenticated
+    return {
+        "user": user if is_known else None,
+        "key": draft_key(user) if is_known else "",
+        "sent": sent_draft(request) if request else "",
+        "is_over": context.get("drafts_are_over", False),
+    }

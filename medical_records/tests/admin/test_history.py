@@ -210,11 +210,32 @@ def test_added_and_removed_fields_of_a_template_are_named(client, staff_member, 
         services.change_template(MedicalRecordTemplate.objects.all(), template.pk, [1], ada.user, fields=[new])
     response = client.get(history_url(template))
     assert {(value.label, value.before, value.after) for value in response.context["changes"][0].values} == {
-        ("Insurance", "A field of type text", ""),
-        ("Allergies", "", "A field of type text"),
+        ("Insurance", "Short text", ""),
+        ("Allergies", "", "Short text"),
     }
     assert "Insurance" in text(client.get(state_url(template, 1)))
     assert "Insurance" not in text(client.get(state_url(template, 2)))
+
+
+def test_what_changed_of_a_question_is_told_as_the_editor_calls_it(client, staff_member, ada):
+    (key, _), (other, _) = FIELDS
+    first = {"id": key, "label": "Side", "type": "text", "required": False, "order": 0}
+    second = {"id": other, "label": "Dose", "type": "number", "required": True, "min": 1, "order": 1}
+    template = MedicalRecordTemplateFactory(clinic=staff_member.clinic, fields=[first, second])
+    chosen = {**first, "type": "radio", "options": ["Left", "Right"], "required": True, "order": 1}
+    limited = {**second, "order": 0, "min": 2}
+    with as_member(ada):
+        services.change_template(
+            MedicalRecordTemplate.objects.all(), template.pk, [1], ada.user, fields=[limited, chosen]
+        )
+    response = client.get(history_url(template))
+    assert {(value.label, value.before, value.after) for value in response.context["changes"][0].values} == {
+        ("Side: Type", "Short text", "One option, from buttons"),
+        ("Side: Options", "", "Left\nRight"),
+        ("Side: Required", "No", "Yes"),
+        ("Dose: Smallest number", "1", "2"),
+        ("Order of the questions", "Side\nDose", "Dose\nSide"),
+    }
 
 
 FIELDS = [("8f14e45f-0000-4000-8000-000000000001", "Insurance"), ("8f14e45f-0000-4000-8000-000000000002", "Allergies")]
@@ -227,7 +248,7 @@ def test_a_numbers_unit_and_limits_are_told_with_its_field_and_its_answers(clien
         services.change_template(MedicalRecordTemplate.objects.all(), template.pk, [1], ada.user, fields=[weight])
     page = client.get(history_url(template))
     (value,) = page.context["changes"][0].values
-    assert value.after == "A field of type number, at least 0.5 kg, required"
+    assert value.after == "Number, at least 0.5 kg, required"
 
     record = MedicalRecordFactory(patient=patient, template__fields=[weight], values={weight["id"]: 70})
     with as_member(ada):

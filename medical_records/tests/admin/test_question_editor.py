@@ -81,9 +81,12 @@ def test_a_template_that_the_database_leaves_out_is_said_not_to_be_there(client,
         cursor.execute(
             "CREATE TRIGGER leave_out BEFORE INSERT ON medical_record_templates FOR EACH ROW EXECUTE FUNCTION leave_out()"
         )
-    page = client.post(reverse(ADD), sent([]), follow=True)
+    draft = "0b3c2f3e-9d6a-4f0e-8a53-1c2d3e4f5a6b"
+    page = client.post(reverse(ADD), sent([], _draft=draft), follow=True)
     assert page.redirect_chain == [(list_url("medicalrecordtemplate"), 302)]
     assert "The database left it as it is." in page.content.decode()
+    # The browser still has what was typed.
+    assert "saved_draft" not in client.cookies
 
 
 # The buttons
@@ -105,6 +108,20 @@ def test_a_button_shows_the_form_again_with_all_that_was_typed_and_saves_nothing
     assert the_template().name == template.name
 
 
+def test_a_move_says_where_the_question_is_now(client, clinic_admin):
+    template = of(clinic_admin, make_field("Cough"), make_field("Fever"), make_field("Pain"))
+    data = sent([as_typed(field) for field in template.fields], version=1)
+    for button, said in (
+        ("down-0", "“Cough” is now question 2 of 3."),
+        ("move-2-to-0", "“Pain” is now question 1 of 3."),
+        ("add", ""),
+        ("move-2-to-9", ""),
+    ):
+        page = client.post(change_url(template), {**data, "_edit": button}).content.decode()
+        assert re.findall('<p class="editor-status"[^>]*>(.*)</p>', page) == [said]
+    assert the_template().version == 1
+
+
 def test_the_page_begins_where_the_person_goes_on(client, clinic_admin):
     template = of(clinic_admin, make_field("Cough"), make_field("Fever"))
     data = sent([as_typed(field) for field in template.fields], version=1)
@@ -117,6 +134,20 @@ def test_the_page_begins_where_the_person_goes_on(client, clinic_admin):
         page = client.post(change_url(template), {**data, "_edit": button}).content.decode()
         (focused,) = re.findall("<[^>]* autofocus[^>]*>", page)
         assert begins in focused
+
+
+def test_a_draft_is_shown_as_it_was_typed_with_the_version_that_it_was_made_from(client, clinic_admin):
+    template = of(clinic_admin, make_field("Cough"))
+    page = client.get(change_url(template)).content.decode()
+    assert f'data-draft="{change_url(template)}" data-draft-restore="_edit"' in page
+    typed = [{**as_typed(template.fields[0]), "label": "Cough?"}, {"label": "", "min": "x"}]
+    services.change_template(MedicalRecordTemplate.objects.all(), template.pk, [1], clinic_admin.user, name="Theirs")
+    page = client.post(change_url(template), sent(typed, version=1, name="Mine", _edit="draft"))
+    form = page.context["adminform"].form
+    assert [form[name].value() for name in ("name", "version")] == ["Mine", "1"]
+    assert shown(page) == ["Cough?", ""]
+    assert not form.errors
+    assert "autofocus" not in page.content.decode()
 
 
 def test_a_removed_question_stays_until_the_template_is_saved(client, clinic_admin):
@@ -205,8 +236,8 @@ def test_only_what_was_changed_is_written(client, clinic_admin):
     [
         ({"label": " "}, "label", "can't be blank"),
         ({"label": "x" * 256}, "label", "at most 255"),
-        ({"label": "Side", "type": "dropdown"}, "options", "needs options"),
-        ({"label": "Side", "type": "text", "options": "Left"}, "options", "has no options"),
+        ({"label": "Side", "type": "dropdown"}, "options", "of the type “One option, from a list” needs options."),
+        ({"label": "Side", "type": "text", "options": "Left"}, "options", "of the type “Short text” has no options."),
         ({"label": "Side", "type": "radio", "options": "Left\nLeft"}, "options", "only once"),
         ({"label": "Side", "type": "radio", "options": "x" * 256}, "options", "more than 255"),
         ({"label": "Side", "type": "radio", "options": "\n".join(map(str, range(201)))}, "options", "At most 200"),
@@ -214,8 +245,10 @@ def test_only_what_was_changed_is_written(client, clinic_admin):
         ({**PULSE, "min": "many"}, "min", "A number"),
         ({**PULSE, "min": "9" * 5000}, "min", "A number"),
         ({**PULSE, "min": "9" * 16}, "min", "At most 9007199254740991"),
-        ({**PULSE, "min": "230"}, "max", "At least"),
-        ({**PULSE, "type": "date"}, "unit", "has no unit"),
+        ({**PULSE, "min": "230"}, "max", "The largest number can't be below the smallest, which is 230."),
+        ({**PULSE, "type": "date"}, "unit", "of the type “Date” has no unit."),
+        ({**PULSE, "type": "date", "unit": ""}, "min", "of the type “Date” has no smallest number."),
+        ({**PULSE, "type": "date", "unit": ""}, "max", "of the type “Date” has no largest number."),
         ({"label": "Cough", "type": "essay"}, "type", "Select a valid choice"),
         ({"label": "Cough", "id": "0b3c2f3e-9d6a-4f0e-8a53-1c2d3e4f5a6b"}, "id", "has no such question"),
     ],
@@ -236,7 +269,7 @@ def test_an_id_can_be_there_only_once(client, clinic_admin):
     row = as_typed(template.fields[0])
     page = client.post(change_url(template), sent([row, {**row, "label": "Fever"}], version=1))
     assert set(errors(page)) == {"questions-0-id", "questions-1-id"}
-    assert "Another field of this template has the same id." in page.content.decode()
+    assert page.content.decode().count("This question is here twice. Remove one of the two.") == 2
 
 
 @pytest.mark.slow
@@ -316,9 +349,9 @@ def test_two_versions_are_shown_side_by_side_and_nothing_is_lost(client, clinic_
     conflict = page.context["conflict"]
     assert {(found.label, found.saved, found.typed) for found in conflict.differences} == {
         ("Name", "Theirs", "My name"),
-        ("Cough: label", "Their cough", "Cough"),
-        ("My fever", "", "A field of type text"),
-        ("Mine", "", "A field of type text"),
+        ("Cough: Question", "Their cough", "Cough"),
+        ("My fever", "", "Short text"),
+        ("Mine", "", "Short text"),
     }
     assert [answer.label for answer in conflict.saved.answers] == ["Their cough"]
     assert [answer.label for answer in conflict.typed.answers] == ["My fever", "Cough", "Mine"]

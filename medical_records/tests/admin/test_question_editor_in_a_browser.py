@@ -167,7 +167,7 @@ def test_each_type_shows_the_inputs_that_it_needs(any_browser, administrator):
     assert seen() == {"options"}
     staff.click(".submit-row [name=_save]")
     wait_for_focus(staff, "questions-0-options")
-    assert staff.find("#id_questions-0-options_error").text == "A field of type date has no options."
+    assert staff.find("#id_questions-0-options_error").text.startswith("A question of the type “Date” has no options.")
 
 
 def test_two_versions_stand_side_by_side(staff, administrator):
@@ -205,6 +205,68 @@ def test_what_was_typed_stays_when_the_server_refuses(staff, administrator):
     staff.find("button[value=add]").click()
     wait_until(staff, lambda: "What you have typed is still here" in staff.find(".editor-status").text)
     assert labels(staff) == ["Pulse"]
+    staff.driver.get_log("browser")
+
+
+def drag(staff, place: int, *moves: int, kind: str = "mouse", release: bool = True) -> None:
+    """Take the handle of a question by a mouse or a finger, move it so many pixels down each time, and let it go."""
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.actions.pointer_input import PointerInput
+
+    script = """
+        const handle = document.querySelectorAll(".drag-handle")[arguments[0]];
+        handle.scrollIntoView({block: "center"});
+        const at = handle.getBoundingClientRect();
+        return [at.x + at.width / 2, at.y + at.height / 2];"""
+    x, y = map(int, staff.driver.execute_script(script, place))
+    chain = ActionChains(staff.driver, duration=50, devices=[PointerInput(kind, f"pointer of {kind}")])
+    pointer = chain.w3c_actions.pointer_action
+    pointer.move_to_location(x, y).pointer_down()
+    for move in moves:
+        y += move
+        pointer.move_to_location(x, y)
+    if release:
+        pointer.pointer_up()
+    chain.w3c_actions.perform()
+
+
+@pytest.mark.parametrize("kind", ["mouse", "touch"])
+def test_a_question_is_dragged(kind, staff, administrator):
+
+    names = [f"Question {name}" for name in "ABCDEF"]
+    template = MedicalRecordTemplateFactory(clinic=administrator.clinic, fields=[make_field(name) for name in names])
+    staff.open(CHANGE, template.pk)
+    staff.find("#id_questions-1-label").send_keys(", typed")
+    # A question that is folded is some 30 pixels high.
+    drag(staff, 1, 8, 70, kind=kind)
+    staff.find_text(".editor-status", "“Question B, typed” is now question 4 of 6.")
+    assert labels(staff) == [names[0], *names[2:4], f"{names[1]}, typed", *names[4:]]
+    assert staff.sees_the_whole_width()
+    staff.click(".submit-row [name=_save]")
+    saved = MedicalRecordTemplate.objects.get().fields
+    assert [field["id"] for field in saved] == [template.fields[place]["id"] for place in (0, 2, 3, 1, 4, 5)]
+
+
+def test_dragging_is_given_up_by_escape(staff, administrator):
+    from selenium.webdriver.common.keys import Keys
+
+    template = MedicalRecordTemplateFactory(clinic=administrator.clinic, fields=[make_field(name) for name in "ABC"])
+    staff.open(CHANGE, template.pk)
+    drag(staff, 0, 8, 200, release=False)
+    wait_until(staff, lambda: labels(staff) == ["B", "C", "A"])
+    staff.shoot("editor-dragging")
+    press(staff, Keys.ESCAPE)
+    assert labels(staff) == ["A", "B", "C"]
+    assert not staff.texts(".is-sorting")
+
+
+def test_a_refused_move_is_put_back(staff, administrator):
+    template = MedicalRecordTemplateFactory(clinic=administrator.clinic, fields=[make_field(name) for name in "ABC"])
+    staff.open(CHANGE, template.pk)
+    staff.driver.delete_all_cookies()
+    drag(staff, 0, 8, 200)
+    staff.find_text(".editor-status", "What you have typed is still here")
+    assert labels(staff) == ["A", "B", "C"]
     staff.driver.get_log("browser")
 
 

@@ -28,7 +28,19 @@ def test_a_question_is_added_below_another():
     ],
 )
 def test_a_question_is_moved_and_the_same_button_of_it_is_next_as_long_as_it_can_be_pressed(button, rows, focus):
-    assert edited([A, B, C], button) == Edited(rows, focus)
+    assert edited([A, B, C], button) == Edited(rows, focus, moved_to=focus.position)
+
+
+@pytest.mark.parametrize(
+    ("sent", "rows", "focus"),
+    [
+        ("move-0-to-2", [B, C, A], Focus(2, "up")),
+        ("move-2-to-0", [C, A, B], Focus(0, "down")),
+        ("move-0-to-1", [B, A, C], Focus(1, "up")),
+    ],
+)
+def test_a_question_is_dragged_to_its_place(sent, rows, focus):
+    assert edited([A, B, C], sent) == Edited(rows, focus, moved_to=focus.position)
 
 
 def test_a_removed_question_is_marked_and_can_be_kept_after_all():
@@ -43,6 +55,9 @@ def test_a_new_question_that_is_blank_goes_at_once():
     assert edited([A, blank], "remove-1") == Edited([A], Focus(1, "add"))
 
 
-@pytest.mark.parametrize("value", ["", "up", "up-3", "up--1", "up-99999", "remove-x", "drop-1", "add-7", "preview"])
+NO_BUTTONS = ["", "up", "up-3", "up--1", "up-99999", "remove-x", "drop-1", "add-7", "preview"]
+
+
+@pytest.mark.parametrize("value", [*NO_BUTTONS, "move-0-to-3", "move-3-to-0", "move-0"])
 def test_a_value_that_no_button_has_changes_nothing(value):
     assert edited([A, B, C], value).rows == [A, B, C]

@@ -96,6 +96,7 @@ def test_lists_say_what_is_signed_and_find_what_isnt(client, record, staff_membe
         assert f'<td class="field-state">{state}</td>' in page
     assert set(rows_of(client.get(list_url("medicalrecord"), {"signature": "unsigned"}))) == {late, new}
     assert rows_of(client.get(list_url("medicalrecord"), {"signature": "overdue"})) == [late]
+    assert rows_of(client.get(list_url("medicalrecord"), {"signature": "signed"})) == [record]
     assert "Nobody has signed it in the 24 hours" in html_of(client.get(change_url(late)))
 
 
@@ -140,5 +141,34 @@ def test_the_history_shows_it_and_the_record_as_it_was_signed(client, staff_memb
     for said in ("Signed", "Amended", "Reason: The left knee", "Entered in error"):
         assert said in history
     state = client.get(reverse("admin:medical_records_medicalrecord_state", args=[record.pk, 2]))
+    assert signed_hash not in history
     assert signed_hash in html_of(state)
     assert f"by {staff_member.full_name} on" in html_of(state)
+
+
+def test_the_history_tells_of_signatures_and_marks_in_a_line_each(client, staff_member, record):
+    post(client, record, "sign")
+    post(client, record, "amend", reason="The left knee")
+    post(client, record, "enter_in_error", reason="Another patient's")
+    post(client, record, "undo_error")
+    page = client.get(reverse("admin:medical_records_medicalrecord_history", args=[record.pk]))
+    undone, marked, amended, signed, _ = page.context["changes"]
+    assert [change.action for change in (undone, marked, amended, signed)] == [
+        "No longer entered in error",
+        "Entered in error",
+        "Amended",
+        "Signed",
+    ]
+
+    def told(change) -> list[tuple[str, str, str]]:
+        return [(value.label, value.before, value.after) for value in change.values]
+
+    ((label, nothing, signature),) = told(signed)
+    assert (label, nothing) == ("Signature", "")
+    assert signature.startswith(f"Signed by {staff_member.full_name}, ")
+    assert told(amended) == [("Signature", signature, "")]
+    ((label, nothing, mark),) = told(marked)
+    assert (label, nothing) == ("Entered in error", "")
+    assert mark.startswith(f"Marked by {staff_member.full_name}, ")
+    assert told(undone) == [("Entered in error", mark, "")]
+    assert (amended.change.reason, marked.change.reason) == ("The left knee", "Another patient's")

@@ -65,12 +65,18 @@ def copy_url(template) -> str:
 def test_an_administrator_copies_a_template(client, clinic_admin):
     template = MedicalRecordTemplateFactory(clinic=clinic_admin.clinic)
     assert copy_url(template) in client.get(change_url(template)).content.decode()
-    assert client.get(copy_url(template)).context["form"].initial == {"name": template.name}
+    assert client.get(copy_url(template)).context["form"].initial == {"name": f"{template.name} (copy)"}
     response = client.post(copy_url(template), {"name": "For children"})
     copied = MedicalRecordTemplate.objects.get(name="For children")
     assert response["Location"] == change_url(copied)
     assert (copied.clinic, copied.created_by_user) == (clinic_admin.clinic, clinic_admin.user)
     assert len(copied.fields) == len(template.fields)
+
+
+def test_a_name_that_has_no_room_for_more_is_proposed_as_it_is(client, clinic_admin):
+    for length, proposed in ((248, f"{'x' * 248} (copy)"), (249, "x" * 249)):
+        template = MedicalRecordTemplateFactory(clinic=clinic_admin.clinic, name="x" * length)
+        assert client.get(copy_url(template)).context["form"].initial == {"name": proposed}
 
 
 def test_a_copy_without_a_name_is_refused(client, clinic_admin):
