@@ -17,6 +17,8 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from clinic_project.clinics.people import without_address
+
 from .filled_form import filled_form
 from .models import MedicalRecord, PatientPhoto
 
@@ -98,13 +100,13 @@ def signature_of(record: MedicalRecord) -> Signature | None:
     """Return the signature of a record as it is now; None if nobody has signed it."""
     if record.signed_at is None:
         return None
-    return Signature(record.signed_at, record.signed_by_name or "", record.content_hash or "")
+    return Signature(record.signed_at, without_address(record.signed_by_name), record.content_hash or "")
 
 
 def _marks(record: MedicalRecord) -> Iterator[str]:
     """Yield what a reader has to know before the answers."""
     if record.entered_in_error_at is not None:
-        when = _when_and_who(record.entered_in_error_at, record.entered_in_error_by_name)
+        when = _when_and_who(record.entered_in_error_at, without_address(record.entered_in_error_by_name))
         reason = record.entered_in_error_reason or _("no reason given")
         yield _("Entered in error, marked %(when)s: %(reason)s") % {"when": when, "reason": reason}
     if record.is_deleted and record.deleted_at:

@@ -25,6 +25,7 @@ from .administration.searching import PatientSearchMixin, search_patients, shown
 from .administration.trash import TrashMixin
 from .forms import LoginForm, MembershipForm, UserAddForm, UserForm
 from .models import Clinic, Membership, Patient, User
+from .people import person_name
 
 admin.site.login_form = LoginForm
 # Permissions come from memberships: users have no groups.
@@ -54,10 +55,11 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
     add_form = UserAddForm
     add_form_template = "admin/change_form.html"
     change_form_template = "admin/clinics/user_change_form.html"
-    list_display = ["email", "is_active", "is_staff", "is_superuser", "last_login", "created_at"]
+    list_display = ["person", "is_active", "is_staff", "is_superuser", "last_login", "created_at"]
     list_filter = ["is_active", "is_staff", "is_superuser"]
-    search_fields = ["email"]
+    search_fields = ["email", "memberships__full_name"]
     ordering = ["email"]
+    sortable_by = ()
     filter_horizontal = ()
     fieldsets = [
         (None, {"fields": ["email", "password_is_set"]}),
@@ -66,12 +68,26 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
         (_("Dates"), {"fields": ["last_login", "created_at", "updated_at"]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "usable_password", "password1", "password2"]})]
-    readonly_fields = ["password_is_set", "two_step_login", "last_login", "created_at", "updated_at"]
+    readonly_fields = ["person", "password_is_set", "two_step_login", "last_login", "created_at", "updated_at"]
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
+        return super().get_queryset(request).annotate(name=person_name("pk"))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any | None = None) -> Any:
+        """Show the email to those who may change it, and to whom it belongs."""
+        if obj is None or obj == request.user or self.has_change_permission(request, obj):
+            return super().get_fieldsets(request, obj)
+        (_, first), *others = super().get_fieldsets(request, obj)
+        return [(None, {**first, "fields": ["person", *first["fields"][1:]]}), *others]
 
     def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[User]:
         # A join would show a colleague in two clinics twice.
         memberships = Membership.objects.filter(user=models.OuterRef("pk"), clinic__in=clinic_ids)
         return queryset.filter(models.Exists(memberships))
+
+    @admin.display(description=_("name"))
+    def person(self, user: User) -> str:
+        return user.name
 
     @admin.display(description=_("password"))
     def password_is_set(self, user: User) -> str:
@@ -106,9 +122,9 @@ class ClinicAdmin(SuperusersWriteMixin):
 @admin.register(Membership)
 class MembershipAdmin(HistoryMixin, SuperusersWriteMixin):
     form = MembershipForm
-    list_display = ["full_name", "title", "user", "clinic", "roles_held", "is_active"]
+    list_display = ["full_name", "title", "clinic", "roles_held", "is_active"]
     list_filter = [ClinicFilter, "is_active"]
-    list_select_related = ["user", "clinic"]
+    list_select_related = ["clinic"]
     search_fields = ["full_name", "user__email"]
     ordering = ["full_name", "pk"]
     autocomplete_fields = ["user", "clinic"]

@@ -84,6 +84,20 @@ class User(AbstractBaseUser):
         """When the user set up the two-step login; None if they haven't. Read with a session's user, else when asked for."""
         return Authenticator.objects.filter(user=self).values_list("enrolled_at", flat=True).first()
 
+    @cached_property
+    def name(self) -> str:
+        """What the user is called: see `people`. Read with a session's user, else when asked for."""
+        from .people import names_of
+
+        return names_of([self.pk]).get(self.pk) or self.email.partition("@")[0]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_short_name(self) -> str:
+        """Return what the admin's pages greet the user by."""
+        return self.name
+
     def get_session_auth_hash(self) -> str:
         """Return what a session is bound to: the password, and the two-step login where there is one."""
         return self._with_enrollment(super().get_session_auth_hash())

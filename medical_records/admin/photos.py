@@ -23,7 +23,7 @@ from ..models import PatientPhoto
 from ..photos.responses import FileMissing, photo_response
 from ..photos.storage import STORAGE_FAILS, StorageUnavailable
 from .access_log import AccessLogMixin
-from .base import ClinicalAdmin, when_and_who
+from .base import ClinicalAdmin, when_and_by
 from .filters import PlaceFilter
 
 #: Nothing runs in an image. The styles are the browser's own: it centres an image that is looked at by itself.
@@ -130,7 +130,7 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
 
     @admin.display(description=_("uploaded"))
     def created(self, photo: PatientPhoto) -> str:
-        return when_and_who(photo.created_at, photo.uploaded_by_user)
+        return when_and_by(photo.created_at, photo.uploaded_by_user_id, photo.clinic_id)
 
     @admin.display(description=_("size"), ordering="size_bytes")
     def size(self, photo: PatientPhoto) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -24,7 +25,7 @@ from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import Scope, scope_of
 from clinic_project.clinics.administration.searching import PatientSearchMixin
 from clinic_project.clinics.earlier_states import State
-from clinic_project.clinics.models import Membership
+from clinic_project.clinics.people import names_of
 
 from .. import services
 from ..filled_form import filled_form
@@ -34,7 +35,7 @@ from ..photos.additions import Place
 from ..printed_records import STYLESHEET, Print, PrintedPhoto, record_html
 from .access_log import AccessLogMixin
 from .adding_photos import AddPhotosMixin
-from .base import ClinicalAdmin
+from .base import ClinicalAdmin, author_name
 from .filters import ErrorFilter, SignatureFilter, TemplateFilter
 from .history_values import AnswerReader
 from .signing import SigningMixin
@@ -46,7 +47,7 @@ class RecordAdmin(AccessLogMixin, AddPhotosMixin, SigningMixin, PatientSearchMix
 
     list_display = ["template_name", "patient", "state", "created_on", "author", "clinic", "updated_on"]
     list_filter = [TrashFilter, SignatureFilter, ErrorFilter, PatientFilter, ClinicFilter, TemplateFilter]
-    list_select_related = ["patient", "clinic", "created_by_user"]
+    list_select_related = ["patient", "clinic"]
     unordered_filters = (SignatureFilter.parameter_name, ErrorFilter.parameter_name)
     list_defer = ["template_snapshot", "values"]
     search_fields = ["patient__full_name", "patient__phone_number"]
@@ -56,6 +57,9 @@ class RecordAdmin(AccessLogMixin, AddPhotosMixin, SigningMixin, PatientSearchMix
     ]
     readonly_fields = [*fieldsets[0][1]["fields"], *fieldsets[1][1]["fields"]]
     change_form_template = "admin/medical_records/record_change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[MedicalRecord]:
+        return super().get_queryset(request).annotate(author_name=author_name())
 
     def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
         return False
@@ -142,12 +146,8 @@ def _printed(record: MedicalRecord, scope: Scope) -> SafeString:
         PrintedPhoto(photo, reverse("admin:medical_records_patientphoto_file", args=[photo.pk]))
         for photo in _photos_of(record)
     ]
-    names: dict[int | None, str] = {
-        user.pk: str(user) for user in (record.created_by_user, record.updated_by_user) if user
-    }
-    members = Membership.objects.filter(clinic=record.clinic_id, user__in=names)
-    names.update(members.values_list("user_id", "full_name"))
-    return record_html(record, photos, names, Print(timezone.now(), scope.name_or_email))
+    names = names_of([record.created_by_user_id, record.updated_by_user_id], record.clinic_id)
+    return record_html(record, photos, names, Print(timezone.now(), scope.name_in(record.clinic_id)))
 
 
 def _photos_of(record: MedicalRecord) -> list[PatientPhoto]:

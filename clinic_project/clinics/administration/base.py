@@ -59,6 +59,17 @@ class ClinicModelAdmin(admin.ModelAdmin):
     def note_shown(self, request: HttpRequest, objects: Iterable[Any], action: str | None = None) -> None:
         """Note for the access log that a page shows these, where they are patients or what those have. They aren't here."""
 
+    def name_with_patient(self, obj: Any) -> str:
+        """Name the object, and the patient whose it is."""
+        return str(obj)
+
+    def names_of(self, request: HttpRequest, keys: Collection[int]) -> dict[int, str]:
+        """Return the names, by their keys, of those objects that the person may see; with their patients, in one query."""
+        rows = self.get_queryset(request).filter(pk__in=keys).defer(*self.list_defer)
+        if self.list_select_related:
+            rows = rows.select_related(*self.list_select_related)  # type: ignore[misc]  # names, where it isn't False
+        return {row.pk: self.name_with_patient(row) for row in rows}
+
     def clinic_id_of(self, obj: Any) -> int:
         return int(obj.clinic_id)
 

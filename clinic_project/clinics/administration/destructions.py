@@ -17,6 +17,7 @@ from clinic_project.audit.models import Destruction
 from ..access import ADMIN_ROLES
 from ..history import said_by, via
 from ..models import Clinic, Patient
+from ..people import without_address
 from .base import ClinicModelAdmin
 from .history_texts import VIA, column_text, session_of
 from .scope import scope_of
@@ -90,7 +91,7 @@ class DestructionAdmin(ClinicModelAdmin):
     def who(self, row: Destruction) -> str:
         context = described(row.context)
         by = said_by(context)
-        name = (by.name or gettext("user %(id)s") % {"id": by.id}) if by else None
+        name = (without_address(by.name) or gettext("user %(id)s") % {"id": by.id}) if by else None
         return ", ".join(filter(None, [name, str(VIA[via(context, row.application_name)])]))
 
     @admin.display(description=_("database user"))

@@ -26,10 +26,6 @@ class ObjectPagesMixin(ClinicModelAdmin):
     def _page_name(self, name: str) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{name}"
 
-    def name_with_patient(self, obj: Any) -> str:
-        """Name the object, and the patient whose it is."""
-        return str(obj)
-
     def object_context(self, request: HttpRequest, obj: Any, title: str) -> dict[str, Any]:
         """Return what a page about an object needs that extends `admin/clinics/object_page.html`."""
         request.current_app = self.admin_site.name

@@ -105,7 +105,7 @@ def describing_asker(view: View) -> View:
         scope = scope_of(request)
         describe_changes(via="admin", by=scope.user.pk)
         if request.method == "POST":
-            describe_changes(name=scope.name)
+            describe_changes(name=scope.user.name)
         return view(request, *args, **kwargs)
 
     return wrapped

@@ -12,6 +12,8 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
 from clinic_project.clinics.administration.lists import IndexedDates
+from clinic_project.clinics.administration.recent_actions import RecentAction, recent_actions
+from clinic_project.clinics.people import without_address
 
 register = template.Library()
 
@@ -29,3 +31,12 @@ def moment(at: datetime | None) -> SafeString | str:
         return ""
     local = localtime(at)
     return format_html('<time datetime="{}">{}</time>', local.isoformat(), date_format(local, "EXACT_DATETIME_FORMAT"))
+
+
+register.filter(without_address)
+
+
+@register.simple_tag(takes_context=True, name="recent_actions")
+def recent_actions_of(context: dict[str, Any]) -> list[RecentAction]:
+    """Return what the person who sees the page has done lately."""
+    return recent_actions(context["request"])
