@@ -148,7 +148,7 @@ class MembershipAdmin(HistoryMixin, SuperusersWriteMixin):
 
 @admin.register(Patient)
 class PatientAdmin(HistoryMixin, PatientSearchMixin, TrashMixin):
-    list_display = ["full_name", "birthday", "phone_number", "gender", "clinic", "created_at"]
+    list_display = ["full_name", "birthday_and_age", "phone_number", "gender", "clinic", "created_at"]
     list_filter = [TrashFilter, ClinicFilter]
     list_select_related = ["clinic"]
     list_defer = ["notes"]
@@ -161,6 +161,19 @@ class PatientAdmin(HistoryMixin, PatientSearchMixin, TrashMixin):
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         """By name, as an index has it: one of a clinic's patients, or one of all, which doesn't know accents."""
         return [caseless_key("full_name") if shown_clinics(request) is None else "full_name", "pk"]
+
+    def name_with_patient(self, obj: Patient) -> str:
+        return obj.name_and_birthday
+
+    def patient_of(self, obj: Patient) -> Patient:
+        return obj
+
+    def trash_question(self, obj: Patient) -> str:
+        return gettext("Move the patient %(patient)s to the trash?") % {"patient": obj.name_and_birthday}
+
+    @admin.display(description=_("birthday (age)"))
+    def birthday_and_age(self, patient: Patient) -> str:
+        return patient.born or "-"
 
     def search(self, request: HttpRequest, queryset: Any, text: str) -> Any:
         return search_patients(request, queryset, text)

@@ -5,13 +5,15 @@ key makes an index of its own: the declared indexes are all there are.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import identify_hasher, make_password
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import cached_property
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +24,7 @@ from clinic_project.audit.triggers import history_triggers
 from clinic_project.reconciliation.indexes import LongNameIndex
 from clinic_project.verbose_names import set_verbose_names
 
+from .ages import age_text
 from .querysets import AppointmentQuerySet, PatientQuerySet
 
 
@@ -221,6 +224,27 @@ class Patient(models.Model):
 
     def __str__(self) -> str:
         return self.full_name
+
+    @property
+    def age(self) -> str:
+        """How old the patient is today in the clinic's time zone; empty where that isn't known."""
+        # An earlier state may have had another type.
+        return age_text(self.birthday, timezone.localdate()) if isinstance(self.birthday, date) else ""
+
+    @property
+    def born(self) -> str:
+        """The birthday with the age, for people: "2 Mar 1980 (46)"; empty where it isn't known."""
+        if not isinstance(self.birthday, date):
+            return ""
+        day = date_format(self.birthday)
+        return gettext("%(day)s (%(age)s)") % {"day": day, "age": self.age} if self.age else day
+
+    @property
+    def name_and_birthday(self) -> str:
+        """What tells the patient from others of that name, for people: "Grace Hopper, born 2 Mar 1980 (46)"."""
+        if not self.born:
+            return gettext("%(name)s, birthday not known") % {"name": self.full_name}
+        return gettext("%(name)s, born %(birthday)s") % {"name": self.full_name, "birthday": self.born}
 
 
 class CalendarEvent(models.Model):

@@ -17,6 +17,7 @@ from clinic_project.audit.models import Access
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.administration.searching import PatientSearchMixin
+from clinic_project.clinics.models import Patient
 
 from .. import services
 from ..models import PatientPhoto
@@ -34,7 +35,7 @@ IMAGE_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; s
 class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
     """A photo is looked at and described. It is added on the page of a record or a patient."""
 
-    list_display = ["thumbnail", "caption", "patient", "place", "created_on", "clinic"]
+    list_display = ["thumbnail", "caption", "patient_shown", "place", "created_on", "clinic"]
     list_display_links = ["caption"]
     list_filter = [TrashFilter, PatientFilter, ClinicFilter, PlaceFilter]
     list_select_related = ["patient", "clinic", "medical_record"]
@@ -49,6 +50,18 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
 
     def name_with_patient(self, obj: PatientPhoto) -> str:
         return gettext("%(object)s of %(patient)s") % {"object": obj, "patient": obj.patient}
+
+    def patient_of(self, obj: PatientPhoto) -> Patient:
+        return obj.patient
+
+    def trash_question(self, obj: PatientPhoto) -> str:
+        named = {"photo": obj.description or obj.filename, "patient": obj.patient.name_and_birthday}
+        return gettext("Move the photo “%(photo)s” of %(patient)s to the trash?") % named
+
+    def goes_along(self, obj: PatientPhoto) -> str:
+        if obj.medical_record is None or obj.is_pending:
+            return ""
+        return gettext("The record %(record)s is then without it.") % {"record": obj.medical_record}
 
     def not_in_state(self, then: PatientPhoto, now: PatientPhoto) -> Collection[str]:
         # Their address is the photo's, and has the file of now.

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
@@ -25,6 +25,7 @@ from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import Scope, scope_of
 from clinic_project.clinics.administration.searching import PatientSearchMixin
 from clinic_project.clinics.earlier_states import State
+from clinic_project.clinics.models import Patient
 from clinic_project.clinics.people import names_of
 
 from .. import services
@@ -45,7 +46,7 @@ from .signing import SigningMixin
 class RecordAdmin(AccessLogMixin, AddPhotosMixin, SigningMixin, PatientSearchMixin, ClinicalAdmin):
     """A record is read as its filled-in form, gets photos, and is signed; the clinic's own program changes its answers."""
 
-    list_display = ["template_name", "patient", "state", "created_on", "author", "clinic", "updated_on"]
+    list_display = ["template_name", "patient_shown", "state", "created_on", "author", "clinic", "updated_on"]
     list_filter = [TrashFilter, SignatureFilter, ErrorFilter, PatientFilter, ClinicFilter, TemplateFilter]
     list_select_related = ["patient", "clinic"]
     unordered_filters = (SignatureFilter.parameter_name, ErrorFilter.parameter_name)
@@ -81,6 +82,23 @@ class RecordAdmin(AccessLogMixin, AddPhotosMixin, SigningMixin, PatientSearchMix
 
     def name_with_patient(self, obj: MedicalRecord) -> str:
         return gettext("%(object)s of %(patient)s") % {"object": obj, "patient": obj.patient}
+
+    def patient_of(self, obj: MedicalRecord) -> Patient:
+        return obj.patient
+
+    def trash_question(self, obj: MedicalRecord) -> str:
+        photos = PatientPhoto.objects.in_use_on(obj.pk).count()
+        named = {"record": obj, "patient": obj.patient.name_and_birthday, "count": photos}
+        if not photos:
+            return gettext("Move the record %(record)s of %(patient)s to the trash?") % named
+        return (
+            ngettext(
+                "Move the record %(record)s of %(patient)s, and its photo, to the trash?",
+                "Move the record %(record)s of %(patient)s, and its %(count)d photos, to the trash?",
+                photos,
+            )
+            % named
+        )
 
     def get_urls(self) -> list[URLPattern]:
         return [self.object_path("print", self.print_view, "print"), *super().get_urls()]

@@ -81,7 +81,7 @@ class NotedAutocomplete(AutocompleteJsonView):
     def serialize_result(self, obj: models.Model, to_field_name: str) -> dict[str, str]:
         self.model_admin.note_shown(self.request, [obj], Access.Action.LIST)
         result: dict[str, str] = super().serialize_result(obj, to_field_name)  # type: ignore[misc]  # unknown to the stubs
-        return result
+        return {**result, "text": self.model_admin.name_with_patient(obj)}
 
 
 def describing_changes(view: View) -> View:

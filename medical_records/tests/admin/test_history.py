@@ -75,7 +75,7 @@ def test_a_patients_history_says_who_changed_what_and_when(client, patient, ada)
     with as_member(ada):
         rename(patient, "Grace B. Hopper")
     response = client.get(history_url(patient))
-    assert title(response).startswith("History of Grace B. Hopper |")
+    assert title(response).startswith("History of Grace B. Hopper, born ")
     newest, oldest = response.context["changes"]
     assert (newest.by, newest.via) == ("Ada Lovelace", "through the API")
     assert [(value.label, value.before, value.after) for value in newest.values] == [
@@ -106,7 +106,7 @@ def test_a_patient_opens_as_they_were(client, patient, ada):
     page = text(response)
     assert "This is an earlier state." in page
     assert "Full name: Grace Hopper" in page
-    assert title(response).startswith("Earlier state of Grace Murray |")
+    assert title(response).startswith("Earlier state of Grace Murray, born ")
     assert "This is the present state." in text(client.get(state_url(patient, 2)))
 
 
