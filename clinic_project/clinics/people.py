@@ -11,7 +11,7 @@ from django.db.models import F, Func, OuterRef, Subquery, TextField, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
-from .models import Membership, User
+from .models import Clinic, Membership, User
 
 _EMAIL = re.compile(r"([^@\s]+)@[^@\s]+")
 
@@ -39,6 +39,16 @@ def names_of(user_ids: Collection[int | None], clinic_id: int | None = None) -> 
         return {}
     name = person_name("pk", None if clinic_id is None else Value(clinic_id))
     return dict(User.objects.filter(pk__in=known).values_list("pk", name))
+
+
+def member_names(clinic: Clinic, user_ids: Collection[int] | None = None) -> dict[int | None, str]:
+    """Return what the members of a clinic are called there, former ones too, by their users' ids; who is none isn't in it.
+
+    `user_ids` are those who are asked for; all without.
+    """
+    members = Membership.objects.filter(clinic=clinic)
+    asked = members if user_ids is None else members.filter(user__in=user_ids)
+    return dict(asked.values_list("user_id", "full_name"))
 
 
 def without_address(name: Any) -> str:
