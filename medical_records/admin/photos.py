@@ -10,6 +10,7 @@ from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -49,13 +50,13 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
     readonly_fields = ["image", "patient", "place", *fieldsets[1][1]["fields"]]
 
     def name_with_patient(self, obj: PatientPhoto) -> str:
-        return gettext("%(object)s of %(patient)s") % {"object": obj, "patient": obj.patient}
+        return gettext("%(object)s of %(patient)s") % {"object": _caption(obj), "patient": obj.patient}
 
     def patient_of(self, obj: PatientPhoto) -> Patient:
         return obj.patient
 
     def trash_question(self, obj: PatientPhoto) -> str:
-        named = {"photo": obj.description or obj.filename, "patient": obj.patient.name_and_birthday}
+        named = {"photo": _caption(obj), "patient": obj.patient.name_and_birthday}
         return gettext("Move the photo “%(photo)s” of %(patient)s to the trash?") % named
 
     def goes_along(self, obj: PatientPhoto) -> str:
@@ -148,3 +149,8 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
     @admin.display(description=_("size"), ordering="size_bytes")
     def size(self, photo: PatientPhoto) -> str:
         return filesizeformat(photo.size_bytes)
+
+
+def _caption(photo: PatientPhoto) -> str:
+    """Return what a photo is called among other words."""
+    return Truncator(photo.description or photo.filename).chars(60)
