@@ -12,12 +12,11 @@ from functools import cache
 from pathlib import Path
 
 from django.template.loader import render_to_string
-from django.utils.formats import date_format
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from clinic_project.clinics.people import without_address
+from clinic_project.clinics.times import zoned
 
 from .filled_form import filled_form
 from .models import MedicalRecord, PatientPhoto
@@ -87,13 +86,6 @@ def record_html(
 def stylesheet() -> str:
     """Return the text of the stylesheet, for a page that can't link it."""
     return (Path(__file__).parent / "static" / STYLESHEET).read_text()
-
-
-def zoned(moment: datetime) -> str:
-    """Return a time of the clinic's time zone with its offset from UTC: "26 Nov 2026, 15:20 (UTC+08:00)"."""
-    local = localtime(moment)
-    offset = local.isoformat()[-6:]
-    return f"{date_format(local, 'DATETIME_FORMAT')} (UTC{'' if offset == '+00:00' else offset})"
 
 
 def signature_of(record: MedicalRecord) -> Signature | None:

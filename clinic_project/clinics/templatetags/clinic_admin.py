@@ -6,7 +6,6 @@ from typing import Any, cast
 from django import template
 from django.contrib.admin.templatetags.admin_list import date_hierarchy
 from django.contrib.admin.views.main import ChangeList
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
@@ -14,6 +13,7 @@ from django.utils.timezone import localtime
 from clinic_project.clinics.administration.lists import IndexedDates
 from clinic_project.clinics.administration.recent_actions import RecentAction, recent_actions
 from clinic_project.clinics.people import without_address
+from clinic_project.clinics.times import exact, zoned
 
 register = template.Library()
 
@@ -29,11 +29,11 @@ def moment(at: datetime | None) -> SafeString | str:
     """Write a time to the second, as a `<time>`; nothing where there is none."""
     if at is None:
         return ""
-    local = localtime(at)
-    return format_html('<time datetime="{}">{}</time>', local.isoformat(), date_format(local, "EXACT_DATETIME_FORMAT"))
+    return format_html('<time datetime="{}">{}</time>', localtime(at).isoformat(), exact(at))
 
 
 register.filter(without_address)
+register.filter(zoned)
 
 
 @register.simple_tag(takes_context=True, name="recent_actions")

@@ -57,8 +57,8 @@ def test_every_file_is_explained(patient, settings):
     explained = found.text("README.txt")
     for name in {*found.names} - {"README.txt"}:
         assert name.split("/")[0] in explained
-    assert "(UTC+08:00) by Dr. Chen" in explained
-    assert "(UTC+08:00) by Dr. Chen" in found.index
+    assert "(Asia/Taipei) by Dr. Chen" in explained
+    assert "(Asia/Taipei) by Dr. Chen" in found.index
     assert max(map(len, explained.splitlines())) <= 80
 
 
