@@ -22,7 +22,7 @@ from clinic_project.api.serializers import text_of, texts_of
 from clinic_project.audit.accesses import show
 from clinic_project.audit.history import parsed_jsonb
 from clinic_project.clinics.administration.json_text import as_text
-from clinic_project.clinics.people import member_names
+from clinic_project.clinics.people import member_names, without_address
 
 from ..filled_form import fields_in_order
 from ..models import MedicalRecord, MedicalRecordTemplate
@@ -115,7 +115,7 @@ def _known(row: Mapping[str, Any], names: Names) -> list[str]:
         _time(row["updated_at"]),
         str(row["version"]),
         _time(row["signed_at"]) if row["signed_at"] else "",
-        safe(row["signed_by_name"] or ""),
+        safe(without_address(row["signed_by_name"])),
     ]
 
 

@@ -65,10 +65,13 @@ class ClinicModelAdmin(admin.ModelAdmin):
 
     def names_of(self, request: HttpRequest, keys: Collection[int]) -> dict[int, str]:
         """Return the names, by their keys, of those objects that the person may see; with their patients, in one query."""
-        rows = self.get_queryset(request).filter(pk__in=keys).defer(*self.list_defer)
-        if self.list_select_related:
-            rows = rows.select_related(*self.list_select_related)  # type: ignore[misc]  # names, where it isn't False
+        rows = self.with_what_names_them(self.get_queryset(request).filter(pk__in=keys))
         return {row.pk: self.name_with_patient(row) for row in rows}
+
+    def with_what_names_them(self, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        """Let `rows` be read with what `name_with_patient` needs, as a list's are."""
+        related = self.list_select_related
+        return rows.defer(*self.list_defer).select_related(*(() if isinstance(related, bool) else related))
 
     def clinic_id_of(self, obj: Any) -> int:
         return int(obj.clinic_id)

@@ -78,6 +78,10 @@ class NotedAutocomplete(AutocompleteJsonView):
 
     model_admin: Any
 
+    def get_queryset(self) -> models.QuerySet[Any]:
+        rows: models.QuerySet[Any] = self.model_admin.with_what_names_them(super().get_queryset())
+        return rows
+
     def serialize_result(self, obj: models.Model, to_field_name: str) -> dict[str, str]:
         self.model_admin.note_shown(self.request, [obj], Access.Action.LIST)
         result: dict[str, str] = super().serialize_result(obj, to_field_name)  # type: ignore[misc]  # unknown to the stubs

@@ -78,12 +78,6 @@ class TestInAClinicsZone:
             assert 'value="1980-03-02"' in page
             assert "born 2 Mar 1980" in page
 
-    def test_a_day_begins_at_the_clinics_midnight(self, clinic):
-        late = PatientFactory(clinic=clinic, created_at=datetime(2026, 3, 1, 16, 30, tzinfo=UTC))
-        assert late.created_at.astimezone(ZoneInfo("Asia/Taipei")).date() == date(2026, 3, 2)
-        found = Patient.objects.filter(created_at__date=date(2026, 3, 2))
-        assert list(found) == [late]
-
     def test_the_api_sends_and_reads_times_in_utc(self, member):
         client = APIClient()
         body = {"email": member.user.email, "password": PASSWORD}

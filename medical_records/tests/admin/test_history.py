@@ -447,3 +447,11 @@ def test_a_date_that_python_does_not_have_is_shown_as_it_is(client, patient):
         cursor.execute("UPDATE patients SET birthday = '2000-01-01' WHERE id = %s", [patient.pk])
     assert "20000-01-01" in text(client.get(history_url(patient)))
     assert "20000-01-01" in text(client.get(state_url(patient, 2)))
+
+
+@pytest.mark.parametrize("at", ["2026-03-29T02:30:00", "2026-10-25T02:30:00"])
+def test_a_time_that_the_clocks_leave_out_or_show_twice_isnt_taken(at, client, patient, settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+    page = text(client.get(history_url(patient), {"at": at}))
+    assert "(Europe/Berlin):" in page
+    assert "it may be ambiguous or it may not exist" in page
