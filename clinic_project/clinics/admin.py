@@ -25,7 +25,7 @@ from .administration.searching import PatientSearchMixin, search_patients, shown
 from .administration.trash import TrashMixin
 from .forms import LoginForm, MembershipForm, UserAddForm, UserForm
 from .models import Clinic, Membership, Patient, User
-from .people import person_name
+from .people import names_of, person_name
 
 admin.site.login_form = LoginForm
 # Permissions come from memberships: users have no groups.
@@ -35,13 +35,18 @@ admin.site.unregister(Group)
 class SuperusersWriteMixin(ClinicModelAdmin):
     """Staff see these rows of their clinics; who may log in, where, and as what, is up to superusers."""
 
+    object_history_template = "admin/clinics/log_history.html"
+
     def has_role(self, request: HttpRequest, obj: Any | None) -> bool:
         return scope_of(request).is_unlimited
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Show Django's log, in which sentences of ours are in English, in the reader's language."""
+        """Show Django's log, in which sentences of ours are in English, in the reader's language, and people by name."""
         response = super().history_view(request, object_id, extra_context)
-        for entry in (getattr(response, "context_data", None) or {}).get("action_list", ()):
+        entries = list((getattr(response, "context_data", None) or {}).get("action_list", ()))
+        names = names_of([entry.user_id for entry in entries])
+        for entry in entries:
+            entry.user.name = names[entry.user_id]
             # Django keeps its own as JSON, which it translates itself.
             entry.change_message = entry.change_message and gettext(entry.change_message)
         return response
@@ -85,7 +90,7 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
         memberships = Membership.objects.filter(user=models.OuterRef("pk"), clinic__in=clinic_ids)
         return queryset.filter(models.Exists(memberships))
 
-    @admin.display(description=_("name"))
+    @admin.display(description=_("full name"))
     def person(self, user: User) -> str:
         return user.name
 

@@ -97,6 +97,10 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.name
 
+    def __repr__(self) -> str:
+        """Name the row for programmers, and ask the database nothing: an error may be about it, or in the middle of it."""
+        return f"<User: {self.pk}>"
+
     def get_short_name(self) -> str:
         """Return what the admin's pages greet the user by."""
         return self.name

@@ -59,6 +59,8 @@ def record(clinic_admin):
         destroy("medical_records", [gone.pk])
     for changed in list[Any]((author, made, photo)):
         LogEntry.objects.log_actions(clinic_admin.user_id, [changed], CHANGE, "Changed.", single_object=True)
+    for changed in list[Any]((author, clinic)):
+        LogEntry.objects.log_actions(root.pk, [changed], CHANGE, "Changed.", single_object=True)
     LogEntry.objects.update(object_repr=root.email)
     return made
 
@@ -99,7 +101,9 @@ def test_no_page_shows_the_email_of_somebody_else(who, client, clinic_admin, rec
     assert all(name in names for name in ("Ada Author", "Ed Editor", "root"))
 
 
-def test_a_person_has_the_name_of_the_clinic_or_of_their_first_one_or_the_beginning_of_their_email():
+def test_a_person_has_the_name_of_the_clinic_or_of_their_first_one_or_the_beginning_of_their_email(
+    django_assert_num_queries,
+):
     member = MembershipFactory(full_name="Ada Lovelace")
     other = MembershipFactory(user=member.user, full_name="A. Lovelace")
     nobody = UserFactory(email="grace@staff.example")
@@ -109,6 +113,8 @@ def test_a_person_has_the_name_of_the_clinic_or_of_their_first_one_or_the_beginn
     assert names_of([user_id, nobody.pk, None]) == {user_id: "Ada Lovelace", nobody.pk: "grace"}
     assert str(User.objects.get(pk=user_id)) == "Ada Lovelace"
     assert str(User(email="new@staff.example")) == "new"
+    with django_assert_num_queries(0):
+        assert repr(User.objects.model(pk=7)) == "<User: 7>"
 
 
 @pytest.mark.parametrize(
