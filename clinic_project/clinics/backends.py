@@ -1,4 +1,4 @@
-"""Who is logged in: Django's own, their name, and whether they have set up the two-step login, in one statement."""
+"""Who is logged in: Django's own, and whether they have set up the two-step login, in one statement."""
 
 from typing import Any
 
@@ -6,14 +6,10 @@ from django.contrib.auth.backends import ModelBackend
 from django.db.models import F
 
 from .models import User
-from .people import person_name
 
 
 class Backend(ModelBackend):
     def get_user(self, user_id: Any) -> User | None:
-        users = User.objects.annotate(
-            enrolled_at=F("authenticator__enrolled_at"),  # type: ignore[no-redef]
-            name=person_name("pk"),
-        )
+        users = User.objects.annotate(enrolled_at=F("authenticator__enrolled_at"))  # type: ignore[no-redef]
         found = users.filter(pk=user_id).first()
         return found if found and self.user_can_authenticate(found) else None

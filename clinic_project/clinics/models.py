@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import identify_hasher, make_password
-from django.db import models
+from django.db import DatabaseError, models
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -89,10 +89,14 @@ class User(AbstractBaseUser):
 
     @cached_property
     def name(self) -> str:
-        """What the user is called: see `people`. Read with a session's user, else when asked for."""
+        """What the user is called: see `people`. Read when asked for, unless a list has brought it."""
         from .people import names_of
 
-        return names_of([self.pk]).get(self.pk) or self.email.partition("@")[0]
+        return names_of([self.pk]).get(self.pk) or self._before_at
+
+    @property
+    def _before_at(self) -> str:
+        return self.email.partition("@")[0]
 
     def __str__(self) -> str:
         return self.name
@@ -102,8 +106,14 @@ class User(AbstractBaseUser):
         return f"<User: {self.pk}>"
 
     def get_short_name(self) -> str:
-        """Return what the admin's pages greet the user by."""
-        return self.name
+        """Return what the admin's pages greet the user by: the name, if the database has memberships.
+
+        Else the page that shows what the database lacks couldn't be seen.
+        """
+        try:
+            return self.name
+        except DatabaseError:
+            return self._before_at
 
     def get_session_auth_hash(self) -> str:
         """Return what a session is bound to: the password, and the two-step login where there is one."""
