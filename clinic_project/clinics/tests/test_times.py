@@ -87,6 +87,7 @@ class TestInAClinicsZone:
         patient = PatientFactory(clinic=member.clinic, created_at=datetime(2026, 3, 1, 16, 30, tzinfo=UTC))
         assert client.get(f"/api/clinic/patients/{patient.pk}").json()["created_at"] == "2026-03-01T16:30:00Z"
         seen = client.get(f"/api/clinic/patients/{patient.pk}/access-log").json()["results"]
-        at = seen[0]["at"].removesuffix("Z")
-        found = client.get(f"/api/clinic/patients/{patient.pk}/access-log", {"after": at, "before": f"{at[:-1]}9"})
+        at = datetime.fromisoformat(seen[0]["at"].removesuffix("Z"))
+        between = {"after": at.isoformat(), "before": (at + timedelta(minutes=1)).isoformat()}
+        found = client.get(f"/api/clinic/patients/{patient.pk}/access-log", between)
         assert seen[0] in found.json()["results"]
