@@ -5,6 +5,7 @@ Without DATABASE_URL this is development, with an embedded PostgreSQL; with it, 
 
 import warnings
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -139,7 +140,22 @@ LANGUAGE_CODE = "en"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
-TIME_ZONE = "UTC"
+
+
+def _time_zone() -> str:
+    name = env.str("TIME_ZONE", default="UTC")
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ImproperlyConfigured(
+            f"TIME_ZONE is {name!r}, which isn't in the time zone database of this machine: expected a name such as "
+            "Asia/Taipei or UTC. The database is the package tzdata, Debian's or pip's."
+        ) from None
+    return name
+
+
+#: In which pages and paper say times, and days begin. The API's times are UTC, and PostgreSQL's.
+TIME_ZONE = _time_zone()
 USE_TZ = True
 FORMAT_MODULE_PATH = "clinic_project.formats"
 

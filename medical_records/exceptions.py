@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import models
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -53,7 +54,8 @@ class Retained(ChangeRefused):
     """`until` is when the time is over."""
 
     def __init__(self, until: datetime) -> None:
-        super().__init__(_("It has to be kept until %(day)s. It stays in the trash.") % {"day": f"{until:%Y-%m-%d}"})
+        day = f"{localtime(until):%Y-%m-%d}"
+        super().__init__(_("It has to be kept until %(day)s. It stays in the trash.") % {"day": day})
         self.until = until
 
 

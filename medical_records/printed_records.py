@@ -12,10 +12,11 @@ from functools import cache
 from pathlib import Path
 
 from django.template.loader import render_to_string
-from django.utils.formats import date_format
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+
+from clinic_project.clinics.people import without_address
+from clinic_project.clinics.times import zoned
 
 from .filled_form import filled_form
 from .models import MedicalRecord, PatientPhoto
@@ -87,24 +88,17 @@ def stylesheet() -> str:
     return (Path(__file__).parent / "static" / STYLESHEET).read_text()
 
 
-def zoned(moment: datetime) -> str:
-    """Return a time of the clinic's time zone with its offset from UTC: "26 Nov 2026, 15:20 (UTC+08:00)"."""
-    local = localtime(moment)
-    offset = local.isoformat()[-6:]
-    return f"{date_format(local, 'DATETIME_FORMAT')} (UTC{'' if offset == '+00:00' else offset})"
-
-
 def signature_of(record: MedicalRecord) -> Signature | None:
     """Return the signature of a record as it is now; None if nobody has signed it."""
     if record.signed_at is None:
         return None
-    return Signature(record.signed_at, record.signed_by_name or "", record.content_hash or "")
+    return Signature(record.signed_at, without_address(record.signed_by_name), record.content_hash or "")
 
 
 def _marks(record: MedicalRecord) -> Iterator[str]:
     """Yield what a reader has to know before the answers."""
     if record.entered_in_error_at is not None:
-        when = _when_and_who(record.entered_in_error_at, record.entered_in_error_by_name)
+        when = _when_and_who(record.entered_in_error_at, without_address(record.entered_in_error_by_name))
         reason = record.entered_in_error_reason or _("no reason given")
         yield _("Entered in error, marked %(when)s: %(reason)s") % {"when": when, "reason": reason}
     if record.is_deleted and record.deleted_at:

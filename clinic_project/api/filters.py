@@ -8,6 +8,7 @@ from typing import Any
 import django_filters
 from django import forms
 from django.db.models import QuerySet
+from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -142,7 +143,9 @@ class TimeField(django_filters.fields.IsoDateTimeField):
         if isinstance(value, str) and self._UNESCAPED.search(value):
             message = "A + in a URL is a space. Send it as %(plus)s, such as 2026-03-14T17:26:53%(plus)s08:00."
             raise forms.ValidationError(message, params={"plus": "%2B"})
-        return super().to_python(value)
+        # Without an offset, it is UTC, as the times that the API sends: not the time zone of the clinic's pages.
+        with timezone.override(datetime.UTC):
+            return super().to_python(value)
 
 
 class TimeFilter(django_filters.IsoDateTimeFilter):

@@ -25,6 +25,7 @@ from .administration.searching import PatientSearchMixin, search_patients, shown
 from .administration.trash import TrashMixin
 from .forms import LoginForm, MembershipForm, UserAddForm, UserForm
 from .models import Clinic, Membership, Patient, User
+from .people import names_of, person_name
 
 admin.site.login_form = LoginForm
 # Permissions come from memberships: users have no groups.
@@ -34,13 +35,18 @@ admin.site.unregister(Group)
 class SuperusersWriteMixin(ClinicModelAdmin):
     """Staff see these rows of their clinics; who may log in, where, and as what, is up to superusers."""
 
+    object_history_template = "admin/clinics/log_history.html"
+
     def has_role(self, request: HttpRequest, obj: Any | None) -> bool:
         return scope_of(request).is_unlimited
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Show Django's log, in which sentences of ours are in English, in the reader's language."""
+        """Show Django's log, in which sentences of ours are in English, in the reader's language, and people by name."""
         response = super().history_view(request, object_id, extra_context)
-        for entry in (getattr(response, "context_data", None) or {}).get("action_list", ()):
+        entries = list((getattr(response, "context_data", None) or {}).get("action_list", ()))
+        names = names_of([entry.user_id for entry in entries])
+        for entry in entries:
+            entry.user.name = names[entry.user_id]
             # Django keeps its own as JSON, which it translates itself.
             entry.change_message = entry.change_message and gettext(entry.change_message)
         return response
@@ -54,10 +60,11 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
     add_form = UserAddForm
     add_form_template = "admin/change_form.html"
     change_form_template = "admin/clinics/user_change_form.html"
-    list_display = ["email", "is_active", "is_staff", "is_superuser", "last_login", "created_at"]
+    list_display = ["person", "is_active", "is_staff", "is_superuser", "last_login", "created_at"]
     list_filter = ["is_active", "is_staff", "is_superuser"]
-    search_fields = ["email"]
+    search_fields = ["email", "memberships__full_name"]
     ordering = ["email"]
+    sortable_by = ()
     filter_horizontal = ()
     fieldsets = [
         (None, {"fields": ["email", "password_is_set"]}),
@@ -66,12 +73,26 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
         (_("Dates"), {"fields": ["last_login", "created_at", "updated_at"]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "usable_password", "password1", "password2"]})]
-    readonly_fields = ["password_is_set", "two_step_login", "last_login", "created_at", "updated_at"]
+    readonly_fields = ["person", "password_is_set", "two_step_login", "last_login", "created_at", "updated_at"]
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
+        return super().get_queryset(request).annotate(name=person_name("pk"))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any | None = None) -> Any:
+        """Show the email to those who may change it, and to whom it belongs."""
+        if obj is None or obj == request.user or self.has_change_permission(request, obj):
+            return super().get_fieldsets(request, obj)
+        (_, first), *others = super().get_fieldsets(request, obj)
+        return [(None, {**first, "fields": ["person", *first["fields"][1:]]}), *others]
 
     def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[User]:
         # A join would show a colleague in two clinics twice.
         memberships = Membership.objects.filter(user=models.OuterRef("pk"), clinic__in=clinic_ids)
         return queryset.filter(models.Exists(memberships))
+
+    @admin.display(description=_("full name"))
+    def person(self, user: User) -> str:
+        return user.name
 
     @admin.display(description=_("password"))
     def password_is_set(self, user: User) -> str:
@@ -106,9 +127,9 @@ class ClinicAdmin(SuperusersWriteMixin):
 @admin.register(Membership)
 class MembershipAdmin(HistoryMixin, SuperusersWriteMixin):
     form = MembershipForm
-    list_display = ["full_name", "title", "user", "clinic", "roles_held", "is_active"]
+    list_display = ["full_name", "title", "clinic", "roles_held", "is_active"]
     list_filter = [ClinicFilter, "is_active"]
-    list_select_related = ["user", "clinic"]
+    list_select_related = ["clinic"]
     search_fields = ["full_name", "user__email"]
     ordering = ["full_name", "pk"]
     autocomplete_fields = ["user", "clinic"]
@@ -132,7 +153,7 @@ class MembershipAdmin(HistoryMixin, SuperusersWriteMixin):
 
 @admin.register(Patient)
 class PatientAdmin(HistoryMixin, PatientSearchMixin, TrashMixin):
-    list_display = ["full_name", "birthday", "phone_number", "gender", "clinic", "created_at"]
+    list_display = ["full_name", "birthday_and_age", "phone_number", "gender", "clinic", "created_at"]
     list_filter = [TrashFilter, ClinicFilter]
     list_select_related = ["clinic"]
     list_defer = ["notes"]
@@ -145,6 +166,19 @@ class PatientAdmin(HistoryMixin, PatientSearchMixin, TrashMixin):
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         """By name, as an index has it: one of a clinic's patients, or one of all, which doesn't know accents."""
         return [caseless_key("full_name") if shown_clinics(request) is None else "full_name", "pk"]
+
+    def name_with_patient(self, obj: Patient) -> str:
+        return obj.name_and_birthday
+
+    def patient_of(self, obj: Patient) -> Patient:
+        return obj
+
+    def trash_question(self, obj: Patient) -> str:
+        return gettext("Move the patient %(patient)s to the trash?") % {"patient": obj.name_and_birthday}
+
+    @admin.display(description=_("birthday (age)"))
+    def birthday_and_age(self, patient: Patient) -> str:
+        return patient.born or "-"
 
     def search(self, request: HttpRequest, queryset: Any, text: str) -> Any:
         return search_patients(request, queryset, text)

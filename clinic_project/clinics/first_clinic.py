@@ -66,7 +66,8 @@ def find(requested: FirstClinic) -> Found:
     membership = Membership.objects.filter(user=user, clinic=clinic).first() if user and clinic else None
     for row, kind in ((user, "user"), (clinic, "clinic"), (membership, "membership")):
         if row is not None and not row.is_active:
-            raise NotUnambiguous(f"The {kind} {row} is inactive. Make it active in the admin, or name another.")
+            named = row.email if isinstance(row, User) else row
+            raise NotUnambiguous(f"The {kind} {named} is inactive. Make it active in the admin, or name another.")
     if membership is not None and not isinstance(membership.roles, list | None):
         raise NotUnambiguous(
             f"The membership of {membership} has roles of another system: expected a JSON array of names, found"
@@ -108,7 +109,7 @@ def complete(requested: FirstClinic, password: str | None) -> list[str]:
 def _complete_user(requested: FirstClinic, found: Found, password: str | None) -> tuple[User, str]:
     if found.user is None:
         user = User.objects.create_user(requested.email, password, is_staff=True, is_superuser=requested.is_superuser)
-        return user, f"Made the user {user}{', a superuser' if requested.is_superuser else ''}."
+        return user, f"Made the user {user.email}{', a superuser' if requested.is_superuser else ''}."
     user = found.user
     added = _set(user, is_staff=True, is_superuser=user.is_superuser or requested.is_superuser)
     if found.lacks_password() and password is not None:
@@ -116,7 +117,7 @@ def _complete_user(requested: FirstClinic, found: Found, password: str | None) -
         added.append("password")
     if added:
         user.save(update_fields=added)
-    return user, _was_there(f"user {user}", added)
+    return user, _was_there(f"user {user.email}", added)
 
 
 def _complete_membership(requested: FirstClinic, membership: Membership | None, user: User, clinic: Clinic) -> str:

@@ -5,13 +5,15 @@ key makes an index of its own: the declared indexes are all there are.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import identify_hasher, make_password
-from django.db import models
+from django.db import DatabaseError, models
 from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import cached_property
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +24,7 @@ from clinic_project.audit.triggers import history_triggers
 from clinic_project.reconciliation.indexes import LongNameIndex
 from clinic_project.verbose_names import set_verbose_names
 
+from .ages import age_text
 from .querysets import AppointmentQuerySet, PatientQuerySet
 
 
@@ -83,6 +86,34 @@ class User(AbstractBaseUser):
     def enrolled_at(self) -> datetime | None:
         """When the user set up the two-step login; None if they haven't. Read with a session's user, else when asked for."""
         return Authenticator.objects.filter(user=self).values_list("enrolled_at", flat=True).first()
+
+    @cached_property
+    def name(self) -> str:
+        """What the user is called: see `people`. Read when asked for, unless a list has brought it."""
+        from .people import names_of
+
+        return names_of([self.pk]).get(self.pk) or self._before_at
+
+    @property
+    def _before_at(self) -> str:
+        return self.email.partition("@")[0]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        """Name the row for programmers, and ask the database nothing: an error may be about it, or in the middle of it."""
+        return f"<User: {self.pk}>"
+
+    def get_short_name(self) -> str:
+        """Return what the admin's pages greet the user by: the name, if the database has memberships.
+
+        Else the page that shows what the database lacks couldn't be seen.
+        """
+        try:
+            return self.name
+        except DatabaseError:
+            return self._before_at
 
     def get_session_auth_hash(self) -> str:
         """Return what a session is bound to: the password, and the two-step login where there is one."""
@@ -207,6 +238,27 @@ class Patient(models.Model):
 
     def __str__(self) -> str:
         return self.full_name
+
+    @property
+    def age(self) -> str:
+        """How old the patient is today in the clinic's time zone; empty where that isn't known."""
+        # An earlier state may have had another type.
+        return age_text(self.birthday, timezone.localdate()) if isinstance(self.birthday, date) else ""
+
+    @property
+    def born(self) -> str:
+        """The birthday with the age, for people: "2 Mar 1980 (46)"; empty where it isn't known."""
+        if not isinstance(self.birthday, date):
+            return ""
+        day = date_format(self.birthday)
+        return gettext("%(day)s (%(age)s)") % {"day": day, "age": self.age} if self.age else day
+
+    @property
+    def name_and_birthday(self) -> str:
+        """What tells the patient from others of that name, for people: "Grace Hopper, born 2 Mar 1980 (46)"."""
+        if not self.born:
+            return gettext("%(name)s, birthday not known") % {"name": self.full_name}
+        return gettext("%(name)s, born %(birthday)s") % {"name": self.full_name, "birthday": self.born}
 
 
 class CalendarEvent(models.Model):

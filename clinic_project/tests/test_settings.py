@@ -57,3 +57,17 @@ def test_every_page_has_the_security_headers(client):
         assert response["X-Frame-Options"] == "DENY"
         assert response["Referrer-Policy"] == "same-origin"
         assert len(response["X-Request-ID"]) == 36
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Asia/Taipeh", "", "../../etc/passwd", "Asia"])
+def test_a_time_zone_that_there_isnt_is_refused(name):
+    run = manage("check", TIME_ZONE=name)
+    assert run.returncode == 1
+    assert f"TIME_ZONE is {name!r}, which isn't in the time zone database of this machine" in run.stderr
+
+
+@pytest.mark.slow
+def test_the_time_zone_is_that_of_the_environment():
+    shown = "from django.utils.timezone import localtime; print(localtime().tzinfo)"
+    assert manage("shell", "-c", shown, TIME_ZONE="Asia/Taipei").stdout.strip().endswith("Asia/Taipei")

@@ -19,7 +19,8 @@ from clinic_project.clinics.administration.cross_site import refuse_another_site
 from clinic_project.clinics.administration.lists import EstimatingPaginator
 from clinic_project.clinics.administration.object_pages import ObjectPagesMixin, of_object
 from clinic_project.clinics.administration.scope import scope_of
-from clinic_project.clinics.models import Patient, User
+from clinic_project.clinics.models import Patient
+from clinic_project.clinics.people import names_of, without_address
 
 from ..models import MedicalRecord, PatientPhoto
 
@@ -50,10 +51,10 @@ class NamedIds:
 
 @dataclass(frozen=True, slots=True)
 class ShownAccess:
-    """An access with its texts. `email` is that of the user now, where there still is one."""
+    """An access with its texts. `by` is what the user was called, or is now; empty where nobody knows."""
 
     access: Access
-    email: str
+    by: str
     action: str
     via: str
     records: NamedIds
@@ -120,7 +121,7 @@ def note_shown(request: HttpRequest, objects: Iterable[Any], action: str | None 
     """Note for the access log that the page shows these: patients, records or photos. Raises AskedByAnotherSite."""
     refuse_another_site(request)
     objects = list(objects)
-    describe_access(action, {obj.clinic_id for obj in objects}, scope_of(request).name_or_email)
+    describe_access(action, {obj.clinic_id for obj in objects}, scope_of(request).user.name)
     show(
         patients=[obj.pk for obj in objects if isinstance(obj, Patient)],
         records=[(obj.pk, obj.patient_id) for obj in objects if isinstance(obj, MedicalRecord)],
@@ -138,15 +139,15 @@ def _naming(obj: Any) -> dict[str, list[int]]:
 
 
 def _shown_accesses(patient_id: int, accesses: list[Access]) -> list[ShownAccess]:
-    users = User.objects.in_bulk({access.user_id for access in accesses if access.user_id is not None})
-    return [_shown_access(patient_id, access, users.get(access.user_id or 0)) for access in accesses]
+    names = names_of([access.user_id for access in accesses if not access.user_name])
+    return [_shown_access(patient_id, access, names.get(access.user_id, "")) for access in accesses]
 
 
-def _shown_access(patient_id: int, access: Access, user: User | None) -> ShownAccess:
+def _shown_access(patient_id: int, access: Access, name: str) -> ShownAccess:
     records, photos = things_of(patient_id, access.patient_ids, access.record_ids, access.photo_ids)
     return ShownAccess(
         access,
-        email=user.email if user else "",
+        by=without_address(access.user_name) or name,
         action=str(ACTIONS.get(access.action, access.action)),
         via=str(VIA.get(access.via, access.via)),
         records=_named("medicalrecord", records),

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
@@ -14,7 +15,7 @@ from clinic_project.audit.destruction import retained_until
 from clinic_project.clinics.administration.filters import ClinicFilter, TrashFilter
 from clinic_project.clinics.administration.history import HistoryMixin
 from clinic_project.clinics.administration.trash import TrashMixin
-from clinic_project.clinics.models import User
+from clinic_project.clinics.people import names_of, person_name
 
 from ..exceptions import ChangeRefused
 from ..history import History, read_history
@@ -51,16 +52,21 @@ class ClinicalAdmin(HistoryMixin, TrashMixin):
 
     @admin.display(description=_("created"))
     def created(self, obj: Any) -> str:
-        return when_and_who(obj.created_at, obj.created_by_user)
+        return when_and_by(obj.created_at, obj.created_by_user_id, obj.clinic_id)
 
     @admin.display(description=_("author"))
-    def author(self, obj: Any) -> User | None:
-        author: User | None = obj.created_by_user
-        return author
+    def author(self, obj: Any) -> str | None:
+        name: str | None = obj.author_name
+        return name
 
     @admin.display(description=_("last change"))
     def updated(self, obj: Any) -> str:
-        return when_and_who(obj.updated_at, obj.updated_by_user)
+        return when_and_by(obj.updated_at, obj.updated_by_user_id, obj.clinic_id)
+
+
+def author_name() -> Coalesce:
+    """Return, for a queryset, what the clinic of each row calls the user who made it."""
+    return person_name("created_by_user", "clinic")
 
 
 def _when(moment: datetime | None) -> str:
@@ -68,5 +74,7 @@ def _when(moment: datetime | None) -> str:
     return date_format(localtime(moment), "DATETIME_FORMAT") if moment else "-"
 
 
-def when_and_who(moment: datetime | None, user: User | None) -> str:
-    return gettext("%(when)s by %(name)s") % {"when": _when(moment), "name": user} if user else _when(moment)
+def when_and_by(moment: datetime | None, user_id: int | None, clinic_id: int) -> str:
+    """Return a time, and what the user is called in that clinic."""
+    name = names_of([user_id], clinic_id).get(user_id)
+    return gettext("%(when)s by %(name)s") % {"when": _when(moment), "name": name} if name else _when(moment)

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from django.db import models
 from django.db.models import Q
 from django.http import HttpRequest
-from django.utils import timezone
 
 from clinic_project.api.converters import parse_row_id
 from clinic_project.api.searching import text_contains
@@ -137,14 +136,3 @@ def dates_of(text: str) -> Iterator[date]:
     for year, month, day in dict.fromkeys(orders):
         with suppress(ValueError):
             yield date(year, month, day)
-
-
-def age_on(day: date, birthday: date) -> int:
-    """Return how many whole years old somebody is on that day."""
-    return day.year - birthday.year - ((day.month, day.day) < (birthday.month, birthday.day))
-
-
-def age_of(patient: Patient) -> int | None:
-    """Return a patient's age today in years; None where the birthday isn't known, or is to come."""
-    today = timezone.localdate()
-    return None if patient.birthday is None or patient.birthday > today else age_on(today, patient.birthday)

@@ -11,7 +11,7 @@ from clinic_project.clinics.history import Row
 
 from ..filled_form import FilledForm, blank_form, entries_in_order
 from ..history import ValueChange, field_changes
-from .base import when_and_who
+from .base import when_and_by
 from .forms import TemplateForm
 from .history_values import field_label, field_text
 
@@ -43,7 +43,7 @@ def conflict_of(form: TemplateForm) -> Conflict | None:
     saved: Row = {"name": now.name, "description": now.description or "", "fields": entries_in_order(now.fields)}
     typed = form.typed()
     return Conflict(
-        saved_when=when_and_who(now.updated_at, now.updated_by_user),
+        saved_when=when_and_by(now.updated_at, now.updated_by_user_id, now.clinic_id),
         differences=list(_differences(saved, typed)),
         saved=blank_form(**saved),
         typed=blank_form(**typed),

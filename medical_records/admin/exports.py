@@ -63,7 +63,7 @@ class ExportMixin(PatientAdmin):
         self._check_permission(request, patient)
         describe_access(Access.Action.EXPORT)
         try:
-            return export_response(patient, scope_of(request).name_or_email)
+            return export_response(patient, scope_of(request).name_in(patient.clinic_id))
         except tuple(_REFUSALS) as refusal:
             self.message_user(request, _REFUSALS[type(refusal)], messages.ERROR)
             return HttpResponseRedirect(self.object_url("export", patient.pk))

@@ -29,7 +29,7 @@ from ..models import MedicalRecord, MedicalRecordTemplate, check_in_use
 from ..template_fields import unanswered_fields
 from .access_log import note_shown
 from .answers import can_be_filled_in
-from .base import ClinicalAdmin, when_and_who
+from .base import ClinicalAdmin, when_and_by
 from .choosing import Choice
 from .record_forms import NewRecordForm, RecordForm
 
@@ -164,7 +164,7 @@ class FillingMixin(ClinicalAdmin):
         context: dict[str, Any] = {}
         if version != record.version:
             form.merge(_state_of(record, version))
-            context["conflict"] = when_and_who(record.updated_at, record.updated_by_user)
+            context["conflict"] = when_and_by(record.updated_at, record.updated_by_user_id, record.clinic_id)
         if form.is_valid() and not context:
             if not form.has_changes:
                 return self._saved(request, record, gettext("Nothing was changed."))
@@ -190,7 +190,6 @@ class FillingMixin(ClinicalAdmin):
         context |= {
             **self.object_context(request, record, title),
             "form": form,
-            "patient": record.patient,
             "draft": f"record/{record.pk}",
         }
         return TemplateResponse(request, self.answers_template, context)

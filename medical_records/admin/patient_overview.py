@@ -9,6 +9,7 @@ from clinic_project.clinics.models import Patient
 
 from ..models import MedicalRecord, PatientPhoto
 from ..querysets import PhotoQuerySet
+from .base import author_name
 
 #: How many of each are shown; the lists have the others.
 LATEST_RECORDS = 20
@@ -43,7 +44,7 @@ class PatientOverview:
 def patient_overview(patient: Patient) -> PatientOverview:
     all_records, all_photos = MedicalRecord.objects.of_patient(patient), PatientPhoto.objects.of_patient(patient)
     latest = (
-        all_records.active().without_errors().defer("template_snapshot", "values").select_related("created_by_user")
+        all_records.active().without_errors().defer("template_snapshot", "values").annotate(author_name=author_name())
     )
     records = list(latest.order_by("-created_at", "-pk")[:LATEST_RECORDS])
     on_records = _by_record(all_photos.active().filter(medical_record__in=[record.pk for record in records]))

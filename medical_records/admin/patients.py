@@ -4,9 +4,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 from clinic_project.clinics.models import Patient
 
+from ..models import MedicalRecord, PatientPhoto
 from ..photos.additions import Place
 from .access_log import AccessLogMixin
 from .adding_photos import AddPhotosMixin
@@ -28,6 +30,14 @@ class PatientWithRecordsAdmin(AccessLogMixin, AddPhotosMixin, ExportMixin):
 
     def place_of(self, obj: Patient) -> Place:
         return Place(obj)
+
+    def goes_along(self, obj: Patient) -> str:
+        said = gettext(
+            "What the clinic has of this patient stays as it is (records: %(records)d, photos: %(photos)d). "
+            "Nobody can add to it or change it until the patient is restored."
+        )
+        records, photos = MedicalRecord.objects.of_patient(obj), PatientPhoto.objects.of_patient(obj)
+        return said % {"records": records.count(), "photos": photos.count()}
 
     def own_page_context(self, request: HttpRequest, patient: Patient) -> dict[str, Any]:
         overview = patient_overview(patient)

@@ -10,6 +10,7 @@ from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -17,13 +18,14 @@ from clinic_project.audit.models import Access
 from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.administration.searching import PatientSearchMixin
+from clinic_project.clinics.models import Patient
 
 from .. import services
 from ..models import PatientPhoto
 from ..photos.responses import FileMissing, photo_response
 from ..photos.storage import STORAGE_FAILS, StorageUnavailable
 from .access_log import AccessLogMixin
-from .base import ClinicalAdmin, when_and_who
+from .base import ClinicalAdmin, when_and_by
 from .filters import PlaceFilter
 
 #: Nothing runs in an image. The styles are the browser's own: it centres an image that is looked at by itself.
@@ -34,7 +36,7 @@ IMAGE_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; s
 class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
     """A photo is looked at and described. It is added on the page of a record or a patient."""
 
-    list_display = ["thumbnail", "caption", "patient", "place", "created_on", "clinic"]
+    list_display = ["thumbnail", "caption", "patient_shown", "place", "created_on", "clinic"]
     list_display_links = ["caption"]
     list_filter = [TrashFilter, PatientFilter, ClinicFilter, PlaceFilter]
     list_select_related = ["patient", "clinic", "medical_record"]
@@ -48,7 +50,19 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
     readonly_fields = ["image", "patient", "place", *fieldsets[1][1]["fields"]]
 
     def name_with_patient(self, obj: PatientPhoto) -> str:
-        return gettext("%(object)s of %(patient)s") % {"object": obj, "patient": obj.patient}
+        return gettext("%(object)s of %(patient)s") % {"object": _caption(obj), "patient": obj.patient}
+
+    def patient_of(self, obj: PatientPhoto) -> Patient:
+        return obj.patient
+
+    def trash_question(self, obj: PatientPhoto) -> str:
+        named = {"photo": _caption(obj), "patient": obj.patient.name_and_birthday}
+        return gettext("Move the photo “%(photo)s” of %(patient)s to the trash?") % named
+
+    def goes_along(self, obj: PatientPhoto) -> str:
+        if obj.medical_record is None or obj.is_pending:
+            return ""
+        return gettext("The record %(record)s is then without it.") % {"record": obj.medical_record}
 
     def not_in_state(self, then: PatientPhoto, now: PatientPhoto) -> Collection[str]:
         # Their address is the photo's, and has the file of now.
@@ -130,8 +144,13 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
 
     @admin.display(description=_("uploaded"))
     def created(self, photo: PatientPhoto) -> str:
-        return when_and_who(photo.created_at, photo.uploaded_by_user)
+        return when_and_by(photo.created_at, photo.uploaded_by_user_id, photo.clinic_id)
 
     @admin.display(description=_("size"), ordering="size_bytes")
     def size(self, photo: PatientPhoto) -> str:
         return filesizeformat(photo.size_bytes)
+
+
+def _caption(photo: PatientPhoto) -> str:
+    """Return what a photo is called among other words."""
+    return Truncator(photo.description or photo.filename).chars(60)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -12,7 +13,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
@@ -24,7 +25,8 @@ from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import Scope, scope_of
 from clinic_project.clinics.administration.searching import PatientSearchMixin
 from clinic_project.clinics.earlier_states import State
-from clinic_project.clinics.models import Membership
+from clinic_project.clinics.models import Patient
+from clinic_project.clinics.people import names_of
 
 from .. import services
 from ..filled_form import filled_form
@@ -35,7 +37,7 @@ from ..printed_records import STYLESHEET, Print, PrintedPhoto, record_html
 from .access_log import AccessLogMixin
 from .adding_photos import AddPhotosMixin
 from .appointments import appointment_text
-from .base import ClinicalAdmin
+from .base import ClinicalAdmin, author_name
 from .filling import FillingMixin
 from .filters import ErrorFilter, SignatureFilter, TemplateFilter
 from .history_values import AnswerReader, record_change
@@ -46,9 +48,9 @@ from .signing import SigningMixin
 class RecordAdmin(AccessLogMixin, AddPhotosMixin, FillingMixin, SigningMixin, PatientSearchMixin, ClinicalAdmin):
     """A record is filled in, changed, and gets photos by pages of its own; its page shows it as it is, and signs it."""
 
-    list_display = ["template_name", "patient", "state", "created_on", "author", "clinic", "updated_on"]
+    list_display = ["template_name", "patient_shown", "state", "created_on", "author", "clinic", "updated_on"]
     list_filter = [TrashFilter, SignatureFilter, ErrorFilter, PatientFilter, ClinicFilter, TemplateFilter]
-    list_select_related = ["patient", "clinic", "created_by_user"]
+    list_select_related = ["patient", "clinic"]
     unordered_filters = (SignatureFilter.parameter_name, ErrorFilter.parameter_name)
     list_defer = ["template_snapshot", "values"]
     search_fields = ["patient__full_name", "patient__phone_number"]
@@ -58,6 +60,9 @@ class RecordAdmin(AccessLogMixin, AddPhotosMixin, FillingMixin, SigningMixin, Pa
     ]
     readonly_fields = [*fieldsets[0][1]["fields"], *fieldsets[1][1]["fields"]]
     change_form_template = "admin/medical_records/record_change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[MedicalRecord]:
+        return super().get_queryset(request).annotate(author_name=author_name())
 
     def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
         return False
@@ -79,6 +84,23 @@ class RecordAdmin(AccessLogMixin, AddPhotosMixin, FillingMixin, SigningMixin, Pa
 
     def name_with_patient(self, obj: MedicalRecord) -> str:
         return gettext("%(object)s of %(patient)s") % {"object": obj, "patient": obj.patient}
+
+    def patient_of(self, obj: MedicalRecord) -> Patient:
+        return obj.patient
+
+    def trash_question(self, obj: MedicalRecord) -> str:
+        photos = PatientPhoto.objects.in_use_on(obj.pk).count()
+        named = {"record": obj, "patient": obj.patient.name_and_birthday, "count": photos}
+        if not photos:
+            return gettext("Move the record %(record)s of %(patient)s to the trash?") % named
+        return (
+            ngettext(
+                "Move the record %(record)s of %(patient)s, and its photo, to the trash?",
+                "Move the record %(record)s of %(patient)s, and its %(count)d photos, to the trash?",
+                photos,
+            )
+            % named
+        )
 
     def get_urls(self) -> list[URLPattern]:
         return [self.object_path("print", self.print_view, "print"), *super().get_urls()]
@@ -143,12 +165,8 @@ def _printed(record: MedicalRecord, scope: Scope) -> SafeString:
         PrintedPhoto(photo, reverse("admin:medical_records_patientphoto_file", args=[photo.pk]))
         for photo in _photos_of(record)
     ]
-    names: dict[int | None, str] = {
-        user.pk: str(user) for user in (record.created_by_user, record.updated_by_user) if user
-    }
-    members = Membership.objects.filter(clinic=record.clinic_id, user__in=names)
-    names.update(members.values_list("user_id", "full_name"))
-    return record_html(record, photos, names, Print(timezone.now(), scope.name_or_email))
+    names = names_of([record.created_by_user_id, record.updated_by_user_id], record.clinic_id)
+    return record_html(record, photos, names, Print(timezone.now(), scope.name_in(record.clinic_id)))
 
 
 def _photos_of(record: MedicalRecord) -> list[PatientPhoto]:

@@ -21,6 +21,7 @@ from ..filled_form import blank_form, fields_in_order
 from ..history import ReadableChange
 from ..models import MedicalRecordTemplate
 from ..template_fields import range_text, type_label
+from .base import author_name
 from .conflicts import conflict_of
 from .copying import CopyMixin
 from .forms import TemplateForm
@@ -38,7 +39,7 @@ class TemplateAdmin(CopyMixin):
     write_roles = ADMIN_ROLES
     form = TemplateForm
     list_display = ["name", "field_count", "version", "created_on", "author", "clinic", "updated_on"]
-    list_select_related = ["clinic", "created_by_user"]
+    list_select_related = ["clinic"]
     list_defer = ["fields", "description"]
     search_fields = ["name", "description"]
     ordering = ["name", "pk"]
@@ -52,7 +53,7 @@ class TemplateAdmin(CopyMixin):
         kind = models.Func("fields", function="jsonb_typeof", output_field=models.CharField())
         length = models.Func("fields", function="jsonb_array_length", output_field=models.IntegerField())
         count = models.Case(models.When(Exact(kind, "array"), then=length), default=0)
-        return super().get_queryset(request).annotate(number_of_fields=count)
+        return super().get_queryset(request).annotate(number_of_fields=count, author_name=author_name())
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.has_role(request, None)

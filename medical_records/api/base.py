@@ -15,7 +15,8 @@ from clinic_project.api.versions import ExpectedVersions, etag, expected_version
 from clinic_project.audit import transactions
 from clinic_project.audit.destruction import DestructionImpossible
 from clinic_project.clinics.api.viewsets import ClinicViewSet
-from clinic_project.clinics.models import Clinic, Membership
+from clinic_project.clinics.models import Clinic
+from clinic_project.clinics.people import member_names
 from clinic_project.clinics.querysets import TrashQuerySet
 from clinic_project.reconciliation.sqlstates import sqlstate
 from medical_records.exceptions import (
@@ -154,5 +155,4 @@ def _member(clinic: Clinic, user_id: int | None) -> Row | None:
     """Return a user's id and their name in `clinic`; None where there is no user."""
     if user_id is None:
         return None
-    names = Membership.objects.filter(clinic=clinic, user_id=user_id).values_list("full_name", flat=True)
-    return {"id": user_id, "full_name": names.first()}
+    return {"id": user_id, "full_name": member_names(clinic, [user_id]).get(user_id)}

@@ -15,6 +15,7 @@ from clinic_project.clinics.access_log import ORDERING, accesses_to
 from clinic_project.clinics.api.patients import PatientAccesses
 from clinic_project.clinics.api.serializers import PatientDetailOutputSerializer
 from clinic_project.clinics.models import Patient
+from clinic_project.clinics.people import member_names
 
 from ..api.history import entry_of
 from ..api.serializers import PhotoOutputSerializer, RecordDetailOutputSerializer
@@ -26,7 +27,7 @@ from .exceptions import ChangedMeanwhile, as_no_room
 from .fhir import Bundle
 from .page import Page
 from .pictures import Pictures, problems_text
-from .reading import BATCH, Names, in_batches, names_in, one_state, whole_records
+from .reading import BATCH, Names, in_batches, one_state, whole_records
 
 
 def export_patient(patient: Patient, made_by: str, made_at: datetime) -> Archive:
@@ -64,7 +65,7 @@ class _Export:
         with one_state():
             self._patient.refresh_from_db()
             self._check_pictures()
-            names = names_in(self._patient.clinic)
+            names = member_names(self._patient.clinic)
             self._write_data(names)
             self._write_member("index.html", self._page(names))
         self._write_texts()

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from clinic_project.api.fields import is_number
 from clinic_project.api.serializers import text_of, texts_of
 from clinic_project.audit.history import parsed_jsonb
-from clinic_project.clinics.models import Clinic, Membership, Patient
+from clinic_project.clinics.models import Patient
 from clinic_project.clinics.querysets import TrashQuerySet
 
 from ..models import MedicalRecord
@@ -64,8 +64,3 @@ def whole_records(patient: Patient) -> Iterator[list[MedicalRecord]]:
 def is_exact_number(value: Any) -> bool:
     """Tell whether a value of such a record is a number of its JSON."""
     return is_number(value) or isinstance(value, Decimal)
-
-
-def names_in(clinic: Clinic) -> Names:
-    """Return what the members of a clinic are called, former ones too."""
-    return dict(Membership.objects.filter(clinic=clinic).values_list("user_id", "full_name"))

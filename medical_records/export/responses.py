@@ -44,7 +44,7 @@ def export_response(patient: Patient, made_by: str) -> ArchiveResponse:
 
 def csv_response(template: MedicalRecordTemplate) -> FileResponse:
     """Respond with the records of a template as CSV. Raises as `write_csv`."""
-    name = f"template-{template.pk}-{timezone.now():%Y-%m-%d}.csv"
+    name = f"template-{template.pk}-{timezone.localdate()}.csv"
     file = write_csv(template)
     response = FileResponse(file, as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")
     response["Cache-Control"] = "private, no-store"
@@ -53,4 +53,4 @@ def csv_response(template: MedicalRecordTemplate) -> FileResponse:
 
 def export_name(patient: Patient, made_at: datetime) -> str:
     """Return the name of the zip, in which there is no person's."""
-    return f"patient-{patient.pk}-{made_at:%Y-%m-%d}.zip"
+    return f"patient-{patient.pk}-{timezone.localdate(made_at)}.zip"

@@ -22,13 +22,14 @@ from clinic_project.api.serializers import text_of, texts_of
 from clinic_project.audit.accesses import show
 from clinic_project.audit.history import parsed_jsonb
 from clinic_project.clinics.administration.json_text import as_text
+from clinic_project.clinics.people import member_names, without_address
 
 from ..filled_form import fields_in_order
 from ..models import MedicalRecord, MedicalRecordTemplate
 from ..querysets import RecordQuerySet
 from ..template_fields import answers_by_field, snapshot_fields, unit_of
 from .exceptions import as_no_room
-from .reading import Names, is_exact_number, names_in, one_state
+from .reading import Names, is_exact_number, one_state
 
 #: Rows read at once.
 BATCH = 500
@@ -67,7 +68,7 @@ def _rows(template: MedicalRecordTemplate) -> Iterator[list[str]]:
     of_clinic = MedicalRecord.objects.for_clinic(template.clinic_id)
     records = of_clinic.filter(template=template).active().without_errors()
     columns = list(_columns(template, records))
-    names = names_in(template.clinic)
+    names = member_names(template.clinic)
     yield [*_HEADING, *(safe(label) for _, label in columns)]
     known = (
         *("id", "patient_id", "patient__full_name", "created_at", "created_by_user_id", "updated_at", "version"),
@@ -114,7 +115,7 @@ def _known(row: Mapping[str, Any], names: Names) -> list[str]:
         _time(row["updated_at"]),
         str(row["version"]),
         _time(row["signed_at"]) if row["signed_at"] else "",
-        safe(row["signed_by_name"] or ""),
+        safe(without_address(row["signed_by_name"])),
     ]
 
 

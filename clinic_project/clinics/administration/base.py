@@ -60,6 +60,20 @@ class ClinicModelAdmin(admin.ModelAdmin):
     def note_shown(self, request: HttpRequest, objects: Iterable[Any], action: str | None = None) -> None:
         """Note for the access log that a page shows these, where they are patients or what those have. They aren't here."""
 
+    def name_with_patient(self, obj: Any) -> str:
+        """Name the object, and the patient whose it is."""
+        return str(obj)
+
+    def names_of(self, request: HttpRequest, keys: Collection[int]) -> dict[int, str]:
+        """Return the names, by their keys, of those objects that the person may see; with their patients, in one query."""
+        rows = self.with_what_names_them(self.get_queryset(request).filter(pk__in=keys))
+        return {row.pk: self.name_with_patient(row) for row in rows}
+
+    def with_what_names_them(self, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        """Let `rows` be read with what `name_with_patient` needs, as a list's are."""
+        related = self.list_select_related
+        return rows.defer(*self.list_defer).select_related(*(() if isinstance(related, bool) else related))
+
     def clinic_id_of(self, obj: Any) -> int:
         return int(obj.clinic_id)
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib import admin
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
@@ -17,6 +17,8 @@ from clinic_project.audit.models import Destruction
 from ..access import ADMIN_ROLES
 from ..history import said_by, via
 from ..models import Clinic, Patient
+from ..people import without_address
+from ..times import EXACT, zoned
 from .base import ClinicModelAdmin
 from .history_texts import VIA, column_text, session_of
 from .scope import scope_of
@@ -65,9 +67,23 @@ class DestructionAdmin(ClinicModelAdmin):
         scope = scope_of(request)
         return rows if scope.is_unlimited else rows.filter(clinic_id__in=scope.clinics_with(self.write_roles))
 
+    def name_with_patient(self, obj: Any) -> str:
+        if obj.patient_id is None:
+            return self.what(obj)
+        return gettext("%(object)s of %(patient)s") % {"object": self.what(obj), "patient": self._patient_name(obj)}
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        named = self.name_with_patient(context["original"])
+        title = gettext("Removed for good: %(what)s") % {"what": named}
+        return super().render_change_form(
+            request, {**context, "named": named, "title": title, "subtitle": None}, *args, **kwargs
+        )
+
     @admin.display(description=_("removed for good"))
     def when(self, row: Destruction) -> str:
-        return column_text(None, row.destroyed_at)
+        return zoned(row.destroyed_at, EXACT)
 
     @admin.display(description=_("what"))
     def what(self, row: Destruction) -> str:
@@ -78,9 +94,12 @@ class DestructionAdmin(ClinicModelAdmin):
     def patient(self, row: Any) -> str:
         if row.patient_id is None:
             return gettext("None")
-        name = row.patient_name or gettext("Patient %(id)s") % {"id": row.patient_id}
+        name = self._patient_name(row)
         link = reverse("admin:clinics_patient_change", args=[row.patient_id])
         return format_html('<a href="{}">{}</a>', link, name) if row.patient_name else name
+
+    def _patient_name(self, row: Any) -> str:
+        return row.patient_name or gettext("Patient %(id)s") % {"id": row.patient_id}
 
     @admin.display(description=_("clinic"))
     def clinic(self, row: Any) -> str:
@@ -90,7 +109,7 @@ class DestructionAdmin(ClinicModelAdmin):
     def who(self, row: Destruction) -> str:
         context = described(row.context)
         by = said_by(context)
-        name = (by.name or gettext("user %(id)s") % {"id": by.id}) if by else None
+        name = (without_address(by.name) or gettext("user %(id)s") % {"id": by.id}) if by else None
         return ", ".join(filter(None, [name, str(VIA[via(context, row.application_name)])]))
 
     @admin.display(description=_("database user"))

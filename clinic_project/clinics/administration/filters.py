@@ -72,4 +72,4 @@ class PatientFilter(RelatedFilter):
         if not chosen or not chosen.isdecimal():
             return []
         patients = model_admin.admin_site.visible(request, Patient).filter(pk=chosen)
-        return [(str(patient.pk), patient.full_name) for patient in patients]
+        return [(str(patient.pk), patient.name_and_birthday) for patient in patients]

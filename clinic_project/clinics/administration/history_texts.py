@@ -1,7 +1,7 @@
 """The changes of an object's history as the admin's page writes them: who, by which way, and each value as text."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -19,6 +19,7 @@ from clinic_project.audit.models import Destruction
 
 from ..history import Action, ReadableChange, ValueChange, Via, python_value
 from ..models import User
+from ..people import names_of, without_address
 from .json_text import as_json, as_text
 from .text_changes import Part, text_changes
 
@@ -114,7 +115,7 @@ class _Texts:
     def by(self, change: ReadableChange) -> str:
         if change.by is None:
             return ""
-        return change.by.name or self._name(User, change.by.id)
+        return without_address(change.by.name) or self._name(User, change.by.id)
 
     def shown(self, change: ReadableChange, value: ValueChange) -> ShownValue:
         before, after = (self._text(change, value, side) for side in (value.before, value.after))
@@ -128,6 +129,8 @@ class _Texts:
         told = self._read_value(change, value, side)
         if told is not None:
             return told
+        if value.path.endswith("_by_name"):
+            return without_address(side)
         field = self._fields.get(value.path)
         if side is not None and field is not None and field.related_model:
             return self._name(field.related_model, side)
@@ -149,10 +152,12 @@ class _Texts:
         return keys
 
 
-def _names(model: Any, keys: set[int], request: HttpRequest) -> dict[int, str]:
+def _names(model: Any, keys: set[int], request: HttpRequest) -> Mapping[int | None, str]:
     """Return the names of those objects that the person may see, and of all people: who did what is no secret."""
+    if model is User:
+        return names_of(keys)
     objects = model._default_manager.all()
-    if model is not User and admin.site.is_registered(model):
+    if admin.site.is_registered(model):
         objects = admin.site.visible(request, model)  # type: ignore[attr-defined]
     return {found.pk: str(found) for found in objects.filter(pk__in=keys)}
 

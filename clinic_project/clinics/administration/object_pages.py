@@ -4,13 +4,17 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import PAGE_VAR
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 
+from ..models import Patient
 from .base import ClinicModelAdmin
 
 
@@ -26,15 +30,27 @@ class ObjectPagesMixin(ClinicModelAdmin):
     def _page_name(self, name: str) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{name}"
 
-    def name_with_patient(self, obj: Any) -> str:
-        """Name the object, and the patient whose it is."""
-        return str(obj)
+    def patient_of(self, obj: Any) -> Patient | None:
+        """Return the patient whose `obj` is, or who it is; None where it is nobody's."""
+        return None
+
+    @admin.display(description=_("patient"))
+    def patient_shown(self, obj: Any) -> str:
+        """Return the patient of a list's row, with what tells them from others of that name."""
+        patient = self.patient_of(obj)
+        return format_html('{} <span class="hint">{}</span>', patient, patient.born) if patient else ""
+
+    def naming_context(self, obj: Any) -> dict[str, Any]:
+        """Return what a page's title, breadcrumbs and `admin/clinics/patient_line.html` say of an object and its patient."""
+        patient = self.patient_of(obj)
+        return {"named": self.name_with_patient(obj), "patient": None if patient == obj else patient}
 
     def object_context(self, request: HttpRequest, obj: Any, title: str) -> dict[str, Any]:
         """Return what a page about an object needs that extends `admin/clinics/object_page.html`."""
         request.current_app = self.admin_site.name
         return {
             **self.admin_site.each_context(request),
+            **self.naming_context(obj),
             "title": title,
             "object": obj,
             "opts": self.opts,
@@ -58,7 +74,9 @@ class ObjectPagesMixin(ClinicModelAdmin):
     ) -> HttpResponse:
         obj = context.get("original")
         if obj is not None:
-            context |= self.own_page_context(request, obj)
+            context |= {**self.naming_context(obj), **self.own_page_context(request, obj)}
+            if self.patient_of(obj) is not None:
+                context |= {"title": context["named"], "subtitle": None}
         return super().render_change_form(request, context, *args, **kwargs)
 
 

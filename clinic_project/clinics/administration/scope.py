@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from ..access import active_memberships
 from ..models import Clinic, Membership, User
+from ..people import names_of
 
 
 class Scope:
@@ -24,20 +25,9 @@ class Scope:
         """The active memberships of the user."""
         return active_memberships(self.user)
 
-    @property
-    def name(self) -> str:
-        """What the user is called, by their first membership; empty without any."""
-        return self.memberships[0].full_name if self.memberships else ""
-
-    @property
-    def name_or_email(self) -> str:
-        """The name; the email of a superuser who is no member anywhere."""
-        return self.name or self.user.email
-
     def name_in(self, clinic_id: int) -> str:
-        """Return what the user is called in a clinic; the email of a superuser who is no member there."""
-        names = (membership.full_name for membership in self.memberships if membership.clinic_id == clinic_id)
-        return next(names, self.user.email)
+        """Return what the user is called in a clinic."""
+        return names_of([self.user.pk], clinic_id)[self.user.pk]
 
     @cached_property
     def roles(self) -> dict[int, frozenset[str]]:

@@ -82,10 +82,14 @@ class NotedAutocomplete(AutocompleteJsonView):
 
     model_admin: Any
 
+    def get_queryset(self) -> models.QuerySet[Any]:
+        rows: models.QuerySet[Any] = self.model_admin.with_what_names_them(super().get_queryset())
+        return rows
+
     def serialize_result(self, obj: models.Model, to_field_name: str) -> dict[str, str]:
         self.model_admin.note_shown(self.request, [obj], Access.Action.LIST)
         result: dict[str, str] = super().serialize_result(obj, to_field_name)  # type: ignore[misc]  # unknown to the stubs
-        return result
+        return {**result, "text": self.model_admin.name_with_patient(obj)}
 
 
 def describing_changes(view: View) -> View:
@@ -109,7 +113,7 @@ def describing_asker(view: View) -> View:
         scope = scope_of(request)
         describe_changes(via="admin", by=scope.user.pk)
         if request.method == "POST":
-            describe_changes(name=scope.name)
+            describe_changes(name=scope.user.name)
         return view(request, *args, **kwargs)
 
     return wrapped

@@ -13,7 +13,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
@@ -23,6 +23,8 @@ from .object_pages import ObjectPagesMixin, of_object
 
 #: An action changes at most this many rows, so that "select all" can't lock a whole table.
 MAX_AT_ONCE = 1_000
+#: How many of them are named when it is done.
+MAX_NAMED = 5
 
 #: What Django's log says of an object, in English whoever does it: it is translated for those who read it.
 TRASHED, RESTORED = gettext_noop("Moved to the trash."), gettext_noop("Restored from the trash.")
@@ -64,13 +66,13 @@ class TrashMixin(ObjectPagesMixin):
     @admin.action(description=_("Move the selected ones to the trash"), permissions=["trash"])
     def move_to_trash(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
         moved = self._change_each(request, queryset.filter(is_deleted=False), self.trash_one, TRASHED)
-        said = gettext("Moved to the trash: %(count)d.") % {"count": moved}
+        said = gettext("Moved to the trash: %(names)s.") % {"names": self._names(moved)}
         self.message_user(request, said, messages.SUCCESS if moved else messages.WARNING)
 
     @admin.action(description=_("Restore the selected ones from the trash"), permissions=["trash"])
     def restore(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
         restored = self._change_each(request, queryset.filter(is_deleted=True), self.restore_one, RESTORED)
-        said = gettext("Restored: %(count)d.") % {"count": restored}
+        said = gettext("Restored: %(names)s.") % {"names": self._names(restored)}
         self.message_user(request, said, messages.SUCCESS if restored else messages.WARNING)
 
     def get_actions(self, request: HttpRequest) -> Any:
@@ -81,17 +83,32 @@ class TrashMixin(ObjectPagesMixin):
             actions.pop("move_to_trash" if request.GET.get("trash") == "only" else "restore", None)
         return actions
 
+    def _names(self, changed: list[Any]) -> str:
+        """Return the names of the objects that were changed, or of the first of them and how many others there are."""
+        if not changed:
+            return gettext("nothing")
+        named = ", ".join(self.name_with_patient(obj) for obj in changed[:MAX_NAMED])
+        others = len(changed) - MAX_NAMED
+        if others <= 0:
+            return named
+        return ngettext("%(names)s and %(count)d more", "%(names)s and %(count)d more", others) % {
+            "names": named,
+            "count": others,
+        }
+
     @transactions.atomic
-    def _change_each(self, request: HttpRequest, queryset: models.QuerySet[Any], change: Change, note: str) -> int:
-        """Change each object and return how many were; those that are refused are named to the person."""
+    def _change_each(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], change: Change, note: str
+    ) -> list[Any]:
+        """Change each object and return those that were; those that are refused are named to the person."""
         chosen = list(queryset.order_by("pk")[: MAX_AT_ONCE + 1])
         if len(chosen) > MAX_AT_ONCE:
             said = gettext("More than %(count)s are selected. Narrow them down by the filters, and try again.")
             self.message_user(request, said % {"count": f"{MAX_AT_ONCE:,}"}, messages.ERROR)
-            return 0
+            return []
         if not all(self.has_trash_permission(request, obj) for obj in chosen):
             raise PermissionDenied
-        return sum(self._change_one(request, obj, change, note) for obj in chosen)
+        return [obj for obj in chosen if self._change_one(request, obj, change, note)]
 
     def _change_one(self, request: HttpRequest, obj: Any, change: Change, note: str) -> bool:
         try:
@@ -99,7 +116,7 @@ class TrashMixin(ObjectPagesMixin):
                 change(request, obj)
                 self.log_change(request, obj, note)
         except self.refusals as refusal:
-            self.message_user(request, f"{obj}: {refusal}", messages.ERROR)
+            self.message_user(request, f"{self.name_with_patient(obj)}: {refusal}", messages.ERROR)
             return False
         return True
 
@@ -119,7 +136,7 @@ class TrashMixin(ObjectPagesMixin):
         if not self.has_trash_permission(request, obj):
             raise PermissionDenied
         if obj.is_deleted and self._change_one(request, obj, self.restore_one, RESTORED):
-            said = gettext("“%(object)s” was restored from the trash.") % {"object": obj}
+            said = gettext("“%(object)s” was restored from the trash.") % {"object": self.name_with_patient(obj)}
             self.message_user(request, said, messages.SUCCESS)
         return HttpResponseRedirect(self.object_url("change", obj.pk))
 
@@ -158,14 +175,26 @@ class TrashMixin(ObjectPagesMixin):
     ) -> HttpResponse:
         try:
             obj = self.get_object(request, unquote(object_id))
-            shown = {
-                "title": gettext("Move to the trash"),
-                "kept_until": obj and self.kept_until(obj),
-                **(extra_context or {}),
-            }
+            shown = {"title": gettext("Move to the trash"), **self._asked(obj), **(extra_context or {})}
             return super().delete_view(request, object_id, shown)
         except self.refusals as refusal:
             return self._refused(request, object_id, refusal)
+
+    def _asked(self, obj: Any) -> dict[str, Any]:
+        """Return what is asked before an object goes to the trash."""
+        if obj is None:
+            return {}
+        asked = {"question": self.trash_question(obj), "goes_along": self.goes_along(obj)}
+        return {**self.naming_context(obj), **asked, "kept_until": self.kept_until(obj)}
+
+    def trash_question(self, obj: Any) -> str:
+        """Return the question whether `obj` is to go to the trash, which names it, its patient and what goes with it."""
+        named = {"kind": self.opts.verbose_name, "name": str(obj)}
+        return gettext("Move the %(kind)s “%(name)s” to the trash?") % named
+
+    def goes_along(self, obj: Any) -> str:
+        """Return what becomes of what refers to `obj`; empty where that is nothing."""
+        return ""
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.trash_one(request, obj)
@@ -178,12 +207,13 @@ class TrashMixin(ObjectPagesMixin):
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """Name the objects alone: what refers to them stays, and needn't be collected."""
-        return [str(obj) for obj in objs], {}, set(), []
+        return [self.name_with_patient(obj) for obj in objs], {}, set(), []
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
         link = self._changelist_url
+        named = self.names_of(request, [obj_id]).get(obj_id, obj_display)
         said = format_html(
-            gettext('“{object}” was moved to the <a href="{link}?trash=only">trash</a>.'), object=obj_display, link=link
+            gettext('“{object}” was moved to the <a href="{link}?trash=only">trash</a>.'), object=named, link=link
         )
         self.message_user(request, said, messages.SUCCESS)
         return HttpResponseRedirect(link)

@@ -4,6 +4,7 @@ The OpenAPI document names them without the suffixes Serializer and Output, and 
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from typing import Any
 
 from django.db.models import QuerySet
@@ -54,7 +55,7 @@ class LoginOutputSerializer(CurrentUserOutputSerializer):
     """The token is sent this once; `Authorization: Bearer <token>` from then on."""
 
     token = serializers.CharField()
-    expires_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(default_timezone=UTC)
 
 
 class PatientOutputSerializer(RowSerializer):

@@ -6,13 +6,15 @@ from typing import Any, cast
 from django import template
 from django.contrib.admin.templatetags.admin_list import date_hierarchy
 from django.contrib.admin.views.main import ChangeList
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
 from clinic_project.clinics.administration.drafts import draft_key, sent_draft
 from clinic_project.clinics.administration.lists import IndexedDates
+from clinic_project.clinics.administration.recent_actions import RecentAction, recent_actions
+from clinic_project.clinics.people import without_address
+from clinic_project.clinics.times import exact, zoned
 
 register = template.Library()
 
@@ -28,8 +30,7 @@ def moment(at: datetime | None) -> SafeString | str:
     """Write a time to the second, as a `<time>`; nothing where there is none."""
     if at is None:
         return ""
-    local = localtime(at)
-    return format_html('<time datetime="{}">{}</time>', local.isoformat(), date_format(local, "EXACT_DATETIME_FORMAT"))
+    return format_html('<time datetime="{}">{}</time>', localtime(at).isoformat(), exact(at))
 
 
 @register.inclusion_tag("admin/clinics/drafts.html", takes_context=True)
@@ -44,3 +45,13 @@ def drafts(context: template.Context) -> dict[str, Any]:
         "sent": sent_draft(request) if request else "",
         "is_over": context.get("drafts_are_over", False),
     }
+
+
+register.filter(without_address)
+register.filter(zoned)
+
+
+@register.simple_tag(takes_context=True, name="recent_actions")
+def recent_actions_of(context: dict[str, Any]) -> list[RecentAction]:
+    """Return what the person who sees the page has done lately."""
+    return recent_actions(context["request"])

@@ -294,3 +294,12 @@ def test_no_primary_key_makes_a_page_fail(key, client, superuser):
 def test_a_password_hash_is_not_found_by_filtering(lookup, client, staff_member):
     assert client.get(list_url("user"), {lookup: "pbkdf2"}).status_code == 400
     assert client.get(list_url("membership"), {"user__password__startswith": "pbkdf2"}).status_code == 400
+
+
+def test_a_user_is_found_by_name_and_by_email_and_shown_once_by_name(client, superuser):
+    ada = MembershipFactory(full_name="Ada Lovelace", user__email="ada@clinic.example").user
+    MembershipFactory(full_name="Ada L.", user=ada)
+    for text in ("Lovelace", "Ada", "ada@clinic"):
+        page = client.get(reverse("admin:clinics_user_changelist"), {"q": text})
+        assert rows_of(page) == [ada]
+        assert "Ada Lovelace" in page.content.decode()

@@ -47,6 +47,9 @@ def test_an_administrator_sees_what_was_removed_in_their_clinic(client, administ
     assert "Somebody Else" not in page
     one = client.get(reverse("admin:audit_destruction_change", args=[row.pk])).content.decode()
     assert bytes(row.content_hash).hex() in one
+    assert f"<h1>Removed for good: Medical record {row.row_id} of Grace Hopper</h1>" in one
+    assert "medical_records" not in one.partition("<h1>")[0].partition("<title>")[2].partition("</title>")[0]
+    assert "(UTC)" in one
     assert "_save" not in one
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.timezone import localtime
 
 from clinic_project.audit.destruction import DestructionImpossible, destruction_errors
 from clinic_project.audit.transactions import changes_by
@@ -67,7 +68,7 @@ class Command(BaseCommand):
             return
         rows = "; ".join(f"{name}: {_by_year(each.by_year)}" for name, each in kept.items())
         first = min(each.first for each in kept.values() if each.first)
-        self.stdout.write(f"Has to keep {rows}. The first of them until {first:%Y-%m-%d}.")
+        self.stdout.write(f"Has to keep {rows}. The first of them until {localtime(first):%Y-%m-%d}.")
 
     @contextmanager
     def _progress(self, verbosity: int) -> Iterator[Callable[[Step], Iterator[int]]]:

@@ -261,9 +261,8 @@ def test_a_patient_is_found_by_name_phone_and_birthday(client, patient, django_a
     with django_assert_max_num_queries(6):
         page = html_of(client.get(add_url(q="grace")))
     assert f'href="?patient={patient.pk}"' in page
-    assert "5 Mar 1990" in page
+    assert "5 Mar 1990 (" in page
     assert "+886 912-345 678" in page
-    assert "years)" in page
 
 
 def test_then_the_template_is_chosen_among_those_of_the_clinic(client, patient, template):

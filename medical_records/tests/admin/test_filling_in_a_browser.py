@@ -83,12 +83,12 @@ def test_a_record_is_filled_in_by_keyboard_alone(any_browser, patient, template)
     go(staff, "912 345", Keys.ENTER)
     staff.shoot("filling-patient")
     assert staff.sees_the_whole_width()
-    assert staff.texts(".choices .patient-name") == ["Grace Brewster Murray Hopper"]
+    assert staff.texts(".choices strong") == ["Grace Brewster Murray Hopper"]
     go(staff, Keys.ENTER)
     staff.shoot("filling-template")
     go(staff, "first", Keys.ENTER)
     go(staff, Keys.ENTER)
-    assert "9 Dec 1906" in staff.find(".chosen").text
+    assert "9 Dec 1906" in staff.find(".patient-line").text
     staff.find("#id_input_0").send_keys("Headache", Keys.TAB)
     press(staff, "Since Monday", Keys.ENTER, "Worse at night", Keys.TAB)
     press(staff, "20", Keys.TAB)

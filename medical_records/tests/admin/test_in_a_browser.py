@@ -60,7 +60,8 @@ def test_finding_a_patients_record_by_name_and_reading_it(staff, practitioner, p
     staff.open("medical_records_medicalrecord_changelist")
     staff.write("#searchbar", "hopper\n")
     staff.find("#searchbar[value=hopper]")
-    assert staff.texts("#result_list .field-patient") == ["Grace Hopper"]
+    (named,) = staff.texts("#result_list .field-patient_shown")
+    assert named.split("\n") == ["Grace Hopper", patient.born]
     staff.shoot("search")
 
     staff.click("#result_list tbody th a")
@@ -166,7 +167,7 @@ def test_restoring_several_records_by_an_action(staff, practitioner, patient):
     staff.find("select[name=action] option[value=restore]").click()
     staff.shoot("trash")
     staff.click("#changelist-form button[name=index]")
-    assert "Restored: 3." in staff.find(".messagelist").text
+    assert staff.find(".messagelist").text.count("of Grace Hopper") == 3
     assert MedicalRecord.objects.active().count() == len(records)
 
 

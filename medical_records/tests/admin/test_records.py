@@ -13,7 +13,7 @@ from clinic_project.clinics.tests.admin_site import rows_of
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord
 
-from .pages import change_url, delete_url, in_trash, list_url, restore_url
+from .pages import change_url, delete_url, html_of, in_trash, list_url, restore_url
 
 pytestmark = pytest.mark.django_db
 
@@ -117,3 +117,13 @@ def test_where_the_database_does_not_know_until_when_the_page_says_what_to_do(cl
     response = client.get(change_url(record))
     assert response.status_code == 503
     assert "migrate" in response.content.decode()
+
+
+def test_a_day_begins_at_the_clinics_midnight(client, superuser, settings):
+    settings.TIME_ZONE = "Asia/Taipei"
+    record = MedicalRecordFactory(created_at=datetime(2026, 3, 1, 16, 30, tzinfo=UTC))
+    MedicalRecordFactory(created_at=datetime(2026, 3, 1, 15, 30, tzinfo=UTC))
+    day = {"created_at__year": 2026, "created_at__month": 3, "created_at__day": 2}
+    page = client.get(list_url("medicalrecord"), day)
+    assert rows_of(page) == [record]
+    assert "2 Mar 2026, 00:30" in html_of(page)

@@ -126,10 +126,10 @@ def test_who_has_no_role_there_reads_and_another_clinics_record_isnt_there(clien
     assert record.signed_at is None
 
 
-def test_a_superuser_who_is_no_member_signs_by_their_email(client, superuser):
+def test_a_superuser_who_is_no_member_signs_by_the_beginning_of_their_email(client, superuser):
     record = MedicalRecordFactory()
     post(client, record, "sign")
-    assert record.signed_by_name == superuser.email
+    assert record.signed_by_name == superuser.email.partition("@")[0]
 
 
 def test_the_history_shows_it_and_the_record_as_it_was_signed(client, staff_member, record):

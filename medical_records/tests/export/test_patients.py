@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import zipfile
+from datetime import UTC, datetime
 from itertools import product
 
 import pytest
@@ -12,8 +13,11 @@ from django.db.models import JSONField, Value
 from django.utils import timezone
 
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
+from clinic_project.clinics.models import Patient
+from medical_records.exceptions import Retained
 from medical_records.export.exceptions import ChangedMeanwhile
 from medical_records.export.patients import export_patient
+from medical_records.export.responses import export_name
 from medical_records.factories import (
     MedicalRecordFactory,
     MedicalRecordTemplateFactory,
@@ -57,8 +61,8 @@ def test_every_file_is_explained(patient, settings):
     explained = found.text("README.txt")
     for name in {*found.names} - {"README.txt"}:
         assert name.split("/")[0] in explained
-    assert "(UTC+08:00) by Dr. Chen" in explained
-    assert "(UTC+08:00) by Dr. Chen" in found.index
+    assert "(Asia/Taipei) by Dr. Chen" in explained
+    assert "(Asia/Taipei) by Dr. Chen" in found.index
     assert max(map(len, explained.splitlines())) <= 80
 
 
@@ -271,3 +275,10 @@ def test_rows_of_other_systems_are_exported(patient):
     found = exported(patient)
     assert_valid_fhir(found.json("fhir.json"))
     assert found.json(f"records/{record.pk}.json")["values"] == answers[-1]
+
+
+def test_a_name_of_a_file_has_the_day_of_the_clinic(settings):
+    settings.TIME_ZONE = "Asia/Taipei"
+    made_at = datetime(2026, 3, 1, 16, 30, tzinfo=UTC)
+    assert export_name(Patient(pk=7), made_at) == "patient-7-2026-03-02.zip"
+    assert str(Retained(made_at)).startswith("It has to be kept until 2026-03-02.")

@@ -68,9 +68,10 @@ class Command(BaseCommand):
             for sentence in complete(requested, password):
                 self.stdout.write(sentence)
             if found.user is not None and found.user.has_unknown_hash():
+                email = found.user.email
                 self.stdout.write(
-                    f"The password of {found.user} is another system's, and can't be checked here: nobody can log in with"
-                    f" it. manage.py changepassword {found.user} replaces it, in that system as well."
+                    f"The password of {email} is another system's, and can't be checked here: nobody can log in with it. "
+                    f"manage.py changepassword {email} replaces it, in that system as well."
                 )
             if not User.objects.filter(is_superuser=True, is_staff=True, is_active=True).exists():
                 self.stdout.write(
