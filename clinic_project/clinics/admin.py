@@ -7,9 +7,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.formats import date_format
-from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -96,9 +94,7 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
 
     @admin.display(description=_("password"))
     def password_is_set(self, user: User) -> str:
-        state = gettext("Set") if user.has_usable_password() and user.password else gettext("Not set")
-        link = reverse("admin:auth_user_password_change", args=[user.pk])
-        return format_html('{}. <a href="{}">{}</a>', state, link, gettext("Set another password"))
+        return gettext("Set") if user.has_usable_password() and user.password else gettext("Not set")
 
     @admin.display(description=_("two-step login"))
     def two_step_login(self, user: User) -> str:
