@@ -38,6 +38,9 @@ class ClinicModelAdmin(admin.ModelAdmin):
     paginator = EstimatingPaginator
     formfield_overrides = {models.TextField: {"widget": AdminTextareaWidget(attrs={"rows": 4})}}
 
+    class Media:
+        js = ["clinics/autocomplete_names.js"]
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LeanChangeList]:
         return LeanChangeList
 

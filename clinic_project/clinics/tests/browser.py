@@ -110,6 +110,12 @@ class Staff:
         return image.get_property("naturalWidth")
 
 
+def prefer_theme(driver: Any, theme: str) -> None:
+    """Let the browser ask pages for that theme: light or dark."""
+    preference = {"name": "prefers-color-scheme", "value": theme}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [preference]})
+
+
 @pytest.fixture(scope="module", params=["light-wide", "dark-narrow"])
 def browser(request, tmp_path_factory) -> Iterator[tuple[Any, str]]:
     """A browser with that theme and size, and what it is called."""
@@ -128,8 +134,7 @@ def browser(request, tmp_path_factory) -> Iterator[tuple[Any, str]]:
         width, height = WIDE if size == "wide" else NARROW
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "narrow"}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        preference = {"name": "prefers-color-scheme", "value": theme}
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [preference]})
+        prefer_theme(driver, theme)
         yield driver, request.param
     finally:
         driver.quit()

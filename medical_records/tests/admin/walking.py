@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, urldefrag, urljoin, urlsplit
 
 from django.test import Client
 from django.urls import resolve, reverse
@@ -44,14 +44,15 @@ class Walk:
                 self.refused.append((by, address, response.status_code))
             elif response["Content-Type"].startswith("text/html"):
                 yield address
-                waiting += [(address, urljoin(address, link)) for link in Links(response.content.decode()).found]
+                links = Links(response.content.decode()).found
+                waiting += [(address, urldefrag(urljoin(address, link)).url) for link in links]
 
     def _is_new(self, by: str, address: str) -> bool:
         parts = urlsplit(address)
         # One filter at a time: otherwise each would be tried with each.
         if not parts.path.startswith(reverse("admin:index")) or len(parse_qsl(parts.query)) > 1:
             return False
-        kind = (telling(by), resolve(parts.path).view_name, telling(address) or parts.query.partition("=")[0])
+        kind = (telling(by), resolve(parts.path).view_name, telling(address))
         is_new = self._opened.isdisjoint({kind, address})
         self._opened |= {kind, address}
         return is_new

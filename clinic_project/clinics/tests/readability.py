@@ -1,0 +1,31 @@
+"""What keeps somebody from reading a page in a browser: texts that are cut, and what axe-core finds."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+#: The standards that a page has to meet, by axe-core's names: WCAG 2.2 to level AA, and what it calls best practices.
+STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@cache
+def _script(name: str) -> str:
+    return (Path(__file__).parent / name).read_text()
+
+
+def cut_texts(driver: Any) -> list[str]:
+    """Return the texts that aren't shown whole, and the page itself where it is wider than the screen."""
+    found: list[str] = driver.execute_script(_script("cut_texts.js"))
+    return found
+
+
+def axe_violations(driver: Any, *rules: str) -> list[str]:
+    """Return what axe-core finds on the page, by all its rules of STANDARDS or by `rules` alone."""
+    driver.execute_script(f"if (!window.axe) {{ {_script('axe/axe.min.js')} }}")
+    options = {"runOnly": list(rules) or STANDARDS, "resultTypes": ["violations"]}
+    done = "axe.run(arguments[0]).then((results) => arguments[1](results.violations))"
+    return [
+        f"{violation['impact']}: {violation['id']}: {node['html'][:200]} ({' '.join(map(str, node['target']))})"
+        for violation in driver.execute_async_script(done, options)
+        for node in violation["nodes"][:3]
+    ]
