@@ -21,7 +21,7 @@ from .administration.history import HistoryMixin
 from .administration.scope import scope_of
 from .administration.searching import PatientSearchMixin, search_patients, shown_clinics
 from .administration.trash import TrashMixin
-from .forms import LoginForm, MembershipForm, UserAddForm, UserForm
+from .forms import LoginForm, MembershipForm, PatientForm, UserAddForm, UserForm
 from .models import Clinic, Membership, Patient, User
 from .people import names_of, person_name
 
@@ -149,7 +149,8 @@ class MembershipAdmin(HistoryMixin, SuperusersWriteMixin):
 
 @admin.register(Patient)
 class PatientAdmin(HistoryMixin, PatientSearchMixin, TrashMixin):
-    list_display = ["full_name", "birthday_and_age", "phone_number", "gender", "clinic", "created_at"]
+    form = PatientForm
+    list_display = ["full_name", "birthday_and_age", "phone_number", "gender_label", "clinic", "created_at"]
     list_filter = [TrashFilter, ClinicFilter]
     list_select_related = ["clinic"]
     list_defer = ["notes"]
@@ -157,7 +158,7 @@ class PatientAdmin(HistoryMixin, PatientSearchMixin, TrashMixin):
     sortable_by = ()
     autocomplete_fields = ["clinic"]
     fields = ["clinic", "full_name", "birthday", "gender", "phone_number", "notes", "created_at"]
-    readonly_fields = ["created_at"]
+    readonly_fields = ["gender_label", "created_at"]
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         """By name, as an index has it: one of a clinic's patients, or one of all, which doesn't know accents."""
@@ -178,6 +179,16 @@ class PatientAdmin(HistoryMixin, PatientSearchMixin, TrashMixin):
 
     def search(self, request: HttpRequest, queryset: Any, text: str) -> Any:
         return search_patients(request, queryset, text)
+
+    def get_fields(self, request: HttpRequest, obj: Patient | None = None) -> list[Any]:
+        """Show the gender as people call it where it is only read."""
+        is_read = obj is not None and not self.has_change_permission(request, obj)
+        fields = super().get_fields(request, obj)
+        return ["gender_label" if name == "gender" and is_read else name for name in fields]
+
+    @admin.display(description=_("gender"))
+    def gender_label(self, patient: Patient) -> str:
+        return patient.gender_label
 
     def get_readonly_fields(self, request: HttpRequest, obj: Patient | None = None) -> list[str]:
         # Records and photos belong to the patient's clinic: a patient doesn't change it.

@@ -211,6 +211,16 @@ class Membership(models.Model):
 
 
 class Patient(models.Model):
+    """Somebody who is treated. `gender` is a Gender, or what another program calls it."""
+
+    class Gender(models.TextChoices):
+        """As FHIR has them: https://hl7.org/fhir/R4/valueset-administrative-gender.html."""
+
+        FEMALE = "female", _("female")
+        MALE = "male", _("male")
+        OTHER = "other", _("other")
+        UNKNOWN = "unknown", _("unknown")
+
     clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="patients")
     full_name = models.CharField(max_length=255)
     phone_number = models.CharField(max_length=50, null=True, blank=True)
@@ -259,6 +269,11 @@ class Patient(models.Model):
         if not self.born:
             return gettext("%(name)s, birthday not known") % {"name": self.full_name}
         return gettext("%(name)s, born %(birthday)s") % {"name": self.full_name, "birthday": self.born}
+
+    @property
+    def gender_label(self) -> str:
+        """What people call the gender; another program's word as it is, and nothing where it isn't known."""
+        return str(dict(self.Gender.choices).get(self.gender or "", self.gender or ""))
 
 
 class CalendarEvent(models.Model):

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 def fill(member) -> None:
     """Give the clinic of `member` something of each kind, and in each state."""
     patient = PatientFactory(clinic=member.clinic)
-    unsigned, signed, wrong, trashed = (MedicalRecordFactory(patient=patient) for _ in range(4))
+    unsigned, signed, wrong, trashed = (MedicalRecordFactory.create(patient=patient) for _ in range(4))
     for record in (unsigned, trashed):
         put_photo(record, "Left forearm")
     records, signer = MedicalRecord.objects.all(), Signer.of(member)
