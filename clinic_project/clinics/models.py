@@ -320,20 +320,20 @@ set_verbose_names(
     _("users"),
     email=_("email"),
     password=_("password"),
-    is_superuser=_("is superuser"),
-    is_staff=_("is staff"),
-    is_active=_("is active"),
-    created_at=_("created at"),
-    updated_at=_("updated at"),
+    is_superuser=_("superuser"),
+    is_staff=_("staff"),
+    is_active=_("active"),
+    created_at=_("created"),
+    updated_at=_("changed"),
 )
 set_verbose_names(
     Clinic,
     _("clinic"),
     _("clinics"),
     name=_("name"),
-    is_active=_("is active"),
-    created_at=_("created at"),
-    updated_at=_("updated at"),
+    is_active=_("active"),
+    created_at=_("created"),
+    updated_at=_("changed"),
 )
 set_verbose_names(
     Membership,
@@ -344,9 +344,9 @@ set_verbose_names(
     full_name=_("full name"),
     title=pgettext_lazy("of a person", "title"),
     roles=_("roles"),
-    is_active=_("is active"),
-    created_at=_("created at"),
-    updated_at=_("updated at"),
+    is_active=_("active"),
+    created_at=_("created"),
+    updated_at=_("changed"),
 )
 set_verbose_names(
     Patient,
@@ -360,5 +360,5 @@ set_verbose_names(
     notes=_("notes"),
     is_deleted=_("is deleted"),
     deleted_at=_("deleted at"),
-    created_at=_("created at"),
+    created_at=_("created"),
 )
