@@ -255,9 +255,9 @@ set_verbose_names(
     version=_("version"),
     is_deleted=_("is deleted"),
     deleted_at=_("deleted at"),
-    created_at=_("created at"),
+    created_at=_("created"),
     created_by_user=_("created by user"),
-    updated_at=_("updated at"),
+    updated_at=_("changed"),
     updated_by_user=_("updated by user"),
 )
 set_verbose_names(
@@ -274,8 +274,8 @@ set_verbose_names(
     version=_("version"),
     is_deleted=_("is deleted"),
     deleted_at=_("deleted at"),
-    created_at=_("created at"),
-    updated_at=_("updated at"),
+    created_at=_("created"),
+    updated_at=_("changed"),
     created_by_user=_("created by user"),
     updated_by_user=_("updated by user"),
     signed_at=_("signed at"),
@@ -306,8 +306,8 @@ set_verbose_names(
     is_pending=_("is pending"),
     is_deleted=_("is deleted"),
     deleted_at=_("deleted at"),
-    created_at=_("created at"),
-    updated_at=_("updated at"),
+    created_at=_("created"),
+    updated_at=_("changed"),
     uploaded_by_user=_("uploaded by user"),
     updated_by_user=_("updated by user"),
 )

@@ -7,9 +7,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.formats import date_format
-from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -23,7 +21,7 @@ from .administration.history import HistoryMixin
 from .administration.scope import scope_of
 from .administration.searching import PatientSearchMixin, search_patients, shown_clinics
 from .administration.trash import TrashMixin
-from .forms import LoginForm, MembershipForm, UserAddForm, UserForm
+from .forms import LoginForm, MembershipForm, PatientForm, UserAddForm, UserForm
 from .models import Clinic, Membership, Patient, User
 from .people import names_of, person_name
 
@@ -96,9 +94,7 @@ class UserAdmin(SuperusersWriteMixin, DjangoUserAdmin):
 
     @admin.display(description=_("password"))
     def password_is_set(self, user: User) -> str:
-        state = gettext("Set") if user.has_usable_password() and user.password else gettext("Not set")
-        link = reverse("admin:auth_user_password_change", args=[user.pk])
-        return format_html('{}. <a href="{}">{}</a>', state, link, gettext("Set another password"))
+        return gettext("Set") if user.has_usable_password() and user.password else gettext("Not set")
 
     @admin.display(description=_("two-step login"))
     def two_step_login(self, user: User) -> str:
@@ -153,7 +149,8 @@ class MembershipAdmin(HistoryMixin, SuperusersWriteMixin):
 
 @admin.register(Patient)
 class PatientAdmin(HistoryMixin, PatientSearchMixin, TrashMixin):
-    list_display = ["full_name", "birthday_and_age", "phone_number", "gender", "clinic", "created_at"]
+    form = PatientForm
+    list_display = ["full_name", "birthday_and_age", "phone_number", "gender_label", "clinic", "created_at"]
     list_filter = [TrashFilter, ClinicFilter]
     list_select_related = ["clinic"]
     list_defer = ["notes"]
@@ -161,7 +158,7 @@ class PatientAdmin(HistoryMixin, PatientSearchMixin, TrashMixin):
     sortable_by = ()
     autocomplete_fields = ["clinic"]
     fields = ["clinic", "full_name", "birthday", "gender", "phone_number", "notes", "created_at"]
-    readonly_fields = ["created_at"]
+    readonly_fields = ["gender_label", "created_at"]
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         """By name, as an index has it: one of a clinic's patients, or one of all, which doesn't know accents."""
@@ -182,6 +179,16 @@ class PatientAdmin(HistoryMixin, PatientSearchMixin, TrashMixin):
 
     def search(self, request: HttpRequest, queryset: Any, text: str) -> Any:
         return search_patients(request, queryset, text)
+
+    def get_fields(self, request: HttpRequest, obj: Patient | None = None) -> list[Any]:
+        """Show the gender as people call it where it is only read."""
+        is_read = obj is not None and not self.has_change_permission(request, obj)
+        fields = super().get_fields(request, obj)
+        return ["gender_label" if name == "gender" and is_read else name for name in fields]
+
+    @admin.display(description=_("gender"))
+    def gender_label(self, patient: Patient) -> str:
+        return patient.gender_label
 
     def get_readonly_fields(self, request: HttpRequest, obj: Patient | None = None) -> list[str]:
         # Records and photos belong to the patient's clinic: a patient doesn't change it.

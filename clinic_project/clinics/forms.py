@@ -17,7 +17,7 @@ from rest_framework.exceptions import Throttled
 from clinic_project.api.models import Authenticator
 from clinic_project.api.throttles import count_attempt
 
-from .models import Membership, User
+from .models import Membership, Patient, User
 from .two_step import INVALID_CODE, enroll
 
 
@@ -165,3 +165,21 @@ class MembershipForm(forms.ModelForm):
         roles = self.fields.get("roles")
         if isinstance(roles, forms.MultipleChoiceField):
             roles.choices = [*Membership.Role.choices, *others]
+
+
+class PatientForm(forms.ModelForm):
+    """Offers the genders as a choice, and keeps another program's."""
+
+    gender = forms.TypedChoiceField(label=_("Gender"), required=False, empty_value=None)
+
+    class Meta:
+        model = Patient
+        fields = ("clinic", "full_name", "birthday", "gender", "phone_number", "notes")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        held = self.instance.gender
+        others = [(held, held)] if held and held not in Patient.Gender.values else []
+        gender = self.fields.get("gender")
+        if isinstance(gender, forms.TypedChoiceField):
+            gender.choices = [("", "---------"), *Patient.Gender.choices, *others]

@@ -211,6 +211,16 @@ class Membership(models.Model):
 
 
 class Patient(models.Model):
+    """Somebody who is treated. `gender` is a Gender, or what another program calls it."""
+
+    class Gender(models.TextChoices):
+        """As FHIR has them: https://hl7.org/fhir/R4/valueset-administrative-gender.html."""
+
+        FEMALE = "female", _("female")
+        MALE = "male", _("male")
+        OTHER = "other", _("other")
+        UNKNOWN = "unknown", _("unknown")
+
     clinic = models.ForeignKey(Clinic, models.PROTECT, db_index=False, related_name="patients")
     full_name = models.CharField(max_length=255)
     phone_number = models.CharField(max_length=50, null=True, blank=True)
@@ -260,6 +270,11 @@ class Patient(models.Model):
             return gettext("%(name)s, birthday not known") % {"name": self.full_name}
         return gettext("%(name)s, born %(birthday)s") % {"name": self.full_name, "birthday": self.born}
 
+    @property
+    def gender_label(self) -> str:
+        """What people call the gender; another program's word as it is, and nothing where it isn't known."""
+        return str(dict(self.Gender.choices).get(self.gender or "", self.gender or ""))
+
 
 class CalendarEvent(models.Model):
     user = models.ForeignKey(User, models.PROTECT, db_index=False, related_name="calendar_events")
@@ -305,20 +320,20 @@ set_verbose_names(
     _("users"),
     email=_("email"),
     password=_("password"),
-    is_superuser=_("is superuser"),
-    is_staff=_("is staff"),
-    is_active=_("is active"),
-    created_at=_("created at"),
-    updated_at=_("updated at"),
+    is_superuser=_("superuser"),
+    is_staff=_("staff"),
+    is_active=_("active"),
+    created_at=_("created"),
+    updated_at=_("changed"),
 )
 set_verbose_names(
     Clinic,
     _("clinic"),
     _("clinics"),
     name=_("name"),
-    is_active=_("is active"),
-    created_at=_("created at"),
-    updated_at=_("updated at"),
+    is_active=_("active"),
+    created_at=_("created"),
+    updated_at=_("changed"),
 )
 set_verbose_names(
     Membership,
@@ -329,9 +344,9 @@ set_verbose_names(
     full_name=_("full name"),
     title=pgettext_lazy("of a person", "title"),
     roles=_("roles"),
-    is_active=_("is active"),
-    created_at=_("created at"),
-    updated_at=_("updated at"),
+    is_active=_("active"),
+    created_at=_("created"),
+    updated_at=_("changed"),
 )
 set_verbose_names(
     Patient,
@@ -345,5 +360,5 @@ set_verbose_names(
     notes=_("notes"),
     is_deleted=_("is deleted"),
     deleted_at=_("deleted at"),
-    created_at=_("created at"),
+    created_at=_("created"),
 )

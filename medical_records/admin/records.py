@@ -17,9 +17,10 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from clinic_project.api.searching import text_contains
 from clinic_project.audit.accesses import describe_access, show
 from clinic_project.audit.models import Access
-from clinic_project.clinics.administration.filters import ClinicFilter, PatientFilter, TrashFilter
+from clinic_project.clinics.administration.filters import MAX_CHOICES, ClinicFilter, PatientFilter, TrashFilter
 from clinic_project.clinics.administration.history_texts import ShownChange
 from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import Scope, scope_of
@@ -31,7 +32,7 @@ from clinic_project.clinics.people import names_of
 from .. import services
 from ..filled_form import filled_form
 from ..history import ReadableChange, RecordHistory
-from ..models import MedicalRecord, PatientPhoto
+from ..models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from ..photos.additions import Place
 from ..printed_records import STYLESHEET, Print, PrintedPhoto, record_html
 from .access_log import AccessLogMixin
@@ -54,6 +55,13 @@ class RecordAdmin(AccessLogMixin, AddPhotosMixin, FillingMixin, SigningMixin, Pa
     unordered_filters = (SignatureFilter.parameter_name, ErrorFilter.parameter_name)
     list_defer = ["template_snapshot", "values"]
     search_fields = ["patient__full_name", "patient__phone_number"]
+    search_help_texts = (
+        _("Part of a patient's name or phone number, or of a template's name."),
+        _(
+            "How a patient's name or phone number begins, or part of a template's name. In a clinic's list, a part of any "
+            "of them is enough."
+        ),
+    )
     fieldsets = [
         (None, {"fields": ["patient", "signature", "filled_in", "photos"]}),
         (_("About this record"), {"fields": ["template", "visit", "clinic", "version", "created", "updated"]}),
@@ -100,6 +108,18 @@ class RecordAdmin(AccessLogMixin, AddPhotosMixin, FillingMixin, SigningMixin, Pa
                 photos,
             )
             % named
+        )
+
+    def search(self, request: HttpRequest, queryset: Any, text: str) -> Any:
+        """Return the records of `queryset` whose patient `text` finds, or whose template has it in its name."""
+        site: Any = self.admin_site
+        named = site.visible(request, MedicalRecordTemplate).filter(text_contains("name", text))
+        templates = list(named.values_list("pk", flat=True)[:MAX_CHOICES])
+        if not templates:
+            return super().search(request, queryset, text)
+        # Not sorted apart: there may be many of a template, which an index has in order.
+        return queryset.filter(
+            models.Q(patient__in=self.find_patients(request, text)) | models.Q(template__in=templates)
         )
 
     def get_urls(self) -> list[URLPattern]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, cast
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db import models
-from django.forms import ModelChoiceField
+from django.forms import HiddenInput, ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -37,6 +37,9 @@ class ClinicModelAdmin(admin.ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     paginator = EstimatingPaginator
     formfield_overrides = {models.TextField: {"widget": AdminTextareaWidget(attrs={"rows": 4})}}
+
+    class Media:
+        js = ["clinics/autocomplete_names.js"]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LeanChangeList]:
         return LeanChangeList
@@ -120,10 +123,15 @@ class ClinicModelAdmin(admin.ModelAdmin):
     def formfield_for_foreignkey(
         self, db_field: Any, request: HttpRequest, **kwargs: Any
     ) -> "ModelChoiceField[Any] | None":
-        """Accept only what the person may see, and a clinic that they may write in, also from a tampered form."""
+        """Accept only what the person may see, and a clinic that they may write in, also from a tampered form.
+
+        Nobody is asked for the clinic where there is only one to choose.
+        """
         related = self.admin_site._registry.get(db_field.remote_field.model)
         if db_field.remote_field.model is Clinic:
-            kwargs["queryset"] = scope_of(request).clinics_with(self.write_roles)
+            clinics = kwargs["queryset"] = scope_of(request).clinics_with(self.write_roles)
+            if len(choices := clinics[:2]) == 1:
+                kwargs |= {"widget": HiddenInput, "initial": choices[0].pk}
         elif related is not None:
             kwargs["queryset"] = related.get_queryset(request)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)

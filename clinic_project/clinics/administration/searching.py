@@ -3,7 +3,7 @@
 Over all of several clinics, which only superusers see, a search is for how these begin: an index finds that.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.http import HttpRequest
@@ -38,22 +38,29 @@ def shown_clinics(request: HttpRequest) -> list[int] | None:
 class PatientSearchMixin(ClinicModelAdmin):
     """For rows that have a patient. `search_fields` only say that there is a search: it is for patients."""
 
+    #: What a search is for, where it finds parts, and where it finds beginnings.
+    search_help_texts: ClassVar[tuple[Any, Any]] = (PART, BEGINNING)
+
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         text = search_term.strip()
         return (self.search(request, queryset, text) if text else queryset), False
 
     def search(self, request: HttpRequest, queryset: Any, text: str) -> Any:
         """Return the rows of `queryset` that belong to a patient whom `text` finds."""
+        return sorted_apart(queryset.filter(patient__in=self.find_patients(request, text)))
+
+    def find_patients(self, request: HttpRequest, text: str) -> Any:
+        """Return the ids of the patients whom `text` finds, MAX_PATIENTS at most; the page says if there are more."""
         clinic_ids = shown_clinics(request)
         patients = Patient.objects.all() if clinic_ids is None else Patient.objects.for_clinics(clinic_ids)
         found = search_patients(request, patients, text).values_list("pk", flat=True)[: MAX_PATIENTS + 1]
         if len(found) > MAX_PATIENTS:
             self.message_user(request, TOO_MANY % {"count": f"{MAX_PATIENTS:,}"}, messages.WARNING)
-        return sorted_apart(queryset.filter(patient__in=found[:MAX_PATIENTS]))
+        return found[:MAX_PATIENTS]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         change_list = super().get_changelist_instance(request)
-        change_list.search_help_text = str(PART if _finds_parts(request) else BEGINNING)
+        change_list.search_help_text = str(self.search_help_texts[0 if _finds_parts(request) else 1])
         return change_list
 
 

@@ -10,9 +10,11 @@ from django.db import Error
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+from django.urls import reverse
 
 from clinic_project.audit.destruction import DestructionImpossible
 from clinic_project.languages import language_form
+from clinic_project.reconciliation.admin.site import may_see_schema
 from clinic_project.reconciliation.sqlstates import READ_ONLY_SQL_TRANSACTION, SCHEMA_IS_BEHIND, sqlstate
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ def respond_when_database_cannot_serve(view: View) -> View:
             state = sqlstate(error) if isinstance(error, Error) else None
             if state is None or state in SCHEMA_IS_BEHIND:
                 logger.exception("The admin needs what the database lacks: run manage.py migrate.")
-                return _unavailable(request, "admin/clinics/schema_is_behind.html")
+                return _unavailable(request, "admin/clinics/schema_is_behind.html", schema_url=_schema_url(request))
             if state == READ_ONLY_SQL_TRANSACTION:
                 logger.exception("The admin can't write to the database: it is a standby, or its transactions may not.")
                 return _unavailable(request, "admin/clinics/read_only.html")
@@ -42,7 +44,15 @@ def respond_when_database_cannot_serve(view: View) -> View:
     return wrapped
 
 
-def _unavailable(request: HttpRequest, template: str) -> HttpResponse:
+def _schema_url(request: HttpRequest) -> str | None:
+    """Return where the schema is shown, for who may see that: nobody where the table of users itself can't be read."""
+    try:
+        return reverse("admin:schema") if may_see_schema(request) else None
+    except Error:
+        return None
+
+
+def _unavailable(request: HttpRequest, template: str, **more: Any) -> HttpResponse:
     # Without the request: its user and its messages may be in tables that are missing, too.
-    page = render_to_string(template, {"site_header": admin.site.site_header, **language_form(request)})
+    page = render_to_string(template, {"site_header": admin.site.site_header, **language_form(request), **more})
     return HttpResponse(page, status=503, headers={"Cache-Control": "no-store"})

@@ -17,6 +17,8 @@ from django.urls import reverse
 from clinic_project.clinics.factories import PASSWORD
 from clinic_project.clinics.models import User
 
+from .readability import axe_violations, cut_texts
+
 CHROMIUM = shutil.which("chromium")
 DRIVER = shutil.which("chromedriver")
 
@@ -33,6 +35,9 @@ class Staff:
 
     def __init__(self, driver, address: str, name: str) -> None:
         self.driver, self.address, self.name = driver, address, name
+        #: Whether the browser runs the scripts of pages.
+        self.has_scripts = True
+        self._complaints: list[str] = []
 
     def open(self, view: str, *args, query: str = "") -> None:
         self.driver.get(f"{self.address}{reverse(f'admin:{view}', args=args)}{query}")
@@ -86,7 +91,34 @@ class Staff:
         self.driver.add_cookie({"name": "sessionid", "value": client.cookies["sessionid"].value})
 
     def shoot(self, what: str) -> None:
-        """Keep a screenshot of the whole page where ADMIN_SCREENSHOTS says."""
+        """See that the page can be read, and keep a screenshot of all of it where ADMIN_SCREENSHOTS says."""
+        self._keep(what)
+        unreadable = self.unreadable()
+        assert not unreadable, "\n".join(unreadable)
+
+    def complaints(self) -> list[str]:
+        """Return what the browser has complained of since it was asked last, such as what the policy has refused."""
+        complaints, self._complaints = [*self._complaints, *self._new_complaints()], []
+        return complaints
+
+    def _new_complaints(self) -> list[str]:
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+    def unreadable(self) -> list[str]:
+        """Return what of the page can't be read: in its own theme, and for want of contrast in the other one."""
+        is_page = self.driver.execute_script("return document.contentType") == "text/html"
+        if not (self.has_scripts and is_page):
+            return []  # where axe-core can't look: it is a script, and the page around a picture is the browser's own
+        self._complaints += self._new_complaints()
+        found = [*cut_texts(self.driver), *axe_violations(self.driver)]
+        theme = self.name.split("-")[0]
+        prefer_theme(self.driver, "light" if theme == "dark" else "dark")
+        found += axe_violations(self.driver, "color-contrast")
+        prefer_theme(self.driver, theme)
+        self._new_complaints()  # of axe-core's own styles
+        return found
+
+    def _keep(self, what: str) -> None:
         if folder := os.environ.get("ADMIN_SCREENSHOTS"):
             Path(folder).mkdir(parents=True, exist_ok=True)
             size = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
@@ -110,6 +142,12 @@ class Staff:
         return image.get_property("naturalWidth")
 
 
+def prefer_theme(driver: Any, theme: str) -> None:
+    """Let the browser ask pages for that theme: light or dark."""
+    preference = {"name": "prefers-color-scheme", "value": theme}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [preference]})
+
+
 @pytest.fixture(scope="module", params=["light-wide", "dark-narrow"])
 def browser(request, tmp_path_factory) -> Iterator[tuple[Any, str]]:
     """A browser with that theme and size, and what it is called."""
@@ -128,8 +166,7 @@ def browser(request, tmp_path_factory) -> Iterator[tuple[Any, str]]:
         width, height = WIDE if size == "wide" else NARROW
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "narrow"}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        preference = {"name": "prefers-color-scheme", "value": theme}
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [preference]})
+        prefer_theme(driver, theme)
         yield driver, request.param
     finally:
         driver.quit()
@@ -140,7 +177,8 @@ def staff(browser, live_server) -> Iterator[Staff]:
     """Somebody at the browser, which says at the end whether the Content-Security-Policy has refused anything."""
     driver, name = browser
     driver.get_log("browser")
-    yield Staff(driver, live_server.url, name)
+    staff = Staff(driver, live_server.url, name)
+    yield staff
     driver.delete_all_cookies()
-    complaints = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
-    assert complaints == []
+    complaints = staff.complaints()
+    assert not complaints, "\n".join(complaints)

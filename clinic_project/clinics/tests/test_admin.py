@@ -64,6 +64,16 @@ def test_whoever_is_logged_in_is_told_to_migrate(client, superuser):
     assert "The database is not up to date" in page.content.decode()
 
 
+@pytest.mark.parametrize("is_superuser", [True, False])
+def test_superusers_are_led_to_the_schema_from_there(is_superuser, client):
+    client.force_login(MembershipFactory(user__staff=True, user__is_superuser=is_superuser).user)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE patients RENAME COLUMN notes TO remarks")
+    page = client.get(reverse("admin:clinics_patient_change", args=[1]))
+    assert page.status_code == 503
+    assert (f'href="{reverse("admin:schema")}"' in page.text) is is_superuser
+
+
 @pytest.mark.parametrize(
     ("statement", "title"),
     [
@@ -194,6 +204,38 @@ def test_a_patient_is_added_to_ones_own_clinic_alone(client, staff_member):
     assert not Patient.objects.filter(full_name="Grace Hopper").exists()
     client.post(url, {"clinic": staff_member.clinic_id, "full_name": "Grace Hopper"})
     assert Patient.objects.get(full_name="Grace Hopper").clinic == staff_member.clinic
+
+
+@pytest.mark.parametrize("page", ["patient", "membership"])
+def test_nobody_is_asked_for_the_only_clinic(page, client, superuser):
+    only = ClinicFactory()
+    url = reverse(f"admin:clinics_{page}_add")
+    form = client.get(url).context["adminform"].form
+    assert form.fields["clinic"].widget.is_hidden
+    assert form["clinic"].value() == only.pk
+    ClinicFactory()
+    assert not client.get(url).context["adminform"].form.fields["clinic"].widget.is_hidden
+
+
+def test_a_gender_is_chosen_and_one_of_another_program_is_kept(client, staff_member):
+    patient = PatientFactory(clinic=staff_member.clinic, gender="F")
+    form = client.get(change_url(patient)).context["adminform"].form
+    assert [value for value, _ in form.fields["gender"].choices] == ["", "female", "male", "other", "unknown", "F"]
+    for gender, kept in (("F", "F"), ("x", "F"), ("female", "female"), ("", None)):
+        client.post(change_url(patient), {"full_name": "Grace Hopper", "notes": "", "gender": gender})
+        patient.refresh_from_db()
+        assert patient.gender == kept
+
+
+@pytest.mark.parametrize(("gender", "label"), [("unknown", "unknown"), ("F", "F"), (None, "")])
+def test_a_gender_is_read_as_people_call_it(gender, label, client):
+    reader = MembershipFactory(user__staff=True, reader=True)
+    client.force_login(reader.user)
+    patient = PatientFactory(clinic=reader.clinic, gender=gender)
+    assert f'field-gender_label">{label or "-"}</td>' in client.get(list_url("patient")).text.replace(
+        ' data-label="Gender"', ""
+    )
+    assert f'<div class="readonly">{label or "-"}</div>' in client.get(change_url(patient)).text
 
 
 def test_autocomplete_offers_ones_own_clinics_alone(client, staff_member):

@@ -38,7 +38,7 @@ class SchemaAdminSite(admin.AdminSite):
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return Django's list for the index and the sidebar, with the page at its end for users who may see it."""
         listed: list[Any] = super().get_app_list(request, app_label)
-        if app_label is None and _may_see(request):
+        if app_label is None and may_see_schema(request):
             listed.append(self._entry())
         return listed
 
@@ -55,7 +55,7 @@ class SchemaAdminSite(admin.AdminSite):
 
     @method_decorator(require_safe)
     def schema_view(self, request: HttpRequest) -> HttpResponse:
-        if not _may_see(request):
+        if not may_see_schema(request):
             raise PermissionDenied
         shown, status = _inspect()
         request.current_app = self.name
@@ -63,7 +63,7 @@ class SchemaAdminSite(admin.AdminSite):
         return TemplateResponse(request, "admin/reconciliation/schema.html", context, status=status)
 
 
-def _may_see(request: HttpRequest) -> bool:
+def may_see_schema(request: HttpRequest) -> bool:
     return request.user.is_active and request.user.is_superuser
 
 

@@ -27,6 +27,7 @@ def any_browser(request, staff, administrator):
     """Somebody at a browser, whether it runs scripts or not."""
     off = request.param == "without JavaScript"
     staff.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": off})
+    staff.has_scripts = not off
     yield staff
     staff.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
@@ -205,7 +206,7 @@ def test_what_was_typed_stays_when_the_server_refuses(staff, administrator):
     staff.find("button[value=add]").click()
     wait_until(staff, lambda: "What you have typed is still here" in staff.find(".editor-status").text)
     assert labels(staff) == ["Pulse"]
-    staff.driver.get_log("browser")
+    staff.complaints()
 
 
 def drag(staff, place: int, *moves: int, kind: str = "mouse", release: bool = True) -> None:

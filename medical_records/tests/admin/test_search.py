@@ -2,6 +2,7 @@
 
 import datetime as dt
 import unicodedata
+from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -10,6 +11,7 @@ from django.utils import timezone
 from clinic_project.clinics.administration.searching import BEGINNING, PART, TOO_MANY
 from clinic_project.clinics.factories import ClinicFactory, PatientFactory
 from clinic_project.clinics.tests.admin_site import rows_of
+from medical_records.admin.records import RecordAdmin
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 
 from .pages import list_url
@@ -81,9 +83,31 @@ def test_a_superuser_finds_a_part_where_there_is_one_clinic(client, superuser):
 
 def test_the_page_says_what_a_search_is_for(client, superuser):
     clinic, _ = ClinicFactory(), ClinicFactory()
-    for path in (PATIENTS, list_url("medicalrecord"), list_url("patientphoto")):
-        assert str(BEGINNING) in client.get(path).text.replace("&#x27;", "'")
-        assert str(PART) in client.get(path, {"clinic": clinic.pk}).text.replace("&#x27;", "'")
+    found = {PATIENTS: (PART, BEGINNING), list_url("patientphoto"): (PART, BEGINNING)}
+    found[list_url("medicalrecord")] = RecordAdmin.search_help_texts
+    for path, (part, beginning) in found.items():
+        assert str(beginning) in unescape(client.get(path).text)
+        assert str(part) in unescape(client.get(path, {"clinic": clinic.pk}).text)
+
+
+def test_records_are_found_by_a_part_of_their_templates_name_as_well(client, staff_member):
+    clinic = staff_member.clinic
+    by_template = MedicalRecordFactory(patient__clinic=clinic, template__name="Yearly eye examination")
+    by_patient = MedicalRecordFactory(patient=PatientFactory(clinic=clinic, full_name="Iris Eyer"))
+    MedicalRecordFactory(patient__clinic=clinic, patient__full_name="Bo Elm", template__name="Dental check-up")
+    MedicalRecordFactory(template__name="Eye examination of another clinic")
+    assert records_found(client, "eye") == {by_template.pk, by_patient.pk}
+    assert records_found(client, "EYE EX") == {by_template.pk}
+
+
+def test_in_all_clinics_too(client, superuser):
+    records = [MedicalRecordFactory(template__name=name) for name in ("Eye examination", "An eye examination", "Ear")]
+    assert records_found(client, "eye") == {record.pk for record in records[:2]}
+    assert records_found(client, "eye", clinic=records[0].clinic_id) == {records[0].pk}
+
+
+def records_found(client, text: str, **filters) -> set[int]:
+    return {row.pk for row in rows_of(client.get(list_url("medicalrecord"), {"q": text, **filters}))}
 
 
 def test_staff_never_search_another_clinic(client, staff_member):

@@ -93,7 +93,7 @@ def test_lists_say_what_is_signed_and_find_what_isnt(client, record, staff_membe
     MedicalRecordFactory(patient__clinic=staff_member.clinic, entered_in_error_at=timezone.now())
     page = html_of(client.get(list_url("medicalrecord"), {"error": "with"}))
     for state in ("Signed", "Overdue", "Not signed", "Entered in error"):
-        assert f'<td class="field-state">{state}</td>' in page
+        assert f'class="field-state">{state}</td>' in page
     assert set(rows_of(client.get(list_url("medicalrecord"), {"signature": "unsigned"}))) == {late, new}
     assert rows_of(client.get(list_url("medicalrecord"), {"signature": "overdue"})) == [late]
     assert rows_of(client.get(list_url("medicalrecord"), {"signature": "signed"})) == [record]
