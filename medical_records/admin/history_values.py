@@ -11,6 +11,7 @@ from clinic_project.api.fields import normalized_uuid
 from clinic_project.clinics.administration.history_texts import ShownChange, ShownValue, column_text
 from clinic_project.clinics.administration.json_text import as_text
 from clinic_project.clinics.history import Row, columns_of
+from clinic_project.clinics.people import without_address
 
 from ..filled_form import answer_text
 from ..history import Action, ReadableChange, ValueChange
@@ -150,7 +151,7 @@ def _mark(row: Row | None) -> str:
 
 
 def _name_and_time(name: str | None, when: Any) -> dict[str, str]:
-    return {"name": name or gettext("somebody"), "when": column_text(None, when)}
+    return {"name": without_address(name) or gettext("somebody"), "when": column_text(None, when)}
 
 
 def _labels(field_ids: list[Any], rows: Iterable[Row]) -> Iterator[str]:
