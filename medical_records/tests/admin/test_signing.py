@@ -172,3 +172,10 @@ def test_the_history_tells_of_signatures_and_marks_in_a_line_each(client, staff_
     assert mark.startswith(f"Marked by {staff_member.full_name}, ")
     assert told(undone) == [("Entered in error", mark, "")]
     assert (amended.change.reason, marked.change.reason) == ("The left knee", "Another patient's")
+
+
+def test_the_history_names_who_signed_by_no_email(client, record):
+    MedicalRecord.objects.filter(pk=record.pk).update(signed_at=timezone.now(), signed_by_name="ada@clinic.example")
+    page = client.get(reverse("admin:medical_records_medicalrecord_history", args=[record.pk]))
+    assert "Signed by ada, " in html_of(page)
+    assert "ada@clinic.example" not in html_of(page)
