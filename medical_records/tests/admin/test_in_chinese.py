@@ -6,6 +6,7 @@ from datetime import timedelta
 from html import unescape
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -36,7 +37,7 @@ def english() -> set[str]:
     """Return what we say in English, of messages with placeholders the parts between, if they are several words."""
     catalogue = Path(settings.LOCALE_PATHS[0]) / "zh_Hant/LC_MESSAGES/django.mo"
     with catalogue.open("rb") as file:
-        keys = gettext.GNUTranslations(file)._catalog
+        keys = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
     texts = (key[0] if isinstance(key, tuple) else key for key in keys)
     parts = (part.strip(" .:,;") for text in texts for part in _PLACEHOLDER.split(text.rpartition("\x04")[2]))
     return {part for part in parts if " " in part and len(part) > 6}
@@ -112,7 +113,7 @@ def test_a_page_of_no_object_says_nothing_in_english(client, objects, name):
 
 def state_of(record: MedicalRecord, name: str) -> None:
     now = timezone.now()
-    columns = {
+    changes: dict[str, dict[str, Any]] = {
         "signed": {"signed_at": now, "signed_by_name": "林怡君", "content_hash": "0" * 64},
         "in error": {
             "entered_in_error_at": now,
@@ -122,8 +123,8 @@ def state_of(record: MedicalRecord, name: str) -> None:
         "amended": {"amended_at": now, "amendment_reason": "補充", "version": 2},
         "in the trash": {"is_deleted": True, "deleted_at": now},
         "unanswered": {"values": {}},
-    }[name]
-    MedicalRecord.objects.filter(pk=record.pk).update(**columns)
+    }
+    MedicalRecord.objects.filter(pk=record.pk).update(**changes[name])
 
 
 @pytest.mark.slow  # all of them are
