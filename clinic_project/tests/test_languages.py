@@ -206,6 +206,14 @@ def test_documents_for_programs_dont_change(client, url):
     assert client.get(url, headers=CHINESE).content == Client().get(url).content
 
 
+def test_the_schema_page_has_what_migrate_says_in_its_words(client, superuser):
+    html = client.get(reverse("admin:schema"), headers=CHINESE).content.decode()
+    frame, _, findings = html.partition('<div lang="en">')
+    assert "<h1>資料庫結構</h1>" in frame
+    assert "The schema is as declared" in findings
+    assert not HAN.search(findings.partition("</div>\n")[0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [["migrate", "--plan"], ["check"], ["verify_records", "--help"]])
 def test_commands_speak_english_on_a_chinese_server(command):

@@ -20,11 +20,17 @@ from django.test import Client
 importlib.import_module(sys.argv[1])
 from django.db import connections
 
+from django.utils.translation import trans_real
+
+catalogues = set(trans_real._translations)
 loaded = {*sys.modules, "encodings.unicode_escape"}  # which the log of the 401 needs
 client = Client(SERVER_NAME="clinic.example")
 answers = [client.get(path).status_code for path in ("/livez", "/api/auth/me", "/admin/login/")]
+chinese = client.get("/admin/login/", headers={"Accept-Language": "zh-TW"})
 opened = [one.alias for one in connections.all(initialized_only=True) if one.connection is not None]
-print(json.dumps({"answers": answers, "imported": sorted(set(sys.modules) - loaded), "opened": opened}))
+imported = sorted(set(sys.modules) - loaded)
+language = chinese["Content-Language"]
+print(json.dumps(dict(answers=answers, imported=imported, opened=opened, catalogues=sorted(catalogues), language=language)))
 """
 
 
@@ -45,7 +51,9 @@ def test_the_first_requests_import_nothing(server):
         text=True,
         check=True,
     )
-    assert json.loads(run.stdout) == {"answers": [200, 401, 200], "imported": [], "opened": []}
+    done = json.loads(run.stdout)
+    assert (done["catalogues"], done["language"]) == (["en", "zh-hant"], "zh-hant")
+    assert (done["answers"], done["imported"], done["opened"]) == ([200, 401, 200], [], [])
 
 
 @pytest.mark.slow

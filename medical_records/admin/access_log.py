@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from clinic_project.audit.accesses import describe_access, show, things_of
@@ -38,7 +38,7 @@ ACTIONS: dict[str, Any] = {
     Access.Action.EXPORT: _("Export"),
     Access.Action.ACCESS_LOG: _("Who looked"),
 }
-VIA: dict[str, Any] = {"api": _("API"), "admin": _("Admin")}
+VIA: dict[str, Any] = {"api": _("API"), "admin": pgettext_lazy("through the pages of the admin", "Admin")}
 
 
 @dataclass(frozen=True, slots=True)

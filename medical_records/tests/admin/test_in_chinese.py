@@ -1,0 +1,200 @@
+"""Each page of the admin in Traditional Chinese: nothing that we say is left in English."""
+
+import gettext
+import re
+from datetime import timedelta
+from html import unescape
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import strip_tags
+
+from clinic_project.api import throttles
+from clinic_project.audit.destruction import destroy
+from clinic_project.clinics.factories import ClinicFactory, MembershipFactory, PatientFactory
+from clinic_project.clinics.models import Clinic, Membership, Patient, User
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
+from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
+from medical_records.tests.photos.uploads import add
+
+pytestmark = pytest.mark.django_db
+
+CHINESE = {"Accept-Language": "zh-TW"}
+
+_PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w*\}|<[^>]*>|\n")
+
+
+def english() -> set[str]:
+    """Return what we say in English, of messages with placeholders the parts between, if they are several words."""
+    catalogue = Path(settings.LOCALE_PATHS[0]) / "zh_Hant/LC_MESSAGES/django.mo"
+    with catalogue.open("rb") as file:
+        keys = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+    texts = (key[0] if isinstance(key, tuple) else key for key in keys)
+    parts = (part.strip(" .:,;") for text in texts for part in _PLACEHOLDER.split(text.rpartition("\x04")[2]))
+    return {part for part in parts if " " in part and len(part) > 6}
+
+
+#: What no catalogue has, and isn't the data of these tests: several English words in a row.
+_SENTENCE = re.compile(r"\b[A-Za-z][a-z']+(?: [a-z']+){2,}")
+
+
+def said_in(html: str) -> str:
+    """Return what a page says, its attributes that are read out or shown as well."""
+    body = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
+    shown = re.sub(r'<(?:option|input type="hidden")[^>]*>', "", body)
+    attributes = re.findall(r'\b(?:alt|title|placeholder|aria-label|value|data-[a-z-]+)="([^"]*)"', shown)
+    return unescape("\n".join([strip_tags(re.sub(r"<", " <", body)), *attributes]))
+
+
+def assert_chinese(html: str) -> None:
+    said = said_in(html)
+    left = {text for text in english() if re.search(rf"(?<!\w){re.escape(text)}(?!\w)", said)}
+    assert left == set()
+    assert _SENTENCE.findall(said) == []
+    assert re.search(r"[\u4e00-\u9fff]", said)
+
+
+@pytest.fixture
+def objects(client):
+    """One of each that the admin shows, named in Chinese, with somebody who sees all of them."""
+    clinic = ClinicFactory(name="安康診所")
+    membership = MembershipFactory(
+        clinic=clinic, user__superuser=True, admin=True, full_name="林怡君", title="醫師", user__email="lin@example.tw"
+    )
+    client.force_login(membership.user)
+    patient = PatientFactory(clinic=clinic, full_name="王小明", gender="男", notes="無")
+    template = MedicalRecordTemplateFactory(clinic=clinic, name="初診", description="說明")
+    record = MedicalRecordFactory(patient=patient, template=template, created_by_user=membership.user)
+    photo = add(patient, record=record)
+    gone = MedicalRecordTemplateFactory(clinic=clinic, in_trash=True)
+    destroy(MedicalRecordTemplate._meta.db_table, [gone.pk])
+    return {type(obj): obj for obj in (clinic, membership, membership.user, patient, template, record, photo)}
+
+
+def pages_of(model) -> list[str]:
+    """Return the names of the pages that a GET shows."""
+    own = f"{model._meta.app_label}_{model._meta.model_name}_"
+    names = {str(pattern.name) for pattern in admin.site._registry[model].urls}
+    files = {"file", "thumbnail", "download"}
+    changes = {"restore", "sign", "amend", "enter_in_error", "undo_error"}
+    return sorted({name.removeprefix(own) for name in names if name.startswith(own)} - files - changes)
+
+
+MODELS = (User, Clinic, Membership, Patient, MedicalRecordTemplate, MedicalRecord, PatientPhoto)
+
+
+@pytest.mark.slow  # all of them are
+@pytest.mark.parametrize(("model", "page"), [(model, page) for model in MODELS for page in pages_of(model)])
+def test_a_page_says_nothing_in_english(client, objects, model, page):
+    obj = objects[model]
+    args = {"changelist": [], "add": [], "state": [obj.pk, 1]}.get(page, [obj.pk])
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+    response = client.get(url, headers=CHINESE)
+    if response.status_code == 403:
+        assert page in {"add", "delete"}
+        return
+    assert response.status_code == 200
+    assert_chinese(response.content.decode())
+
+
+@pytest.mark.parametrize("name", ["index", "two_step_login", "password_change", "audit_destruction_changelist"])
+def test_a_page_of_no_object_says_nothing_in_english(client, objects, name):
+    assert_chinese(client.get(reverse(f"admin:{name}"), headers=CHINESE).content.decode())
+
+
+def state_of(record: MedicalRecord, name: str) -> None:
+    now = timezone.now()
+    changes: dict[str, dict[str, Any]] = {
+        "signed": {"signed_at": now, "signed_by_name": "林怡君", "content_hash": "0" * 64},
+        "in error": {
+            "entered_in_error_at": now,
+            "entered_in_error_by_name": "林怡君",
+            "entered_in_error_reason": "重複",
+        },
+        "amended": {"amended_at": now, "amendment_reason": "補充", "version": 2},
+        "in the trash": {"is_deleted": True, "deleted_at": now},
+        "unanswered": {"values": {}},
+    }
+    MedicalRecord.objects.filter(pk=record.pk).update(**changes[name])
+
+
+@pytest.mark.slow  # all of them are
+@pytest.mark.parametrize("state", ["signed", "in error", "amended", "in the trash", "unanswered"])
+@pytest.mark.parametrize("page", ["change", "print"])
+def test_a_record_says_what_became_of_it_in_chinese(client, objects, state, page):
+    record = objects[MedicalRecord]
+    state_of(record, state)
+    url = reverse(f"admin:medical_records_medicalrecord_{page}", args=[record.pk])
+    assert_chinese(client.get(url, headers=CHINESE).content.decode())
+
+
+@pytest.mark.parametrize("name", ["sign", "amend", "enter_in_error"])
+def test_what_is_said_of_a_change_is_chinese_and_what_is_kept_english(client, objects, name):
+    record = objects[MedicalRecord]
+    if name == "amend":
+        state_of(record, "signed")
+    url = reverse(f"admin:medical_records_medicalrecord_{name}", args=[record.pk])
+    sent = {"version": record.version, "reason": "補充", "incomplete": "on"}
+    html = client.post(url, sent, headers=CHINESE, follow=True).content.decode()
+    assert '<li class="success">' in html
+    assert_chinese(html)
+    assert LogEntry.objects.latest("pk").change_message.isascii()
+
+
+def test_errors_of_a_form_are_chinese(client, objects):
+    template = objects[MedicalRecordTemplate]
+    url = reverse("admin:medical_records_medicalrecordtemplate_change", args=[template.pk])
+    questions = [{"label": "", "type": "radio"}, {"label": "體溫", "type": "number", "min": "9", "max": "x"}]
+    sent = {"name": "", "version": template.version, "questions-TOTAL_FORMS": 2, "questions-INITIAL_FORMS": 0}
+    for place, question in enumerate(questions):
+        sent |= {f"questions-{place}-{name}": value for name, value in question.items()}
+    html = client.post(url, sent, headers=CHINESE).content.decode()
+    assert html.count('class="errorlist"') >= 3
+    assert_chinese(html)
+
+
+def test_a_failed_login_is_refused_in_chinese(client, monkeypatch):
+    monkeypatch.setattr(throttles, "LIMITS", {**throttles.LIMITS, "email": (1, timedelta(minutes=1))})
+    sent = {"username": "nobody@example.tw", "password": "wrong"}
+    assert_chinese(client.post(reverse("admin:login"), sent, headers=CHINESE).content.decode())
+    response = client.post(reverse("admin:login"), sent, headers=CHINESE)
+    assert response.status_code == 429
+    assert "請等待 1 分鐘。" in response.content.decode()
+
+
+def test_while_the_database_lacks_a_table_the_page_says_so_in_chinese(client, objects):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE patient_photos RENAME COLUMN filename TO file_name")
+    response = client.get(reverse("admin:medical_records_patientphoto_changelist"), headers=CHINESE)
+    assert response.status_code == 503
+    assert "資料庫尚未更新" in response.content.decode()
+    assert_chinese(response.content.decode())
+
+
+def test_an_export_is_read_in_the_language_of_who_made_it_and_its_data_are_english(client, objects):
+    state_of(objects[MedicalRecord], "in error")
+    url = reverse("admin:clinics_patient_download", args=[objects[Patient].pk])
+    exports = []
+    for headers in (CHINESE, {}):
+        response = client.get(url, headers=headers)
+        archive = ZipFile(BytesIO(b"".join(response.streaming_content)))
+        exports.append({name: archive.read(name).decode() for name in archive.namelist() if not name.endswith(".jpg")})
+    chinese, in_english = exports
+    assert '<html lang="zh-hant">' in chinese["index.html"]
+    assert_chinese(chinese["index.html"])
+    assert_chinese(chinese["README.txt"])
+    assert '<html lang="en">' in in_english["index.html"]
+    of_programs = [
+        name for name in chinese if name.startswith(("records/", "photos/", "history/")) and "access" not in name
+    ]
+    assert of_programs
+    assert [name for name in of_programs if chinese[name] != in_english[name]] == []
