@@ -1,0 +1,346 @@
+"""A standby is promoted while the server has work: what was answered with 2xx stays, nothing is answered with 500."""
+
+import http.client
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import pytest
+
+from medical_records.tests.servers import Answer, JSONClient, configured_pgbouncer, environment, free_port, gunicorn
+from medical_records.tests.standbys import PRIMARY, STANDBY, Pair, running_pair
+
+from .test_pgbouncer import CONFIGURATION
+
+pytestmark = pytest.mark.slow
+
+PAGE = (Path(__file__).resolve().parents[1] / "README.md").read_text().split("\n### A standby, and failover\n")[1]
+SYNCHRONOUS, PROMOTE = re.findall(r"```sql\n(.*?)```", PAGE.split("\n### ")[0].split("\n## ")[0], re.DOTALL)
+
+#: Makes a clinic, and prints what a client of a member has to know of it.
+FILL = """
+import json
+import django; django.setup()
+from django.test import Client
+from clinic_project.api.models import AccessToken
+from clinic_project.clinics.factories import MembershipFactory, PASSWORD, PatientFactory
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
+member = MembershipFactory(admin=True, user__superuser=True)
+patient = PatientFactory(clinic=member.clinic)
+template = MedicalRecordTemplateFactory(clinic=member.clinic, fields=[])
+record = MedicalRecordFactory(patient=patient, template=template)
+token, _ = AccessToken.objects.issue(member.user)
+browser = Client()
+browser.force_login(member.user)
+print(json.dumps({"email": member.user.email, "password": PASSWORD, "token": token, "clinic": member.clinic_id,
+                  "patient": patient.pk, "template": template.pk, "record": record.pk,
+                  "session": browser.cookies["sessionid"].value}))
+"""
+
+CSRF_TOKEN = "t" * 32
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with running_pair() as pair:
+        yield pair
+
+
+@pytest.fixture
+def known(pair: Pair, tmp_path: Path) -> dict[str, Any]:
+    key = environment("", tmp_path)["SECRET_KEY"]  # by which the session is signed
+    filled = pair.run(PRIMARY, "-c", FILL, SECRET_KEY=key)
+    assert filled.status == 0, filled.errors
+    pair.wait_for_replay()
+    found: dict[str, Any] = json.loads(filled.output)
+    return found
+
+
+def run(pair: Pair, page: str, port: int) -> None:
+    """Run the page's statements as a superuser."""
+    pair.execute(*filter(None, map(str.strip, page.split(";"))), port=port, user="postgres")
+
+
+@dataclass
+class Load:
+    """Clients that make records until they are told to stop; one that isn't answered with 2xx sends the same again."""
+
+    known: dict[str, Any]
+    port: int = field(default_factory=free_port)
+    ended: Event = field(default_factory=Event)
+    answered: list["Answered"] = field(default_factory=list)
+
+    def during_a_failover(
+        self,
+        pair: Pair,
+        url: str,
+        lose_primary: Callable[[], None],
+        folder: Path,
+        *,
+        follow: Callable[[], None] = lambda: None,
+        seconds: float = 6,
+    ) -> float:
+        """Send requests to a server with this URL while the primary is lost and, after a second, the standby is promoted.
+
+        `follow` is then called: what doesn't find the new primary by itself is told of it.
+
+        Returns the seconds from the promotion to the next record that was made.
+        """
+        run(pair, SYNCHRONOUS, PRIMARY)
+        wait_until_synchronous(pair)
+        options = ("--workers", "2", "--threads", "8", "--preload")
+        work = [self.write] * 8 + [self.read] * 2 + [self.administer] * 2
+        with (
+            gunicorn(environment(url, folder), self.port, folder / "log", *options),
+            ThreadPoolExecutor(len(work)) as pool,
+        ):
+            clients = [pool.submit(each, number) for number, each in enumerate(work)]
+            time.sleep(3)
+            lose_primary()
+            time.sleep(1)
+            run(pair, PROMOTE, STANDBY)
+            promoted = time.monotonic()
+            follow()
+            time.sleep(seconds)
+            self.ended.set()
+            for client in clients:
+                client.result()
+        return self.made_again(promoted)
+
+    def write(self, number: int) -> None:
+        path = f"clinic/patients/{self.known['patient']}/medical-records"
+        new = {"template_id": self.known["template"], "values": {}}
+        made = 0
+        while not self.ended.is_set():
+            if self.send("POST", path, new, Idempotency_Key=f"{number}-{made}").status == 201:
+                made += 1
+
+    def read(self, number: int) -> None:
+        while not self.ended.is_set():
+            self.send("GET", f"clinic/medical-records/{self.known['record']}")
+
+    def administer(self, number: int) -> None:
+        """Change the patient's name in the admin, and look at the record."""
+        while not self.ended.is_set():
+            self.rename_patient(f"Grace Hopper {len(self.answered)}")
+            self.browse("GET", f"medical_records/medicalrecord/{self.known['record']}/change/")
+
+    def rename_patient(self, name: str) -> None:
+        form = {"csrfmiddlewaretoken": CSRF_TOKEN, "clinic": self.known["clinic"], "full_name": name}
+        self.browse("POST", f"clinics/patient/{self.known['patient']}/change/", urlencode(form))
+
+    def browse(self, method: str, page: str, body: str | None = None) -> None:
+        began = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        cookie = f"sessionid={self.known['session']}; csrftoken={CSRF_TOKEN}"
+        headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+        connection.request(method, f"/admin/{page}", body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        found = Answer(answer.status, answer.headers, None)
+        self.answered.append(Answered(began, time.monotonic(), f"admin {method}", found))
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        began = time.monotonic()
+        answer = JSONClient(self.port, self.known["token"]).send(method, path, body, **headers)
+        self.answered.append(Answered(began, time.monotonic(), method, answer))
+        if answer.status == 503:
+            time.sleep(0.1)
+        return answer
+
+    def statuses(self) -> Counter[tuple[str, int]]:
+        return Counter((one.method, one.answer.status) for one in self.answered)
+
+    def made(self) -> set[int]:
+        return {one.answer.body["id"] for one in self.answered if (one.method, one.answer.status) == ("POST", 201)}
+
+    def longest(self) -> float:
+        """Return how many seconds the slowest request took."""
+        return max(one.at - one.began for one in self.answered)
+
+    def summary(self, again: float) -> str:
+        statuses = ", ".join(
+            f"{method} {status}: {times}" for (method, status), times in sorted(self.statuses().items())
+        )
+        return f"{statuses}; written again after {again:.1f} s, the slowest took {self.longest():.1f} s"
+
+    def made_again(self, promoted: float) -> float:
+        made = (one.at for one in self.answered if (one.method, one.answer.status) == ("POST", 201))
+        return min((at for at in made if at > promoted), default=math.inf) - promoted
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A request, when it was sent and answered, in seconds, and with what."""
+
+    began: float
+    at: float
+    method: str
+    answer: Answer
+
+
+def killed(pair: Pair) -> None:
+    pair.servers.stop_one("primary", "immediate")
+
+
+def stopped(pair: Pair) -> None:
+    pair.servers.stop_one("primary", "fast")
+
+
+def closed_to_writes(pair: Pair) -> None:
+    """It goes on, and so do its sessions."""
+    pair.execute("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()", user="postgres")
+
+
+@pytest.mark.parametrize("primary_is", [killed, stopped, closed_to_writes])
+def test_a_failover_under_load(
+    pair: Pair, known: dict[str, Any], primary_is: Callable[[Pair], None], tmp_path: Path, capsys
+):
+    load = Load(known)
+    again = load.during_a_failover(pair, pair.url(PRIMARY, STANDBY), lambda: primary_is(pair), tmp_path)
+    assert nothing_is_lost(load, pair)
+    report(f"{primary_is.__name__}: {load.summary(again)}", capsys)
+    assert load.statuses()["POST", 503]
+    assert again < 3
+
+
+def report(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print(f"\n{text}")  # noqa: T201 - a measurement
+
+
+def nothing_is_lost(load: "Load", pair: Pair) -> bool:
+    """Whether all was answered as it should be, and what was answered with 201 is on the new primary."""
+    expected = {"POST": 201, "GET": 200, "admin POST": 302, "admin GET": 200}
+    assert set(load.statuses()) <= {*expected.items(), *((method, 503) for method in expected)}
+    refused = [one.answer for one in load.answered if one.answer.status == 503]
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
+    there = {pk for (pk,) in pair.rows(STANDBY, "SELECT id FROM medical_records")} - {load.known["record"]}
+    # What was committed before its answer was lost was found by its key, and not made twice.
+    assert pair.rows(STANDBY, "SELECT count(*) FROM api_idempotency_keys") == [(len(there),)]
+    return load.made() <= there
+
+
+@pytest.fixture
+def network() -> Iterator["Network"]:
+    """A machine of its own, as far as the network knows."""
+    if os.getuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("only root makes a network, by iproute2")
+    network = Network(f"clinic{os.getpid()}")
+    network.ip("netns", "add", network.name)
+    try:
+        network.ip("link", "add", network.name, "type", "veth", "peer", "name", "inside", "netns", network.name)
+        network.ip("address", "add", "10.213.77.1/30", "dev", network.name)
+        network.ip("link", "set", network.name, "up")
+        network.ip("-n", network.name, "address", "add", f"{network.address}/30", "dev", "inside")
+        network.ip("-n", network.name, "link", "set", "inside", "up")
+        yield network
+    finally:
+        network.ip("link", "delete", network.name)
+        network.ip("netns", "delete", network.name)
+
+
+@dataclass(frozen=True)
+class Network:
+    name: str
+    address: str = "10.213.77.2"
+
+    @property
+    def within(self) -> list[str]:
+        """The command by which another is run there."""
+        return ["ip", "netns", "exec", self.name]
+
+    def ip(self, *arguments: str) -> None:
+        subprocess.run(["ip", *arguments], check=True)
+
+    def fall_silent(self) -> None:
+        """Nothing that is sent to the address is answered, or refused."""
+        self.ip("-n", self.name, "address", "delete", f"{self.address}/30", "dev", "inside")
+
+
+def test_a_machine_that_falls_silent(pair: Pair, known: dict[str, Any], network: Network, tmp_path: Path, capsys):
+    pair.servers.stop_one("primary", "fast")
+    with (pair.folder / "primary/pg_hba.conf").open("a") as file:
+        file.write("host all all samenet trust\n")
+    pair.servers.start("primary", PRIMARY, network.address, network.within)
+    load = Load(known)
+    url = f"postgresql://clinic@/clinic?host={network.address},{pair.folder}&port={PRIMARY},{STANDBY}"
+    again = load.during_a_failover(pair, url, network.fall_silent, tmp_path, seconds=25)
+    assert nothing_is_lost(load, pair)
+    report(f"silent: {load.summary(again)}", capsys)
+    assert again < 20
+
+
+def test_behind_pgbouncer(pair: Pair, known: dict[str, Any], tmp_path: Path, capsys):
+    """It is told of the new primary, and keeps its clients."""
+    port = free_port()
+    listening = CONFIGURATION.replace("listen_port = 6432", f"listen_port = {port}")
+
+    def before(server: int) -> str:
+        return listening.replace("host=127.0.0.1 port=5432", f"host={pair.folder} port={server}")
+
+    users = {"userlist.txt": '"clinic" "password"\n'}
+    load = Load(known)
+    with configured_pgbouncer(before(PRIMARY), port, user="postgres", **users) as pooler:
+        again = load.during_a_failover(
+            pair,
+            f"postgresql://clinic:password@127.0.0.1:{port}/clinic",
+            lambda: killed(pair),
+            tmp_path,
+            follow=lambda: pooler.reload(before(STANDBY)),
+        )
+    assert nothing_is_lost(load, pair)
+    report(f"PgBouncer: {load.summary(again)}", capsys)
+    assert again < 10
+
+
+def wait_until_synchronous(pair: Pair) -> None:
+    for _ in range(100):
+        found = pair.rows(PRIMARY, "SELECT sync_state FROM pg_stat_replication", user="postgres")
+        if found == [("sync",)]:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"the standby isn't synchronous: {found}")
+
+
+def test_on_a_standby_reading_works_and_the_rest_is_503(pair: Pair, known: dict[str, Any], tmp_path: Path):
+    pair.wait_for_replay()
+    port = free_port()
+    record, patient = f"clinic/medical-records/{known['record']}", f"clinic/patients/{known['patient']}"
+    with gunicorn(environment(pair.url(STANDBY), tmp_path), port, tmp_path / "log"):
+        api = JSONClient(port, known["token"])
+        for path in ("auth/me", "clinic/patients", f"{patient}/medical-records", record, f"{record}/history",
+                     f"{patient}/access-log"):  # fmt: skip
+            assert api.send("GET", path).status == 200, path
+        writes = [
+            api.send("POST", f"{patient}/medical-records", {"template_id": known["template"], "values": {}}),
+            api.send("PATCH", record, {"values": {}, "version": 1}),
+            api.send("DELETE", record, {"version": 1}),
+            api.send("POST", "auth/login", {"email": known["email"], "password": known["password"]}),
+            api.send("POST", "auth/logout"),
+        ]
+        assert {(one.status, one.body["type"]) for one in writes} == {(503, "/problems/database-read-only")}
+        assert all(int(one.headers["Retry-After"]) > 0 for one in writes)
+        with pytest.raises(HTTPError) as not_ready:
+            urlopen(f"http://127.0.0.1:{port}/readyz")
+        assert not_ready.value.code == 503
+        in_the_admin = Load(known, port)
+        for page in ("clinics/patient/", f"medical_records/medicalrecord/{known['record']}/change/"):
+            in_the_admin.browse("GET", page)
+        in_the_admin.rename_patient("Grace Hopper")
+        assert [one.answer.status for one in in_the_admin.answered] == [200, 200, 503]
+        assert int(in_the_admin.answered[-1].answer.headers["Retry-After"]) > 0
