@@ -1,6 +1,6 @@
 """Every page of the admin in a real browser, with the demo's data: all of it can be read, by everybody.
 
-What `Staff.unreadable` asks: no text is cut, the page isn't wider than the screen, and axe-core finds nothing.
+What `Staff.unreadable` asks: no text is cut, the page is no wider than the screen, and axe-core finds nothing serious.
 """
 
 from collections.abc import Iterator

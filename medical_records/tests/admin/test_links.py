@@ -32,7 +32,7 @@ def fill(member) -> None:
 def refused(client, user) -> list[tuple[str, str, int]]:
     client.force_login(user)
     walk = Walk(client)
-    assert len(list(walk.pages())) > 100
+    assert len(list(walk.pages())) > 50
     return walk.refused
 
 
