@@ -18,6 +18,7 @@ from .administration import destructions  # noqa: F401 - which registers its own
 from .administration.base import ClinicModelAdmin
 from .administration.filters import ClinicFilter, TrashFilter
 from .administration.history import HistoryMixin
+from .administration.log_messages import log_message
 from .administration.scope import scope_of
 from .administration.searching import PatientSearchMixin, search_patients, shown_clinics
 from .administration.trash import TrashMixin
@@ -45,8 +46,7 @@ class SuperusersWriteMixin(ClinicModelAdmin):
         names = names_of([entry.user_id for entry in entries])
         for entry in entries:
             entry.user.name = names[entry.user_id]
-            # Django keeps its own as JSON, which it translates itself.
-            entry.change_message = entry.change_message and gettext(entry.change_message)
+            entry.message = log_message(entry)
         return response
 
 

@@ -150,6 +150,14 @@ def test_djangos_log_is_kept_in_english_and_read_in_chinese(client, superuser):
     LogEntry.objects.log_actions(superuser.pk, [user], 2, "Made new recovery codes.", single_object=True)
     history = client.get(reverse("admin:clinics_user_history", args=[user.pk]), headers=CHINESE).content.decode()
     assert "產生了新的復原碼。" in history
+    # The fields that were changed, in English with a capital letter in the log.
+    assert re.search("電子郵件[^<]*已修改", history)
+    assert "Email" not in history
+    patient = PatientFactory()
+    url = reverse("admin:clinics_patient_change", args=[patient.pk])
+    assert client.post(url, {"full_name": "王小明"}, headers=CHINESE).status_code == 302
+    assert "Full name" in LogEntry.objects.latest("pk").change_message
+    assert re.search("姓名[^<]*已修改", client.get(reverse("admin:index"), headers=CHINESE).content.decode())
 
 
 # What programs read

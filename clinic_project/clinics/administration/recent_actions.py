@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from clinic_project.api.converters import parse_row_id
 
 from .base import ClinicModelAdmin
+from .log_messages import log_message
 
 #: Entries of the log that are read, and actions that are shown: who saves five times has done one thing.
 MAX_READ, MAX_SHOWN = 50, 10
@@ -73,9 +74,8 @@ def _url(model_admin: ClinicModelAdmin, pk: int) -> str:
 
 def _action(entry: LogEntry, named: tuple[str, str] | None) -> RecentAction:
     name, url = named or (_unknown(entry), "")
-    message = entry.get_change_message()
     css_class = "addlink" if entry.is_addition() else "deletelink" if entry.is_deletion() else "changelink"
-    return RecentAction(name, gettext(message) if message else "", entry.action_time, url, css_class)
+    return RecentAction(name, log_message(entry), entry.action_time, url, css_class)
 
 
 def _unknown(entry: LogEntry) -> str:
