@@ -151,7 +151,7 @@ def test_djangos_log_is_kept_in_english_and_read_in_chinese(client, superuser):
     history = client.get(reverse("admin:clinics_user_history", args=[user.pk]), headers=CHINESE).content.decode()
     assert "產生了新的復原碼。" in history
     # The fields that were changed, in English with a capital letter in the log.
-    assert re.search("電子郵件[^<]*已修改", history)
+    assert re.search("電子信箱[^<]*已修改", history)
     assert "Email" not in history
     patient = PatientFactory()
     url = reverse("admin:clinics_patient_change", args=[patient.pk])

@@ -19,5 +19,5 @@ def log_message(entry: LogEntry) -> str:
 
 def _label(field: str) -> str:
     """Return the label of a field, which is its verbose name with a capital letter, unless the form has another."""
-    translated = gettext(field)
-    return translated if translated != field else gettext(field[:1].lower() + field[1:])
+    names = (field, field[:1].lower() + field[1:])
+    return next((gettext(name) for name in names if gettext(name) != name), field)
