@@ -38,8 +38,8 @@ def database_config(url: str | None) -> dict[str, Any]:
     Raises ImproperlyConfigured for a URL that names no PostgreSQL database.
     """
     config = _parse(url) if url else _parse(embedded_server_url())
-    config["ATOMIC_REQUESTS"] = False
-    return config
+    # A pooler of transactions keeps no cursor from one to the next, and Django opens one for each choice of a form.
+    return {**config, "ATOMIC_REQUESTS": False, "DISABLE_SERVER_SIDE_CURSORS": True}
 
 
 def embedded_server_url(folder: Path = STATE_FOLDER, purpose: str = "") -> str:

@@ -29,10 +29,7 @@ from ..models import MedicalRecord, MedicalRecordTemplate
 from ..querysets import RecordQuerySet
 from ..template_fields import answers_by_field, snapshot_fields, unit_of
 from .exceptions import as_no_room
-from .reading import Names, is_exact_number, one_state
-
-#: Rows read at once.
-BATCH = 500
+from .reading import Names, in_batches, is_exact_number, one_state
 
 #: What begins a formula, in full width too, or may hide one that follows.
 _FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n]")  # noqa: RUF001 - full width is meant
@@ -74,10 +71,10 @@ def _rows(template: MedicalRecordTemplate) -> Iterator[list[str]]:
         *("id", "patient_id", "patient__full_name", "created_at", "created_by_user_id", "updated_at", "version"),
         *("signed_at", "signed_by_name"),
     )
-    rows = records.order_by("created_at", "pk").values(*known, **texts_of("values"))
-    for row in rows.iterator(BATCH):
-        show(records=[(row["id"], row["patient_id"])])
-        yield [*_known(row, names), *_answers(row, columns)]
+    for batch in in_batches(records):
+        for row in batch.values(*known, **texts_of("values")):
+            show(records=[(row["id"], row["patient_id"])])
+            yield [*_known(row, names), *_answers(row, columns)]
 
 
 def _columns(template: MedicalRecordTemplate, records: RecordQuerySet) -> Iterator[Column]:
@@ -85,7 +82,7 @@ def _columns(template: MedicalRecordTemplate, records: RecordQuerySet) -> Iterat
     snapshots = records.order_by().values("template_snapshot").annotate(last=Max("created_at")).order_by("-last")
     current = _labelled({"fields": template.fields}, "")
     former: dict[str, str] = {}
-    for row in snapshots.iterator(BATCH):
+    for row in snapshots:
         former = _labelled(row["template_snapshot"], " (former field)") | former
     labels = former | current
     times = Counter(labels.values())

@@ -1,6 +1,8 @@
 """Servers as people start them, each a process of its own: runserver in development, gunicorn in production, PgBouncer."""
 
 import contextlib
+import http.client
+import json
 import os
 import shutil
 import signal
@@ -10,7 +12,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -73,34 +78,53 @@ def environment(database_url: str, media: Path) -> dict[str, str]:
 @contextlib.contextmanager
 def pgbouncer(pool_mode: str) -> Iterator[int]:
     """Run a PgBouncer before the settings' server, to the end of the block, and give its port; skips where there is none."""
+    port = free_port()
+    where = where_the_server_is("host", "port", "user", "password")
+    configuration = (
+        f"[databases]\n* = {where}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
+        f"auth_type = any\npool_mode = {pool_mode}\n"
+    )
+    with configured_pgbouncer(configuration, port):
+        yield port
+
+
+def where_the_server_is(*parameters: str) -> str:
+    """Return these parameters of the settings' server as a PgBouncer's configuration has them."""
+    server = server_parameters()
+    return " ".join(f"{key}={server[key]}" for key in parameters if server.get(key))
+
+
+@contextlib.contextmanager
+def configured_pgbouncer(configuration: str, port: int, **files: str) -> Iterator[None]:
+    """Run a PgBouncer that listens on `port` with this configuration, in a folder with the `files`: texts by their names.
+
+    Skips where there is none.
+    """
     program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         pytest.skip("PgBouncer isn't installed")
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        process = _start_pgbouncer(program, Path(folder), port, pool_mode)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        own = "unix_socket_dir =\n"
+        for file, text in {"pgbouncer.ini": configuration + own, **files}.items():
+            (folder / file).write_text(text)
+        process = subprocess.Popen([program, "-q", *_user(), "pgbouncer.ini"], cwd=folder, stderr=subprocess.PIPE)
         try:
-            yield port
+            _wait_for_port(port)
+            yield
         finally:
             process.terminate()
             process.wait()
 
 
-def _start_pgbouncer(program: str, folder: Path, port: int, pool_mode: str) -> "subprocess.Popen[bytes]":
-    server = server_parameters()
-    where = " ".join(f"{key}={server[key]}" for key in ("host", "port", "user", "password") if server.get(key))
-    configuration = folder / "pgbouncer.ini"
-    configuration.write_text(
-        f"[databases]\n* = {where}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        f"auth_type = any\npool_mode = {pool_mode}\n"
-    )
-    folder.chmod(0o755)
-    # It refuses to run as root. The embedded server's socket is in a folder that is open to its own user alone.
-    host = str(server.get("host", ""))
-    user = ["-u", Path(host).owner() if host.startswith("/") else "nobody"] if os.getuid() == 0 else []
-    process = subprocess.Popen([program, "-q", *user, str(configuration)], stderr=subprocess.PIPE)
-    _wait_for_port(port)
-    return process
+def _user() -> list[str]:
+    """Return the option that names whom PgBouncer runs as: it refuses to run as root.
+
+    The embedded server's socket is in a folder that is open to its own user alone.
+    """
+    host = str(server_parameters().get("host", ""))
+    return ["-u", Path(host).owner() if host.startswith("/") else "nobody"] if os.getuid() == 0 else []
 
 
 def _wait_for_port(port: int) -> None:
@@ -109,3 +133,29 @@ def _wait_for_port(port: int) -> None:
             return
         time.sleep(0.02)
     pytest.fail("PgBouncer didn't start")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response with its body's JSON, which is None where there is none."""
+
+    status: int
+    headers: Message
+    body: Any
+
+
+class JSONClient:
+    """Sends JSON with a member's token to a server of this machine, over a connection that stays open."""
+
+    def __init__(self, port: int, token: str = "") -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """Send a request to `path`, below /api/; the names of `headers` have underscores in them."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        text = None if body is None else json.dumps(body)
+        self._connection.request(method, f"/api/{path}", text, {**self._headers, **named})
+        answer = self._connection.getresponse()
+        content = answer.read()
+        return Answer(answer.status, answer.headers, json.loads(content) if content else None)
