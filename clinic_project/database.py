@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import locale
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -16,10 +17,11 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import environ
 import psutil
@@ -31,6 +33,21 @@ STATE_FOLDER = Path(__file__).resolve().parent.parent / ".postgres"
 #: Major version of the embedded server: 18, or 16 by EMBEDDED_POSTGRES_VERSION.
 EMBEDDED_VERSIONS = ("18", "16")
 
+#: A connection that is given up when its server takes no more writes.
+BACKEND = "clinic_project.database_backend"
+
+#: How libpq connects where a URL names several hosts and doesn't say it: to the one that takes writes. A host that has gone
+#: without a word is given up after seconds, by a new connection and (but for a socket) by one that waits for an answer.
+#: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+SEVERAL_HOSTS: Mapping[str, Any] = {
+    "target_session_attrs": "read-write",
+    "connect_timeout": 3,  # seconds, of each host
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "keepalives_idle": 5,  # seconds, and the two below
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+
 
 def database_config(url: str | None) -> dict[str, Any]:
     """Return the ``DATABASES["default"]`` for `url`, or for the embedded server when it is empty.
@@ -38,8 +55,11 @@ def database_config(url: str | None) -> dict[str, Any]:
     Raises ImproperlyConfigured for a URL that names no PostgreSQL database.
     """
     config = _parse(url) if url else _parse(embedded_server_url())
+    if "," in str(config["HOST"]):
+        config["OPTIONS"] = SEVERAL_HOSTS | config["OPTIONS"]
     # A pooler of transactions keeps no cursor from one to the next, and Django opens one for each choice of a form.
-    return {**config, "ATOMIC_REQUESTS": False, "DISABLE_SERVER_SIDE_CURSORS": True}
+    fixed = {"ENGINE": BACKEND, "ATOMIC_REQUESTS": False, "DISABLE_SERVER_SIDE_CURSORS": True}
+    return config | fixed
 
 
 def embedded_server_url(folder: Path = STATE_FOLDER, purpose: str = "") -> str:
@@ -84,7 +104,7 @@ def _parse(url: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"DATABASE_URL can't be read ({error}). {_EXPECTED}") from error
     if config.get("ENGINE") != "django.db.backends.postgresql" or not config.get("NAME"):
         raise ImproperlyConfigured(f"DATABASE_URL names no PostgreSQL database. {_EXPECTED}")
-    return _with_host(dict(config))
+    return _with_host({**config, **_several_hosts(url)})
 
 
 def _with_host(config: dict[str, Any]) -> dict[str, Any]:
@@ -94,8 +114,27 @@ def _with_host(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, **named, "OPTIONS": options}
 
 
+def _several_hosts(url: str) -> dict[str, str]:
+    """Return the hosts of a URL with commas between them, and as many ports, which may be empty, as libpq has them.
+
+    django-environ leaves out the ports that aren't named, and keeps the brackets of IPv6.
+    """
+    where = urlsplit(url).netloc.rpartition("@")[2]
+    if "," not in where:
+        return {}
+    hosts = [re.fullmatch(r"\[(.+)\](?::(\d*))?|([^:]*)(?::(\d*))?", unquote(host)) for host in where.split(",")]
+    if not all(hosts):
+        raise ImproperlyConfigured(f"DATABASE_URL names a host that can't be read. {_EXPECTED}")
+    found = [host.groups("") for host in hosts if host]
+    return {
+        "HOST": ",".join(address or name for address, _, name, _ in found),
+        "PORT": ",".join(first or second for _, first, _, second in found),
+    }
+
+
 _EXPECTED = (
-    "Expected: postgresql://USER:PASSWORD@HOST:PORT/NAME (or unset it, to use the embedded PostgreSQL of development)."
+    "Expected: postgresql://USER:PASSWORD@HOST:PORT/NAME, with commas between several HOST:PORT (or unset it, to use the "
+    "embedded PostgreSQL of development)."
 )
 
 

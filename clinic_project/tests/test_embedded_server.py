@@ -13,6 +13,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from clinic_project.database import database_config
 from medical_records.tests.servers import free_port
@@ -171,3 +172,26 @@ def test_a_host_that_is_a_socket_s_folder_is_the_host():
     config = database_config("postgresql://clinic@/records?host=/run/postgresql&port=5433&sslmode=disable")
     assert (config["HOST"], config["PORT"]) == ("/run/postgresql", 5433)
     assert config["OPTIONS"] == {"sslmode": "disable"}
+
+
+@pytest.mark.parametrize(
+    ("where", "hosts", "ports"),
+    [
+        ("db1:5432,db2:5433", "db1,db2", "5432,5433"),
+        ("db1:5433,db2", "db1,db2", "5433,"),  # and the second's is libpq's
+        ("[::1]:5432,[fd00::2]", "::1,fd00::2", "5432,"),
+    ],
+)
+def test_of_several_hosts_the_one_is_used_that_takes_writes(where, hosts, ports):
+    config = database_config(f"postgresql://clinic:a%2Cb@{where}/records?connect_timeout=9")
+    assert (config["HOST"], config["PORT"], config["PASSWORD"]) == (hosts, ports, "a,b")
+    assert (config["OPTIONS"]["target_session_attrs"], config["OPTIONS"]["connect_timeout"]) == ("read-write", 9)
+
+
+def test_hosts_that_cant_be_read_are_refused():
+    with pytest.raises(ImproperlyConfigured, match="a host that can't be read"):
+        database_config("postgresql://clinic@db1:port,db2/records")
+
+
+def test_one_host_is_used_whether_or_not_it_takes_writes():
+    assert database_config("postgresql://clinic@db1/records")["OPTIONS"] == {}

@@ -1,9 +1,9 @@
-"""The admin's responses while the database lacks a table or a column, or can't be written to."""
+"""The admin's responses while the database lacks a table or a column, can't be written to, or is away."""
 
 import functools
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import admin
 from django.db import Error
@@ -12,10 +12,16 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from clinic_project.api.database_errors import LATER, SOON
 from clinic_project.audit.destruction import DestructionImpossible
 from clinic_project.languages import language_form
 from clinic_project.reconciliation.admin.site import may_see_schema
-from clinic_project.reconciliation.sqlstates import READ_ONLY_SQL_TRANSACTION, SCHEMA_IS_BEHIND, sqlstate
+from clinic_project.reconciliation.sqlstates import (
+    READ_ONLY_SQL_TRANSACTION,
+    SCHEMA_IS_BEHIND,
+    connection_lost,
+    sqlstate,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +29,7 @@ View = Callable[..., HttpResponseBase]
 
 
 def respond_when_database_cannot_serve(view: View) -> View:
-    """Wrap `view`: where the database isn't migrated or is read-only, a page says so, with status 503."""
+    """Wrap `view`: where the database isn't migrated, is read-only or away, a page says so, with status 503."""
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -32,14 +38,16 @@ def respond_when_database_cannot_serve(view: View) -> View:
             # A template queries as well, and would do so after this function has returned.
             return response.render() if isinstance(response, TemplateResponse) else response
         except (Error, DestructionImpossible) as error:
-            state = sqlstate(error) if isinstance(error, Error) else None
-            if state is None or state in SCHEMA_IS_BEHIND:
-                logger.exception("The admin needs what the database lacks: run manage.py migrate.")
-                return _unavailable(request, "admin/clinics/schema_is_behind.html", schema_url=_schema_url(request))
-            if state == READ_ONLY_SQL_TRANSACTION:
-                logger.exception("The admin can't write to the database: it is a standby, or its transactions may not.")
-                return _unavailable(request, "admin/clinics/read_only.html")
-            raise
+            reason = _reason(error)
+            if reason is None:
+                raise
+            logger.exception(reason.log)
+            # Without the request: its user and its messages may be in tables that are missing, too.
+            schema_url = _schema_url(request) if reason is _BEHIND else None
+            context = {"site_header": admin.site.site_header, "schema_url": schema_url, **language_form(request)}
+            page = render_to_string(f"admin/clinics/{reason.template}.html", context)
+            headers = {"Cache-Control": "no-store", "Retry-After": str(reason.seconds)}
+            return HttpResponse(page, status=503, headers=headers)
 
     return wrapped
 
@@ -52,7 +60,25 @@ def _schema_url(request: HttpRequest) -> str | None:
         return None
 
 
-def _unavailable(request: HttpRequest, template: str, **more: Any) -> HttpResponse:
-    # Without the request: its user and its messages may be in tables that are missing, too.
-    page = render_to_string(template, {"site_header": admin.site.site_header, **language_form(request), **more})
-    return HttpResponse(page, status=503, headers={"Cache-Control": "no-store"})
+class _Reason(NamedTuple):
+    """What the log says, the page, and the seconds until it is worth trying again."""
+
+    log: str
+    template: str
+    seconds: int
+
+
+_BEHIND = _Reason("The admin needs what the database lacks: run manage.py migrate.", "schema_is_behind", LATER)
+_READ_ONLY = _Reason(
+    "The admin can't write to the database: it is a standby, or its transactions may not.", "read_only", LATER
+)
+_AWAY = _Reason("The admin can't reach the database.", "database_away", SOON)
+
+
+def _reason(error: Error | DestructionImpossible) -> _Reason | None:
+    """Return why the database can't serve; None for a mistake of ours."""
+    if isinstance(error, DestructionImpossible) or sqlstate(error) in SCHEMA_IS_BEHIND:
+        return _BEHIND
+    if sqlstate(error) == READ_ONLY_SQL_TRANSACTION:
+        return _READ_ONLY
+    return _AWAY if connection_lost(error) else None

@@ -91,6 +91,15 @@ def test_a_page_says_why_nobody_can_log_in(client, statement, title):
     assert title in page.content.decode()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_is_503_with_a_page(client, superuser, monkeypatch):
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
+    page = client.get("/admin/")
+    assert (page.status_code, page["Retry-After"]) == (503, "5")
+    assert "The database is away" in page.content.decode()
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_list_of_fifty_costs_as_many_queries_as_a_list_of_one(
     model, client, superuser, django_assert_num_queries, django_assert_max_num_queries

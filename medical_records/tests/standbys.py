@@ -1,0 +1,159 @@
+"""A primary and its standby: servers of Debian's PostgreSQL, on sockets."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import psycopg2
+import pytest
+
+from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, Outcome
+
+PRIMARY, STANDBY = 5432, 5433
+
+
+@dataclass
+class Servers:
+    """Servers of Debian's PostgreSQL in one folder, with their data and sockets."""
+
+    folder: Path
+    programs: Path
+    running: list[str] = field(default_factory=list)
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run a program of PostgreSQL, which refuses to be run as root."""
+        command = [str(self.programs / program), *arguments]
+        if os.getuid() == 0:
+            command = ["runuser", "-u", "postgres", "--", *command]
+        subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+
+    def data(self, name: str) -> str:
+        return f"--pgdata={self.folder / name}"
+
+    def start(self, name: str, port: int) -> None:
+        options = f"-c listen_addresses='' -k {self.folder} -p {port} -c fsync=off -c wal_level=logical"
+        log = f"--log={self.folder / name}.log"
+        self.run("pg_ctl", self.data(name), log, "--wait", f"--options={options}", "start")
+        self.running.append(name)
+
+    def stop(self) -> None:
+        for name in reversed(self.running.copy()):
+            self.stop_one(name)
+
+    def stop_one(self, name: str, mode: str = "immediate") -> None:
+        self.run("pg_ctl", self.data(name), f"--mode={mode}", "stop")
+        self.running.remove(name)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A primary and its standby, and a database that the role `clinic`, no superuser, owns."""
+
+    servers: Servers
+
+    @property
+    def folder(self) -> Path:
+        return self.servers.folder
+
+    @property
+    def programs(self) -> Path:
+        return self.servers.programs
+
+    def url(self, *ports: int) -> str:
+        """Return the URL of the database on the servers of these ports."""
+        hosts = ",".join(str(self.folder) for _ in ports)
+        return f"postgresql://clinic@/clinic?host={hosts}&port={','.join(map(str, ports))}"
+
+    def connect(self, port: int, user: str = "clinic", dbname: str = "clinic") -> psycopg2.extensions.connection:
+        made = psycopg2.connect(host=str(self.folder), port=port, user=user, dbname=dbname)
+        made.autocommit = True
+        return made
+
+    def execute(self, *statements: str, port: int = PRIMARY, **connection: str) -> None:
+        with contextlib.closing(self.connect(port, **connection)) as made, made.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def run(self, port: int, *arguments: str) -> Outcome:
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "clinic_project.settings",
+            "DATABASE_URL": self.url(port),
+            "SECRET_KEY": "only for tests " * 4,
+            "ALLOWED_HOSTS": "localhost",
+        }
+        ran = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=PROJECT_FOLDER,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Outcome(ran.returncode, ran.stdout, ran.stderr)
+
+    def rows(self, port: int, query: str, **connection: str) -> list[tuple[Any, ...]]:
+        with contextlib.closing(self.connect(port, **connection)) as made, made.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    def wait_for_replay(self) -> None:
+        """Wait until the standby has replayed all that the primary has written."""
+        with contextlib.closing(self.connect(PRIMARY)) as made, made.cursor() as cursor:
+            cursor.execute("SELECT pg_current_wal_lsn()")
+            (position,) = cursor.fetchone()
+        deadline = time.monotonic() + 30
+        with contextlib.closing(self.connect(STANDBY)) as made, made.cursor() as cursor:
+            while time.monotonic() < deadline:
+                cursor.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [position])
+                if cursor.fetchone() == (True,):
+                    return
+                time.sleep(0.1)
+        pytest.fail("the standby is behind")
+
+
+def start_pair(servers: Servers) -> None:
+    servers.run("initdb", servers.data("primary"), "--username=postgres", "--auth=trust", "--encoding=UTF8")
+    servers.start("primary", PRIMARY)
+    host = f"--host={servers.folder}"
+    servers.run(
+        "pg_basebackup", host, "--username=postgres", servers.data("standby"), "--write-recovery-conf", "-c", "fast"
+    )
+    servers.start("standby", STANDBY)
+
+
+def migrated_pair(servers: Servers) -> Pair:
+    made = Pair(servers)
+    made.execute("CREATE ROLE clinic LOGIN", user="postgres", dbname="postgres")
+    made.execute("CREATE DATABASE clinic OWNER clinic", user="postgres", dbname="postgres")
+    made.execute("ALTER SCHEMA public OWNER TO clinic", user="postgres")
+    migrated = made.run(PRIMARY, "manage.py", "migrate")
+    assert migrated.status == 0, migrated.printed
+    made.wait_for_replay()
+    return made
+
+
+@contextlib.contextmanager
+def running_pair() -> Iterator[Pair]:
+    """Run a primary with a migrated database, and its standby, to the end of the block; skips without the programs."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_basebackup"))
+    if not programs:
+        pytest.skip("Debian's PostgreSQL isn't installed")
+    servers = Servers(Path(mkdtemp()), programs[-1].parent)
+    if os.getuid() == 0:
+        shutil.chown(servers.folder, "postgres")
+    try:
+        start_pair(servers)
+        yield migrated_pair(servers)
+    finally:
+        servers.stop()
+        shutil.rmtree(servers.folder)
