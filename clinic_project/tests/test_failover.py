@@ -1,6 +1,8 @@
 """A standby is promoted while the server has work: what was answered with 2xx stays, nothing is answered with 500."""
 
+import http.client
 import json
+import math
 import re
 import time
 from collections import Counter
@@ -11,6 +13,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
@@ -27,6 +30,7 @@ SYNCHRONOUS, PROMOTE = re.findall(r"```sql\n(.*?)```", PAGE.split("\n### ")[0].s
 FILL = """
 import json
 import django; django.setup()
+from django.test import Client
 from clinic_project.api.models import AccessToken
 from clinic_project.clinics.factories import MembershipFactory, PASSWORD, PatientFactory
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
@@ -35,9 +39,14 @@ patient = PatientFactory(clinic=member.clinic)
 template = MedicalRecordTemplateFactory(clinic=member.clinic, fields=[])
 record = MedicalRecordFactory(patient=patient, template=template)
 token, _ = AccessToken.objects.issue(member.user)
-print(json.dumps({"email": member.user.email, "password": PASSWORD, "token": token, "patient": patient.pk,
-                  "template": template.pk, "record": record.pk}))
+browser = Client()
+browser.force_login(member.user)
+print(json.dumps({"email": member.user.email, "password": PASSWORD, "token": token, "clinic": member.clinic_id,
+                  "patient": patient.pk, "template": template.pk, "record": record.pk,
+                  "session": browser.cookies["sessionid"].value}))
 """
+
+CSRF_TOKEN = "t" * 32
 
 
 @pytest.fixture
@@ -47,8 +56,9 @@ def pair() -> Iterator[Pair]:
 
 
 @pytest.fixture
-def known(pair: Pair) -> dict[str, Any]:
-    filled = pair.run(PRIMARY, "-c", FILL)
+def known(pair: Pair, tmp_path: Path) -> dict[str, Any]:
+    key = environment("", tmp_path)["SECRET_KEY"]  # by which the session is signed
+    filled = pair.run(PRIMARY, "-c", FILL, SECRET_KEY=key)
     assert filled.status == 0, filled.errors
     pair.wait_for_replay()
     found: dict[str, Any] = json.loads(filled.output)
@@ -82,6 +92,23 @@ class Load:
         while not self.ended.is_set():
             self.send("GET", f"clinic/medical-records/{self.known['record']}")
 
+    def administer(self, number: int) -> None:
+        """Change the patient's name in the admin, and look at the record."""
+        form = {"clinic": self.known["clinic"], "csrfmiddlewaretoken": CSRF_TOKEN}
+        while not self.ended.is_set():
+            named = urlencode({**form, "full_name": f"Grace Hopper {len(self.answers)}"})
+            self.browse("POST", f"clinics/patient/{self.known['patient']}/change/", named)
+            self.browse("GET", f"medical_records/medicalrecord/{self.known['record']}/change/")
+
+    def browse(self, method: str, page: str, body: str | None = None) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        cookie = f"sessionid={self.known['session']}; csrftoken={CSRF_TOKEN}"
+        headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+        connection.request(method, f"/admin/{page}", body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        self.answers.append((time.monotonic(), f"admin {method}", Answer(answer.status, answer.headers, None)))
+
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         answer = JSONClient(self.port, self.known["token"]).send(method, path, body, **headers)
         self.answers.append((time.monotonic(), method, answer))
@@ -99,7 +126,7 @@ class Load:
         """Return the seconds from `since` to the first such answer after one that was 503."""
         times = [at for at, one, answer in self.answers if (one, answer.status) == (method, status) and at > since]
         failed = [at for at, one, answer in self.answers if (one, answer.status) == (method, 503)]
-        return next(at for at in sorted(times) if at > min(failed, default=since)) - since
+        return min((at for at in times if at > min(failed, default=since)), default=math.inf) - since
 
 
 def killed(pair: Pair) -> None:
@@ -125,13 +152,11 @@ def test_a_failover_under_load(
     load = Load(port, known)
     settings = environment(pair.url(PRIMARY, STANDBY), tmp_path)
     with (
-        gunicorn(settings, port, tmp_path / "log", "--workers", "2", "--threads", "6", "--preload"),
-        ThreadPoolExecutor(10) as pool,
+        gunicorn(settings, port, tmp_path / "log", "--workers", "2", "--threads", "8", "--preload"),
+        ThreadPoolExecutor(12) as pool,
     ):
-        clients = [
-            *(pool.submit(load.write, number) for number in range(8)),
-            *(pool.submit(load.read, 0) for _ in "ab"),
-        ]
+        work = [load.write] * 8 + [load.read] * 2 + [load.administer] * 2
+        clients = [pool.submit(each, number) for number, each in enumerate(work)]
         time.sleep(3)
         began = time.monotonic()
         primary_is(pair)
@@ -150,7 +175,8 @@ def test_a_failover_under_load(
             f"\n{primary_is.__name__}: {dict(found)}; stopped in {gone - began:.1f} s,"
             f" promoted in {promoted - gone:.1f} s, written again {again:.1f} s later"
         )
-    assert set(found) == {("POST", 201), ("POST", 503), ("GET", 200), ("GET", 503)}
+    rest = {("admin GET", 200), ("admin GET", 503), ("admin POST", 302), ("admin POST", 503)}
+    assert set(found) == {("POST", 201), ("POST", 503), ("GET", 200), ("GET", 503), *rest}
     assert all(int(answer.headers["Retry-After"]) > 0 for _, _, answer in load.answers if answer.status == 503)
     rows = pair.rows(STANDBY, "SELECT id FROM medical_records")
     there = {pk for (pk,) in rows} - {known["record"]}

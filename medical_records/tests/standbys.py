@@ -82,13 +82,14 @@ class Pair:
             for statement in statements:
                 cursor.execute(statement)
 
-    def run(self, port: int, *arguments: str) -> Outcome:
+    def run(self, port: int, *arguments: str, **settings: str) -> Outcome:
         environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "clinic_project.settings",
             "DATABASE_URL": self.url(port),
             "SECRET_KEY": "only for tests " * 4,
             "ALLOWED_HOSTS": "localhost",
+            **settings,
         }
         ran = subprocess.run(
             [sys.executable, *arguments],
