@@ -3,7 +3,10 @@
 import http.client
 import json
 import math
+import os
 import re
+import shutil
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -74,11 +77,37 @@ def run(pair: Pair, page: str, port: int) -> None:
 class Load:
     """Clients that make records until they are told to stop; one that isn't answered with 2xx sends the same again."""
 
-    port: int
     known: dict[str, Any]
+    port: int = field(default_factory=free_port)
     ended: Event = field(default_factory=Event)
-    #: When each was answered, and with what.
-    answers: list[tuple[float, str, Answer]] = field(default_factory=list)
+    answered: list["Answered"] = field(default_factory=list)
+
+    def during_a_failover(
+        self, pair: Pair, url: str, lose_primary: Callable[[], None], folder: Path, seconds: float = 6
+    ) -> float:
+        """Send requests to a server with this URL while the primary is lost and, after a second, the standby is promoted.
+
+        Returns the seconds from the promotion to the next record that was made.
+        """
+        run(pair, SYNCHRONOUS, PRIMARY)
+        wait_until_synchronous(pair)
+        options = ("--workers", "2", "--threads", "8", "--preload")
+        work = [self.write] * 8 + [self.read] * 2 + [self.administer] * 2
+        with (
+            gunicorn(environment(url, folder), self.port, folder / "log", *options),
+            ThreadPoolExecutor(len(work)) as pool,
+        ):
+            clients = [pool.submit(each, number) for number, each in enumerate(work)]
+            time.sleep(3)
+            lose_primary()
+            time.sleep(1)
+            run(pair, PROMOTE, STANDBY)
+            promoted = time.monotonic()
+            time.sleep(seconds)
+            self.ended.set()
+            for client in clients:
+                client.result()
+        return self.made_again(promoted)
 
     def write(self, number: int) -> None:
         path = f"clinic/patients/{self.known['patient']}/medical-records"
@@ -96,37 +125,58 @@ class Load:
         """Change the patient's name in the admin, and look at the record."""
         form = {"clinic": self.known["clinic"], "csrfmiddlewaretoken": CSRF_TOKEN}
         while not self.ended.is_set():
-            named = urlencode({**form, "full_name": f"Grace Hopper {len(self.answers)}"})
+            named = urlencode({**form, "full_name": f"Grace Hopper {len(self.answered)}"})
             self.browse("POST", f"clinics/patient/{self.known['patient']}/change/", named)
             self.browse("GET", f"medical_records/medicalrecord/{self.known['record']}/change/")
 
     def browse(self, method: str, page: str, body: str | None = None) -> None:
+        began = time.monotonic()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         cookie = f"sessionid={self.known['session']}; csrftoken={CSRF_TOKEN}"
         headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
         connection.request(method, f"/admin/{page}", body, headers)
         answer = connection.getresponse()
         answer.read()
-        self.answers.append((time.monotonic(), f"admin {method}", Answer(answer.status, answer.headers, None)))
+        found = Answer(answer.status, answer.headers, None)
+        self.answered.append(Answered(began, time.monotonic(), f"admin {method}", found))
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        began = time.monotonic()
         answer = JSONClient(self.port, self.known["token"]).send(method, path, body, **headers)
-        self.answers.append((time.monotonic(), method, answer))
+        self.answered.append(Answered(began, time.monotonic(), method, answer))
         if answer.status == 503:
             time.sleep(0.1)
         return answer
 
     def statuses(self) -> Counter[tuple[str, int]]:
-        return Counter((method, answer.status) for _, method, answer in self.answers)
+        return Counter((one.method, one.answer.status) for one in self.answered)
 
     def made(self) -> set[int]:
-        return {answer.body["id"] for _, method, answer in self.answers if (method, answer.status) == ("POST", 201)}
+        return {one.answer.body["id"] for one in self.answered if (one.method, one.answer.status) == ("POST", 201)}
 
-    def answered_again(self, method: str, status: int, since: float) -> float:
-        """Return the seconds from `since` to the first such answer after one that was 503."""
-        times = [at for at, one, answer in self.answers if (one, answer.status) == (method, status) and at > since]
-        failed = [at for at, one, answer in self.answers if (one, answer.status) == (method, 503)]
-        return min((at for at in times if at > min(failed, default=since)), default=math.inf) - since
+    def longest(self) -> float:
+        """Return how many seconds the slowest request took."""
+        return max(one.at - one.began for one in self.answered)
+
+    def summary(self, again: float) -> str:
+        statuses = ", ".join(
+            f"{method} {status}: {times}" for (method, status), times in sorted(self.statuses().items())
+        )
+        return f"{statuses}; written again after {again:.1f} s, the slowest took {self.longest():.1f} s"
+
+    def made_again(self, promoted: float) -> float:
+        made = (one.at for one in self.answered if (one.method, one.answer.status) == ("POST", 201))
+        return min((at for at in made if at > promoted), default=math.inf) - promoted
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A request, when it was sent and answered, in seconds, and with what."""
+
+    began: float
+    at: float
+    method: str
+    answer: Answer
 
 
 def killed(pair: Pair) -> None:
@@ -146,45 +196,79 @@ def closed_to_writes(pair: Pair) -> None:
 def test_a_failover_under_load(
     pair: Pair, known: dict[str, Any], primary_is: Callable[[Pair], None], tmp_path: Path, capsys
 ):
-    run(pair, SYNCHRONOUS, PRIMARY)
-    wait_until_synchronous(pair)
-    port = free_port()
-    load = Load(port, known)
-    settings = environment(pair.url(PRIMARY, STANDBY), tmp_path)
-    with (
-        gunicorn(settings, port, tmp_path / "log", "--workers", "2", "--threads", "8", "--preload"),
-        ThreadPoolExecutor(12) as pool,
-    ):
-        work = [load.write] * 8 + [load.read] * 2 + [load.administer] * 2
-        clients = [pool.submit(each, number) for number, each in enumerate(work)]
-        time.sleep(3)
-        began = time.monotonic()
-        primary_is(pair)
-        gone = time.monotonic()
-        time.sleep(1)
-        run(pair, PROMOTE, STANDBY)
-        promoted = time.monotonic()
-        time.sleep(6)
-        load.ended.set()
-        for client in clients:
-            client.result()
-    found = load.statuses()
-    again = load.answered_again("POST", 201, promoted)
-    with capsys.disabled():
-        print(  # noqa: T201 - a measurement
-            f"\n{primary_is.__name__}: {dict(found)}; stopped in {gone - began:.1f} s,"
-            f" promoted in {promoted - gone:.1f} s, written again {again:.1f} s later"
-        )
-    rest = {("admin GET", 200), ("admin GET", 503), ("admin POST", 302), ("admin POST", 503)}
-    assert set(found) == {("POST", 201), ("POST", 503), ("GET", 200), ("GET", 503), *rest}
-    assert all(int(answer.headers["Retry-After"]) > 0 for _, _, answer in load.answers if answer.status == 503)
-    rows = pair.rows(STANDBY, "SELECT id FROM medical_records")
-    there = {pk for (pk,) in rows} - {known["record"]}
-    assert load.made() <= there, "a record that was answered with 201 is lost"
-    # What was committed before its answer was lost is found by its key, and not made twice.
-    keys = pair.rows(STANDBY, "SELECT count(*) FROM api_idempotency_keys")
-    assert keys == [(len(there),)]
+    load = Load(known)
+    again = load.during_a_failover(pair, pair.url(PRIMARY, STANDBY), lambda: primary_is(pair), tmp_path)
+    assert nothing_is_lost(load, pair)
+    report(f"{primary_is.__name__}: {load.summary(again)}", capsys)
+    assert load.statuses()["POST", 503]
     assert again < 3
+
+
+def report(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print(f"\n{text}")  # noqa: T201 - a measurement
+
+
+def nothing_is_lost(load: "Load", pair: Pair) -> bool:
+    """Whether all was answered as it should be, and what was answered with 201 is on the new primary."""
+    expected = {"POST": 201, "GET": 200, "admin POST": 302, "admin GET": 200}
+    assert set(load.statuses()) <= {*expected.items(), *((method, 503) for method in expected)}
+    refused = [one.answer for one in load.answered if one.answer.status == 503]
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
+    there = {pk for (pk,) in pair.rows(STANDBY, "SELECT id FROM medical_records")} - {load.known["record"]}
+    # What was committed before its answer was lost was found by its key, and not made twice.
+    assert pair.rows(STANDBY, "SELECT count(*) FROM api_idempotency_keys") == [(len(there),)]
+    return load.made() <= there
+
+
+@pytest.fixture
+def network() -> Iterator["Network"]:
+    """A machine of its own, as far as the network knows."""
+    if os.getuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("only root makes a network, by iproute2")
+    network = Network(f"clinic{os.getpid()}")
+    network.ip("netns", "add", network.name)
+    try:
+        network.ip("link", "add", network.name, "type", "veth", "peer", "name", "inside", "netns", network.name)
+        network.ip("address", "add", "10.213.77.1/30", "dev", network.name)
+        network.ip("link", "set", network.name, "up")
+        network.ip("-n", network.name, "address", "add", f"{network.address}/30", "dev", "inside")
+        network.ip("-n", network.name, "link", "set", "inside", "up")
+        yield network
+    finally:
+        network.ip("link", "delete", network.name)
+        network.ip("netns", "delete", network.name)
+
+
+@dataclass(frozen=True)
+class Network:
+    name: str
+    address: str = "10.213.77.2"
+
+    @property
+    def within(self) -> list[str]:
+        """The command by which another is run there."""
+        return ["ip", "netns", "exec", self.name]
+
+    def ip(self, *arguments: str) -> None:
+        subprocess.run(["ip", *arguments], check=True)
+
+    def fall_silent(self) -> None:
+        """Nothing that is sent to the address is answered, or refused."""
+        self.ip("-n", self.name, "address", "delete", f"{self.address}/30", "dev", "inside")
+
+
+def test_a_machine_that_falls_silent(pair: Pair, known: dict[str, Any], network: Network, tmp_path: Path, capsys):
+    pair.servers.stop_one("primary", "fast")
+    with (pair.folder / "primary/pg_hba.conf").open("a") as file:
+        file.write("host all all samenet trust\n")
+    pair.servers.start("primary", PRIMARY, network.address, network.within)
+    load = Load(known)
+    url = f"postgresql://clinic@/clinic?host={network.address},{pair.folder}&port={PRIMARY},{STANDBY}"
+    again = load.during_a_failover(pair, url, network.fall_silent, tmp_path, seconds=25)
+    assert nothing_is_lost(load, pair)
+    report(f"silent: {load.summary(again)}", capsys)
+    assert again < 20
 
 
 def wait_until_synchronous(pair: Pair) -> None:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -28,20 +28,21 @@ class Servers:
     programs: Path
     running: list[str] = field(default_factory=list)
 
-    def run(self, program: str, *arguments: str) -> None:
-        """Run a program of PostgreSQL, which refuses to be run as root."""
+    def run(self, program: str, *arguments: str, within: Sequence[str] = ()) -> None:
+        """Run a program of PostgreSQL, which refuses to be run as root, by the command `within`."""
         command = [str(self.programs / program), *arguments]
         if os.getuid() == 0:
             command = ["runuser", "-u", "postgres", "--", *command]
-        subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*within, *command], cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
 
     def data(self, name: str) -> str:
         return f"--pgdata={self.folder / name}"
 
-    def start(self, name: str, port: int) -> None:
-        options = f"-c listen_addresses='' -k {self.folder} -p {port} -c fsync=off -c wal_level=logical"
+    def start(self, name: str, port: int, address: str = "", within: Sequence[str] = ()) -> None:
+        """Start a server on a socket and, if there is one, an address; `within` is as for `run`."""
+        options = f"-c listen_addresses='{address}' -k {self.folder} -p {port} -c fsync=off -c wal_level=logical"
         log = f"--log={self.folder / name}.log"
-        self.run("pg_ctl", self.data(name), log, "--wait", f"--options={options}", "start")
+        self.run("pg_ctl", self.data(name), log, "--wait", f"--options={options}", "start", within=within)
         self.running.append(name)
 
     def stop(self) -> None:
