@@ -21,8 +21,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from medical_records.tests.servers import Answer, JSONClient, environment, free_port, gunicorn
+from medical_records.tests.servers import Answer, JSONClient, configured_pgbouncer, environment, free_port, gunicorn
 from medical_records.tests.standbys import PRIMARY, STANDBY, Pair, running_pair
+
+from .test_pgbouncer import CONFIGURATION
 
 pytestmark = pytest.mark.slow
 
@@ -83,9 +85,18 @@ class Load:
     answered: list["Answered"] = field(default_factory=list)
 
     def during_a_failover(
-        self, pair: Pair, url: str, lose_primary: Callable[[], None], folder: Path, seconds: float = 6
+        self,
+        pair: Pair,
+        url: str,
+        lose_primary: Callable[[], None],
+        folder: Path,
+        *,
+        follow: Callable[[], None] = lambda: None,
+        seconds: float = 6,
     ) -> float:
         """Send requests to a server with this URL while the primary is lost and, after a second, the standby is promoted.
+
+        `follow` is then called: what doesn't find the new primary by itself is told of it.
 
         Returns the seconds from the promotion to the next record that was made.
         """
@@ -103,6 +114,7 @@ class Load:
             time.sleep(1)
             run(pair, PROMOTE, STANDBY)
             promoted = time.monotonic()
+            follow()
             time.sleep(seconds)
             self.ended.set()
             for client in clients:
@@ -123,11 +135,13 @@ class Load:
 
     def administer(self, number: int) -> None:
         """Change the patient's name in the admin, and look at the record."""
-        form = {"clinic": self.known["clinic"], "csrfmiddlewaretoken": CSRF_TOKEN}
         while not self.ended.is_set():
-            named = urlencode({**form, "full_name": f"Grace Hopper {len(self.answered)}"})
-            self.browse("POST", f"clinics/patient/{self.known['patient']}/change/", named)
+            self.rename_patient(f"Grace Hopper {len(self.answered)}")
             self.browse("GET", f"medical_records/medicalrecord/{self.known['record']}/change/")
+
+    def rename_patient(self, name: str) -> None:
+        form = {"csrfmiddlewaretoken": CSRF_TOKEN, "clinic": self.known["clinic"], "full_name": name}
+        self.browse("POST", f"clinics/patient/{self.known['patient']}/change/", urlencode(form))
 
     def browse(self, method: str, page: str, body: str | None = None) -> None:
         began = time.monotonic()
@@ -271,6 +285,29 @@ def test_a_machine_that_falls_silent(pair: Pair, known: dict[str, Any], network:
     assert again < 20
 
 
+def test_behind_pgbouncer(pair: Pair, known: dict[str, Any], tmp_path: Path, capsys):
+    """It is told of the new primary, and keeps its clients."""
+    port = free_port()
+    listening = CONFIGURATION.replace("listen_port = 6432", f"listen_port = {port}")
+
+    def before(server: int) -> str:
+        return listening.replace("host=127.0.0.1 port=5432", f"host={pair.folder} port={server}")
+
+    users = {"userlist.txt": '"clinic" "password"\n'}
+    load = Load(known)
+    with configured_pgbouncer(before(PRIMARY), port, user="postgres", **users) as pooler:
+        again = load.during_a_failover(
+            pair,
+            f"postgresql://clinic:password@127.0.0.1:{port}/clinic",
+            lambda: killed(pair),
+            tmp_path,
+            follow=lambda: pooler.reload(before(STANDBY)),
+        )
+    assert nothing_is_lost(load, pair)
+    report(f"PgBouncer: {load.summary(again)}", capsys)
+    assert again < 10
+
+
 def wait_until_synchronous(pair: Pair) -> None:
     for _ in range(100):
         found = pair.rows(PRIMARY, "SELECT sync_state FROM pg_stat_replication", user="postgres")
@@ -301,4 +338,9 @@ def test_on_a_standby_reading_works_and_the_rest_is_503(pair: Pair, known: dict[
         with pytest.raises(HTTPError) as not_ready:
             urlopen(f"http://127.0.0.1:{port}/readyz")
         assert not_ready.value.code == 503
-        assert api.send("GET", record).status == 200, "the same connection goes on"
+        in_the_admin = Load(known, port)
+        for page in ("clinics/patient/", f"medical_records/medicalrecord/{known['record']}/change/"):
+            in_the_admin.browse("GET", page)
+        in_the_admin.rename_patient("Grace Hopper")
+        assert [one.answer.status for one in in_the_admin.answered] == [200, 200, 503]
+        assert int(in_the_admin.answered[-1].answer.headers["Retry-After"]) > 0

@@ -95,10 +95,10 @@ def where_the_server_is(*parameters: str) -> str:
 
 
 @contextlib.contextmanager
-def configured_pgbouncer(configuration: str, port: int, **files: str) -> Iterator[None]:
+def configured_pgbouncer(configuration: str, port: int, user: str = "", **files: str) -> Iterator["Pooler"]:
     """Run a PgBouncer that listens on `port` with this configuration, in a folder with the `files`: texts by their names.
 
-    Skips where there is none.
+    Where this is root, it runs as `user`, or as who may reach the settings' server. Skips where there is no PgBouncer.
     """
     program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
@@ -106,25 +106,40 @@ def configured_pgbouncer(configuration: str, port: int, **files: str) -> Iterato
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        own = "unix_socket_dir =\n"
-        for file, text in {"pgbouncer.ini": configuration + own, **files}.items():
+        for file, text in files.items():
             (folder / file).write_text(text)
-        process = subprocess.Popen([program, "-q", *_user(), "pgbouncer.ini"], cwd=folder, stderr=subprocess.PIPE)
+        (folder / CONFIGURATION).write_text(configuration + NO_SOCKET)
+        command = [program, "-q", *_user(user), CONFIGURATION]
+        process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
         try:
             _wait_for_port(port)
-            yield
+            yield Pooler(folder, process)
         finally:
             process.terminate()
             process.wait()
 
 
-def _user() -> list[str]:
+CONFIGURATION, NO_SOCKET = "pgbouncer.ini", "unix_socket_dir =\n"
+
+
+@dataclass(frozen=True)
+class Pooler:
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+
+    def reload(self, configuration: str) -> None:
+        (self.folder / CONFIGURATION).write_text(configuration + NO_SOCKET)
+        self.process.send_signal(signal.SIGHUP)
+
+
+def _user(user: str) -> list[str]:
     """Return the option that names whom PgBouncer runs as: it refuses to run as root.
 
     The embedded server's socket is in a folder that is open to its own user alone.
     """
     host = str(server_parameters().get("host", ""))
-    return ["-u", Path(host).owner() if host.startswith("/") else "nobody"] if os.getuid() == 0 else []
+    owner = Path(host).owner() if host.startswith("/") else "nobody"
+    return ["-u", user or owner] if os.getuid() == 0 else []
 
 
 def _wait_for_port(port: int) -> None:
