@@ -72,7 +72,7 @@ MIDDLEWARE = [
     # After the static files, which are the same in every language.
     "clinic_project.languages.LanguageMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "clinic_project.sessions.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -100,6 +100,21 @@ def test_a_database_that_is_away_is_503_with_a_page(client, superuser, monkeypat
     assert "The database is away" in page.content.decode()
 
 
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_goes_away_while_the_session_is_saved(client):
+    user = UserFactory(staff=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION go_away() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END'"
+        )
+        cursor.execute("CREATE TRIGGER theirs BEFORE UPDATE ON django_session FOR EACH ROW EXECUTE FUNCTION go_away()")
+    page = client.post(reverse("admin:login"), {"username": user.email, "password": PASSWORD})
+    assert (page.status_code, page["Retry-After"]) == (503, "5")
+    assert "The database is away" in page.content.decode()
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_list_of_fifty_costs_as_many_queries_as_a_list_of_one(
     model, client, superuser, django_assert_num_queries, django_assert_max_num_queries
