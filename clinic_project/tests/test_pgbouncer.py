@@ -39,7 +39,7 @@ __all__ = ["media", "own_database"]
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 PAGE = (Path(__file__).resolve().parents[1] / "README.md").read_text().split("\n### Behind PgBouncer\n")[1]
-[SHOWN] = re.findall(r"```ini\n(.*?)```", PAGE.split("\n### ")[0].split("\n## ")[0], re.DOTALL)
+[SHOWN] = re.findall(r"```ini\n(.*?)```", PAGE.split("\n### ")[0], re.DOTALL)
 #: With the file of users in the folder where a test runs it.
 CONFIGURATION = SHOWN.replace("/etc/pgbouncer/userlist.txt", "userlist.txt")
 

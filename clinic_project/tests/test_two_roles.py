@@ -31,7 +31,7 @@ __all__ = ["media", "unblocked"]
 
 pytestmark = pytest.mark.slow
 
-PAGE = (Path(__file__).resolve().parents[1] / "README.md").read_text().split("\n### Two roles\n")[1].split("\n## ")[0]
+PAGE = (Path(__file__).resolve().parents[1] / "README.md").read_text().split("\n### Two roles\n")[1].split("\n### ")[0]
 ON_THE_SERVER, IN_THE_DATABASE, AS_OWNER = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 [REASSIGN] = re.findall(r"`(REASSIGN OWNED .*?;)`", PAGE)
 
