@@ -42,14 +42,22 @@ def respond_when_database_cannot_serve(view: View) -> View:
             if reason is None:
                 raise
             logger.exception(reason.log)
-            schema = {"schema_url": _schema_url(request)} if reason is _BEHIND else {}
             # Without the request: its user and its messages may be in tables that are missing, too.
-            context = {"site_header": admin.site.site_header, **language_form(request), **schema}
+            schema_url = _schema_url(request) if reason is _BEHIND else None
+            context = {"site_header": admin.site.site_header, "schema_url": schema_url, **language_form(request)}
             page = render_to_string(f"admin/clinics/{reason.template}.html", context)
             headers = {"Cache-Control": "no-store", "Retry-After": str(reason.seconds)}
             return HttpResponse(page, status=503, headers=headers)
 
     return wrapped
+
+
+def _schema_url(request: HttpRequest) -> str | None:
+    """Return where the schema is shown, for who may see that: nobody where the table of users itself can't be read."""
+    try:
+        return reverse("admin:schema") if may_see_schema(request) else None
+    except Error:
+        return None
 
 
 class _Reason(NamedTuple):
@@ -74,11 +82,3 @@ def _reason(error: Error | DestructionImpossible) -> _Reason | None:
     if sqlstate(error) == READ_ONLY_SQL_TRANSACTION:
         return _READ_ONLY
     return _AWAY if connection_lost(error) else None
-
-
-def _schema_url(request: HttpRequest) -> str | None:
-    """Return where the schema is shown, for who may see that: nobody where the table of users itself can't be read."""
-    try:
-        return reverse("admin:schema") if may_see_schema(request) else None
-    except Error:
-        return None
