@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -23,6 +24,7 @@ class CopyForm(forms.ModelForm):
     class Meta:
         model = MedicalRecordTemplate
         fields = ("name",)
+        widgets = {"name": AdminTextInputWidget}
 
 
 def _proposed_name(original: str) -> str:
