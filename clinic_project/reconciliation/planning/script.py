@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..schema.model import Server, literal
+from ..schema.model import Server, identifier, literal
 from .plan import Plan, Repair, Step, ViolationQuery
 from .rollback import Drop
 
@@ -24,7 +24,7 @@ class ScriptSettings:
     lock_timeout: str
     build_timeout: str
     batch_rows: int
-    migration_lock: tuple[int, int]
+    migration_lock: int
 
 
 def psql_script(plan: Plan, settings: ScriptSettings) -> list[str]:
@@ -96,9 +96,9 @@ def _parameters(settings: ScriptSettings) -> Iterator[tuple[str, str]]:
 
 def _lock(settings: ScriptSettings) -> Iterator[str]:
     """Yield psql's commands that take the migration lock, or stop. A DO block would need PL/pgSQL to be there."""
-    first, second = settings.migration_lock
+    schema = f"{literal(identifier(settings.server.schema or ''))}::regnamespace::oid::int"
     yield _comment("One session migrates at a time. The lock is released when this session ends.")
-    yield rf"SELECT pg_catalog.pg_try_advisory_lock({first}, {second}) AS locked \gset"
+    yield rf"SELECT pg_catalog.pg_try_advisory_lock({settings.migration_lock}, {schema}) AS locked \gset"
     yield r"\if :locked"
     yield r"\else"
     yield "SELECT 'Another migrate is running: wait until it ends.'::boolean;"

@@ -5,7 +5,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
+from clinic_project.reconciliation.execution.migration_lock import MIGRATION_LOCK
 from clinic_project.reconciliation.tests.support.databases import Database
+
+#: The numbers of the migration lock of the schema public, as SQL.
+MIGRATION_LOCK_OF_PUBLIC = f"{MIGRATION_LOCK}, 'public'::regnamespace::oid::int"
 
 
 class Holder(NamedTuple):

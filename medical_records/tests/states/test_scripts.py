@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic_project.reconciliation.execution.migration_lock import MIGRATION_LOCK
 from clinic_project.reconciliation.tests.support.databases import Database, temporary_database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 from clinic_project.reconciliation.tests.support.profiles import PROFILE
@@ -18,6 +17,7 @@ from clinic_project.reconciliation.tests.support.profiles import PROFILE
 from .damages import BACKFILLED, LARGE_DAMAGE, SMALL_DAMAGE
 from .outcomes import Expectations
 from .random_damages import Damage, all_damages
+from .sessions import MIGRATION_LOCK_OF_PUBLIC
 from .test_random_damages import may_stay
 
 pytestmark = pytest.mark.slow  # each runs psql, and migrates several times
@@ -239,7 +239,7 @@ class TestReconcileSQL:
         database.execute("DROP INDEX idx_medical_records_created")
         script = printed_script(database)
         with database.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s, %s)", MIGRATION_LOCK)
+            cursor.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK_OF_PUBLIC})")
             ran = run_script(psql, database, script, tmp_path)
         assert ran.returncode == 3
         assert "Another migrate is running" in ran.stderr

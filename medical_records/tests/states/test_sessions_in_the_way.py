@@ -11,14 +11,13 @@ import pytest
 from django.test import override_settings
 
 from clinic_project.reconciliation.execution.executor import Executor
-from clinic_project.reconciliation.execution.migration_lock import MIGRATION_LOCK
 from clinic_project.reconciliation.migration_history import forecast_migrate
 from clinic_project.reconciliation.pipeline import Forecast
 from clinic_project.reconciliation.planning.plan import Plan
 from clinic_project.reconciliation.tests.support.databases import Database
 
 from .outcomes import MIGRATIONS, Expectations, recorded
-from .sessions import held
+from .sessions import MIGRATION_LOCK_OF_PUBLIC, held
 
 pytestmark = pytest.mark.slow  # each waits for seconds
 
@@ -75,7 +74,7 @@ class TestState31HiddenSessions:
 
     @SHORT
     def test_31_another_role_migrates(self, database: Database, owner: Database):
-        with held(database, f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK[0]}, {MIGRATION_LOCK[1]})") as other:
+        with held(database, f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK_OF_PUBLIC})") as other:
             outcome = owner.migrate()
         assert outcome.status == 1
         who = f"pid {other.pid}, a session of the role {other.role}"
@@ -118,7 +117,7 @@ def _wait_for_migrate(database: Database, cursor: Any) -> None:
                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
     while not database.value(held_here):
         time.sleep(0.05)
-    cursor.execute("SELECT pg_advisory_lock(%s, %s)", MIGRATION_LOCK)
+    cursor.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK_OF_PUBLIC})")
 
 
 @contextlib.contextmanager

@@ -5,13 +5,12 @@ import time
 
 import pytest
 
-from clinic_project.reconciliation.execution.migration_lock import MIGRATION_LOCK
 from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.terminal import CTRL_C, Terminal, terminal
 
 from .damages import SMALL_DAMAGE
 from .outcomes import Expectations
-from .sessions import held
+from .sessions import MIGRATION_LOCK_OF_PUBLIC, held
 
 pytestmark = pytest.mark.slow  # each starts processes, and waits for them
 
@@ -79,7 +78,7 @@ def test_ctrl_c(
 
 
 def test_ctrl_c_while_another_migrate_runs(database: Database, owner: Database):
-    lock = f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK[0]}, {MIGRATION_LOCK[1]})"
+    lock = f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK_OF_PUBLIC})"
     with held(database, lock) as other, terminal(owner, 80, "migrate") as shown:
         shown.wait_for(f"Waiting for another migrate to end: pid {other.pid}")
         _is_interrupted(shown)

@@ -19,7 +19,7 @@ from clinic_project.reconciliation.planning.script import ScriptSettings, plan_s
 from clinic_project.reconciliation.schema.model import Server, UpdateTrigger, literal
 
 SERVER = Server("clinic", "18.1", 180001, "owner", "public", '"$user", public', False, False, True, True)
-SETTINGS = ScriptSettings(SERVER, "on", "500ms", "3600000ms", 1000, (1, 2))
+SETTINGS = ScriptSettings(SERVER, "on", "500ms", "3600000ms", 1000, 1)
 
 REFUSAL = Refusal(RefusalCode.ORPHAN_ROWS, "a\nb", "it's \\", "found\r\n{rows}.", "Correct them.")
 QUERY = ViolationQuery("SELECT 1, 'keys'", REFUSAL, CountPhrase("row", "rows"), ())
