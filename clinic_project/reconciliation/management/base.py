@@ -20,7 +20,7 @@ from ..execution.pooling import require_own_session
 from ..execution.sessions import session_settings, without_timeouts
 from ..migration_history import require_valid_setting
 from ..pipeline import Inspection, unmatched_ignores
-from ..planning.plan import Note, Refusal
+from ..planning.plan import Note, Refusal, merged
 from ..schema.introspection import read_server
 from ..schema.model import identifier
 from ..server_requirements import require_postgresql
@@ -35,6 +35,14 @@ APPLICATION_NAME = "manage.py migrate"
 INTERRUPTED = 130
 
 
+class RefusedError(CommandError):
+    """Ends a command with what a person has to decide."""
+
+    def __init__(self, refusals: Iterable[Refusal]) -> None:
+        self.refusals = tuple(merged(refusals))
+        super().__init__(refusals_text(self.refusals))
+
+
 class ReconcilingCommand(BaseCommand):
     """A command that reconciles. `reporter` writes what it does, `context` is what the migrations that it runs get."""
 
@@ -43,9 +51,7 @@ class ReconcilingCommand(BaseCommand):
     context: CommandContext
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        self.reporter = ConsoleReporter(
-            self, options["verbosity"], on_stderr=bool(options.get("json") or options.get("sql"))
-        )
+        self.reporter = self.new_reporter(options)
         self.interrupts = Interrupts()
         self.context = CommandContext(
             Budgets.from_settings(), self.reporter, allow_data_loss=options.get("allow_data_loss", False)
@@ -64,6 +70,9 @@ class ReconcilingCommand(BaseCommand):
                 self.stderr.write("")  # after the ^C
             self.stderr.write(f"Interrupted. What is done stays; run {self.command_again(options)} again.")
             sys.exit(INTERRUPTED)
+
+    def new_reporter(self, options: Mapping[str, Any]) -> ConsoleReporter:
+        return ConsoleReporter(self, options["verbosity"], on_stderr=bool(options.get("json") or options.get("sql")))
 
     def command_again(self, options: Mapping[str, Any]) -> str:
         """Return the command that goes on where this one was interrupted."""
@@ -108,7 +117,7 @@ class ReconcilingCommand(BaseCommand):
             self.reporter.write(line, self.style.NOTICE)
         if refused:
             self.warn(notes)
-            raise CommandError(refusals_text(refused))
+            raise RefusedError(refused)
 
     def warn(self, notes: Iterable[Note]) -> None:
         """Print the warnings among the notes."""
@@ -157,11 +166,11 @@ def command_errors() -> Iterator[None]:
     try:
         yield
     except Refused as refused:
-        raise CommandError(refusals_text(refused.refusals)) from refused
+        raise RefusedError(refused.refusals) from refused
     except (ReconciliationError, ImproperlyConfigured) as error:
         raise CommandError(str(error)) from error
     except RepairAbandoned as abandoned:
-        raise CommandError(refusals_text([replace(abandoned.refusal, fatal=not abandoned.begun)])) from abandoned
+        raise RefusedError([replace(abandoned.refusal, fatal=not abandoned.begun)]) from abandoned
     except Error as error:
         raise CommandError(_database_error_text(error)) from error
 

@@ -41,6 +41,9 @@ from .plan import Backfill, Refusal, RefusalCode, RefusedRows, Step
 _UNDECLARED = "_undeclared"
 _AGAIN = "then run migrate again."
 
+#: How many schemas are named at most: there may be one for each of hundreds of tenants.
+_NAMED = 3
+
 #: Stands for the table where PostgreSQL doesn't say at which one Django's statement failed.
 _DJANGO = "django"
 _BATCHED = ", in batches"
@@ -316,7 +319,8 @@ def no_schema(server: Server, project_schemas: Sequence[str]) -> Refusal:
     `project_schemas` are the schemas that hold the project's tables, though the search path doesn't name them first.
     """
     found = f"{server.system_schema or 'none'} first on the search path ({server.search_path})"
-    holding = f"; {', '.join(project_schemas)} holds the project's tables" if project_schemas else ""
+    more = f" and {len(project_schemas) - _NAMED} more" if len(project_schemas) > _NAMED else ""
+    holding = f"; {', '.join(project_schemas[:_NAMED])}{more} holds the project's tables" if project_schemas else ""
     remedy, statements = _schema_remedy(server, project_schemas)
     return Refusal(
         RefusalCode.NO_SCHEMA,

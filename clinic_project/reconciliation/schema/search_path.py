@@ -43,6 +43,14 @@ class SchemaOnPath:
         return self.has_history or self.has_tables
 
 
+@dataclass(frozen=True, slots=True)
+class SchemasWithHistory:
+    """The names of the schemas that have django_migrations: this project's, and those of other Django projects."""
+
+    ours: tuple[str, ...]
+    others: tuple[str, ...]
+
+
 #: What makes a schema the project's, most telling first.
 _CRITERIA: tuple[Callable[[SchemaOnPath], bool], ...] = (
     lambda schema: schema.has_history and schema.may_use,
@@ -76,19 +84,37 @@ def schemas_of_project(connection: BaseDatabaseWrapper) -> list[str]:
     return [schema.name for schema in with_history or schemas]
 
 
-def _read(connection: BaseDatabaseWrapper, sql: str) -> list[SchemaOnPath]:
-    keys = _project_keys(connection.alias)
+def schemas_with_history(connection: BaseDatabaseWrapper) -> SchemasWithHistory:
+    """Return all schemas of the database with django_migrations, whatever this role may do with them.
+
+    This project's have a table, with its key, of an app that isn't Django's own: tables of those any Django project has.
+    """
+    found = [schema for schema in _read(connection, catalog.ALL_SCHEMAS, without_djangos=True) if schema.has_history]
+    ours = tuple(schema.name for schema in found if schema.has_tables)
+    return SchemasWithHistory(ours, tuple(schema.name for schema in found if not schema.has_tables))
+
+
+def existing_schemas(connection: BaseDatabaseWrapper) -> set[str]:
+    """Return the names of all schemas of the database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nspname::text FROM pg_namespace")
+        return {name for (name,) in cursor.fetchall()}
+
+
+def _read(connection: BaseDatabaseWrapper, sql: str, *, without_djangos: bool = False) -> list[SchemaOnPath]:
+    keys = _project_keys(connection.alias, without_djangos=without_djangos)
     with connection.cursor() as cursor:
         cursor.execute(sql, [list(keys), [_SEPARATOR.join(columns) for columns in keys.values()], _SEPARATOR])
         return [SchemaOnPath(*row) for row in cursor.fetchall()]
 
 
-def _project_keys(alias: str) -> Mapping[str, Sequence[str]]:
+def _project_keys(alias: str, *, without_djangos: bool) -> Mapping[str, Sequence[str]]:
     """Return the columns of the primary keys of the tables of all installed apps, by table."""
     managed = [
         model
         for model in apps.get_models(include_auto_created=True)
         if model._meta.can_migrate(alias) and router.allow_migrate_model(alias, model)
+        if not (without_djangos and model.__module__.startswith("django."))
     ]
     return {
         truncated(model._meta.db_table): [truncated(str(field.column)) for field in model._meta.pk_fields]

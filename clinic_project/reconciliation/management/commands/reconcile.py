@@ -29,6 +29,7 @@ from ...sqlstates import connection_lost, message_with_sqlstate
 from ..base import ReconcilingCommand
 from ..console import AS_DECLARED, differences_text, forecast_lines, in_sync_text, notes_lines, planned_text
 from ..django_statements import DjangoStatements
+from ..schemas_report import refusal_as_json
 
 
 class Command(ReconcilingCommand):
@@ -134,7 +135,7 @@ def as_json(inspection: Inspection, expected: Forecast) -> dict[str, Any]:
             }
             for step in inspection.plan.steps
         ],
-        "refusals": [_refusal_as_json(refusal) for refusal in expected.refusals],
+        "refusals": [refusal_as_json(refusal) for refusal in expected.refusals],
         "notes": [
             {**asdict(note), "blocked": _blocked(note)}
             for note in (*inspection.plan.notes, *unmatched_ignores(inspection))
@@ -159,14 +160,9 @@ def error_as_json(
         "server_version": server.version,
         "differences": [],
         "steps": [],
-        "refusals": [_refusal_as_json(refusal) for refusal in found],
+        "refusals": [refusal_as_json(refusal) for refusal in found],
         "notes": [],
     }
-
-
-def _refusal_as_json(refusal: Refusal) -> dict[str, Any]:
-    keys = ("code", "table", "name", "reason", "remedy", "statements")
-    return {**{key: getattr(refusal, key) for key in keys}, "blocked": _blocked(refusal)}
 
 
 def _blocked(cause: Refusal | Note) -> list[dict[str, str]]:

@@ -1,0 +1,104 @@
+"""What is said of many schemas: those with equal outcomes together, so that it stays short."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from textwrap import indent
+from typing import Any
+
+from ..planning.plan import CountPhrase, Refusal
+from .schema_outcome import SchemaOutcome, Status
+
+SCHEMAS = CountPhrase("schema", "schemas")
+_MIGRATIONS = CountPhrase("migration applied", "migrations applied")
+_REPAIRS = CountPhrase("step of repairs", "steps of repairs")
+
+#: How many schemas are named, and steps told, before the rest is counted.
+NAMED = 10
+
+#: What needs no person, and what is the end of an interrupted run; all else is an error.
+_FINE = (Status.VERIFIED, Status.GONE)
+
+_HEADINGS = {
+    Status.VERIFIED: "as declared",
+    Status.REFUSED: "not as declared",
+    Status.FAILED: "failed",
+    Status.INTERRUPTED: "interrupted: what is done there stays",
+    Status.NOT_BEGUN: "not begun",
+    Status.GONE: "gone: dropped meanwhile",
+}
+
+
+def groups(outcomes: Iterable[SchemaOutcome]) -> list[list[SchemaOutcome]]:
+    """Return the outcomes with equal ones together: those that need nobody first, then the largest groups first."""
+    found: dict[tuple[Any, ...], list[SchemaOutcome]] = {}
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.schema):
+        found.setdefault(_key(outcome), []).append(outcome)
+    return sorted(found.values(), key=lambda group: (group[0].status not in _FINE, -len(group), group[0].schema))
+
+
+def _key(outcome: SchemaOutcome) -> tuple[Any, ...]:
+    """Return what is equal where outcomes are: what is refused, however many rows it is about."""
+    words = [text.replace(outcome.schema, "") for text in (outcome.error, outcome.warnings)]
+    if outcome.refusals:
+        words = sorted(f"{refusal.code} {refusal.subject.label}" for refusal in outcome.refusals)
+    return outcome.status, outcome.applied, outcome.repairs, *words
+
+
+def group_text(group: Sequence[SchemaOutcome]) -> str:
+    """Return what is said of schemas with equal outcomes, in the words of the first one."""
+    first = group[0]
+    details = _indented(_shortened(first.repairs)) if first.repairs else []
+    if first.warnings or first.error:
+        if len(group) > 1:
+            details.append(f"  In {first.schema}:")
+        details += [indent(text, "  ") for text in (first.warnings, first.error) if text]
+    named = "" if _says_nothing(first) else f" ({names_text([outcome.schema for outcome in group])})"
+    return "\n".join([f"{SCHEMAS.text(len(group))} {_heading(first)}{named}", *details])
+
+
+def _says_nothing(outcome: SchemaOutcome) -> bool:
+    return outcome.status is Status.VERIFIED and not (outcome.applied or outcome.repairs or outcome.warnings)
+
+
+def _heading(outcome: SchemaOutcome) -> str:
+    counts = [(_MIGRATIONS, len(outcome.applied)), (_REPAIRS, len(outcome.repairs))]
+    done = "".join(f", {phrase.text(count)}" for phrase, count in counts if count)
+    return f"{_HEADINGS[outcome.status]}{done}"
+
+
+def names_text(schemas: Sequence[str]) -> str:
+    return ", ".join(_shortened(schemas))
+
+
+def _shortened(texts: Sequence[str]) -> list[str]:
+    return [*texts[:NAMED], *([f"and {len(texts) - NAMED} more"] if len(texts) > NAMED else [])]
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [indent(line, "    ") for line in lines]
+
+
+def open_outcomes(outcomes: Iterable[SchemaOutcome]) -> list[SchemaOutcome]:
+    """Return those after which the schema isn't as declared."""
+    return [outcome for outcome in outcomes if outcome.status not in _FINE]
+
+
+def as_json(
+    database: str, outcomes: Iterable[SchemaOutcome], left_out: Sequence[str], seconds: float
+) -> dict[str, Any]:
+    """Return the report in a stable form on which programs can rely: the engine's README lists it."""
+    return {
+        "database": database,
+        "seconds": round(seconds, 3),
+        "schemas": [
+            {**asdict(outcome), "refusals": [refusal_as_json(refusal) for refusal in outcome.refusals]}
+            for outcome in sorted(outcomes, key=lambda outcome: outcome.schema)
+        ],
+        "left_out": list(left_out),
+    }
+
+
+def refusal_as_json(refusal: Refusal) -> dict[str, Any]:
+    keys = ("code", "table", "name", "reason", "remedy", "statements")
+    blocked = [reference._asdict() for reference in refusal.blocked]
+    return {**{key: getattr(refusal, key) for key in keys}, "blocked": blocked}

@@ -1,0 +1,114 @@
+"""Schemas migrated side by side: each in a process of its own, which is forked from this one.
+
+A process each, since Django's signals, its content types and the connection's settings are those of a process; forked, since
+it takes as long to load Django as to find that a schema is as declared.
+"""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkProcess
+from typing import Any
+
+from .console import REPORT_INTERVAL
+from .schema_outcome import SchemaOutcome, Status, migrate_schema
+
+_FORKING = multiprocessing.get_context("fork")
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    schema: str
+    process: ForkProcess
+    began: float
+
+    def outcome(self, receiver: Connection) -> SchemaOutcome:
+        """Return what the process sent, once it did or has ended."""
+        try:
+            outcome: SchemaOutcome = receiver.recv()
+        except EOFError:
+            self.process.join()
+            error = f"Its process ended without a word, with the exit status {self.process.exitcode}."
+            outcome = SchemaOutcome(self.schema, Status.FAILED, error=error)
+        receiver.close()
+        self.process.join()
+        return replace(outcome, seconds=round(time.monotonic() - self.began, 3))
+
+
+@dataclass
+class SideBySide:
+    """Migrates schemas of the database `alias`, at most `jobs` at a time. After Ctrl-C, it begins no other."""
+
+    alias: str
+    jobs: int
+    stopped: bool = False
+    _running: dict[Connection, _Run] = field(default_factory=dict)
+
+    def run(self, schemas: Sequence[str]) -> Iterator[SchemaOutcome | None]:
+        """Yield the outcome of each as it ends, and None where none ended for REPORT_INTERVAL."""
+        queue = deque(schemas)
+        with self._stopping():
+            while queue or self._running:
+                if self.stopped:
+                    yield from (SchemaOutcome(schema, Status.NOT_BEGUN) for schema in queue)
+                    queue.clear()
+                while queue and len(self._running) < self.jobs:
+                    self._begin(queue.popleft())
+                ended = wait(list(self._running), REPORT_INTERVAL)
+                for receiver in [receiver for receiver in self._running if receiver in ended]:
+                    yield self._running.pop(receiver).outcome(receiver)
+                if not ended:
+                    yield None
+
+    def running(self) -> list[tuple[str, float]]:
+        """Return the schemas that are being migrated, each with the seconds for which it has been."""
+        return [(run.schema, time.monotonic() - run.began) for run in self._running.values()]
+
+    def _begin(self, schema: str) -> None:
+        receiver, sender = _FORKING.Pipe(duplex=False)
+        process = _FORKING.Process(target=_migrate, args=(sender, self.alias, schema))
+        with _held_back():  # until the process has handlers of its own
+            process.start()
+            self._running[receiver] = _Run(schema, process, time.monotonic())
+        sender.close()
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self._stop) for number in _STOPPING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, *_: Any) -> None:
+        """Interrupt each `migrate` as Ctrl-C does. The terminal's own reaches this process alone."""
+        self.stopped = True
+        for run in self._running.values():
+            if run.process.is_alive() and run.process.pid is not None:
+                os.kill(run.process.pid, signal.SIGINT)
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+
+
+def _migrate(sender: Connection, alias: str, schema: str) -> None:
+    """What the process does."""
+    os.setpgid(0, 0)  # out of reach of the terminal
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    sender.send(migrate_schema(alias, schema))

@@ -1,0 +1,53 @@
+"""What is said of many schemas."""
+
+from clinic_project.reconciliation.management.schema_outcome import SchemaOutcome, Status
+from clinic_project.reconciliation.management.schemas_report import group_text, groups, open_outcomes
+from clinic_project.reconciliation.planning.plan import Refusal, RefusalCode
+
+
+def refused(schema: str, rows: int, code: RefusalCode = RefusalCode.ORPHAN_ROWS) -> SchemaOutcome:
+    refusal = Refusal(code, "visit", "visit_fk", f"{rows} rows point to missing rows.", "Correct them.")
+    return SchemaOutcome(schema, Status.REFUSED, refusals=(refusal,), error=f"visit_fk\n  {rows} rows")
+
+
+def texts(*outcomes: SchemaOutcome) -> list[str]:
+    return [group_text(group) for group in groups(outcomes)]
+
+
+def test_what_needs_nobody_is_counted():
+    outcomes = [SchemaOutcome(f"s{number:03}", Status.VERIFIED) for number in range(100)]
+    assert texts(*outcomes) == ["100 schemas as declared"]
+
+
+def test_the_same_refusal_of_other_rows_is_told_once():
+    assert texts(refused("b", 3), refused("a", 7)) == [
+        "2 schemas not as declared (a, b)\n  In a:\n  visit_fk\n    7 rows",
+    ]
+
+
+def test_another_refusal_is_told_by_itself():
+    assert len(texts(refused("a", 3), refused("b", 3, RefusalCode.DUPLICATES))) == 2
+
+
+def test_errors_that_differ_by_the_schema_s_name_are_equal():
+    failed = [SchemaOutcome(name, Status.FAILED, error=f"{name} can't be read.") for name in ("north", "south")]
+    assert texts(*failed) == ["2 schemas failed (north, south)\n  In north:\n  north can't be read."]
+
+
+def test_names_and_steps_are_counted_from_the_eleventh_on():
+    steps = tuple(f"step {number}" for number in range(12))
+    (text,) = texts(*(SchemaOutcome(f"s{number:02}", Status.VERIFIED, repairs=steps) for number in range(15)))
+    assert text.splitlines()[0].endswith("(s00, s01, s02, s03, s04, s05, s06, s07, s08, s09, and 5 more)")
+    assert len(text.splitlines()) == 12
+    assert text.endswith("    step 9\n    and 2 more")
+
+
+def test_what_is_fine_comes_first_and_the_rest_is_open():
+    outcomes = [
+        SchemaOutcome("a", Status.NOT_BEGUN),
+        refused("b", 1),
+        SchemaOutcome("c", Status.GONE),
+        SchemaOutcome("d", Status.VERIFIED),
+    ]
+    assert [group[0].schema for group in groups(outcomes)] == ["c", "d", "a", "b"]
+    assert [outcome.schema for outcome in open_outcomes(outcomes)] == ["a", "b"]
