@@ -102,9 +102,12 @@ ACCESS = """
 
 # row_security_active() is true only where policies may filter what this role sees.
 RELATIONS = """
-    SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, {access},
+    SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relnamespace = {namespace} AS here, d.*
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN LATERAL (
+    SELECT {access},
            c.relrowsecurity AND row_security_active(c.oid) AS rows_hidden,
-           c.relnamespace = {namespace} AS here,
            c.relpersistence <> 'u' AS logged, c.reltuples::bigint AS rows,
            c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'REFERENCES') AS may_reference,
            (SELECT array_agg(rulename::text ORDER BY rulename) FROM pg_rewrite
@@ -113,10 +116,10 @@ RELATIONS = """
             WHERE inhrelid = c.oid AND c.relkind IN ('r', 'p')) AS parents, c.relispartition AS is_partition,
            (SELECT array_agg(inhrelid::regclass::text ORDER BY inhrelid) FROM pg_inherits
             WHERE inhparent = c.oid AND c.relkind = 'r') AS children,
-           obj_description(c.oid, 'pg_class') AS comment, s.spcname AS tablespace
-    FROM pg_class c
-    JOIN pg_namespace n ON n.oid = c.relnamespace
-    LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
+           obj_description(c.oid, 'pg_class') AS comment,
+           (SELECT spcname FROM pg_tablespace WHERE oid = c.reltablespace) AS tablespace
+    WHERE c.relnamespace = {namespace} OR n.nspname = ANY (%s)
+    ) AS d ON true
     WHERE c.relname = ANY (%s)
       AND (c.relnamespace = {namespace} OR n.nspname !~ '^pg_')
     ORDER BY c.relname, n.nspname

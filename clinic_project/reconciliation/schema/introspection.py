@@ -238,7 +238,8 @@ class _Reader:
     def _relations(self, tables: Sequence[str]) -> list[dict[str, Any]]:
         """Return the relations of the tables' names; those that are `asked` for have the tables' names in a Schema."""
         asked = set(tables)
-        rows = self._rows(catalog.RELATIONS, sorted(set(map(relation_name, tables))))
+        schemas = {TablePlace.of_key(key).schema for key in tables}
+        rows = self._rows(catalog.RELATIONS, sorted(schemas), sorted(set(map(relation_name, tables))))
         for row in rows:
             key = TablePlace("" if row["here"] else row["schema"], row["name"]).key
             row["asked"] = key in asked
