@@ -9,13 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
+from psycopg2.errors import InsufficientPrivilege
 
 from clinic_project.reconciliation.execution.migration_lock import MIGRATION_LOCK
 from clinic_project.reconciliation.tests.support.catalog import read_catalog
 from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, Database, Outcome, temporary_database
+from clinic_project.reconciliation.tests.support.profiles import NIGHTLY
 from clinic_project.reconciliation.tests.support.roles import role_of
 
 from .outcomes import Expectations
@@ -61,11 +64,11 @@ def ended(process: "subprocess.Popen[str]") -> Outcome:
     return Outcome(process.returncode, output, errors)
 
 
-def migrate_in(database: Database, schema: str) -> Outcome:
-    """Run `migrate` as a group of clinics is named in DATABASE_URL."""
+def manage_in(database: Database, schema: str, *arguments: str) -> Outcome:
+    """Run `manage.py` as a group of clinics is named in DATABASE_URL."""
     url = f"{database.url}&options=-csearch_path={schema}"
     environment = {**os.environ, "DATABASE_URL": url, "SECRET_KEY": "only for tests " * 4}
-    command = [sys.executable, "manage.py", "migrate"]
+    command = [sys.executable, "manage.py", *arguments]
     ran = subprocess.run(command, cwd=PROJECT_FOLDER, env=environment, capture_output=True, text=True, check=False)
     return Outcome(ran.returncode, ran.stdout, ran.stderr)
 
@@ -242,28 +245,95 @@ class TestMeanwhile:
         assert "3 schemas as declared" in outcome.output
 
 
-class TestAHundred:
+class TestGroupsOfClinics:
+    """What GROWING.md says of them."""
+
+    @pytest.fixture(autouse=True)
+    def password(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CLINIC_PASSWORD", "correct-horse-battery")
+
+    def test_a_group_sees_its_own_clinics_alone(self, database: Database):
+        with_clinic(database, "north", "Harbour Street")
+        with_clinic(database, "south", "Hill Road")
+        assert database.rows("SELECT name FROM north.clinics") == [("Harbour Street",)]
+        assert database.rows("SELECT name FROM south.clinics") == [("Hill Road",)]
+        assert database.value("SELECT count(*) FROM north.audit_history") > 0
+        for schema in ("north", "south"):
+            verified = manage_in(database, schema, "verify_history")
+            assert verified.status == 0, verified.printed
+
+    def test_a_role_names_the_group(self, database: Database):
+        """As behind PgBouncer, which takes no options."""
+        with role_of(database) as other:
+            role = other.role["user"]
+            tables, sequences = "ALL TABLES IN SCHEMA north", "ALL SEQUENCES IN SCHEMA north"
+            database.execute(
+                f"ALTER ROLE {role} SET search_path = north",
+                f"GRANT USAGE ON SCHEMA north TO {role}",
+                f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {role}",
+                f"GRANT USAGE, SELECT ON {sequences} TO {role}",
+            )
+            made = other.run(*CREATE_CLINIC, "Harbour Street")
+            assert made.status == 0, made.printed
+            with pytest.raises(InsufficientPrivilege):
+                other.rows("SELECT name FROM south.clinics")
+        assert database.rows("SELECT name FROM north.clinics") == [("Harbour Street",)]
+
+    def test_a_group_moves_to_another_server(
+        self, database: Database, empty_database: Database, tmp_path: Path, expected: Expectations
+    ):
+        folder = Path(database.value("SELECT setting FROM pg_config WHERE name = 'BINDIR'"))
+        if not (folder / "pg_dump").exists():
+            pytest.skip(f"no pg_dump in {folder}")
+        with_clinic(database, "north", "Harbour Street")
+        dump = [str(folder / "pg_dump"), "--format=custom", "--schema=north", database.url]
+        restore = [str(folder / "pg_restore"), "--exit-on-error", f"--dbname={empty_database.url}"]
+        with (tmp_path / "dump").open("wb") as output:
+            subprocess.run(dump, stdout=output, check=True)
+        subprocess.run([*restore, str(tmp_path / "dump")], check=True)
+        outcome = run(empty_database)
+        assert outcome.status == 0, outcome.printed
+        assert "\n1 schema as declared\n" in outcome.output
+        are_declared(empty_database, expected, "north")
+        assert empty_database.rows("SELECT name FROM north.clinics") == [("Harbour Street",)]
+        verified = manage_in(empty_database, "north", "verify_history")
+        assert verified.status == 0, verified.printed
+
+
+CREATE_CLINIC = ("create_clinic", "--email", "amara@clinic.example", "--full-name", "Amara")
+
+
+def with_clinic(database: Database, schema: str, name: str) -> None:
+    made = manage_in(database, schema, *CREATE_CLINIC, name)
+    assert made.status == 0, made.printed
+
+
+#: A hundred take minutes to make.
+NUMBER = 100 if NIGHTLY else 20
+
+
+class TestManySchemas:
     """What each says stays short, and each is repaired."""
 
-    def test_a_hundred_schemas(self, empty_database: Database, expected: Expectations):
-        names = tuple(f"group_{number:03}" for number in range(100))
+    def test_they_are_many(self, empty_database: Database, expected: Expectations):
+        names = tuple(f"group_{number:03}" for number in range(NUMBER))
         made = make_schemas(empty_database, names)
-        assert len(made.output.splitlines()) < 40
-        repaired, refused = names[:20], names[40:43]
+        assert len(made.output.splitlines()) < 200  # a line each 10 s
+        repaired, refused = names[:12], names[14:17]
         empty_database.execute(
             *(REPAIRED.format(name) for name in repaired), *(REFUSED.format(name) for name in refused)
         )
         outcome = run(empty_database, "--jobs", "2")
         assert outcome.status == 1
-        assert "77 schemas as declared\n" in outcome.output
-        assert "20 schemas as declared, 1 step of repairs (group_000, " in outcome.output
-        assert "group_009, and 10 more)" in outcome.output
-        assert "3 schemas not as declared (group_040, group_041, group_042)" in outcome.output
-        assert len(outcome.output.splitlines()) < 40
-        are_declared(empty_database, expected, *names[:40:5], names[-1])
+        assert f"{NUMBER - 15} schemas as declared\n" in outcome.output
+        assert "12 schemas as declared, 1 step of repairs (group_000, " in outcome.output
+        assert "group_009, and 2 more)" in outcome.output
+        assert "3 schemas not as declared (group_014, group_015, group_016)" in outcome.output
+        assert len([line for line in outcome.output.splitlines() if "at work" not in line]) < 20
+        are_declared(empty_database, expected, *repaired[::5], names[-1])
 
-        for schema, status in (("group_050", 0), ("nowhere", 1)):
-            alone = migrate_in(empty_database, schema)
+        for schema, status in (("group_013", 0), ("nowhere", 1)):
+            alone = manage_in(empty_database, schema, "migrate")
             assert alone.status == status, alone.printed
             assert len(alone.printed.splitlines()) < 10
             assert max(map(len, alone.printed.splitlines())) < 300

@@ -16,6 +16,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from ...schema.search_path import SchemasWithHistory, existing_schemas, schemas_with_history
 from ..base import INTERRUPTED, ReconcilingCommand
+from ..console import REPORT_INTERVAL
 from ..schema_outcome import SchemaOutcome, Status
 from ..schemas_report import NAMED, SCHEMAS, as_json, group_text, groups, names_text, open_outcomes
 from ..side_by_side import SideBySide
@@ -78,13 +79,15 @@ class Command(ReconcilingCommand):
     def _migrate(self, runner: SideBySide, schemas: Sequence[str], *, appearing: bool) -> list[SchemaOutcome]:
         """Migrate the schemas, and with `appearing` those that are added meanwhile."""
         outcomes: list[SchemaOutcome] = []
+        told = time.monotonic()
         while schemas:
             self.reporter.write(f"Migrating {SCHEMAS.text(len(schemas))}, {runner.jobs} at a time.")
             for outcome in runner.run(schemas):
-                if outcome is None:
-                    self.reporter.write(_progress_text(runner, len(outcomes)))
-                else:
+                if outcome is not None:
                     outcomes.append(outcome)
+                if time.monotonic() - told >= REPORT_INTERVAL:
+                    told = time.monotonic()
+                    self.reporter.write(_progress_text(runner, len(outcomes)))
             found, existing = self._look_again(runner.alias)
             outcomes = [_seen_again(outcome, existing) for outcome in outcomes]
             schemas = sorted(set(found) - {outcome.schema for outcome in outcomes}) if appearing else ()
@@ -124,7 +127,7 @@ def _seen_again(outcome: SchemaOutcome, existing: set[str] | None) -> SchemaOutc
 
 def _progress_text(runner: SideBySide, ended: int) -> str:
     running = ", ".join(f"{schema} ({seconds:.0f} s)" for schema, seconds in runner.running())
-    return f"    {ended} are done; at work: {running}"
+    return f"    {ended} done; at work: {running}"
 
 
 def _remaining_text(remaining: Sequence[SchemaOutcome], count: int) -> str:
