@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CATALOGUE = Path("locale/zh_Hant/LC_MESSAGES/django.po")
+CATALOGUE = Path("clinic_project/locale/zh_Hant/LC_MESSAGES/django.po")
 #: What CONTRIBUTING.md says.
 MAKE_MESSAGES = "makemessages -l zh_Hant --no-location --no-obsolete -i tests -i .venv -i build"
 
