@@ -362,6 +362,14 @@ def test_a_password_hash_is_not_found_by_filtering(lookup, client, staff_member)
     assert client.get(list_url("membership"), {"user__password__startswith": "pbkdf2"}).status_code == 400
 
 
+def test_an_email_is_not_found_by_who_does_not_see_it(client, staff_member):
+    colleague = MembershipFactory(clinic=staff_member.clinic, user__email="secret@home.example")
+    for model in ("user", "membership"):
+        assert rows_of(client.get(list_url(model), {"q": "secret"})) == []
+        assert len(rows_of(client.get(list_url(model), {"q": colleague.full_name}))) == 1
+    assert client.get(list_url("user"), {"email__startswith": "s"}).status_code == 400
+
+
 def test_a_user_is_found_by_name_and_by_email_and_shown_once_by_name(client, superuser):
     ada = MembershipFactory(full_name="Ada Lovelace", user__email="ada@clinic.example").user
     MembershipFactory(full_name="Ada L.", user=ada)
