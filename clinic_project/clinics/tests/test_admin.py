@@ -269,6 +269,11 @@ def test_autocomplete_offers_ones_own_clinics_alone(client, staff_member):
     assert [row["id"] for row in response["results"]] == [str(staff_member.clinic_id)]
 
 
+def test_no_text_makes_a_completion_fail(client, staff_member):
+    query = {"app_label": "clinics", "model_name": "patient", "field_name": "clinic", "term": "\0"}
+    assert client.get(reverse("admin:autocomplete"), query).status_code == 200
+
+
 def test_a_patient_does_not_move_to_another_clinic(client, superuser):
     patient = PatientFactory()
     client.post(change_url(patient), {"clinic": ClinicFactory().pk, "full_name": "Grace Hopper"})
