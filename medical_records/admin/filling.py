@@ -35,6 +35,8 @@ from .record_forms import NewRecordForm, RecordForm
 
 #: The button that goes on to the record's photos.
 ADD_PHOTOS = "_addphotos"
+#: Begins the keys of forms. The API takes no key with an end of line, so that none of its clients has one of these.
+_KEY = "admin\n"
 #: Questions that a message names; the record's page marks all.
 MAX_NAMED = 10
 
@@ -115,9 +117,7 @@ class FillingMixin(ClinicalAdmin):
         user = scope_of(request).user
         try:
             with transactions.atomic():
-                key = IdempotencyKey.objects.claim(
-                    user.pk, patient.clinic_id, f"admin {form.key}", _fingerprint(request)
-                )
+                key = IdempotencyKey.objects.claim(user.pk, patient.clinic_id, _KEY + form.key, _fingerprint(request))
                 if key.status is not None:
                     return MedicalRecord.objects.get(pk=key.headers["record"])
                 record = services.create_record(form.template, patient, user, **form.columns())
@@ -133,7 +133,7 @@ class FillingMixin(ClinicalAdmin):
 
     def _say_that_it_was_saved(self, form: NewRecordForm, user_id: int, patient: Patient) -> None:
         """Say that other answers have been saved with this form, as the browser's way back leads to it."""
-        key = IdempotencyKey.objects.get(user=user_id, clinic=patient.clinic_id, key=f"admin {form.key}")
+        key = IdempotencyKey.objects.get(user=user_id, clinic=patient.clinic_id, key=_KEY + form.key)
         said = gettext(
             'This form has been saved with other answers, as <a href="{url}">a record</a>. Change that one. If you save'
             " again, there is a second record."

@@ -7,8 +7,9 @@ import functools
 from io import BytesIO
 from typing import Any
 
+from django.contrib import admin
 from django.core.files.uploadedfile import InMemoryUploadedFile
-from django.core.files.uploadhandler import FileUploadHandler
+from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
@@ -34,11 +35,18 @@ class ReceivedPicture(InMemoryUploadedFile):
 
 
 class PicturesUploadHandler(FileUploadHandler):
-    """Keeps the files in memory, and of those that are too large, or too many together, only their names."""
+    """Keeps the files of staff in memory, and of those that are too large, or too many together, only their names."""
 
     total = 0
 
+    def __init__(self, request: HttpRequest) -> None:
+        super().__init__(request)
+        self._request = request
+
     def new_file(self, *args: Any, **kwargs: Any) -> None:
+        # The view's check of the CSRF token reads the body of anybody, before it is known who that is.
+        if not admin.site.has_permission(self._request):
+            raise SkipFile
         super().new_file(*args, **kwargs)
         self.received = BytesIO()
         self.refusal: ImageError | None = None

@@ -269,6 +269,11 @@ def test_autocomplete_offers_ones_own_clinics_alone(client, staff_member):
     assert [row["id"] for row in response["results"]] == [str(staff_member.clinic_id)]
 
 
+def test_no_text_makes_a_completion_fail(client, staff_member):
+    query = {"app_label": "clinics", "model_name": "patient", "field_name": "clinic", "term": "\0"}
+    assert client.get(reverse("admin:autocomplete"), query).status_code == 200
+
+
 def test_a_patient_does_not_move_to_another_clinic(client, superuser):
     patient = PatientFactory()
     client.post(change_url(patient), {"clinic": ClinicFactory().pk, "full_name": "Grace Hopper"})
@@ -360,6 +365,14 @@ def test_no_primary_key_makes_a_page_fail(key, client, superuser):
 def test_a_password_hash_is_not_found_by_filtering(lookup, client, staff_member):
     assert client.get(list_url("user"), {lookup: "pbkdf2"}).status_code == 400
     assert client.get(list_url("membership"), {"user__password__startswith": "pbkdf2"}).status_code == 400
+
+
+def test_an_email_is_not_found_by_who_does_not_see_it(client, staff_member):
+    colleague = MembershipFactory(clinic=staff_member.clinic, user__email="secret@home.example")
+    for model in ("user", "membership"):
+        assert rows_of(client.get(list_url(model), {"q": "secret"})) == []
+        assert len(rows_of(client.get(list_url(model), {"q": colleague.full_name}))) == 1
+    assert client.get(list_url("user"), {"email__startswith": "s"}).status_code == 400
 
 
 def test_a_user_is_found_by_name_and_by_email_and_shown_once_by_name(client, superuser):

@@ -235,6 +235,18 @@ def test_who_is_logged_out_is_led_to_the_login(client, record):
     assert response.url.startswith(reverse("admin:login"))
 
 
+def test_the_files_of_who_is_not_on_the_staff_are_not_kept_while_the_form_is_checked(record):
+    from django.test import Client
+
+    stranger = Client(enforce_csrf_checks=True)
+    token = str(stranger.get(reverse("admin:login")).context["csrf_token"])
+    uploads = [SimpleUploadedFile("knee.jpg", KNEE), SimpleUploadedFile("elbow.png", ELBOW)]
+    response = stranger.post(page_of(record), {"photos": uploads, "csrfmiddlewaretoken": token})
+    assert response.status_code == 302
+    assert response.wsgi_request.POST["csrfmiddlewaretoken"] == token
+    assert not response.wsgi_request.FILES
+
+
 def test_a_signed_record_says_that_it_has_to_be_amended_first(client, record):
     client.post(page_of(record, "sign"), {"version": 1, "incomplete": "on"}, follow=True)
     page = client.get(page_of(record), follow=True)

@@ -12,6 +12,7 @@ from clinic_project.clinics.factories import (
     PatientFactory,
     UserFactory,
 )
+from clinic_project.clinics.tests.clients import client_of
 from medical_records.factories import MedicalRecordTemplateFactory, every_field_type, make_field
 from medical_records.models import MedicalRecord, MedicalRecordTemplate
 
@@ -184,6 +185,16 @@ def test_who_goes_back_and_saves_other_answers_is_asked(client, patient, templat
     assert f'<a href="{change_url(record)}">a record</a>' in errors(again)[""][0]
     assert client.post(url, sent(again)).status_code == 302
     assert [answers(record) for record in MedicalRecord.objects.order_by("pk")] == [{}, {"History": "More"}]
+
+
+def test_no_key_of_the_api_is_taken_for_a_forms(client, staff_member, patient, template):
+    url = add_url(patient, template)
+    data = sent(client.get(url))
+    path = f"/api/clinic/patients/{patient.pk}/medical-records"
+    body = {"template_id": template.pk, "values": {}}
+    taken = client_of(staff_member).post(path, body, headers={"Idempotency-Key": f"admin {data['key']}"})
+    assert (taken.status_code, client.post(url, data).status_code) == (201, 302)
+    assert MedicalRecord.objects.count() == 2
 
 
 def test_a_form_that_was_not_saved_leaves_no_key(client, patient, template):
