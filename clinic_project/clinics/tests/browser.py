@@ -7,6 +7,7 @@ import os
 import shutil
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,19 @@ class Staff:
         client.force_login(user)
         self.open("login")
         self.driver.add_cookie({"name": "sessionid", "value": client.cookies["sessionid"].value})
+
+    @contextmanager
+    def without_scripts(self, off: bool = True) -> Iterator[None]:
+        """Run no scripts of pages to the end of the block, where they are `off`."""
+        self._run_scripts(not off)
+        try:
+            yield
+        finally:
+            self._run_scripts(True)
+
+    def _run_scripts(self, run: bool) -> None:
+        self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not run})
+        self.has_scripts = run
 
     def shoot(self, what: str) -> None:
         """See that the page can be read, and keep a screenshot of all of it where ADMIN_SCREENSHOTS says."""

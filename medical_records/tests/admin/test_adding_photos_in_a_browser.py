@@ -252,8 +252,7 @@ def test_by_keyboard_alone(staff, record, files):
 
 
 def test_without_scripts_the_captions_come_next(staff, record, files):
-    staff.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-    try:
+    with staff.without_scripts():
         staff.open(PHOTOS, record.pk)
         choose(staff, files["knee.jpg"], files["elbow.png"])
         staff.shoot("photos-without-scripts")
@@ -264,6 +263,4 @@ def test_without_scripts_the_captions_come_next(staff, record, files):
         staff.find("li:last-child textarea").send_keys("Left elbow")
         staff.click("[type=submit].default")
         assert staff.texts(".messagelist li") == ["1 caption was changed."]
-    finally:
-        staff.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     assert saved() == [("knee.jpg", None, False), ("elbow.png", "Left elbow", False)]

@@ -26,10 +26,8 @@ def practitioner(staff):
 @pytest.fixture(params=["with JavaScript", "without JavaScript"])
 def any_browser(request, staff, practitioner):
     """Somebody at a browser, whether it runs scripts or not."""
-    off = request.param == "without JavaScript"
-    staff.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": off})
-    yield staff
-    staff.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    with staff.without_scripts(request.param == "without JavaScript"):
+        yield staff
 
 
 @pytest.fixture

@@ -25,11 +25,8 @@ def administrator(staff):
 @pytest.fixture(params=["with JavaScript", "without JavaScript"])
 def any_browser(request, staff, administrator):
     """Somebody at a browser, whether it runs scripts or not."""
-    off = request.param == "without JavaScript"
-    staff.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": off})
-    staff.has_scripts = not off
-    yield staff
-    staff.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    with staff.without_scripts(request.param == "without JavaScript"):
+        yield staff
 
 
 def wait_until(staff, condition):
