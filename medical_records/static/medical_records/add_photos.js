@@ -65,6 +65,15 @@
         [...fileList].forEach(add);
     };
 
+    // Else somebody else has logged in on another tab, and would be said to have added these. The drafts note who it is.
+    const isSameUser = () => {
+        try {
+            return localStorage.getItem("drafts-of") === document.getElementById("drafts").dataset.user;
+        } catch {
+            return true; // this browser stores nothing, and nobody can tell
+        }
+    };
+
     const post = (body, told) => new Promise((resolve, reject) => {
         const request = new XMLHttpRequest();
         request.upload.addEventListener("progress", (event) => told(event.loaded / event.total));
@@ -75,7 +84,7 @@
         request.setRequestHeader("Accept", "application/json");
         // As it is now: whoever has logged in again on another tab has another token.
         const token = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1];
-        if (token) {
+        if (token && isSameUser()) {
             request.setRequestHeader("X-CSRFToken", token);
         }
         request.send(body);

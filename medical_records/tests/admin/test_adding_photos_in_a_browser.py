@@ -228,6 +228,24 @@ def test_who_is_logged_out_meanwhile_logs_in_elsewhere_and_goes_on(staff, record
     assert saved() == [("knee.jpg", "Left knee", False)]
 
 
+def test_who_logs_in_elsewhere_meanwhile_adds_no_photos_of_somebody_else(staff, record, files):
+    colleague = MembershipFactory(clinic=record.clinic, user__staff=True).user
+    staff.open(PHOTOS, record.pk)
+    choose(staff, files["knee.jpg"])
+    page = staff.driver.current_window_handle
+    staff.driver.delete_cookie("sessionid")
+    staff.driver.switch_to.new_window("tab")
+    staff.log_in(colleague.email)
+    owner = "return localStorage.getItem('drafts-of')"
+    wait_until(staff, lambda: staff.driver.execute_script(owner) == str(colleague.pk))
+    staff.driver.close()
+    staff.driver.switch_to.window(page)
+    staff.find("#add-photos [type=submit]").click()
+    wait_until(staff, lambda: states(staff) == ["failed"])
+    staff.driver.get_log("browser")  # which tells of the refused request
+    assert not PatientPhoto.objects.exists()
+
+
 def test_by_keyboard_alone(staff, record, files):
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
