@@ -140,7 +140,14 @@ class MembershipAdmin(HistoryMixin, SuperusersWriteMixin):
     ordering = ["full_name", "pk"]
     autocomplete_fields = ["user", "clinic"]
     fields = ["user", "clinic", "full_name", "title", "roles", "is_active", "created_at", "updated_at"]
-    readonly_fields = ["created_at", "updated_at"]
+    readonly_fields = ["roles_held", "created_at", "updated_at"]
+
+    def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
+        """Name the roles for whoever only reads, as the list does: Django would show them as JSON."""
+        fields = super().get_fields(request, obj)
+        if self.has_change_permission(request, obj):
+            return fields
+        return ["roles_held" if name == "roles" else name for name in fields]
 
     def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[Membership]:
         memberships: models.QuerySet[Membership] = queryset.filter(clinic__in=clinic_ids)
