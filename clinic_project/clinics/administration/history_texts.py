@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from clinic_project.audit.history import Change
 from clinic_project.audit.models import Destruction
@@ -31,7 +32,7 @@ ACTIONS = {
     Action.CHANGED: _("Changed"),
     Action.DELETED: _("Moved to the trash"),
     Action.RESTORED: _("Restored from the trash"),
-    Action.SIGNED: _("Signed"),
+    Action.SIGNED: pgettext_lazy("what was done", "Signed"),
     Action.AMENDED: _("Amended"),
     Action.ENTERED_IN_ERROR: _("Entered in error"),
     Action.REMOVED: _("Removed for good"),
