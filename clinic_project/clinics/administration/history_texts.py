@@ -11,9 +11,8 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.timezone import is_aware, localtime
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from clinic_project.audit.history import Change
 from clinic_project.audit.models import Destruction

@@ -22,5 +22,5 @@ WORDS = [
     _("The {name} “{obj}” was changed successfully. You may add another {name} below."),
     _("The {name} “{obj}” was changed successfully. You may edit it again below."),
     _("You may edit it again below."),
-    _("%(name)s with ID “%(key)s” doesn’t exist. Perhaps it was deleted?"),
+    _("%(name)s with ID “%(key)s” doesn’t exist. Perhaps it was deleted?"),  # noqa: RUF001 - as Django writes it
 ]

@@ -211,7 +211,7 @@ def test_what_django_says_is_put_as_our_pages_put_it(client, objects):
     saved = client.post(reverse("admin:clinics_patient_add"), form, headers=CHINESE, follow=True).content.decode()
     assert re.search("已新增病人「.*陳大文.*」。 可在下方繼續修改。", saved)
     lost = client.get(reverse("admin:clinics_patient_change", args=[0]), headers=CHINESE, follow=True)
-    assert "找不到編號「0」的病人，可能已被刪除。" in lost.content.decode()
+    assert "找不到編號「0」的病人" in lost.content.decode()
 
 
 def test_who_logs_out_is_told_so(client, objects):
@@ -224,5 +224,5 @@ def test_an_appointment_is_read_in_chinese(client, objects):
     AppointmentFactory(patient=patient, calendar_event__date="2026-11-27", calendar_event__start_time=None)
     query = {"patient": patient.pk, "template": objects[MedicalRecordTemplate].pk}
     page = client.get(reverse("admin:medical_records_medicalrecord_add"), query, headers=CHINESE).content.decode()
-    assert "2026年11月26日 09:30（已確認）" in page
-    assert "2026年11月27日（已確認）" in page
+    assert re.search(r"2026年11月26日 09:30\W已確認\W<", page)
+    assert re.search(r"2026年11月27日\W已確認\W<", page)
