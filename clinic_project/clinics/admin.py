@@ -23,6 +23,7 @@ from .administration.scope import scope_of
 from .administration.searching import PatientSearchMixin, search_patients, shown_clinics
 from .administration.trash import TrashMixin
 from .forms import LoginForm, MembershipForm, PatientForm, UserAddForm, UserForm
+from .listing import listed
 from .models import Clinic, Membership, Patient, User
 from .people import names_of, person_name
 
@@ -161,7 +162,7 @@ class MembershipAdmin(HistoryMixin, SuperusersWriteMixin):
 
     @admin.display(description=_("roles"))
     def roles_held(self, membership: Membership) -> str:
-        return ", ".join(membership.role_labels) or gettext("reads only")
+        return listed(membership.role_labels) or gettext("reads only")
 
 
 @admin.register(Patient)

@@ -159,6 +159,10 @@ def test_staff_read_roles_by_their_names(client, staff_member):
     page = client.get(change_url(staff_member)).content.decode()
     assert "Admin, Practitioner" in page
     assert "[" not in page.split("roles_held")[1].split("is_active")[0]
+    assert (
+        "管理員、醫事人員"
+        in client.get(change_url(staff_member), headers={"Accept-Language": "zh-TW"}).content.decode()
+    )
 
 
 def test_staff_cannot_set_another_persons_password(client, staff_member):
