@@ -23,6 +23,7 @@ from .administration.scope import scope_of
 from .administration.searching import PatientSearchMixin, search_patients, shown_clinics
 from .administration.trash import TrashMixin
 from .forms import LoginForm, MembershipForm, PatientForm, UserAddForm, UserForm
+from .listing import listed
 from .models import Clinic, Membership, Patient, User
 from .people import names_of, person_name
 
@@ -140,7 +141,14 @@ class MembershipAdmin(HistoryMixin, SuperusersWriteMixin):
     ordering = ["full_name", "pk"]
     autocomplete_fields = ["user", "clinic"]
     fields = ["user", "clinic", "full_name", "title", "roles", "is_active", "created_at", "updated_at"]
-    readonly_fields = ["created_at", "updated_at"]
+    readonly_fields = ["roles_held", "created_at", "updated_at"]
+
+    def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
+        """Name the roles for whoever only reads, as the list does: Django would show them as JSON."""
+        fields = super().get_fields(request, obj)
+        if self.has_change_permission(request, obj):
+            return fields
+        return ["roles_held" if name == "roles" else name for name in fields]
 
     def only_clinics(self, queryset: Any, clinic_ids: list[int]) -> models.QuerySet[Membership]:
         memberships: models.QuerySet[Membership] = queryset.filter(clinic__in=clinic_ids)
@@ -154,7 +162,7 @@ class MembershipAdmin(HistoryMixin, SuperusersWriteMixin):
 
     @admin.display(description=_("roles"))
     def roles_held(self, membership: Membership) -> str:
-        return ", ".join(membership.role_labels) or gettext("reads only")
+        return listed(membership.role_labels) or gettext("reads only")
 
 
 @admin.register(Patient)

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.utils.formats import date_format
 from django.utils.timezone import get_current_timezone_name, localtime
+from django.utils.translation import gettext
 
 #: Of the formats in `clinic_project.formats`, beside Django's own: to the second.
 EXACT = "EXACT_DATETIME_FORMAT"
@@ -16,7 +17,7 @@ def zoned(moment: datetime, form: str = "DATETIME_FORMAT") -> str:
     """
     local = localtime(moment)
     zone = ", ".join(filter(None, [get_current_timezone_name(), _offset_in_doubt(local)]))
-    return f"{date_format(local, form)} ({zone})"
+    return gettext("%(time)s (%(zone)s)") % {"time": date_format(local, form), "zone": zone}
 
 
 def exact(moment: datetime) -> str:

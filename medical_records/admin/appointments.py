@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clinic_project.clinics.models import Appointment, Patient
@@ -11,11 +12,17 @@ from clinic_project.clinics.models import Appointment, Patient
 #: The latest ones are offered, and the one that a record has.
 MAX_OFFERED = 50
 
+#: The status that the database gives; others are another program's words.
+CONFIRMED = "confirmed"
+
 
 def appointment_text(appointment: Appointment) -> str:
     event = appointment.calendar_event
-    start = f", {event.start_time:%H:%M}" if event.start_time else ""
-    return f"{date_format(event.date)}{start} ({appointment.status})"
+    status = gettext("confirmed") if appointment.status == CONFIRMED else appointment.status
+    texts = {"day": date_format(event.date), "status": status}
+    if event.start_time is None:
+        return gettext("%(day)s (%(status)s)") % texts
+    return gettext("%(day)s, %(time)s (%(status)s)") % {**texts, "time": f"{event.start_time:%H:%M}"}
 
 
 class AppointmentField(forms.ChoiceField):

@@ -21,6 +21,7 @@ from clinic_project.clinics.administration.json_text import as_stored, as_text
 from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.history import readable_history
+from clinic_project.clinics.listing import listed
 from clinic_project.clinics.models import Patient
 
 from .. import services
@@ -212,7 +213,7 @@ def _missing_text(labels: list[str]) -> str:
         "%(count)d required answers are missing: %(questions)s",
         len(labels),
     )
-    named = ", ".join(labels[:MAX_NAMED]) + (", …" if len(labels) > MAX_NAMED else "")
+    named = listed([*labels[:MAX_NAMED], *(["…"] if len(labels) > MAX_NAMED else [])])
     return said % {"count": len(labels), "questions": named}
 
 

@@ -108,7 +108,8 @@ class ClinicLoader:
         self.clinic = clinic
         self.authors = _practitioners(clinic)
         self.templates = {sample.name: self._template(sample) for sample in TEMPLATES}
-        self.now = timezone.now()
+        # In the clinic's time zone, in which its appointments and opening hours are.
+        self.now = timezone.localtime()
         self._images: dict[tuple[str, int], ProcessedImage] = {}
 
     def _template(self, sample: SampleTemplate) -> MedicalRecordTemplate:

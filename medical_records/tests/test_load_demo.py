@@ -51,6 +51,17 @@ def test_it_prints_logins_that_work_and_addresses_that_are_there(client):
         assert client.get(path).status_code == 200
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("_development")
+def test_visits_are_in_the_opening_hours_of_the_clinics_time_zone(settings):
+    settings.TIME_ZONE = "Asia/Taipei"
+    load()
+    visits = MedicalRecord.objects.values_list("created_at", "appointment__calendar_event__start_time")
+    begun = [(timezone.localtime(created_at).time(), start) for created_at, start in visits]
+    assert [created for created, start in begun if created != start] == []
+    assert {start.hour for _, start in begun} <= set(range(8, 18))
+
+
 @pytest.mark.usefixtures("_development")
 def test_a_second_load_adds_nothing():
     assert "All of it is new." in load()

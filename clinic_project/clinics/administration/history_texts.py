@@ -11,7 +11,7 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.timezone import is_aware, localtime
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from clinic_project.audit.history import Change
@@ -31,7 +31,7 @@ ACTIONS = {
     Action.CHANGED: _("Changed"),
     Action.DELETED: _("Moved to the trash"),
     Action.RESTORED: _("Restored from the trash"),
-    Action.SIGNED: _("Signed"),
+    Action.SIGNED: pgettext_lazy("what was done", "Signed"),
     Action.AMENDED: _("Amended"),
     Action.ENTERED_IN_ERROR: _("Entered in error"),
     Action.REMOVED: _("Removed for good"),

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 
 from clinic_project.audit import transactions
 
+from ..listing import listed
 from .object_pages import ObjectPagesMixin, of_object
 
 #: An action changes at most this many rows, so that "select all" can't lock a whole table.
@@ -87,7 +88,7 @@ class TrashMixin(ObjectPagesMixin):
         """Return the names of the objects that were changed, or of the first of them and how many others there are."""
         if not changed:
             return gettext("nothing")
-        named = ", ".join(self.name_with_patient(obj) for obj in changed[:MAX_NAMED])
+        named = listed(self.name_with_patient(obj) for obj in changed[:MAX_NAMED])
         others = len(changed) - MAX_NAMED
         if others <= 0:
             return named

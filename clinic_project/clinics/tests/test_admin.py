@@ -154,6 +154,17 @@ def test_who_may_log_in_where_and_as_what_is_up_to_superusers(model, client, sta
     assert not User.objects.filter(is_superuser=True).exists()
 
 
+def test_staff_read_roles_by_their_names(client, staff_member):
+    Membership.objects.filter(pk=staff_member.pk).update(roles=["admin", "practitioner"])
+    page = client.get(change_url(staff_member)).content.decode()
+    assert "Admin, Practitioner" in page
+    assert "[" not in page.split("roles_held")[1].split("is_active")[0]
+    assert (
+        "管理員、醫事人員"
+        in client.get(change_url(staff_member), headers={"Accept-Language": "zh-TW"}).content.decode()
+    )
+
+
 def test_staff_cannot_set_another_persons_password(client, staff_member):
     colleague = MembershipFactory(clinic=staff_member.clinic, user__superuser=True)
     url = reverse("admin:auth_user_password_change", args=[colleague.user_id])

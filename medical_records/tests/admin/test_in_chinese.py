@@ -20,7 +20,7 @@ from django.utils.html import strip_tags
 
 from clinic_project.api import throttles
 from clinic_project.audit.destruction import destroy
-from clinic_project.clinics.factories import ClinicFactory, MembershipFactory, PatientFactory
+from clinic_project.clinics.factories import AppointmentFactory, ClinicFactory, MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Clinic, Membership, Patient, User
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
@@ -198,3 +198,31 @@ def test_an_export_is_read_in_the_language_of_who_made_it_and_its_data_are_engli
     ]
     assert of_programs
     assert [name for name in of_programs if chinese[name] != in_english[name]] == []
+
+
+def test_what_django_says_is_put_as_our_pages_put_it(client, objects):
+    page = client.get(reverse("admin:clinics_patient_changelist"), headers=CHINESE).content.decode()
+    said = " ".join(said_in(page).split())
+    assert "選擇要修改的病人" in said
+    assert "新增病人" in said
+    assert "篩選" in said
+    assert "過濾" not in said
+    form = {"full_name": "陳大文", "clinic": next(iter(objects.values())).pk, "_continue": "1"}
+    saved = client.post(reverse("admin:clinics_patient_add"), form, headers=CHINESE, follow=True).content.decode()
+    assert re.search("已新增病人「.*陳大文.*」。 可在下方繼續修改。", saved)
+    lost = client.get(reverse("admin:clinics_patient_change", args=[0]), headers=CHINESE, follow=True)
+    assert "找不到編號「0」的病人" in lost.content.decode()
+
+
+def test_who_logs_out_is_told_so(client, objects):
+    assert "您已登出。" in client.post(reverse("admin:logout"), headers=CHINESE).content.decode()
+
+
+def test_an_appointment_is_read_in_chinese(client, objects):
+    patient = objects[Patient]
+    AppointmentFactory(patient=patient, calendar_event__date="2026-11-26", calendar_event__start_time="09:30")
+    AppointmentFactory(patient=patient, calendar_event__date="2026-11-27", calendar_event__start_time=None)
+    query = {"patient": patient.pk, "template": objects[MedicalRecordTemplate].pk}
+    page = client.get(reverse("admin:medical_records_medicalrecord_add"), query, headers=CHINESE).content.decode()
+    assert re.search(r"2026年11月26日 09:30\W已確認\W<", page)
+    assert re.search(r"2026年11月27日\W已確認\W<", page)

@@ -76,6 +76,8 @@ def test_a_template_is_made_by_keyboard_alone(any_browser):
 
     staff = any_browser
     staff.open(ADD)
+    if staff.has_scripts:
+        wait_for_focus(staff, "name")
     staff.find("#id_name").send_keys("Vital signs", Keys.TAB)
     press(staff, "Every visit", Keys.TAB)
     wait_for_focus(staff, "_edit", "add")
