@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic_project.audit.triggers import history_triggers
 from clinic_project.clinics.models import Appointment, Clinic, Patient
+from clinic_project.clinics.verbose_names import set_verbose_names
 from clinic_project.reconciliation.indexes import LongNameIndex
-from clinic_project.verbose_names import set_verbose_names
 
 from .deletion import set_null_unless_signed
 from .exceptions import EnteredInError, NotSigned, Signed, UnusableReference
