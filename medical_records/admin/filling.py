@@ -17,7 +17,7 @@ from clinic_project.api.converters import parse_row_id
 from clinic_project.api.models import IdempotencyKey
 from clinic_project.api.problems import Problem
 from clinic_project.audit import transactions
-from clinic_project.clinics.administration.json_text import as_stored, as_text
+from clinic_project.clinics.administration.json_text import as_stored
 from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.history import readable_history
@@ -25,8 +25,8 @@ from clinic_project.clinics.models import Patient
 
 from .. import services
 from ..exceptions import ChangeRefused, InTrash
+from ..filled_form import unanswered_labels
 from ..models import MedicalRecord, MedicalRecordTemplate, check_in_use
-from ..template_fields import unanswered_fields
 from .access_log import note_shown
 from .answers import can_be_filled_in
 from .base import ClinicalAdmin, when_and_by
@@ -199,7 +199,7 @@ class FillingMixin(ClinicalAdmin):
     def _saved(self, request: HttpRequest, record: MedicalRecord, said: str) -> HttpResponse:
         self.message_user(request, said, messages.SUCCESS)
         record.refresh_from_db()
-        missing = [as_text(field.get("label")) for field in unanswered_fields(record.template_snapshot, record.values)]
+        missing = unanswered_labels(record.template_snapshot, record.values)
         if missing:
             self.message_user(request, _missing_text(missing), messages.INFO)
         next_page = "photos" if ADD_PHOTOS in request.POST else "change"
