@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
+from clinic_project.clinics.language_form import language_form
 from clinic_project.clinics.models import User
-from clinic_project.languages import language_form
 
 
 @require_safe

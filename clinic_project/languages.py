@@ -6,10 +6,8 @@ ask for any other Chinese, of which it is the only one here.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import get_token
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 
@@ -33,8 +31,3 @@ class LanguageMiddleware:
             patch_vary_headers(response, ("Accept-Language", "Cookie"))
             response.headers.setdefault("Content-Language", language)
         return response
-
-
-def language_form(request: HttpRequest) -> dict[str, Any]:
-    """Return what the form in a page's header needs, where the page is rendered without its request."""
-    return {"page_path": request.get_full_path(), "csrf_token": get_token(request)}

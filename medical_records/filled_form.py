@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 
 from clinic_project.clinics.administration.json_text import as_json, as_text
 
-from .template_fields import CHOICE_TYPES, FieldType, range_text, unit_of
+from .template_fields import CHOICE_TYPES, FieldType, range_text, unanswered_fields, unit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,11 @@ def blank_form(name: str, description: str, fields: Sequence[Any]) -> FilledForm
     """Return the form of `fields`, which are in its order, before anything is filled in."""
     answers = [replace(_answer(field, None), is_blank=True) for field in fields if isinstance(field, dict)]
     return FilledForm(name, description, answers, rest="")
+
+
+def unanswered_labels(snapshot: Any, values: Any) -> list[str]:
+    """Return the labels of the required fields that have no answer, in the form's order."""
+    return [as_text(field.get("label")) for field in unanswered_fields(snapshot, values)]
 
 
 def fields_in_order(fields: Any) -> list[dict[str, Any]]:

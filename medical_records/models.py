@@ -4,6 +4,8 @@ Every database default is a `db_default`, so that rows which other programs inse
 are all there are: no foreign key makes one of its own. Names are those of the deployed tables.
 """
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -14,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic_project.audit.triggers import history_triggers
 from clinic_project.clinics.models import Appointment, Clinic, Patient
+from clinic_project.clinics.verbose_names import set_verbose_names
 from clinic_project.reconciliation.indexes import LongNameIndex
-from clinic_project.verbose_names import set_verbose_names
 
 from .deletion import set_null_unless_signed
 from .exceptions import EnteredInError, NotSigned, Signed, UnusableReference
@@ -64,6 +66,11 @@ class MedicalRecordTemplate(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def snapshot(self) -> dict[str, Any]:
+        """What a record made from the template as it is now keeps of it."""
+        return {"name": self.name, "description": self.description, "fields": self.fields}
 
 
 class MedicalRecord(models.Model):
@@ -221,6 +228,11 @@ class PatientPhoto(models.Model):
 
     def __str__(self) -> str:
         return self.filename
+
+    @property
+    def caption(self) -> str:
+        """What people call the photo: its description, or its file's name where it has none."""
+        return self.description or self.filename
 
     def check_attachable(self, record: MedicalRecord) -> None:
         """Raise UnusableReference unless this photo may be put on `record`, or is on it already."""

@@ -81,7 +81,7 @@ def create_record(
     if template.is_deleted:
         raise UnusableReference("template_id", _("This template is in the trash."))
     check_in_use(patient)
-    snapshot = {"name": template.name, "description": template.description, "fields": template.fields}
+    snapshot = template.snapshot
     answers = checked_values(snapshot, values)
     _check_appointment(patient.pk, patient.clinic_id, appointment_id)
     now = timezone.now()

@@ -4,10 +4,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.fields.json import KT
-from django.utils.translation import gettext_lazy as _
 
 from clinic_project.reconciliation.indexes import LongNameIndex
-from clinic_project.verbose_names import set_verbose_names
 
 from .triggers import append_only, destruction_triggers, removed_by_destruction_alone, written_by_triggers_alone
 
@@ -178,6 +176,3 @@ class Access(models.Model):
 
     def __str__(self) -> str:
         return f"access {self.pk}"
-
-
-set_verbose_names(Destruction, _("destruction"), _("destructions"))

@@ -22,10 +22,10 @@ from clinic_project.api.models import Authenticator
 from clinic_project.api.searching import caseless_key, digits_key
 from clinic_project.audit.triggers import history_triggers
 from clinic_project.reconciliation.indexes import LongNameIndex
-from clinic_project.verbose_names import set_verbose_names
 
 from .ages import age_text
 from .querysets import AppointmentQuerySet, PatientQuerySet
+from .verbose_names import set_verbose_names
 
 
 class UserManager(BaseUserManager["User"]):

@@ -50,7 +50,7 @@ class AnswerReader:
         values = [value for change in changes for value in change.changes if value.path == "photos"]
         photo_ids = {photo_id for value in values for photo_id in (*value.before, *value.after)}
         photos = PatientPhoto.objects.filter(pk__in=photo_ids)
-        self._captions = {photo.pk: photo.description or photo.filename for photo in photos}
+        self._captions = {photo.pk: photo.caption for photo in photos}
 
     def __call__(self, change: ReadableChange, value: ValueChange, side: Any) -> str | None:
         name, _, field_id = value.path.partition(".")

@@ -116,7 +116,7 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
             '<a class="thumbnail" href="{}"><img src="{}" alt="{}" width="64" height="64" loading="lazy"></a>',
             reverse("admin:medical_records_patientphoto_file", args=[photo.pk]),
             reverse("admin:medical_records_patientphoto_thumbnail", args=[photo.pk]),
-            gettext("%(caption)s: the full image") % {"caption": photo.description or photo.filename},
+            gettext("%(caption)s: the full image") % {"caption": photo.caption},
         )
 
     @admin.display(description=_("image"))
@@ -125,7 +125,7 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
 
     @admin.display(description=_("caption"))
     def caption(self, photo: PatientPhoto) -> str:
-        return photo.description or photo.filename
+        return photo.caption
 
     @admin.display(description=_("place"))
     def place(self, photo: PatientPhoto) -> str:
@@ -153,4 +153,4 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
 
 def _caption(photo: PatientPhoto) -> str:
     """Return what a photo is called among other words."""
-    return Truncator(photo.description or photo.filename).chars(60)
+    return Truncator(photo.caption).chars(60)

@@ -20,8 +20,7 @@ class NewRecordForm(AnswersForm):
     """A template that is filled in. `key` is the form's own, so that it isn't saved twice."""
 
     def __init__(self, template: MedicalRecordTemplate, patient: Patient, data: Any = None) -> None:
-        snapshot = {"name": template.name, "description": template.description, "fields": template.fields}
-        super().__init__(snapshot, {}, data, patient=patient)
+        super().__init__(template.snapshot, {}, data, patient=patient)
         self.template, self.version = template, template.version
         self.key = _uuid_of(self.data.get("key", "")) or self.new_key()
         self.is_outdated = self.is_bound and self.data.get("version") != str(template.version)

@@ -12,15 +12,14 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_POST
 
-from clinic_project.clinics.administration.json_text import as_text
 from clinic_project.clinics.administration.object_pages import of_object
 from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.administration.trash import TrashMixin
 
 from .. import signing
+from ..filled_form import unanswered_labels
 from ..models import MedicalRecord
 from ..signing import MAX_REASON, Signer
-from ..template_fields import unanswered_fields
 
 _RECORDS = MedicalRecord.objects.all
 
@@ -124,7 +123,7 @@ class SigningMixin(TrashMixin):
             }
             for name in offered
         }
-        missing = [as_text(field.get("label")) for field in unanswered_fields(record.template_snapshot, record.values)]
+        missing = unanswered_labels(record.template_snapshot, record.values)
         return {**shown, "missing": missing}
 
 

@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 
 from clinic_project.api.cross_site import is_asked_by_another_site
-from clinic_project.languages import language_form
 
+from ..language_form import language_form
 from .unavailable import View
 
 

@@ -19,9 +19,12 @@ from ..history import said_by, via
 from ..models import Clinic, Patient
 from ..people import without_address
 from ..times import EXACT, zoned
+from ..verbose_names import set_verbose_names
 from .base import ClinicModelAdmin
 from .history_texts import VIA, column_text, session_of
 from .scope import scope_of
+
+set_verbose_names(Destruction, _("destruction"), _("destructions"))
 
 
 @admin.register(Destruction)

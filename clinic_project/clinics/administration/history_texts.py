@@ -20,6 +20,7 @@ from clinic_project.audit.models import Destruction
 from ..history import Action, ReadableChange, ValueChange, Via, python_value
 from ..models import User
 from ..people import names_of, without_address
+from ..times import EXACT
 from .json_text import as_json, as_text
 from .text_changes import Part, text_changes
 
@@ -166,7 +167,7 @@ def column_text(field: Any, value: Any) -> str:
     """Return the value of a column as people read it; `field` is None where no model declares it."""
     found = value if field is None or value is None else python_value(field, value)
     if isinstance(found, datetime):
-        return date_format(localtime(found) if is_aware(found) else found, "EXACT_DATETIME_FORMAT")
+        return date_format(localtime(found) if is_aware(found) else found, EXACT)
     if isinstance(found, date):
         return date_format(found)
     return as_text(found)

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
@@ -66,10 +66,7 @@ def _named(request: HttpRequest, entries: list[LogEntry]) -> Iterator[tuple[Key,
 
 
 def _url(model_admin: ClinicModelAdmin, pk: int) -> str:
-    try:
-        return reverse(f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}_change", args=[pk])
-    except NoReverseMatch:
-        return ""
+    return reverse(f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}_change", args=[pk])
 
 
 def _action(entry: LogEntry, named: tuple[str, str] | None) -> RecentAction:

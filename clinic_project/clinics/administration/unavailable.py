@@ -14,7 +14,6 @@ from django.urls import reverse
 
 from clinic_project.api.database_errors import LATER, SOON
 from clinic_project.audit.destruction import DestructionImpossible
-from clinic_project.languages import language_form
 from clinic_project.reconciliation.admin.site import may_see_schema
 from clinic_project.reconciliation.sqlstates import (
     READ_ONLY_SQL_TRANSACTION,
@@ -22,6 +21,8 @@ from clinic_project.reconciliation.sqlstates import (
     connection_lost,
     sqlstate,
 )
+
+from ..language_form import language_form
 
 logger = logging.getLogger(__name__)
 

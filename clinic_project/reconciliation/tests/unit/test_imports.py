@@ -12,15 +12,12 @@ ROOT = Path(__file__).resolve().parents[4]
 #: What the modules of each part may import of this project, besides their own part.
 ALLOWED = {
     "clinic_project/reconciliation": (),
-    "clinic_project/audit": ("clinic_project.reconciliation", "clinic_project.verbose_names"),
+    "clinic_project/audit": ("clinic_project.reconciliation",),
     "clinic_project/api": ("clinic_project.audit", "clinic_project.reconciliation"),
-    "clinic_project/clinics": (
-        *("clinic_project.api", "clinic_project.audit", "clinic_project.reconciliation"),
-        *("clinic_project.languages", "clinic_project.verbose_names"),
-    ),
+    "clinic_project/clinics": ("clinic_project.api", "clinic_project.audit", "clinic_project.reconciliation"),
     "medical_records": (
         *("clinic_project.clinics", "clinic_project.api"),
-        *("clinic_project.audit", "clinic_project.reconciliation", "clinic_project.verbose_names"),
+        *("clinic_project.audit", "clinic_project.reconciliation"),
     ),
 }
 
