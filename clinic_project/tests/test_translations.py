@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = Path("clinic_project/locale/zh_Hant/LC_MESSAGES/django.po")
 #: What CONTRIBUTING.md says.
-MAKE_MESSAGES = "makemessages -l zh_Hant --no-location --no-obsolete -i tests -i .venv -i build"
+MAKE_MESSAGES = "makemessages -l zh_Hant --no-location --no-obsolete --no-wrap -i tests -i .venv -i build"
 
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w*\}|<[^>]*>")
 
