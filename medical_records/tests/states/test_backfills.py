@@ -24,6 +24,8 @@ from .damages import BACKFILLED
 from .outcomes import Expectations
 from .rows import ROWS
 
+pytestmark = pytest.mark.slow
+
 
 class LateWriter(Reporter):
     """Writes a NULL as soon as all NULLs are backfilled."""
@@ -91,7 +93,6 @@ class TestTriggers:
                 "RAISE 'records are for ever' USING ERRCODE = 'restrict_violation';",
                 "statement-failed",
                 id="an SQLSTATE of its own",
-                marks=pytest.mark.slow,
             ),
         ],
     )
@@ -216,13 +217,10 @@ class TestState32TriggersThatChangeOtherColumns:
         ("body", "table"),
         [
             ("UPDATE patients SET notes = 'a record was changed' WHERE id = NEW.patient_id;", "patients"),
-            pytest.param(
-                "DELETE FROM patient_photos WHERE medical_record_id = NEW.id;", "patient_photos", marks=pytest.mark.slow
-            ),
-            pytest.param(
+            ("DELETE FROM patient_photos WHERE medical_record_id = NEW.id;", "patient_photos"),
+            (
                 "IF pg_trigger_depth() = 1 THEN UPDATE medical_records SET version = 9 WHERE id = 1; END IF;",
                 "medical_records",
-                marks=pytest.mark.slow,
             ),
         ],
     )

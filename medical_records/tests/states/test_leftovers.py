@@ -13,6 +13,8 @@ from clinic_project.reconciliation.tests.support.interruptions import killed_at
 
 from .outcomes import Expectations
 
+pytestmark = pytest.mark.slow
+
 
 class TestState30Leftovers:
     """A run was killed between two statements: its leftovers are finished or dropped."""

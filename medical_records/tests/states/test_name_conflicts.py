@@ -10,6 +10,8 @@ from clinic_project.reconciliation.tests.support.interruptions import (
 
 from .outcomes import Expectations
 
+pytestmark = pytest.mark.slow
+
 
 def test_indexes_of_two_tables_have_each_others_names(database: Database, expected: Expectations):
     """Somebody swapped the names of two indexes of different tables: they are renamed, and none is rebuilt."""

@@ -16,6 +16,8 @@ from clinic_project.reconciliation.tests.support.databases import Database, Outc
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 from clinic_project.reconciliation.tests.support.idempotence import assert_changes_nothing
 
+pytestmark = pytest.mark.slow
+
 DJANGO_TABLES = (
     "auth_group",
     "auth_group_permissions",
@@ -220,7 +222,6 @@ class TestState35OtherApps:
 
 
 class TestState28OtherAppsHistory:
-    @pytest.mark.slow
     @pytest.mark.parametrize(
         "lost",
         [

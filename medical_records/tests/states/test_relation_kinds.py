@@ -7,6 +7,8 @@ from clinic_project.reconciliation.tests.support.fingerprints import fingerprint
 
 from .outcomes import Expectations
 
+pytestmark = pytest.mark.slow
+
 OTHER_RELATIONS = {
     "view": "CREATE VIEW {name} AS SELECT 1 AS id",
     "materialized view": "CREATE MATERIALIZED VIEW {name} AS SELECT 1 AS id",

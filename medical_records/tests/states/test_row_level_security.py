@@ -10,6 +10,8 @@ from clinic_project.reconciliation.tests.support.remedies import run_remedies
 from .damages import BACKFILLED, SMALL_DAMAGE
 from .outcomes import Expectations
 
+pytestmark = pytest.mark.slow
+
 
 class TestState20RowSecurity:
     """Row level security is forced: even the owner doesn't see all rows that need a backfill."""
