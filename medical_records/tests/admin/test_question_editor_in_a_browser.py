@@ -208,17 +208,31 @@ def test_what_was_typed_stays_when_the_server_refuses(staff, administrator):
     staff.complaints()
 
 
+def where_the_handle_is(staff, place: int) -> tuple[int, int]:
+    """Return the middle of a question's handle, once it stands still: the page's scripts may put something above it."""
+    script = """
+        const handle = document.querySelectorAll(".drag-handle")[arguments[0]];
+        handle.scrollIntoView({block: "center"});
+        const at = handle.getBoundingClientRect();
+        const [x, y] = [at.x + at.width / 2, at.y + at.height / 2];
+        return handle.contains(document.elementFromPoint(x, y)) ? [x, y] : null;"""
+    seen: list[list[float] | None] = [None]
+
+    def stands_still() -> bool:
+        seen.append(staff.driver.execute_script(script, place))
+        return seen[-1] is not None and seen[-1] == seen[-2]
+
+    wait_until(staff, stands_still)
+    x, y = map(int, seen[-1] or [])
+    return x, y
+
+
 def drag(staff, place: int, *moves: int, kind: str = "mouse", release: bool = True) -> None:
     """Take the handle of a question by a mouse or a finger, move it so many pixels down each time, and let it go."""
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.actions.pointer_input import PointerInput
 
-    script = """
-        const handle = document.querySelectorAll(".drag-handle")[arguments[0]];
-        handle.scrollIntoView({block: "center"});
-        const at = handle.getBoundingClientRect();
-        return [at.x + at.width / 2, at.y + at.height / 2];"""
-    x, y = map(int, staff.driver.execute_script(script, place))
+    x, y = where_the_handle_is(staff, place)
     chain = ActionChains(staff.driver, duration=50, devices=[PointerInput(kind, f"pointer of {kind}")])
     pointer = chain.w3c_actions.pointer_action
     pointer.move_to_location(x, y).pointer_down()
