@@ -79,8 +79,9 @@ def _indented(lines: Iterable[str]) -> list[str]:
 
 
 def open_outcomes(outcomes: Iterable[SchemaOutcome]) -> list[SchemaOutcome]:
-    """Return those after which the schema isn't as declared."""
-    return [outcome for outcome in outcomes if outcome.status not in _FINE]
+    """Return those after which the schema isn't as declared, by the schemas' names."""
+    found = [outcome for outcome in outcomes if outcome.status not in _FINE]
+    return sorted(found, key=lambda outcome: outcome.schema)
 
 
 def as_json(

@@ -19,7 +19,7 @@ from clinic_project.reconciliation.execution.migration_lock import MIGRATION_LOC
 from clinic_project.reconciliation.tests.support.catalog import read_catalog
 from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, Database, Outcome, temporary_database
 from clinic_project.reconciliation.tests.support.profiles import NIGHTLY
-from clinic_project.reconciliation.tests.support.roles import role_of
+from clinic_project.reconciliation.tests.support.roles import give_all_in, role_of
 
 from .outcomes import Expectations
 from .sessions import held
@@ -128,7 +128,7 @@ class TestReport:
             assert f'"{name}"."patient_photos"' in found[name]["refusals"][0]["statements"][0]
             database.execute(*found[name]["refusals"][0]["statements"])
         again = outcome.errors.strip().rpartition("manage.py ")[2]
-        assert again == "migrate_schemas 'we st' south"  # those with most to say are last
+        assert again == "migrate_schemas south 'we st'"
         assert run(database, "south", "we st").status == 0
         are_declared(database, expected, *SCHEMAS)
 
@@ -143,14 +143,7 @@ class TestReport:
             role = other.role["user"]
             for name in SCHEMAS:
                 database.execute(
-                    f"""DO $$ DECLARE each text; BEGIN
-                        FOR each IN SELECT oid::regclass FROM pg_class
-                                    WHERE relnamespace = '"{name}"'::regnamespace AND relkind = 'r' LOOP
-                            EXECUTE format('ALTER TABLE %s OWNER TO {role}', each);
-                        END LOOP;
-                        FOR each IN SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = '"{name}"'::regnamespace LOOP
-                            EXECUTE format('ALTER FUNCTION %s OWNER TO {role}', each);
-                        END LOOP; END $$""",
+                    give_all_in(name, role),
                     f'GRANT USAGE, CREATE ON SCHEMA "{name}" TO {role}',
                 )
             database.execute(f"REVOKE ALL ON SCHEMA north FROM {role}")

@@ -27,13 +27,18 @@ def owner_of(database: Database) -> Iterator[Database]:
         database.execute(
             f'ALTER DATABASE "{database.name}" OWNER TO {role}',
             f"ALTER SCHEMA public OWNER TO {role}",
-            f"""DO $$ DECLARE each text; BEGIN
-                FOR each IN SELECT oid::regclass FROM pg_class
-                            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
-                    EXECUTE format('ALTER TABLE %s OWNER TO {role}', each);
-                END LOOP;
-                FOR each IN SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'public'::regnamespace LOOP
-                    EXECUTE format('ALTER FUNCTION %s OWNER TO {role}', each);
-                END LOOP; END $$""",
+            give_all_in("public", role),
         )
         yield owner
+
+
+def give_all_in(schema: str, role: str) -> str:
+    """Return the statement that makes a role the owner of all tables and functions in a schema."""
+    return f"""DO $$ DECLARE each text; BEGIN
+        FOR each IN SELECT oid::regclass FROM pg_class
+                    WHERE relnamespace = '"{schema}"'::regnamespace AND relkind = 'r' LOOP
+            EXECUTE format('ALTER TABLE %s OWNER TO {role}', each);
+        END LOOP;
+        FOR each IN SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = '"{schema}"'::regnamespace LOOP
+            EXECUTE format('ALTER FUNCTION %s OWNER TO {role}', each);
+        END LOOP; END $$"""
