@@ -8,6 +8,7 @@ from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db import models
 from django.forms import HiddenInput, ModelChoiceField
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from ..access import CLINICAL_ROLES
@@ -62,6 +63,13 @@ class ClinicModelAdmin(admin.ModelAdmin):
 
     def note_shown(self, request: HttpRequest, objects: Iterable[Any], action: str | None = None) -> None:
         """Note for the access log that a page shows these, where they are patients or what those have. They aren't here."""
+
+    def object_url(self, name: str, pk: Any) -> str:
+        """Return the URL of a page of an object: Django's "change", "history", or one of an `object_path`."""
+        return reverse(f"admin:{self._page_name(name)}", args=[pk])
+
+    def _page_name(self, name: str) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{name}"
 
     def name_with_patient(self, obj: Any) -> str:
         """Name the object, and the patient whose it is."""

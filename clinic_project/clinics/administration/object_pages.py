@@ -9,7 +9,7 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import PAGE_VAR
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -22,13 +22,6 @@ class ObjectPagesMixin(ClinicModelAdmin):
     def object_path(self, route: str, view: Callable[..., Any], name: str) -> URLPattern:
         """Return the pattern of a page below an object's, whose URL `object_url` returns by its `name`."""
         return path(f"<path:object_id>/{route}/", self.admin_site.admin_view(view), name=self._page_name(name))
-
-    def object_url(self, name: str, pk: Any) -> str:
-        """Return the URL of a page of an object: Django's "change", "history", or one of an `object_path`."""
-        return reverse(f"admin:{self._page_name(name)}", args=[pk])
-
-    def _page_name(self, name: str) -> str:
-        return f"{self.opts.app_label}_{self.opts.model_name}_{name}"
 
     def patient_of(self, obj: Any) -> Patient | None:
         """Return the patient whose `obj` is, or who it is; None where it is nobody's."""

@@ -8,7 +8,6 @@ from datetime import datetime
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
@@ -62,11 +61,7 @@ def _named(request: HttpRequest, entries: list[LogEntry]) -> Iterator[tuple[Key,
         model_admin = admin.site._registry.get(model) if model else None
         if isinstance(model_admin, ClinicModelAdmin):
             for pk, name in model_admin.names_of(request, pks).items():
-                yield (content_type_id, str(pk)), (name, _url(model_admin, pk))
-
-
-def _url(model_admin: ClinicModelAdmin, pk: int) -> str:
-    return reverse(f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}_change", args=[pk])
+                yield (content_type_id, str(pk)), (name, model_admin.object_url("change", pk))
 
 
 def _action(entry: LogEntry, named: tuple[str, str] | None) -> RecentAction:

@@ -6,7 +6,7 @@ Set ADMIN_SCREENSHOTS to a folder to look at what they saw.
 import os
 import shutil
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,21 @@ class Staff:
         image = self.find(selector)
         WebDriverWait(self.driver, SECONDS).until(lambda _: image.get_property("complete"))
         return image.get_property("naturalWidth")
+
+
+def wait_until(staff: Staff, condition: Callable[[], Any], seconds: float = 3 * SECONDS) -> Any:
+    """Wait until `condition` holds; while a page is being replaced, the driver may not be able to tell."""
+    from selenium.common.exceptions import WebDriverException
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    waiting = WebDriverWait(staff.driver, seconds, ignored_exceptions=[WebDriverException])
+    return waiting.until(lambda _: condition())
+
+
+def press(staff: Staff, *keys: str) -> None:
+    """Press keys wherever the person is on the page."""
+    for key in keys:
+        staff.driver.switch_to.active_element.send_keys(key)
 
 
 def prefer_theme(driver: Any, theme: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from PIL.PngImagePlugin import PngInfo
 
 from clinic_project.clinics.factories import MembershipFactory
-from clinic_project.clinics.tests.browser import SECONDS, needs_chromium
+from clinic_project.clinics.tests.browser import needs_chromium, wait_until
 from medical_records.factories import MedicalRecordFactory
 from medical_records.models import PatientPhoto
 
@@ -56,15 +56,6 @@ def files(tmp_path):
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     return {name: str(tmp_path / name) for name in contents}
-
-
-def wait_until(staff, condition):
-    """Wait until `condition` holds; while a page is being replaced, the driver may not be able to tell."""
-    from selenium.common.exceptions import WebDriverException
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    waiting = WebDriverWait(staff.driver, 3 * SECONDS, ignored_exceptions=[WebDriverException])
-    return waiting.until(lambda _: condition())
 
 
 def choose(staff, *paths: str) -> None:

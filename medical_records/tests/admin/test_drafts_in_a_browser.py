@@ -1,9 +1,12 @@
 """Drafts in a real browser: what was typed and not saved is offered again, to the person who typed it alone."""
 
+from functools import partial
+
 import pytest
 
 from clinic_project.clinics.factories import PASSWORD, MembershipFactory, PatientFactory
 from clinic_project.clinics.tests.browser import SECONDS, needs_chromium
+from clinic_project.clinics.tests.browser import wait_until as wait_longer
 from medical_records.factories import MedicalRecordTemplateFactory, make_field
 from medical_records.models import MedicalRecordTemplate
 
@@ -40,11 +43,7 @@ def template(administrator):
     return MedicalRecordTemplateFactory(clinic=administrator.clinic, fields=[make_field("Cough"), make_field("Fever")])
 
 
-def wait_until(staff, condition):
-    from selenium.common.exceptions import WebDriverException
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    return WebDriverWait(staff.driver, SECONDS, ignored_exceptions=[WebDriverException]).until(lambda _: condition())
+wait_until = partial(wait_longer, seconds=SECONDS)
 
 
 def stored(staff) -> list[str]:

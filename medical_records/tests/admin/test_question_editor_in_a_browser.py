@@ -5,7 +5,7 @@ import time
 import pytest
 
 from clinic_project.clinics.factories import MembershipFactory
-from clinic_project.clinics.tests.browser import SECONDS, needs_chromium
+from clinic_project.clinics.tests.browser import SECONDS, needs_chromium, press, wait_until
 from medical_records.factories import MedicalRecordTemplateFactory, every_field_type, make_field
 from medical_records.models import MedicalRecordTemplate
 
@@ -27,21 +27,6 @@ def any_browser(request, staff, administrator):
     """Somebody at a browser, whether it runs scripts or not."""
     with staff.without_scripts(request.param == "without JavaScript"):
         yield staff
-
-
-def wait_until(staff, condition):
-    """Wait until `condition` holds; while a page is being replaced, the driver may not be able to tell."""
-    from selenium.common.exceptions import WebDriverException
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    waiting = WebDriverWait(staff.driver, 3 * SECONDS, ignored_exceptions=[WebDriverException])
-    return waiting.until(lambda _: condition())
-
-
-def press(staff, *keys: str) -> None:
-    """Press keys wherever the person is on the page."""
-    for key in keys:
-        staff.driver.switch_to.active_element.send_keys(key)
 
 
 def wait_for_focus(staff, name: str, value: str | None = None) -> None:
