@@ -36,6 +36,9 @@ EMBEDDED_VERSIONS = ("18", "16")
 #: A connection that is given up when its server takes no more writes.
 BACKEND = "clinic_project.database_backend"
 
+#: How libpq connects to a replica: without it, the primary is read, and nobody should wait for long to learn that.
+REPLICA_OPTIONS: Mapping[str, Any] = {"connect_timeout": 2, "tcp_user_timeout": 3_000}
+
 #: How libpq connects where a URL names several hosts and doesn't say it: to the one that takes writes. A host that has gone
 #: without a word is given up after seconds, by a new connection and (but for a socket) by one that waits for an answer.
 #: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
@@ -54,12 +57,19 @@ def database_config(url: str | None) -> dict[str, Any]:
 
     Raises ImproperlyConfigured for a URL that names no PostgreSQL database.
     """
-    config = _parse(url) if url else _parse(embedded_server_url())
-    if "," in str(config["HOST"]):
-        config["OPTIONS"] = SEVERAL_HOSTS | config["OPTIONS"]
+    config = _parse(url, "DATABASE_URL") if url else _parse(embedded_server_url(), "DATABASE_URL")
+    return _with_options(config, SEVERAL_HOSTS if "," in str(config["HOST"]) else {})
+
+
+def replica_config(url: str) -> dict[str, Any]:
+    """Return the ``DATABASES["replica"]`` for `url`. Raises as `database_config`."""
+    return _with_options(_parse(url, "REPLICA_URL"), REPLICA_OPTIONS)
+
+
+def _with_options(config: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     # A pooler of transactions keeps no cursor from one to the next, and Django opens one for each choice of a form.
     fixed = {"ENGINE": BACKEND, "ATOMIC_REQUESTS": False, "DISABLE_SERVER_SIDE_CURSORS": True}
-    return config | fixed
+    return {**config, **fixed, "OPTIONS": {**defaults, **config["OPTIONS"]}}
 
 
 def embedded_server_url(folder: Path = STATE_FOLDER, purpose: str = "") -> str:
@@ -95,16 +105,16 @@ def development_secret_key() -> str:
     return path.read_text()
 
 
-def _parse(url: str) -> dict[str, Any]:
+def _parse(url: str, variable: str) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one of them has the password in it
             config = environ.Env.db_url_config(url)
     except Exception as error:  # django-environ lets whatever urllib and int() raise escape
-        raise ImproperlyConfigured(f"DATABASE_URL can't be read ({error}). {_EXPECTED}") from error
+        raise ImproperlyConfigured(f"{variable} can't be read ({error}). {_EXPECTED}") from error
     if config.get("ENGINE") != "django.db.backends.postgresql" or not config.get("NAME"):
-        raise ImproperlyConfigured(f"DATABASE_URL names no PostgreSQL database. {_EXPECTED}")
-    return _with_host({**config, **_several_hosts(url)})
+        raise ImproperlyConfigured(f"{variable} names no PostgreSQL database. {_EXPECTED}")
+    return _with_host({**config, **_several_hosts(url, variable)})
 
 
 def _with_host(config: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +124,7 @@ def _with_host(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, **named, "OPTIONS": options}
 
 
-def _several_hosts(url: str) -> dict[str, str]:
+def _several_hosts(url: str, variable: str) -> dict[str, str]:
     """Return the hosts of a URL with commas between them, and as many ports, which may be empty, as libpq has them.
 
     django-environ leaves out the ports that aren't named, and keeps the brackets of IPv6.
@@ -124,7 +134,7 @@ def _several_hosts(url: str) -> dict[str, str]:
         return {}
     hosts = [re.fullmatch(r"\[(.+)\](?::(\d*))?|([^:]*)(?::(\d*))?", unquote(host)) for host in where.split(",")]
     if not all(hosts):
-        raise ImproperlyConfigured(f"DATABASE_URL names a host that can't be read. {_EXPECTED}")
+        raise ImproperlyConfigured(f"{variable} names a host that can't be read. {_EXPECTED}")
     found = [host.groups("") for host in hosts if host]
     return {
         "HOST": ",".join(address or name for address, _, name, _ in found),

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from .database import database_config, development_secret_key
+from .database import database_config, development_secret_key, replica_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "clinic_project.clinics.change_context.ChangeContextMiddleware",
     "clinic_project.logs.RequestLogMiddleware",
     "clinic_project.audit.accesses.AccessLogMiddleware",
+    "clinic_project.api.replica.LastWriteMiddleware",
     "clinic_project.api.errors.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "clinic_project.security_policy.ContentSecurityPolicyMiddleware",
@@ -111,9 +112,14 @@ RETENTION_YEARS = _years("RETENTION_YEARS", 7)
 AGE_OF_MAJORITY = _years("AGE_OF_MAJORITY", 18)
 
 DATABASES = {"default": database_config(DATABASE_URL)}
+REPLICA_URL = env.str("REPLICA_URL", default="")
+if REPLICA_URL:
+    DATABASES["replica"] = replica_config(REPLICA_URL) | {"TEST": {"MIRROR": "default"}}
+    DATABASE_ROUTERS = ["clinic_project.api.replica.ReplicaRouter"]
 if PRODUCTION:
-    # Seconds. Opening a connection costs more than most requests' queries.
-    DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    for database in DATABASES.values():
+        # Seconds. Opening a connection costs more than most requests' queries.
+        database |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 # The tables of every installed app are kept as declared, Django's own too.
 RECONCILIATION = {"apps": "*"}
 # Every key of the deployed tables is a 4-byte integer.

@@ -8,7 +8,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.postgres.fields import ArrayField
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -145,6 +145,33 @@ class LoginFailures(models.Model):
 
     def __str__(self) -> str:
         return f"login failures {self.key}"
+
+
+class LastWriteManager(models.Manager["LastWrite"]):
+    def note(self, user_id: int) -> None:
+        """Count a request of the user that may have written something, once that is committed."""
+        table = connection.ops.quote_name(self.model._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} AS last (user_id, number) VALUES (%s, 1)"
+                " ON CONFLICT (user_id) DO UPDATE SET number = last.number + 1",
+                [user_id],
+            )
+
+
+class LastWrite(models.Model):
+    """How many requests of a user may have written something: see `replica`, without which none is counted."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
+    number = models.BigIntegerField()
+
+    objects: ClassVar[LastWriteManager] = LastWriteManager()
+
+    class Meta:
+        db_table = "api_last_writes"
+
+    def __str__(self) -> str:
+        return f"last write of user {self.user_id}"
 
 
 class AuthenticatorManager(models.Manager["Authenticator"]):

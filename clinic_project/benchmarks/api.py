@@ -145,7 +145,7 @@ class Meter:
 
     def _used(self) -> tuple[float, float]:
         self.cursor.execute(_CONNECTED)
-        return _cpu_seconds(self.workers), _cpu_seconds(pid for (pid,) in self.cursor.fetchall())
+        return cpu_seconds(self.workers), cpu_seconds(pid for (pid,) in self.cursor.fetchall())
 
 
 _CONNECTED = """
@@ -154,7 +154,7 @@ _CONNECTED = """
 """
 
 
-def _cpu_seconds(pids: Iterable[int]) -> float:
+def cpu_seconds(pids: Iterable[int]) -> float:
     """Return what the processes have used. In nanoseconds, where /proc/PID/stat counts hundredths of a second.
 
     https://www.kernel.org/doc/html/latest/scheduler/sched-stats.html#proc-pid-schedstat

@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from clinic_project.database import database_config
+from clinic_project.database import database_config, replica_config
 from medical_records.tests.servers import free_port
 
 pytestmark = pytest.mark.slow  # each starts a server or two
@@ -195,3 +195,14 @@ def test_hosts_that_cant_be_read_are_refused():
 
 def test_one_host_is_used_whether_or_not_it_takes_writes():
     assert database_config("postgresql://clinic@db1/records")["OPTIONS"] == {}
+
+
+def test_a_replica_is_given_up_soon_unless_its_url_says_otherwise():
+    config = replica_config("postgresql://clinic@db2,db3/records?tcp_user_timeout=9000")
+    assert config["HOST"] == "db2,db3"
+    assert config["OPTIONS"] == {"connect_timeout": 2, "tcp_user_timeout": 9000}
+
+
+def test_a_replica_that_is_no_database_is_named_by_its_variable():
+    with pytest.raises(ImproperlyConfigured, match="REPLICA_URL names no PostgreSQL database"):
+        replica_config("mysql://clinic@db2/records")

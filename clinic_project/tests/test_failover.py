@@ -1,12 +1,8 @@
 """A standby is promoted while the server has work: what was answered with 2xx stays, nothing is answered with 500."""
 
 import http.client
-import json
 import math
-import os
 import re
-import shutil
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,8 +18,9 @@ from urllib.request import urlopen
 import pytest
 
 from medical_records.tests.servers import Answer, JSONClient, configured_pgbouncer, environment, free_port, gunicorn
-from medical_records.tests.standbys import PRIMARY, STANDBY, Pair, running_pair
+from medical_records.tests.standbys import PRIMARY, STANDBY, Pair, filled, running_pair
 
+from .networks import Network, made_network, start_within
 from .test_pgbouncer import CONFIGURATION
 
 pytestmark = pytest.mark.slow
@@ -31,27 +28,13 @@ pytestmark = pytest.mark.slow
 PAGE = (Path(__file__).resolve().parents[1] / "README.md").read_text().split("\n### A standby, and failover\n")[1]
 SYNCHRONOUS, PROMOTE = re.findall(r"```sql\n(.*?)```", PAGE.split("\n### ")[0].split("\n## ")[0], re.DOTALL)
 
-#: Makes a clinic, and prints what a client of a member has to know of it.
-FILL = """
-import json
-import django; django.setup()
-from django.test import Client
-from clinic_project.api.models import AccessToken
-from clinic_project.clinics.factories import MembershipFactory, PASSWORD, PatientFactory
-from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
-member = MembershipFactory(admin=True, user__superuser=True)
-patient = PatientFactory(clinic=member.clinic)
-template = MedicalRecordTemplateFactory(clinic=member.clinic, fields=[])
-record = MedicalRecordFactory(patient=patient, template=template)
-token, _ = AccessToken.objects.issue(member.user)
-browser = Client()
-browser.force_login(member.user)
-print(json.dumps({"email": member.user.email, "password": PASSWORD, "token": token, "clinic": member.clinic_id,
-                  "patient": patient.pk, "template": template.pk, "record": record.pk,
-                  "session": browser.cookies["sessionid"].value}))
-"""
-
 CSRF_TOKEN = "t" * 32
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    with made_network() as network:
+        yield network
 
 
 @pytest.fixture
@@ -62,12 +45,7 @@ def pair() -> Iterator[Pair]:
 
 @pytest.fixture
 def known(pair: Pair, tmp_path: Path) -> dict[str, Any]:
-    key = environment("", tmp_path)["SECRET_KEY"]  # by which the session is signed
-    filled = pair.run(PRIMARY, "-c", FILL, SECRET_KEY=key)
-    assert filled.status == 0, filled.errors
-    pair.wait_for_replay()
-    found: dict[str, Any] = json.loads(filled.output)
-    return found
+    return filled(pair, environment("", tmp_path)["SECRET_KEY"])
 
 
 def run(pair: Pair, page: str, port: int) -> None:
@@ -235,65 +213,9 @@ def nothing_is_lost(load: "Load", pair: Pair) -> bool:
     return load.made() <= there
 
 
-@pytest.fixture
-def network() -> Iterator["Network"]:
-    """A machine of its own, as far as the network knows."""
-    if os.getuid() != 0 or shutil.which("ip") is None:
-        pytest.skip("only root makes a network, by iproute2")
-    network = Network(f"clinic{os.getpid()}")
-    try:
-        network.make()
-        yield network
-    except NotPermitted:
-        pytest.skip("a container without CAP_NET_ADMIN makes no network")
-    finally:
-        network.remove()
-
-
-class NotPermitted(Exception):
-    """The kernel lets this process make no network."""
-
-
-@dataclass(frozen=True)
-class Network:
-    name: str
-    address: str = "10.213.77.2"
-
-    @property
-    def within(self) -> list[str]:
-        """The command by which another is run there."""
-        return ["ip", "netns", "exec", self.name]
-
-    def make(self) -> None:
-        """Make it, with an address on both sides. Raises NotPermitted."""
-        try:
-            self.ip("netns", "add", self.name)
-            self.ip("link", "add", self.name, "type", "veth", "peer", "name", "inside", "netns", self.name)
-        except subprocess.CalledProcessError as error:
-            raise NotPermitted from error
-        self.ip("address", "add", "10.213.77.1/30", "dev", self.name)
-        self.ip("link", "set", self.name, "up")
-        self.ip("-n", self.name, "address", "add", f"{self.address}/30", "dev", "inside")
-        self.ip("-n", self.name, "link", "set", "inside", "up")
-
-    def remove(self) -> None:
-        """Remove what there is of it."""
-        for kind in ("link", "netns"):
-            subprocess.run(["ip", kind, "delete", self.name], check=False, stderr=subprocess.DEVNULL)
-
-    def ip(self, *arguments: str) -> None:
-        subprocess.run(["ip", *arguments], check=True)
-
-    def fall_silent(self) -> None:
-        """Nothing that is sent to the address is answered, or refused."""
-        self.ip("-n", self.name, "address", "delete", f"{self.address}/30", "dev", "inside")
-
-
 def test_a_machine_that_falls_silent(pair: Pair, known: dict[str, Any], network: Network, tmp_path: Path, capsys):
     pair.servers.stop_one("primary", "fast")
-    with (pair.folder / "primary/pg_hba.conf").open("a") as file:
-        file.write("host all all samenet trust\n")
-    pair.servers.start("primary", PRIMARY, network.address, network.within)
+    start_within(network, pair, "primary", PRIMARY)
     load = Load(known)
     url = f"postgresql://clinic@/clinic?host={network.address},{pair.folder}&port={PRIMARY},{STANDBY}"
     again = load.during_a_failover(pair, url, network.fall_silent, tmp_path, seconds=25)

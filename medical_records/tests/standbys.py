@@ -1,6 +1,7 @@
 """A primary and its standby: servers of Debian's PostgreSQL, on sockets."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -159,3 +160,36 @@ def running_pair() -> Iterator[Pair]:
     finally:
         servers.stop()
         shutil.rmtree(servers.folder)
+
+
+#: Makes a clinic, and prints what clients of two of its members know of it; the first has a session, too.
+FILL = """
+import json
+import django; django.setup()
+from django.test import Client
+from clinic_project.api.models import AccessToken
+from clinic_project.clinics.factories import MembershipFactory, PASSWORD, PatientFactory
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
+member = MembershipFactory(admin=True, user__superuser=True)
+patient = PatientFactory(clinic=member.clinic)
+template = MedicalRecordTemplateFactory(clinic=member.clinic, fields=[])
+record = MedicalRecordFactory(patient=patient, template=template)
+token, _ = AccessToken.objects.issue(member.user)
+browser = Client()
+browser.force_login(member.user)
+colleague = MembershipFactory(clinic=member.clinic, roles=["practitioner"])
+colleagues_token, _ = AccessToken.objects.issue(colleague.user)
+print(json.dumps({"email": member.user.email, "password": PASSWORD, "token": token, "clinic": member.clinic_id,
+                  "patient": patient.pk, "template": template.pk, "record": record.pk,
+                  "colleague": colleague.user_id, "colleagues_token": colleagues_token,
+                  "session": browser.cookies["sessionid"].value}))
+"""
+
+
+def filled(pair: Pair, secret_key: str) -> dict[str, Any]:
+    """Make a clinic, wait until the standby has it, and return what is printed. The key signs the session."""
+    outcome = pair.run(PRIMARY, "-c", FILL, SECRET_KEY=secret_key)
+    assert outcome.status == 0, outcome.errors
+    pair.wait_for_replay()
+    found: dict[str, Any] = json.loads(outcome.output)
+    return found

@@ -22,6 +22,7 @@ from clinic_project.api.etags import RowVersion, hashed_etag, is_conditional, is
 from clinic_project.api.filters import FilterBackend, choices_and_ids
 from clinic_project.api.pagination import CompiledListing, Contents, Listing, RowPagination
 from clinic_project.api.problems import Problem
+from clinic_project.api.replica import reading_replica
 from clinic_project.api.serializers import Row, RowSerializer
 from clinic_project.api.views import PrivateView
 from clinic_project.audit.accesses import describe_access
@@ -101,6 +102,11 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
         describe_access(self.access_action, clinic_ids=[self.clinic.pk])
         if request.method not in SAFE_METHODS:
             self.access.require(self.write_roles)
+        elif self.access_action != Access.Action.EXPORT:  # that is long, and one snapshot of the primary
+            self._read_replica(str(request.method).lower())
+
+    def _read_replica(self, method: str) -> None:
+        setattr(self, method, reading_replica(getattr(self, method), self.access.user.pk))
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         # Kept by the client alone, which asks each time whether it is still so: people share computers.

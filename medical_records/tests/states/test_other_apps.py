@@ -57,7 +57,7 @@ def converges(database: Database, clean: Catalog, *arguments: str) -> Outcome:
     written = {query: database.rows(query) for table, query in _WRITTEN.items() if _exists(database, table)}
     outcome = database.migrate(*arguments)
     assert outcome.status == 0, outcome.printed
-    assert "Schema verified: 24 tables are as declared." in outcome.output
+    assert "Schema verified: 25 tables are as declared." in outcome.output
     left = differences(clean, read_catalog(database, DJANGO_TABLES), nothing)
     assert left == [], "\n".join(left)
     assert lost_or_changed(database, before, {}) == []

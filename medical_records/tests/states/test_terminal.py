@@ -36,7 +36,7 @@ def test_the_progress_bar_is_redrawn_in_its_place(columns: int, database: Databa
     screen = shown.screen
     assert not any("0:00:0" in line for line in screen), screen
     assert sum(line.startswith("    medical_records: build idx_medical_records_created (") for line in screen) == 1
-    assert screen[-2] == "Schema verified: 24 tables are as declared."
+    assert screen[-2] == "Schema verified: 25 tables are as declared."
     assert re.fullmatch(r"1 repair in \d+\.\d s\.", screen[-3])
     assert shown.shows_cursor()
     assert "" not in screen[:-1], screen  # a row that was drawn and not taken away
