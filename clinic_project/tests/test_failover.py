@@ -71,6 +71,7 @@ class Load:
         *,
         follow: Callable[[], None] = lambda: None,
         seconds: float = 6,
+        **settings: str,
     ) -> float:
         """Send requests to a server with this URL while the primary is lost and, after a second, the standby is promoted.
 
@@ -83,7 +84,7 @@ class Load:
         options = ("--workers", "2", "--threads", "8", "--preload")
         work = [self.write] * 8 + [self.read] * 2 + [self.administer] * 2
         with (
-            gunicorn(environment(url, folder), self.port, folder / "log", *options),
+            gunicorn({**environment(url, folder), **settings}, self.port, folder / "log", *options),
             ThreadPoolExecutor(len(work)) as pool,
         ):
             clients = [pool.submit(each, number) for number, each in enumerate(work)]
@@ -193,6 +194,18 @@ def test_a_failover_under_load(
     assert nothing_is_lost(load, pair)
     report(f"{primary_is.__name__}: {load.summary(again)}", capsys)
     assert load.statuses()["POST", 503]
+    assert again < 3
+
+
+def test_a_failover_to_the_replica_which_lags(pair: Pair, known: dict[str, Any], tmp_path: Path, capsys):
+    run(pair, "ALTER SYSTEM SET recovery_min_apply_delay = '300ms'; SELECT pg_reload_conf()", STANDBY)
+    load = Load(known)
+    again = load.during_a_failover(
+        pair, pair.url(PRIMARY, STANDBY), lambda: killed(pair), tmp_path, REPLICA_URL=pair.url(STANDBY)
+    )
+    assert nothing_is_lost(load, pair)
+    report(f"with a replica: {load.summary(again)}", capsys)
+    assert load.statuses()["GET", 200]
     assert again < 3
 
 
