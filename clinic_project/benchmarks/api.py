@@ -137,13 +137,17 @@ class Meter:
         self.workers = [child.pid for child in psutil.Process(gunicorn_pid).children()]
 
     def measure(self, sender: Sender, requests: int) -> Cost:
+        return Cost(*self.milliseconds(sender, requests))
+
+    def milliseconds(self, sender: Sender, requests: int) -> list[float]:
+        """Return what a request takes of each that is measured."""
         sender.reconnect()
         before = self._used()
         for _ in range(requests):
             sender.send()
-        return Cost(*((end - start) / requests * 1000 for start, end in zip(before, self._used(), strict=True)))
+        return [(end - start) / requests * 1000 for start, end in zip(before, self._used(), strict=True)]
 
-    def _used(self) -> tuple[float, float]:
+    def _used(self) -> tuple[float, ...]:
         self.cursor.execute(_CONNECTED)
         return cpu_seconds(self.workers), cpu_seconds(pid for (pid,) in self.cursor.fetchall())
 

@@ -10,16 +10,13 @@ the medians over the rounds, and of the ratio the median over the pairs.
 import argparse
 import statistics
 from collections.abc import Iterator
-from typing import Any
 
-import psutil
-
-from .api import WARM_UP, Call, Sender, cpu_seconds
+from .api import WARM_UP, Call, Meter, Sender, cpu_seconds
 from .output import write_line
 from .serving import ROWS, FilledDatabase, filled_database, gunicorn
 
-#: Milliseconds of CPU a request: of the application, of the primary, of the replica.
-Cost = tuple[float, float, float]
+#: What connections are called, by the variables of their URLs.
+NAMES = {"DATABASE_URL": "primary", "REPLICA_URL": "replica"}
 
 
 def calls(made: FilledDatabase) -> Iterator[tuple[str, Call]]:
@@ -34,25 +31,11 @@ def calls(made: FilledDatabase) -> Iterator[tuple[str, Call]]:
     yield "creating a record", Call("POST", f"{patient}/medical-records", lambda number: body)
 
 
-class Meter:
-    """The CPU of gunicorn's workers, and of the PostgreSQL processes, told apart by their application_name."""
+class ReplicaMeter(Meter):
+    """The CPU of gunicorn's workers, of the primary and of the replica, told apart by their application_name."""
 
-    def __init__(self, gunicorn_pid: int, cursor: Any) -> None:
-        self.cursor = cursor
-        self.workers = [child.pid for child in psutil.Process(gunicorn_pid).children()]
-
-    def measure(self, sender: Sender, requests: int) -> Cost:
-        sender.reconnect()
-        before = self._used()
-        for _ in range(requests):
-            sender.send()
-        used = ((end - start) / requests * 1000 for start, end in zip(before, self._used(), strict=True))
-        application, primary, replica = used
-        return application, primary, replica
-
-    def _used(self) -> Cost:
-        primary, replica = (cpu_seconds(self._connected(name)) for name in ("primary", "replica"))
-        return cpu_seconds(self.workers), primary, replica
+    def _used(self) -> tuple[float, ...]:
+        return cpu_seconds(self.workers), *(cpu_seconds(self._connected(name)) for name in NAMES.values())
 
     def _connected(self, application_name: str) -> list[int]:
         self.cursor.execute(
@@ -79,13 +62,10 @@ def main() -> None:
             write_line(
                 f"{'':22}{'with a replica':>14}{'primary':>9}{'replica':>9}{'without':>12}{'primary':>9}   primary's"
             )
-            meters = [Meter(pid, cursor) for pid, _ in (reading, alone)]
+            meters = [ReplicaMeter(pid, cursor) for pid, _ in (reading, alone)]
             for name, call in calls(made):
                 senders = [Sender(origin, made.token, call) for _, origin in (reading, alone)]
                 _compare(name, list(zip(meters, senders, strict=True)), options)
-
-
-NAMES = {"DATABASE_URL": "primary", "REPLICA_URL": "replica"}
 
 
 def _named(made: FilledDatabase, application_name: str) -> str:
@@ -93,10 +73,12 @@ def _named(made: FilledDatabase, application_name: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}application_name={application_name}"
 
 
-def _compare(name: str, servers: list[tuple[Meter, Sender]], options: argparse.Namespace) -> None:
+def _compare(name: str, servers: list[tuple[ReplicaMeter, Sender]], options: argparse.Namespace) -> None:
     for meter, sender in servers:
-        meter.measure(sender, WARM_UP)
-    rounds = [[meter.measure(sender, options.requests) for meter, sender in servers] for _ in range(options.rounds)]
+        meter.milliseconds(sender, WARM_UP)
+    rounds = [
+        [meter.milliseconds(sender, options.requests) for meter, sender in servers] for _ in range(options.rounds)
+    ]
     reading, alone = (
         [statistics.median(each) for each in zip(*costs, strict=True)] for costs in zip(*rounds, strict=True)
     )

@@ -1,6 +1,5 @@
 """A standby is promoted while the server has work: what was answered with 2xx stays, nothing is answered with 500."""
 
-import http.client
 import math
 import re
 import time
@@ -12,12 +11,19 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
 
-from medical_records.tests.servers import Answer, JSONClient, configured_pgbouncer, environment, free_port, gunicorn
+from medical_records.tests.servers import (
+    Answer,
+    JSONClient,
+    SessionClient,
+    configured_pgbouncer,
+    environment,
+    free_port,
+    gunicorn,
+)
 from medical_records.tests.standbys import PRIMARY, STANDBY, Pair, filled, running_pair
 
 from .networks import Network, made_network, start_within
@@ -27,8 +33,6 @@ pytestmark = pytest.mark.slow
 
 PAGE = (Path(__file__).resolve().parents[1] / "README.md").read_text().split("\n### A standby, and failover\n")[1]
 SYNCHRONOUS, PROMOTE = re.findall(r"```sql\n(.*?)```", PAGE.split("\n### ")[0].split("\n## ")[0], re.DOTALL)
-
-CSRF_TOKEN = "t" * 32
 
 
 @pytest.fixture
@@ -119,19 +123,13 @@ class Load:
             self.browse("GET", f"medical_records/medicalrecord/{self.known['record']}/change/")
 
     def rename_patient(self, name: str) -> None:
-        form = {"csrfmiddlewaretoken": CSRF_TOKEN, "clinic": self.known["clinic"], "full_name": name}
-        self.browse("POST", f"clinics/patient/{self.known['patient']}/change/", urlencode(form))
+        form = {"clinic": self.known["clinic"], "full_name": name}
+        self.browse("POST", f"clinics/patient/{self.known['patient']}/change/", form)
 
-    def browse(self, method: str, page: str, body: str | None = None) -> None:
+    def browse(self, method: str, page: str, form: dict[str, Any] | None = None) -> None:
         began = time.monotonic()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        cookie = f"sessionid={self.known['session']}; csrftoken={CSRF_TOKEN}"
-        headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
-        connection.request(method, f"/admin/{page}", body, headers)
-        answer = connection.getresponse()
-        answer.read()
-        found = Answer(answer.status, answer.headers, None)
-        self.answered.append(Answered(began, time.monotonic(), f"admin {method}", found))
+        answer = SessionClient(self.port, self.known["session"]).send_form(method, page, form)
+        self.answered.append(Answered(began, time.monotonic(), f"admin {method}", answer))
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         began = time.monotonic()

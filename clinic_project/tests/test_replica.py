@@ -1,8 +1,6 @@
 """What a clinic has is read from a replica, and nobody misses what they wrote, whatever the replica does."""
 
 import contextlib
-import http.client
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,19 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
 from clinic_project.api.replica import MAX_LAG, PAUSE
-from medical_records.tests.servers import Answer, JSONClient, environment, free_port, gunicorn
+from medical_records.tests.servers import Answer, JSONClient, SessionClient, environment, free_port, gunicorn
 from medical_records.tests.standbys import PRIMARY, STANDBY, Pair, filled, running_pair
 
 from .networks import made_network, start_within
 
 pytestmark = pytest.mark.slow
-
-CSRF_TOKEN = "t" * 32
 
 
 @dataclass
@@ -51,28 +46,15 @@ class Clinic:
     def patient(self) -> str:
         return f"clinic/patients/{self.known['patient']}"
 
-    def session(self, method: str, path: str, body: Any = None) -> Answer:
-        """Send a request of the API with the member's session instead of their token."""
-        text = None if body is None else json.dumps(body)
-        headers = {"Content-Type": "application/json", "X-CSRFToken": CSRF_TOKEN}
-        answer, content = self._browse(method, f"/api/{path}", text, headers)
-        return Answer(answer.status, answer.headers, json.loads(content) if content else None)
+    @property
+    def session(self) -> SessionClient:
+        """The member, with their session instead of their token."""
+        return SessionClient(self.port, self.known["session"])
 
     def rename_patient(self, name: str) -> int:
         """Change the patient's name in the admin, as the member, and return the status."""
-        form = {"csrfmiddlewaretoken": CSRF_TOKEN, "clinic": self.known["clinic"], "full_name": name}
-        page = f"/admin/clinics/patient/{self.known['patient']}/change/"
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._browse("POST", page, urlencode(form), headers)[0].status
-
-    def _browse(
-        self, method: str, path: str, body: str | None, headers: dict[str, str]
-    ) -> tuple[http.client.HTTPResponse, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        cookie = f"sessionid={self.known['session']}; csrftoken={CSRF_TOKEN}"
-        connection.request(method, path, body, {**headers, "Cookie": cookie})
-        answer = connection.getresponse()
-        return answer, answer.read()
+        form = {"clinic": self.known["clinic"], "full_name": name}
+        return self.session.send_form("POST", f"clinics/patient/{self.known['patient']}/change/", form).status
 
     def name_seen_by(self, client: JSONClient) -> str:
         answer = client.send("GET", self.patient)
@@ -155,7 +137,7 @@ def test_who_wrote_by_the_api_sees_it_by_token_and_by_session(clinic: Clinic):
     pause(clinic.pair)
     assert clinic.change(clinic.member).body["version"] == before + 1
     assert clinic.member.send("GET", clinic.record).body["version"] == before + 1
-    assert clinic.session("GET", clinic.record).body["version"] == before + 1
+    assert clinic.session.send_json("GET", clinic.record).body["version"] == before + 1
     # Another may see it a little later.
     assert clinic.colleague.send("GET", clinic.record).body["version"] == before
 
@@ -166,7 +148,7 @@ def test_who_wrote_in_the_admin_sees_it_in_the_api(clinic: Clinic):
     pause(clinic.pair)
     assert clinic.rename_patient("After") == 302
     assert clinic.name_seen_by(clinic.member) == "After"
-    assert clinic.session("GET", clinic.patient).body["full_name"] == "After"
+    assert clinic.session.send_json("GET", clinic.patient).body["full_name"] == "After"
     assert clinic.name_seen_by(clinic.colleague) == "Before"
 
 
@@ -276,7 +258,7 @@ class Load:
         while not self.ended.is_set():
             changed = token.send("PATCH", path, {"values": {}, "version": version})
             version = changed.body["version"]
-            read = self.clinic.session("GET", path) if version % 2 else token.send("GET", path)
+            read = self.clinic.session.send_json("GET", path) if version % 2 else token.send("GET", path)
             self.statuses.update([("PATCH", changed.status), ("GET", read.status)])
             if read.status == 200 and read.body["version"] < version:
                 self.stale.append((version, read.body["version"]))

@@ -17,6 +17,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
@@ -174,3 +175,38 @@ class JSONClient:
         answer = self._connection.getresponse()
         content = answer.read()
         return Answer(answer.status, answer.headers, json.loads(content) if content else None)
+
+
+#: What a form and a cookie have to agree in, for the server to take a form from a session.
+CSRF_TOKEN = "t" * 32
+
+
+@dataclass(frozen=True)
+class SessionClient:
+    """Sends requests with a session, each over a connection of its own."""
+
+    port: int
+    session: str
+
+    def send_json(self, method: str, path: str, body: Any = None) -> Answer:
+        """Send a request to `path`, below /api/."""
+        text = None if body is None else json.dumps(body)
+        answer, content = self._send(method, f"/api/{path}", text, "application/json")
+        return Answer(answer.status, answer.headers, json.loads(content) if content else None)
+
+    def send_form(self, method: str, page: str, form: Mapping[str, Any] | None = None) -> Answer:
+        """Send a request to `page`, below /admin/."""
+        text = None if form is None else urlencode({"csrfmiddlewaretoken": CSRF_TOKEN, **form})
+        answer, _ = self._send(method, f"/admin/{page}", text, "application/x-www-form-urlencoded")
+        return Answer(answer.status, answer.headers, None)
+
+    def _send(
+        self, method: str, path: str, body: str | None, content_type: str
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        cookie = f"sessionid={self.session}; csrftoken={CSRF_TOKEN}"
+        headers = {"Content-Type": content_type, "Cookie": cookie, "X-CSRFToken": CSRF_TOKEN}
+        with contextlib.closing(connection):
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer, answer.read()
