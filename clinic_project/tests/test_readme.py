@@ -71,3 +71,47 @@ def test_the_first_clinic_is_made_as_its_section_shows(empty_database):
         "SELECT email, is_staff, is_superuser, roles FROM users JOIN user_clinic_associations a ON user_id = users.id"
     )
     assert users == [("amara@clinic.example", True, True, ["admin"])]
+
+
+FILL = """
+from clinic_project.clinics.factories import PatientFactory
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
+patient = PatientFactory()
+template = MedicalRecordTemplateFactory(clinic=patient.clinic)
+MedicalRecordFactory.create_batch(100, patient=patient, template=template)
+"""
+DAMAGE = (
+    "ALTER TABLE medical_records ALTER is_deleted DROP NOT NULL, ALTER is_deleted DROP DEFAULT",
+    "UPDATE medical_records SET is_deleted = NULL WHERE id <= 86",
+    "ALTER TABLE medical_records ALTER created_at SET DEFAULT '2026-11-22 14:31:23+00'",
+    "UPDATE medical_records SET created_at = '2026-11-22 14:31:23+00' WHERE id <= 5",
+    "DROP INDEX idx_medical_records_deleted",
+    "CREATE INDEX idx_medical_records_deleted ON medical_records (id)",
+    "ALTER INDEX idx_medical_records_created RENAME TO ix_medical_records_created_at",
+    "ALTER TABLE medical_records DROP CONSTRAINT medical_records_patient_id_a9bed619_fk_patients_id",
+    "UPDATE medical_records SET patient_id = 900 WHERE id IN (17, 42)",
+    "DROP TABLE patient_photos",
+)
+
+
+@pytest.mark.slow
+def test_migrate_prints_on_a_broken_database_what_its_section_shows(empty_database):
+    assert empty_database.run("migrate").status == 0
+    assert empty_database.run("shell", "-v", "0", "-c", FILL).status == 0
+    empty_database.execute(*DAMAGE)
+    shown = section("What `migrate` prints on a broken database")
+    [block] = re.findall(r"```console\n\$ python manage\.py migrate\n(.*?)```", shown, re.DOTALL)
+    broken = empty_database.run("migrate")
+    assert broken.status == 1
+    # Some lines stand for all between.
+    expected = ".*".join(map(re.escape, without_times(block).split("    …\n")))
+    assert re.fullmatch(expected, without_times(broken.printed).lstrip(), re.DOTALL)
+    empty_database.execute("UPDATE medical_records SET patient_id = (SELECT id FROM patients) WHERE id IN (17, 42)")
+    corrected = empty_database.run("migrate").output
+    [verified] = re.findall(r"Schema verified: \d+ tables are\sas declared\.", shown)
+    assert verified.replace("\n", " ") in corrected
+    assert "repair" not in empty_database.run("migrate").output
+
+
+def without_times(printed: str) -> str:
+    return re.sub(r"\d+ ms", "N ms", printed).rstrip()
