@@ -1,4 +1,4 @@
-// Returns the texts of the page that nobody can read whole: cut by an element, or out of the screen.
+// Returns the texts of the page that nobody can read whole: cut by an element, out of the screen, or headings below a link.
 
 const MARGIN = 2; // px: letters may reach out of their line a little.
 const WIDTH = document.documentElement.clientWidth;
@@ -79,4 +79,25 @@ function wide() {
     return page > WIDTH ? [`the page is ${page} px wide, the screen ${WIDTH} px`] : [];
 }
 
-return [...wide(), ...cutTexts(), ...cutChoices()];
+function textBoxes(element) {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    return [...range.getClientRects()];
+}
+
+function overlap(one, other) {
+    return Math.min(one.right, other.right) - Math.max(one.left, other.left) > MARGIN
+        && Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) > MARGIN;
+}
+
+function coveredHeadings() {
+    const links = [...document.querySelectorAll('#content a, #content button')].filter(isShown);
+    return [...document.querySelectorAll('#content h1, #content h2')].filter(isShown).flatMap((heading) => {
+        const boxes = textBoxes(heading);
+        return links
+            .filter((link) => !heading.contains(link) && boxes.some((box) => overlap(box, link.getBoundingClientRect())))
+            .map((link) => `“${heading.textContent.trim().slice(0, 60)}” is covered by “${link.textContent.trim()}”`);
+    });
+}
+
+return [...wide(), ...cutTexts(), ...cutChoices(), ...coveredHeadings()];
