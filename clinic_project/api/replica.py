@@ -50,8 +50,12 @@ _reading: ContextVar[bool] = ContextVar("whether the replica is read", default=F
 class ReplicaRouter:
     """Leads the queries of a handler that is `reading_replica` there, and all others to the primary."""
 
-    def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
-        return REPLICA if _reading.get() else None
+    def db_for_read(self, model: type[Model], **hints: Any) -> str:
+        return REPLICA if _reading.get() else DEFAULT_DB_ALIAS
+
+    def db_for_write(self, model: type[Model], **hints: Any) -> str:
+        """Unless told, Django would write a row where it was read."""
+        return DEFAULT_DB_ALIAS
 
     def allow_relation(self, first: Model, second: Model, **hints: Any) -> bool:
         """Whichever of the two servers they were read from, they are rows of one database."""

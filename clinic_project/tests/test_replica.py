@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from threading import Event
 from typing import Any
+from urllib.request import Request, urlopen
+from zipfile import ZipFile
 
 import pytest
 
@@ -55,6 +58,12 @@ class Clinic:
         """Change the patient's name in the admin, as the member, and return the status."""
         form = {"clinic": self.known["clinic"], "full_name": name}
         return self.session.send_form("POST", f"clinics/patient/{self.known['patient']}/change/", form).status
+
+    def download(self, path: str) -> bytes:
+        """Return what the member gets of `path`, below /api/."""
+        headers = {"Authorization": f"Bearer {self.known['token']}"}
+        with urlopen(Request(f"http://127.0.0.1:{self.port}/api/{path}", headers=headers)) as answer:
+            return bytes(answer.read())
 
     def name_seen_by(self, client: JSONClient) -> str:
         answer = client.send("GET", self.patient)
@@ -177,6 +186,15 @@ def test_what_is_not_there_yet_is_found(clinic: Clinic):
     path = f"clinic/medical-records/{made.body['id']}"
     assert clinic.colleague.send("GET", path).status == 200
     assert clinic.colleague.send("GET", f"{path}/history").status == 200
+
+
+def test_exports_are_one_state_of_the_primary(clinic: Clinic):
+    pause(clinic.pair)
+    clinic.rename_by_another_program("Exported")
+    path = f"clinic/medical-record-templates/{clinic.known['template']}/records.csv"
+    assert "Exported" in clinic.download(path).decode()
+    with ZipFile(BytesIO(clinic.download(f"{clinic.patient}/export"))) as archive:
+        assert "Exported" in archive.read("index.html").decode()
 
 
 def test_logins_revoked_tokens_and_memberships_count_at_once(clinic: Clinic):

@@ -47,6 +47,7 @@ CLINIC_HEADER = "X-Clinic-ID"
 _ACTIONS = {
     **{action.value: action for action in Access.Action},
     "past": Access.Action.HISTORY,
+    "records_csv": Access.Action.EXPORT,
 }
 
 Instance = TypeVar("Instance", bound=Model)
