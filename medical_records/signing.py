@@ -1,7 +1,7 @@
 """Signing a record, taking a signature back, and marking a record as entered in error.
 
-Each function is one transaction, and takes what the functions of `services` take. It raises the model's DoesNotExist,
-ChangeRefused, or UnusableReference where the patient has been deleted; then it has changed nothing.
+Each function that changes something is one transaction, and takes what the functions of `services` take. It raises the
+model's DoesNotExist, ChangeRefused, or UnusableReference where the patient has been deleted; then it has changed nothing.
 """
 
 from collections.abc import Collection, Iterator
@@ -42,19 +42,40 @@ class Signer:
 
 @transactions.atomic
 def sign_record(
-    records: RecordQuerySet, pk: int, versions: Collection[int], by: Signer, *, incomplete: bool = False
+    records: RecordQuerySet,
+    pk: int,
+    versions: Collection[int],
+    by: Signer,
+    *,
+    incomplete: bool = False,
+    shown: str | None = None,
 ) -> None:
-    """Sign a record, with the photos that are on it. Raises Unsignable, and MissingAnswers unless it may be `incomplete`."""
+    """Sign a record, with the photos that are on it. Raises Unsignable, and MissingAnswers unless it may be `incomplete`.
+
+    Where `shown` is given, the `hash_to_sign` of what the person has read, nothing else is signed: another program may have
+    changed the record without raising its version.
+    """
     record = _locked(records, pk, versions)
     record.check_changeable(amends=False)
     missing = missing_required(record.template_snapshot, record.values)
     if missing and not incomplete:
         raise MissingAnswers(missing)
     # Read once more: whoever changed a photo on it has gone, now that the record is locked.
-    [(_, _, content)] = signed_contents(MedicalRecord.objects.filter(pk=pk))
+    content_hash = _hash_of_content(pk)
+    if shown not in {None, content_hash}:
+        raise StaleVersion(record)
     now = timezone.now()
-    signature = {"signed_by_user_id": by.user.pk, "signed_by_name": by.name, "content_hash": content.hash()}
+    signature = {"signed_by_user_id": by.user.pk, "signed_by_name": by.name, "content_hash": content_hash}
     _set(record, by, now, signed_at=now, **signature)
+
+
+def hash_to_sign(record: MedicalRecord) -> str:
+    """Return the hash with which `record` would be signed as the database has it now. Raises why it can't be."""
+    if record.is_deleted:
+        raise InTrash
+    check_in_use(record.patient)
+    record.check_changeable(amends=False)
+    return _hash_of_content(record.pk)
 
 
 @transactions.atomic
@@ -92,6 +113,11 @@ def signed_contents(records: RecordQuerySet) -> Iterator[tuple[int, str | None, 
     columns = ("pk", "content_hash", "patient_id", "template_name", "appointment_id")
     for pk, content_hash, *content in records.values_list(*columns, *texts, ArraySubquery(hashes)):
         yield pk, content_hash, SignedContent(*content)
+
+
+def _hash_of_content(pk: int) -> str:
+    [(_, _, content)] = signed_contents(MedicalRecord.objects.filter(pk=pk))
+    return content.hash()
 
 
 def photos_in_content() -> PhotoQuerySet:

@@ -42,11 +42,11 @@ from .base import ClinicalAdmin, author_name
 from .filling import FillingMixin
 from .filters import ErrorFilter, SignatureFilter, TemplateFilter
 from .history_values import AnswerReader, record_change
-from .signing import SigningMixin
+from .sign_page import SignPageMixin
 
 
 @admin.register(MedicalRecord)
-class RecordAdmin(AccessLogMixin, AddPhotosMixin, FillingMixin, SigningMixin, PatientSearchMixin, ClinicalAdmin):
+class RecordAdmin(AccessLogMixin, AddPhotosMixin, FillingMixin, SignPageMixin, PatientSearchMixin, ClinicalAdmin):
     """A record is filled in, changed, and gets photos by pages of its own; its page shows it as it is, and signs it."""
 
     list_display = ["template_name", "patient_shown", "state", "created_on", "author", "clinic", "updated_on"]

@@ -1,4 +1,4 @@
-"""Signing a record in the admin, amending it, and marking it as entered in error: by forms of its page."""
+"""Amending a signed record in the admin, and marking one as entered in error: by forms of its page."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,6 @@ from clinic_project.clinics.administration.scope import scope_of
 from clinic_project.clinics.administration.trash import TrashMixin
 
 from .. import signing
-from ..filled_form import unanswered_labels
 from ..models import MedicalRecord
 from ..signing import MAX_REASON, Signer
 
@@ -35,15 +34,6 @@ class VersionForm(forms.Form):
     @property
     def versions(self) -> list[int]:
         return [self.cleaned_data["version"]]
-
-
-class SignForm(VersionForm):
-    """`incomplete` is asked where answers are missing."""
-
-    incomplete = forms.BooleanField(required=False)
-
-    def save(self, record: MedicalRecord, by: Signer) -> None:
-        signing.sign_record(_RECORDS(), record.pk, self.versions, by, incomplete=self.cleaned_data["incomplete"])
 
 
 class ReasonForm(VersionForm):
@@ -67,7 +57,6 @@ class UndoErrorForm(VersionForm):
 
 #: By the names of their views: the form, and what is said once it is done, which Django's log keeps in English.
 _FORMS: dict[str, tuple[type[VersionForm], str]] = {
-    "sign": (SignForm, gettext_noop("Signed.")),
     "amend": (AmendForm, gettext_noop("Amended: this version isn't signed.")),
     "enter_in_error": (ErrorForm, gettext_noop("Marked as entered in error.")),
     "undo_error": (UndoErrorForm, gettext_noop("No longer marked as entered in error.")),
@@ -101,7 +90,7 @@ class SigningMixin(TrashMixin):
         form = form_class(request.POST)
         if not form.is_valid():
             self.message_user(request, gettext("Say why, in at most 2,000 characters."), messages.ERROR)
-        elif self._change_one(request, record, lambda _, obj: form.save(obj, _signer(request, obj)), said):
+        elif self._change_one(request, record, lambda _, obj: form.save(obj, signer_of(request, obj)), said):
             self.message_user(request, gettext(said), messages.SUCCESS)
         return HttpResponseRedirect(self.object_url("change", record.pk))
 
@@ -112,21 +101,20 @@ class SigningMixin(TrashMixin):
         return context
 
     def _signing(self, record: MedicalRecord) -> dict[str, Any]:
-        """Return what the record's page shows to sign it, or to change what has been signed."""
+        """Return the forms that the record's page has, by the names of their views."""
         offered = ["undo_error"] if record.entered_in_error_at else ["enter_in_error"]
-        if not record.entered_in_error_at:
-            offered.append("amend" if record.signed_at else "sign")
-        shown: dict[str, Any] = {
+        if record.signed_at and not record.entered_in_error_at:
+            offered.append("amend")
+        return {
             name: {
                 "url": self.object_url(name, record.pk),
                 "form": _FORMS[name][0](initial={"version": record.version}, auto_id=f"{name}_%s"),
             }
             for name in offered
         }
-        missing = unanswered_labels(record.template_snapshot, record.values)
-        return {**shown, "missing": missing}
 
 
-def _signer(request: HttpRequest, record: MedicalRecord) -> Signer:
+def signer_of(request: HttpRequest, record: MedicalRecord) -> Signer:
+    """Return the person at `request`, as the clinic of `record` calls them."""
     scope = scope_of(request)
     return Signer(scope.user, scope.name_in(record.clinic_id))

@@ -1,5 +1,8 @@
 """Addresses of the admin's pages, their HTML, and whether an object is in the trash."""
 
+import re
+from typing import Any
+
 from django.urls import reverse
 
 
@@ -21,6 +24,17 @@ def delete_url(obj) -> str:
 
 def restore_url(obj) -> str:
     return reverse(f"admin:medical_records_{obj._meta.model_name}_restore", args=[obj.pk])
+
+
+def sign_url(record) -> str:
+    return reverse("admin:medical_records_medicalrecord_sign", args=[record.pk])
+
+
+def sign(client, record, **body: Any) -> Any:
+    """Open the page that asks, and sign what it shows, though answers are missing; return the response to that."""
+    form = html_of(client.get(sign_url(record)))
+    shown = dict(re.findall(r'name="(version|content)" value="([^"]*)"', form))
+    return client.post(sign_url(record), {"incomplete": "on", **shown, **body})
 
 
 def file_url(photo, kind: str = "file") -> str:

@@ -68,6 +68,7 @@ ACTIONS = {
     "export": "view",
     "download": "export",
     "photos": "view",
+    "sign": "view",
     "photo_captions": "view",
 }
 #: A patient's name in a list is no record.
@@ -75,7 +76,7 @@ SHOWING_NOTHING = {
     (Patient, "changelist"),
     *((model, page) for model in MODELS for page in ("add", "restore")),
     # Changes, which lead to the record's page.
-    *((MedicalRecord, page) for page in ("sign", "amend", "enter_in_error", "undo_error")),
+    *((MedicalRecord, page) for page in ("amend", "enter_in_error", "undo_error")),
 }
 
 

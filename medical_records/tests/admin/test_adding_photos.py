@@ -16,7 +16,7 @@ from medical_records.photos import additions
 
 from ..photos.image_files import BLUE, plain
 from ..photos.uploads import files_in
-from .pages import change_url, html_of, patient_url
+from .pages import change_url, html_of, patient_url, sign
 
 pytestmark = pytest.mark.django_db
 
@@ -248,7 +248,7 @@ def test_the_files_of_who_is_not_on_the_staff_are_not_kept_while_the_form_is_che
 
 
 def test_a_signed_record_says_that_it_has_to_be_amended_first(client, record):
-    client.post(page_of(record, "sign"), {"version": 1, "incomplete": "on"}, follow=True)
+    client.get(sign(client, record).url)
     page = client.get(page_of(record), follow=True)
     assert page.redirect_chain == [(change_url(record), 302)]
     [said] = messages_of(page)
@@ -270,7 +270,7 @@ def test_a_record_in_error_says_that_this_is_undone_first(client, record):
 
 def test_a_record_that_is_signed_while_a_photo_is_decoded_gets_none(client, record, media, monkeypatch):
     def sign_meanwhile(data):
-        client.post(page_of(record, "sign"), {"version": 1, "incomplete": "on"})
+        sign(client, record)
         return process(data)
 
     process = additions.process_image
@@ -364,7 +364,7 @@ def test_only_the_photos_of_the_record_are_changed(client, record, two):
 
 
 def test_the_page_of_a_signed_record_says_what_the_signature_covers(client, record, two):
-    client.post(page_of(record, "sign"), {"version": 1, "incomplete": "on"})
+    sign(client, record)
     page = html_of(client.get(page_of(record, "photo_captions")))
     assert "The signature covers the photos, not their captions." in page
     client.get(change_url(record))

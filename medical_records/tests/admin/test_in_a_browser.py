@@ -124,7 +124,11 @@ def test_signing_amending_and_marking_a_record(staff, practitioner, patient):
     staff.open("medical_records_medicalrecord_change", record.pk)
     assert staff.sees_the_whole_width()
     staff.shoot("unsigned")
-    staff.click(".signing button")
+    staff.click(".signing a.button")
+    assert f"Sign this record as {practitioner.full_name}?" in staff.find("#content-main").text
+    assert staff.sees_the_whole_width()
+    staff.shoot("sign")
+    staff.click("#content-main form button")
     assert "Signed" in staff.find(".messagelist").text
     assert f"Signed by {practitioner.full_name}" in staff.find(".signature").text
     staff.shoot("signed")
@@ -135,14 +139,17 @@ def test_signing_amending_and_marking_a_record(staff, practitioner, patient):
     staff.shoot("amending")
     staff.click(".signing details[open] button")
     assert "It is the left knee" in staff.find(".signature").text
-    staff.click(".signing button")
+    staff.click(".signing a.button")
+    staff.click("#content-main form button")
     staff.shoot("signed-again")
 
     staff.open("medical_records_medicalrecord_change", other.pk)
     assert "Nobody has signed it" in staff.find(".signing").text
     staff.shoot("overdue-incomplete")
+    staff.click(".signing a.button")
     staff.find("[name=incomplete]").click()
-    staff.click(".signing button")
+    staff.shoot("sign-incomplete")
+    staff.click("#content-main form button")
     staff.find(".signing details:last-of-type summary").click()
     staff.write("#enter_in_error_reason", "Written for another patient")
     staff.click(".signing details[open] button")

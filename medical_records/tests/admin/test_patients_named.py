@@ -15,7 +15,7 @@ from clinic_project.clinics.models import Patient
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord, PatientPhoto
 
-from .pages import change_url, delete_url, html_of, list_url, patient_url, restore_url
+from .pages import change_url, delete_url, html_of, list_url, patient_url, restore_url, sign_url
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +59,8 @@ def pages() -> list[tuple[type[Model], str]]:
         own = f"{model._meta.app_label}_{model._meta.model_name}_"
         names = {str(pattern.name).removeprefix(own) for pattern in admin.site._registry[model].urls}
         found += [
-            (model, name) for name in sorted(names & {"change", "delete", "history", "state", "who_looked", "export"})
+            (model, name)
+            for name in sorted(names & {"change", "delete", "history", "state", "who_looked", "export", "sign"})
         ]
     return found
 
@@ -109,7 +110,8 @@ def test_moving_a_patient_to_the_trash_says_what_stays_and_that_nobody_can_chang
     assert "stays as it is (records: 1, photos: 1). Nobody can add to it or change it until" in page
     client.post(patient_url(patient, "delete"), {"post": "yes"})
     client.post(change_url(photo), {"description": "Right knee"})
-    client.post(reverse("admin:medical_records_medicalrecord_sign", args=[record.pk]), {"version": record.version})
+    assert client.get(sign_url(record)).status_code == 302
+    client.post(sign_url(record), {"version": record.version, "content": record.content_hash or "0" * 64})
     photo.refresh_from_db()
     record.refresh_from_db()
     assert (photo.description, photo.is_deleted, record.signed_at, record.is_deleted) == (

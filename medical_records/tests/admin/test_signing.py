@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.db import connection
 from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
@@ -12,7 +13,7 @@ from clinic_project.clinics.tests.admin_site import rows_of
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord
 
-from .pages import change_url, delete_url, html_of, in_trash, list_url
+from .pages import change_url, delete_url, file_url, html_of, in_trash, list_url, sign, sign_url
 
 pytestmark = pytest.mark.django_db
 
@@ -23,10 +24,14 @@ def record(staff_member):
 
 
 def post(client, record, view, **body):
-    body = {"version": record.version, **body}
-    response = client.post(reverse(f"admin:medical_records_medicalrecord_{view}", args=[record.pk]), body, follow=True)
+    """Send a form of the record's page, or sign it by the page that asks; return the page that this leads to."""
+    if view == "sign":
+        response = sign(client, record, **{"incomplete": "", **body})
+    else:
+        url = reverse(f"admin:medical_records_medicalrecord_{view}", args=[record.pk])
+        response = client.post(url, {"version": record.version, **body})
     record.refresh_from_db()
-    return response
+    return client.get(response.url) if response.status_code == 302 else response
 
 
 def test_a_practitioner_signs_amends_and_signs_again(client, staff_member, record):
@@ -65,8 +70,10 @@ def test_what_is_signed_isnt_moved_to_the_trash_before_it_is_amended(client, rec
 
 def test_a_record_that_lacks_answers_is_signed_as_incomplete(client, record):
     MedicalRecord.objects.update(values={})
-    assert "Sign although answers are missing: Chief complaint" in html_of(client.get(change_url(record)))
-    assert "Required fields have no answer." in html_of(post(client, record, "sign"))
+    assert "Sign although answers are missing: Chief complaint" in html_of(client.get(sign_url(record)))
+    page = html_of(post(client, record, "sign"))
+    assert "Required fields have no answer." in page
+    assert "Nothing was signed." in page
     assert record.signed_at is None
     post(client, record, "sign", incomplete="on")
     assert record.signed_at is not None
@@ -108,10 +115,76 @@ def test_a_reason_is_asked_for(client, record):
     assert record.version == 2
 
 
-def test_a_version_that_somebody_else_has_changed_isnt_signed(client, record):
-    MedicalRecord.objects.update(version=7)
-    assert "It has been changed since you read it." in html_of(post(client, record, "sign"))
+def test_the_page_that_asks_shows_what_is_signed_and_by_whom(client, staff_member, record):
+    on_it = PatientPhotoFactory(patient=record.patient, medical_record=record)
+    pending = PatientPhotoFactory(patient=record.patient, medical_record=record, is_pending=True)
+    assert sign_url(record) in html_of(client.get(change_url(record)))
+    page = html_of(client.get(sign_url(record)))
+    assert f"Sign this record as {staff_member.full_name}?" in page
+    assert "Nobody can change it after that" in page
+    assert record.patient.full_name in page
+    assert "Chief complaint" in page
+    assert file_url(on_it) in page
+    assert file_url(pending) not in page
+    record.refresh_from_db()
     assert record.signed_at is None
+
+
+@pytest.mark.parametrize("change", [{"version": 7}, {"values": {"other": "program"}}, {"template_name": "Renamed"}])
+def test_what_has_been_changed_since_it_was_read_isnt_signed(client, record, change):
+    """Another program may leave the version as it is."""
+    shown = dict(client.get(sign_url(record)).context["form"].initial)
+    MedicalRecord.objects.update(**change)
+    response = client.post(sign_url(record), {"incomplete": "on", **shown})
+    page = html_of(client.get(response.url))
+    assert response.url == sign_url(record)
+    assert "It has been changed since you read it." in page
+    assert "Nothing was signed. This is the record as it is now." in page
+    record.refresh_from_db()
+    assert record.signed_at is None
+    sign(client, record)
+    record.refresh_from_db()
+    assert record.signed_at is not None
+
+
+def test_a_photo_that_came_to_it_since_it_was_read_isnt_signed(client, record):
+    shown = dict(client.get(sign_url(record)).context["form"].initial)
+    PatientPhotoFactory(patient=record.patient, medical_record=record)
+    assert client.post(sign_url(record), {"incomplete": "on", **shown}).url == sign_url(record)
+    record.refresh_from_db()
+    assert record.signed_at is None
+
+
+def test_nothing_is_signed_by_a_form_that_showed_nothing(client, record):
+    page = client.post(sign_url(record), {"version": record.version, "incomplete": "on"}, follow=True)
+    assert "Nothing was signed." in html_of(page)
+    record.refresh_from_db()
+    assert record.signed_at is None
+
+
+def test_a_second_click_signs_nothing_more(client, record):
+    shown = dict(client.get(sign_url(record)).context["form"].initial)
+    for _ in range(2):
+        page = html_of(client.post(sign_url(record), {"incomplete": "on", **shown}, follow=True))
+        assert '<li class="success">Signed.</li>' in page
+        assert '<li class="error">' not in page
+    record.refresh_from_db()
+    assert record.version == 2
+
+
+def test_what_cant_be_signed_isnt_asked_about(client, record):
+    sign(client, record)
+    page = client.get(sign_url(record), follow=True)
+    assert page.redirect_chain == [(change_url(record), 302)]
+    assert "The record is signed." in html_of(page)
+    assert sign_url(record) not in html_of(page)
+    trashed = MedicalRecordFactory(patient=record.patient, in_trash=True)
+    assert "It is in the trash." in html_of(client.get(sign_url(trashed), follow=True))
+    number = MedicalRecordFactory(patient=record.patient)
+    with connection.cursor() as cursor:
+        raw = '{"a": 12345678901234567890.5}'
+        cursor.execute("UPDATE medical_records SET values = %s WHERE id = %s", [raw, number.pk])
+    assert "too large or too precise for a signature" in html_of(client.get(sign_url(number), follow=True))
 
 
 def test_who_has_no_role_there_reads_and_another_clinics_record_isnt_there(client, record):
@@ -119,10 +192,13 @@ def test_who_has_no_role_there_reads_and_another_clinics_record_isnt_there(clien
     page = client.get(change_url(record))
     assert "Not signed" in html_of(page)
     assert 'class="signing"' not in html_of(page)
-    assert post(client, record, "sign").status_code == 403
+    for send in (client.get, client.post):
+        assert send(sign_url(record)).status_code == 403
     client.force_login(MembershipFactory(user__staff=True).user)
-    assert "Perhaps it was deleted?" in html_of(post(client, record, "sign"))
-    assert client.get(reverse("admin:medical_records_medicalrecord_sign", args=[record.pk])).status_code == 405
+    for send in (client.get, client.post):
+        assert "Perhaps it was deleted?" in html_of(send(sign_url(record), follow=True))
+    assert client.get(reverse("admin:medical_records_medicalrecord_amend", args=[record.pk])).status_code == 405
+    record.refresh_from_db()
     assert record.signed_at is None
 
 
