@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import F
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
@@ -37,6 +38,15 @@ class PatientWithRecordsAdmin(AccessLogMixin, AddPhotosMixin, ExportMixin):
             "Nobody can add to it or change it until the patient is restored."
         )
         records, photos = MedicalRecord.objects.of_patient(obj), PatientPhoto.objects.of_patient(obj)
+        return said % {"records": records.count(), "photos": photos.count()}
+
+    def goes_along_with_all(self, objs: list[Patient]) -> str:
+        said = gettext(
+            "What the clinic has of these patients stays as it is (records: %(records)d, photos: %(photos)d). "
+            "Nobody can add to it or change it until they are restored."
+        )
+        theirs = {"patient__in": objs, "clinic": F("patient__clinic")}
+        records, photos = MedicalRecord.objects.filter(**theirs), PatientPhoto.objects.filter(**theirs)
         return said % {"records": records.count(), "photos": photos.count()}
 
     def own_page_context(self, request: HttpRequest, patient: Patient) -> dict[str, Any]:

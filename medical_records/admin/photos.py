@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from clinic_project.audit.models import Access
@@ -27,6 +27,7 @@ from ..photos.storage import STORAGE_FAILS, StorageUnavailable
 from .access_log import AccessLogMixin
 from .base import ClinicalAdmin, when_and_by
 from .filters import PlaceFilter
+from .signing import why_record_stays
 
 #: Nothing runs in an image. The styles are the browser's own: it centres an image that is looked at by itself.
 IMAGE_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; sandbox"
@@ -64,6 +65,15 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
             return ""
         return gettext("The record %(record)s is then without it.") % {"record": obj.medical_record}
 
+    def goes_along_with_all(self, objs: list[PatientPhoto]) -> str:
+        count = len({photo.medical_record_id for photo in objs if not photo.is_pending} - {None})
+        said = ngettext("A record is then without them.", "%(count)d records are then without them.", count)
+        return said % {"count": count} if count else ""
+
+    def why_it_stays(self, obj: PatientPhoto) -> str:
+        why = why_record_stays(obj.medical_record) if obj.medical_record else ""
+        return gettext("Its record: %(state)s") % {"state": why} if why else ""
+
     def not_in_state(self, then: PatientPhoto, now: PatientPhoto) -> Collection[str]:
         # Their address is the photo's, and has the file of now.
         return [] if then.storage_key == now.storage_key else ["image"]
@@ -72,8 +82,8 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """Offer the trash only for what may be moved there as it is: not for a photo of a record that stays."""
-        record = context["original"].medical_record if context["original"] else None
-        context["show_delete"] = record is None or not (record.signed_at or record.entered_in_error_at)
+        photo = context["original"]
+        context["show_delete"] = photo is None or not self.why_it_stays(photo)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def trash_one(self, request: HttpRequest, obj: PatientPhoto) -> None:

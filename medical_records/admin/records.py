@@ -110,6 +110,11 @@ class RecordAdmin(AccessLogMixin, AddPhotosMixin, FillingMixin, SignPageMixin, P
             % named
         )
 
+    def goes_along_with_all(self, objs: list[MedicalRecord]) -> str:
+        photos = PatientPhoto.objects.active().filter(medical_record__in=objs).count()
+        said = ngettext("Their photo goes along.", "Their %(count)d photos go along.", photos)
+        return said % {"count": photos} if photos else ""
+
     def search(self, request: HttpRequest, queryset: Any, text: str) -> Any:
         """Return the records of `queryset` whose patient `text` finds, or whose template has it in its name."""
         site: Any = self.admin_site

@@ -68,8 +68,10 @@ class SigningMixin(TrashMixin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
         """Offer the trash only for what may be moved there as it is: not for what is signed, or marked."""
-        stays = obj is not None and (obj.signed_at or obj.entered_in_error_at)
-        return super().has_delete_permission(request, obj) and not stays
+        return super().has_delete_permission(request, obj) and not (obj is not None and self.why_it_stays(obj))
+
+    def why_it_stays(self, obj: MedicalRecord) -> str:
+        return why_record_stays(obj)
 
     def get_urls(self) -> list[URLPattern]:
         return [*(self.object_path(name, self._view(name), name) for name in _FORMS), *super().get_urls()]
@@ -112,6 +114,13 @@ class SigningMixin(TrashMixin):
             }
             for name in offered
         }
+
+
+def why_record_stays(record: MedicalRecord) -> str:
+    """Return why a record, and a photo of it, can't be moved to the trash as it is; empty where it can."""
+    if record.entered_in_error_at:
+        return gettext("Marked as entered in error")
+    return gettext("Signed") if record.signed_at else ""
 
 
 def signer_of(request: HttpRequest, record: MedicalRecord) -> Signer:

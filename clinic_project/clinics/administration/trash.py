@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -18,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from clinic_project.audit import transactions
+from clinic_project.audit.models import Access
 
 from ..listing import listed
 from .object_pages import ObjectPagesMixin, of_object
@@ -26,6 +29,9 @@ from .object_pages import ObjectPagesMixin, of_object
 MAX_AT_ONCE = 1_000
 #: How many of them are named when it is done.
 MAX_NAMED = 5
+
+#: What a form sends once it has been asked whether several are to go to the trash, as Django's own does.
+CONFIRMED = "post"
 
 #: What Django's log says of an object, in English whoever does it: it is translated for those who read it.
 TRASHED, RESTORED = gettext_noop("Moved to the trash."), gettext_noop("Restored from the trash.")
@@ -41,6 +47,7 @@ class TrashMixin(ObjectPagesMixin):
 
     actions = ["move_to_trash", "restore"]
     delete_confirmation_template = "admin/clinics/trash_confirmation.html"
+    trash_several_template = "admin/clinics/trash_several.html"
 
     #: What `trash_one` and `restore_one` raise for an object that somebody else has changed; it is shown to the person.
     refusals: ClassVar[tuple[type[Exception], ...]] = ()
@@ -65,14 +72,51 @@ class TrashMixin(ObjectPagesMixin):
         obj.save(update_fields=["is_deleted", "deleted_at"])
 
     @admin.action(description=_("Move the selected ones to the trash"), permissions=["trash"])
-    def move_to_trash(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
-        moved = self._change_each(request, queryset.filter(is_deleted=False), self.trash_one, TRASHED)
+    def move_to_trash(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
+        """Ask first, as Django's own action does; what stays as it is can't be confirmed, and is named."""
+        chosen = self._chosen(request, queryset.filter(is_deleted=False))
+        if CONFIRMED not in request.POST and (page := self._asking_about(request, chosen)):
+            return page
+        moved = self._change_each(request, chosen, self.trash_one, TRASHED)
         said = gettext("Moved to the trash: %(names)s.") % {"names": self._names(moved)}
         self.message_user(request, said, messages.SUCCESS if moved else messages.WARNING)
+        return None
+
+    def _asking_about(self, request: HttpRequest, chosen: list[Any]) -> HttpResponse | None:
+        """Return the page that asks before these go to the trash; None where none of them can."""
+        staying = [(obj, why) for obj in chosen if (why := self.why_it_stays(obj))]
+        stays = {obj.pk for obj, _ in staying}
+        moving = [obj for obj in chosen if obj.pk not in stays]
+        if not moving:
+            return None
+        self.note_shown(request, chosen, Access.Action.LIST)
+        count = len(moving)
+        said = ngettext("Move this one to the trash?", "Move these %(count)d to the trash?", count)
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Move to the trash"),
+            "opts": self.opts,
+            "media": self.media,
+            "question": said % {"count": count},
+            "moving": [(obj.pk, self.name_with_patient(obj), self._born(obj)) for obj in moving],
+            "staying": [(self.name_with_patient(obj), why) for obj, why in staying],
+            "goes_along": self.goes_along_with_all(moving),
+            "checkbox": ACTION_CHECKBOX_NAME,
+            "confirmed": CONFIRMED,
+            "list_url": request.get_full_path(),
+        }
+        return TemplateResponse(request, self.trash_several_template, context)
+
+    def _born(self, obj: Any) -> str:
+        """Return what tells the patient of `obj` from others of that name, where its own name doesn't."""
+        patient = self.patient_of(obj)
+        return "" if patient in {None, obj} else patient.born
 
     @admin.action(description=_("Restore the selected ones from the trash"), permissions=["trash"])
     def restore(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
-        restored = self._change_each(request, queryset.filter(is_deleted=True), self.restore_one, RESTORED)
+        chosen = self._chosen(request, queryset.filter(is_deleted=True))
+        restored = self._change_each(request, chosen, self.restore_one, RESTORED)
         said = gettext("Restored: %(names)s.") % {"names": self._names(restored)}
         self.message_user(request, said, messages.SUCCESS if restored else messages.WARNING)
 
@@ -97,11 +141,8 @@ class TrashMixin(ObjectPagesMixin):
             "count": others,
         }
 
-    @transactions.atomic
-    def _change_each(
-        self, request: HttpRequest, queryset: models.QuerySet[Any], change: Change, note: str
-    ) -> list[Any]:
-        """Change each object and return those that were; those that are refused are named to the person."""
+    def _chosen(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> list[Any]:
+        """Return the objects that are selected; none where these are too many, which the person is told."""
         chosen = list(queryset.order_by("pk")[: MAX_AT_ONCE + 1])
         if len(chosen) > MAX_AT_ONCE:
             said = gettext("More than %(count)s are selected. Narrow them down by the filters, and try again.")
@@ -109,6 +150,11 @@ class TrashMixin(ObjectPagesMixin):
             return []
         if not all(self.has_trash_permission(request, obj) for obj in chosen):
             raise PermissionDenied
+        return chosen
+
+    @transactions.atomic
+    def _change_each(self, request: HttpRequest, chosen: list[Any], change: Change, note: str) -> list[Any]:
+        """Change each object and return those that were; those that are refused are named to the person."""
         return [obj for obj in chosen if self._change_one(request, obj, change, note)]
 
     def _change_one(self, request: HttpRequest, obj: Any, change: Change, note: str) -> bool:
@@ -120,6 +166,10 @@ class TrashMixin(ObjectPagesMixin):
             self.message_user(request, f"{self.name_with_patient(obj)}: {refusal}", messages.ERROR)
             return False
         return True
+
+    def why_it_stays(self, obj: Any) -> str:
+        """Return why `obj` can't be moved to the trash as it is; empty where it can."""
+        return ""
 
     def kept_until(self, obj: Any) -> datetime | None:
         """Return until when `obj` can't be removed for good, even from the trash; None where nothing says that."""
@@ -195,6 +245,10 @@ class TrashMixin(ObjectPagesMixin):
 
     def goes_along(self, obj: Any) -> str:
         """Return what becomes of what refers to `obj`; empty where that is nothing."""
+        return ""
+
+    def goes_along_with_all(self, objs: list[Any]) -> str:
+        """Return what `goes_along` says, of several."""
         return ""
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:

@@ -152,9 +152,18 @@ def test_what_is_done_without_showing_anything_leaves_no_row(client, patient, re
     assert client.post(change_url(photo), {"description": "x"}).status_code == 302
     assert client.post(delete_url(record), {"post": "yes"}).status_code == 302
     assert client.post(restore_url(record)).status_code == 302
-    moved = {"action": "move_to_trash", "_selected_action": [record.pk]}
+    moved = {"action": "move_to_trash", "_selected_action": [record.pk], "post": "yes"}
     assert client.post(list_url("medicalrecord"), moved).status_code == 302
     assert shown() == []
+
+
+def test_what_is_asked_before_several_go_to_the_trash_is_one_row(client, patient, record, photo):
+    for obj, row in ((record, ([record.pk], [])), (photo, ([], [photo.pk])), (patient, ([], []))):
+        url = reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_changelist")
+        asked = client.post(url, {"action": "move_to_trash", "_selected_action": [obj.pk]})
+        assert asked.status_code == 200
+        assert shown()[-1] == ("list", [patient.pk], *row)
+    assert len(shown()) == 3
 
 
 def test_what_another_clinic_has_leaves_no_row(client, clinic_admin):

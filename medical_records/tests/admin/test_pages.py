@@ -99,7 +99,9 @@ def test_what_is_in_the_trash_is_listed_there_and_restored_by_a_button(model, cl
 def test_actions_move_to_the_trash_and_back(model, client, superuser):
     objects = FACTORIES[model].create_batch(2)
     chosen = {"_selected_action": [obj.pk for obj in objects]}
-    client.post(list_url(model), {"action": "move_to_trash", **chosen})
+    assert client.post(list_url(model), {"action": "move_to_trash", **chosen}).status_code == 200
+    assert rows_of(client.get(list_url(model), {"trash": "only"})) == []
+    client.post(list_url(model), {"action": "move_to_trash", "post": "yes", **chosen})
     assert len(rows_of(client.get(list_url(model), {"trash": "only"}))) == 2
     client.post(f"{list_url(model)}?trash=only", {"action": "restore", **chosen})
     assert len(rows_of(client.get(list_url(model)))) == 2
@@ -110,7 +112,8 @@ def test_another_clinics_object_can_be_neither_deleted_nor_restored(model, clien
     kept, trashed = FACTORIES[model](), FACTORIES[model](in_trash=True)
     client.post(delete_url(kept), {"post": "yes"})
     client.post(restore_url(trashed))
-    client.post(list_url(model), {"action": "move_to_trash", "_selected_action": [kept.pk]})
+    for asked in ({}, {"post": "yes"}):
+        client.post(list_url(model), {"action": "move_to_trash", "_selected_action": [kept.pk], **asked})
     assert not in_trash(kept)
     assert in_trash(trashed)
 

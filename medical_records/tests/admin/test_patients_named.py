@@ -1,5 +1,6 @@
 """The patient is named wherever something is done to one, with what tells them from others of that name."""
 
+import re
 from datetime import date
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import connection
 from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import strip_tags
 
 from clinic_project.clinics.factories import PatientFactory
@@ -15,7 +17,7 @@ from clinic_project.clinics.models import Patient
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord, PatientPhoto
 
-from .pages import change_url, delete_url, html_of, list_url, patient_url, restore_url, sign_url
+from .pages import change_url, delete_url, html_of, in_trash, list_url, patient_url, restore_url, sign_url
 
 pytestmark = pytest.mark.django_db
 
@@ -122,9 +124,39 @@ def test_moving_a_patient_to_the_trash_says_what_stays_and_that_nobody_can_chang
     )
 
 
+def test_several_are_asked_about_with_what_goes_along_and_what_stays(client, patient, record, photo):
+    signed = MedicalRecordFactory(patient=patient, template_name="Visit", signed_at=timezone.now())
+    chosen = {"action": "move_to_trash", "_selected_action": [record.pk, signed.pk]}
+    asked = client.post(list_url("medicalrecord") + "?trash=with", chosen)
+    page = text(asked)
+    assert f"Move this one to the trash? {record} of {NAME} 2 Mar 1980 (45) Their photo goes along." in page
+    assert f"These stay where they are: {signed} of {NAME} Signed" in page
+    assert not in_trash(record)
+    sent = dict(re.findall(r'name="(action|post|_selected_action)" value="([^"]*)"', html_of(asked)))
+    assert f'href="{list_url("medicalrecord")}?trash=with"' in html_of(asked)
+    client.post(list_url("medicalrecord") + "?trash=with", sent)
+    assert (in_trash(record), in_trash(photo), in_trash(signed)) == (True, True, False)
+
+
+def test_several_patients_and_photos_are_asked_about(client, patient, record, photo):
+    chosen = {"action": "move_to_trash", "_selected_action": [patient.pk]}
+    page = text(client.post(reverse("admin:clinics_patient_changelist"), chosen))
+    assert (
+        f"{NAME}, born 2 Mar 1980 (45) What the clinic has of these patients stays as it is (records: 1, photos: 1)."
+        in page
+    )
+    photos = [photo, PatientPhotoFactory(patient=patient)]
+    chosen = {"action": "move_to_trash", "_selected_action": [photo.pk for photo in photos]}
+    page = text(client.post(list_url("patientphoto"), chosen))
+    assert "Move these 2 to the trash?" in page
+    assert "A record is then without them." in page
+    MedicalRecord.objects.filter(pk=record.pk).update(entered_in_error_at=timezone.now())
+    assert "Its record: Marked as entered in error" in text(client.post(list_url("patientphoto"), chosen))
+
+
 def test_what_an_action_has_moved_is_named(client, patient):
     records = MedicalRecordFactory.create_batch(7, patient=patient, template_name="Visit")
-    chosen = {"action": "move_to_trash", "_selected_action": [record.pk for record in records]}
+    chosen = {"action": "move_to_trash", "post": "yes", "_selected_action": [record.pk for record in records]}
     page = text(client.post(list_url("medicalrecord"), chosen, follow=True))
     first = min(record.pk for record in records)
     assert f"Moved to the trash: Visit ({first}) of {NAME}, Visit" in page

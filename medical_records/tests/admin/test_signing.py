@@ -58,7 +58,7 @@ def test_what_is_signed_isnt_moved_to_the_trash_before_it_is_amended(client, rec
     assert delete_url(photo) not in html_of(client.get(change_url(photo)))
     assert delete_url(record) not in html_of(client.get(change_url(record)))
     assert client.post(delete_url(record), {"post": "yes"}).status_code == 403
-    action = {"action": "move_to_trash", "_selected_action": [record.pk]}
+    action = {"action": "move_to_trash", "post": "yes", "_selected_action": [record.pk]}
     assert "The record is signed." in html_of(client.post(list_url("medicalrecord"), action, follow=True))
     assert "The record is signed." in html_of(client.post(delete_url(photo), {"post": "yes"}, follow=True))
     assert not in_trash(record)
