@@ -187,6 +187,7 @@ STORAGES = {
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
 
 # Security: what `check --deploy` asks for, and a policy under which no page of ours needs an inline script or style.
+CSRF_FAILURE_VIEW = "clinic_project.refused_requests.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SESSION_ENGINE = "clinic_project.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = PRODUCTION and not DEBUG

@@ -22,3 +22,7 @@ urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
 ]
+
+handler400 = "clinic_project.refused_requests.bad_request"
+handler403 = "clinic_project.refused_requests.permission_denied"
+handler404 = "clinic_project.refused_requests.page_not_found"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -69,6 +70,7 @@ class AddPhotosMixin(CaptionsMixin):
             "max_bytes": MAX_BYTES,
             "max_megabytes": MAX_BYTES // MEGABYTE,
             "total_megabytes": MAX_TOTAL // MEGABYTE,
+            "max_files": settings.DATA_UPLOAD_MAX_NUMBER_FILES,
             "max_caption": MAX_PHOTO_DESCRIPTION,
             "too_large": TooManyBytes(),
         }
