@@ -24,6 +24,7 @@ from ..template_fields import range_text, type_label
 from .base import author_name
 from .conflicts import conflict_of
 from .copying import CopyMixin
+from .csv_downloads import CsvMixin
 from .forms import TemplateForm
 from .history_values import field_in_history, template_change
 from .question_edits import EDIT
@@ -33,7 +34,7 @@ FieldSets = list[tuple[Any, dict[str, Any]]]
 
 
 @admin.register(MedicalRecordTemplate)
-class TemplateAdmin(CopyMixin):
+class TemplateAdmin(CsvMixin, CopyMixin):
     """The clinic's administrators make and change templates; others read them."""
 
     write_roles = ADMIN_ROLES

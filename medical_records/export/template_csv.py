@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 from django.db.models import Max
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from clinic_project.api.fields import normalized_uuid
 from clinic_project.api.serializers import text_of, texts_of
@@ -35,9 +37,17 @@ from .reading import Names, in_batches, is_exact_number, one_state
 _FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n]")  # noqa: RUF001 - full width is meant
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
 
+#: In the language of who asks: programs, by the API, have them in English.
 _HEADING = (
-    *("record", "patient", "patient's name", "created (UTC)", "created by", "changed (UTC)", "version"),
-    *("signed (UTC)", "signed by"),
+    pgettext_lazy("column of a file", "record"),
+    pgettext_lazy("column of a file", "patient"),
+    _("patient's name"),
+    _("created (UTC)"),
+    _("created by"),
+    _("changed (UTC)"),
+    pgettext_lazy("column of a file", "version"),
+    _("signed (UTC)"),
+    _("signed by"),
 )
 
 #: A field's id and what its column is called.
@@ -66,7 +76,7 @@ def _rows(template: MedicalRecordTemplate) -> Iterator[list[str]]:
     records = of_clinic.filter(template=template).active().without_errors()
     columns = list(_columns(template, records))
     names = member_names(template.clinic)
-    yield [*_HEADING, *(safe(label) for _, label in columns)]
+    yield [*map(str, _HEADING), *(safe(label) for _, label in columns)]
     known = (
         *("id", "patient_id", "patient__full_name", "created_at", "created_by_user_id", "updated_at", "version"),
         *("signed_at", "signed_by_name"),
@@ -80,10 +90,10 @@ def _rows(template: MedicalRecordTemplate) -> Iterator[list[str]]:
 def _columns(template: MedicalRecordTemplate, records: RecordQuerySet) -> Iterator[Column]:
     """Yield the fields of the template, and those that only snapshots have, as the newest of these calls them."""
     snapshots = records.order_by().values("template_snapshot").annotate(last=Max("created_at")).order_by("-last")
-    current = _labelled({"fields": template.fields}, "")
+    current = _labelled({"fields": template.fields}, "%(label)s")
     former: dict[str, str] = {}
     for row in snapshots:
-        former = _labelled(row["template_snapshot"], " (former field)") | former
+        former = _labelled(row["template_snapshot"], gettext("%(label)s (former field)")) | former
     labels = former | current
     times = Counter(labels.values())
     for field_id in [*current, *(field_id for field_id in former if field_id not in current)]:
@@ -91,14 +101,14 @@ def _columns(template: MedicalRecordTemplate, records: RecordQuerySet) -> Iterat
         yield field_id, label if times[label] == 1 else f"{label} ({field_id})"
 
 
-def _labelled(form: Any, ending: str) -> dict[str, str]:
-    """Return what the columns of a form's fields are called, by the fields' ids, in the order of the form."""
+def _labelled(form: Any, called: str) -> dict[str, str]:
+    """Return what the columns of a form's fields are `called`, by the fields' ids, in the order of the form."""
     fields = fields_in_order(list(snapshot_fields(form).values()))
-    return {normalized_uuid(field["id"]): f"{_label(field)}{ending}" for field in fields}
+    return {normalized_uuid(field["id"]): called % {"label": _label(field)} for field in fields}
 
 
 def _label(field: Mapping[str, Any]) -> str:
-    label, unit = as_text(field.get("label")) or "(no label)", unit_of(field)
+    label, unit = as_text(field.get("label")) or gettext("(no label)"), unit_of(field)
     return f"{label} [{unit}]" if unit else label
 
 

@@ -77,8 +77,11 @@ class ClinicModelAdmin(admin.ModelAdmin):
 
     def names_of(self, request: HttpRequest, keys: Collection[int]) -> dict[int, str]:
         """Return the names, by their keys, of those objects that the person may see; with their patients, in one query."""
-        rows = self.with_what_names_them(self.get_queryset(request).filter(pk__in=keys))
-        return {row.pk: self.name_with_patient(row) for row in rows}
+        return {row.pk: self.name_with_patient(row) for row in self.named_objects(request, keys)}
+
+    def named_objects(self, request: HttpRequest, keys: Collection[int]) -> list[Any]:
+        """Return those objects that the person may see, with what `name_with_patient` needs, in one query."""
+        return list(self.with_what_names_them(self.get_queryset(request).filter(pk__in=keys)))
 
     def with_what_names_them(self, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
         """Let `rows` be read with what `name_with_patient` needs, as a list's are."""

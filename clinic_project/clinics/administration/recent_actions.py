@@ -12,6 +12,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 from clinic_project.api.converters import parse_row_id
+from clinic_project.api.cross_site import is_asked_by_another_site
+from clinic_project.audit.models import Access
 
 from .base import ClinicModelAdmin
 from .log_messages import log_message
@@ -35,13 +37,17 @@ class RecentAction:
 
 
 def recent_actions(request: HttpRequest) -> list[RecentAction]:
-    """Return what the person at `request` has done, the latest first: a query for each kind of object."""
+    """Return what the person at `request` has done, the latest first: a query for each kind of object.
+
+    What it names is noted for the access log. To whom a page of another site sends here it names nothing, as `cross_site`
+    says, and the page opens.
+    """
     entries = LogEntry.objects.filter(user=request.user.pk).select_related("content_type")[:MAX_READ]
     latest: dict[tuple[Key, str], LogEntry] = {}
     for entry in entries:
         latest.setdefault((_key(entry), entry.change_message), entry)
     shown = list(latest.values())[:MAX_SHOWN]
-    named = dict(_named(request, shown))
+    named = {} if is_asked_by_another_site(request) else dict(_named(request, shown))
     return [_action(entry, named.get(_key(entry))) for entry in shown]
 
 
@@ -60,8 +66,11 @@ def _named(request: HttpRequest, entries: list[LogEntry]) -> Iterator[tuple[Key,
         model = models.get(content_type_id)
         model_admin = admin.site._registry.get(model) if model else None
         if isinstance(model_admin, ClinicModelAdmin):
-            for pk, name in model_admin.names_of(request, pks).items():
-                yield (content_type_id, str(pk)), (name, model_admin.object_url("change", pk))
+            objects = model_admin.named_objects(request, pks)
+            model_admin.note_shown(request, objects, Access.Action.LIST)
+            for obj in objects:
+                named = model_admin.name_with_patient(obj), model_admin.object_url("change", obj.pk)
+                yield (content_type_id, str(obj.pk)), named
 
 
 def _action(entry: LogEntry, named: tuple[str, str] | None) -> RecentAction:

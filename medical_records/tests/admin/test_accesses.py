@@ -188,7 +188,24 @@ def test_a_superuser_without_a_membership_is_named_by_the_beginning_of_the_email
     assert of_one.clinic_id == first.clinic_id
 
 
+def test_recent_actions_name_patients_and_leave_one_row(client, clinic_admin, patient, record, photo):
+    client.post(change_url(photo), {"description": "x"})
+    client.post(delete_url(record), {"post": "yes"})
+    assert shown() == []
+    page = client.get(reverse("admin:index"))
+    assert f"{record} of Grace Hopper" in page.content.decode()
+    assert shown() == [("list", [patient.pk], [record.pk], [photo.pk])]
+
+
 # Other sites
+
+
+def test_recent_actions_name_nobody_to_whom_another_site_sends_there(client, patient, record):
+    client.post(delete_url(record), {"post": "yes"}, follow=True)
+    page = client.get(reverse("admin:index"), headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
+    assert f"Medical record {record.pk}" in text(page)
+    assert "Hopper" not in text(page)
+    assert shown() == []
 
 
 def test_a_link_of_another_site_doesnt_show_it_but_leads_there(client, patient, record, photo):

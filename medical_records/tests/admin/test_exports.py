@@ -1,13 +1,20 @@
 """The export of a patient in the admin: who may have it, and what the page says."""
 
+import csv
+import io
+
 import pytest
 from django.contrib.messages import get_messages
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
-from clinic_project.clinics.factories import PatientFactory
+from clinic_project.audit.models import Access
+from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
+from medical_records.models import MedicalRecordTemplate
 from medical_records.tests.export.exports import Unpacked, photo_with_file
+
+from .pages import change_url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -74,3 +81,39 @@ def test_what_fails_is_said_on_the_page(client, patient, monkeypatch):
     assert response["Location"] == url(patient)
     [message] = get_messages(response.wsgi_request)
     assert "The storage of the photos is full, broken or away." in str(message)
+
+
+# The records of a template as CSV
+
+
+def csv_of(client, template, **headers) -> list[list[str]]:
+    response = client.get(csv_url(template), headers=headers)
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    return [*csv.reader(io.StringIO(b"".join(response).decode("utf-8-sig")))]
+
+
+def csv_url(template) -> str:
+    return reverse("admin:medical_records_medicalrecordtemplate_csv", args=[template.pk])
+
+
+def test_the_records_of_a_template_are_downloaded_in_the_readers_language(client, clinic_admin, patient):
+    record = MedicalRecordFactory(patient=patient)
+    label = record.template.fields[0]["label"]
+    template = MedicalRecordTemplate.objects.get(pk=record.template_id)
+    assert csv_url(template) in client.get(change_url(template)).content.decode()
+    heading, row = csv_of(client, template)
+    assert (heading[0], heading[2], heading[9]) == ("record", "patient's name", label)
+    assert (row[0], row[2]) == (str(record.pk), patient.full_name)
+    heading, row = csv_of(client, template, **{"Accept-Language": "zh-TW"})
+    assert (heading[0], heading[2], heading[9]) == ("病歷編號", "病人姓名", label)
+    accesses = Access.objects.values_list("action", "record_ids", "user_name", "clinic_id")
+    assert [*accesses] == [("export", [record.pk], clinic_admin.full_name, patient.clinic_id)] * 2
+
+
+def test_others_may_not_have_the_csv_and_no_other_site_leads_there(client, clinic_admin, patient):
+    template = MedicalRecordFactory(patient=patient).template
+    assert client.get(csv_url(template), headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    client.force_login(MembershipFactory(clinic=patient.clinic, user__staff=True, roles=["practitioner"]).user)
+    assert csv_url(template) not in client.get(change_url(template)).content.decode()
+    assert client.get(csv_url(template)).status_code == 403
+    assert not Access.objects.exists()

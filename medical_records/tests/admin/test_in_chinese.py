@@ -20,7 +20,13 @@ from django.utils.html import strip_tags
 
 from clinic_project.api import throttles
 from clinic_project.audit.destruction import destroy
-from clinic_project.clinics.factories import AppointmentFactory, ClinicFactory, MembershipFactory, PatientFactory
+from clinic_project.clinics.factories import (
+    AppointmentFactory,
+    ClinicFactory,
+    MembershipFactory,
+    PatientFactory,
+    UserFactory,
+)
 from clinic_project.clinics.models import Clinic, Membership, Patient, User
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
@@ -85,7 +91,7 @@ def pages_of(model) -> list[str]:
     """Return the names of the pages that a GET shows."""
     own = f"{model._meta.app_label}_{model._meta.model_name}_"
     names = {str(pattern.name) for pattern in admin.site._registry[model].urls}
-    files = {"file", "thumbnail", "download"}
+    files = {"file", "thumbnail", "download", "csv"}
     changes = {"restore", "amend", "enter_in_error", "undo_error"}
     return sorted({name.removeprefix(own) for name in names if name.startswith(own)} - files - changes)
 
@@ -214,6 +220,18 @@ def test_what_django_says_is_put_as_our_pages_put_it(client, objects):
     assert re.search("已新增病人「.*陳大文.*」。 可在下方繼續修改。", saved)
     lost = client.get(reverse("admin:clinics_patient_change", args=[0]), headers=CHINESE, follow=True)
     assert "找不到編號「0」的病人" in lost.content.decode()
+
+
+def test_recent_actions_name_the_fields_in_chinese(client, objects):
+    member = objects[Membership]
+    client.force_login(UserFactory(superuser=True))
+    form = client.get(reverse("admin:clinics_membership_change", args=[member.pk])).context["adminform"].form
+    typed = {name: form[name].value() for name in form.fields} | {"title": "主任", "full_name": "林怡君醫師"}
+    client.post(reverse("admin:clinics_membership_change", args=[member.pk]), typed)
+    assert LogEntry.objects.latest("pk").get_change_message() == "Changed Full name and Title."
+    page = client.get(reverse("admin:index"), headers=CHINESE).content.decode()
+    assert re.search("姓名.*職稱", page)
+    assert "Title" not in page
 
 
 def test_who_logs_out_is_told_so(client, objects):
