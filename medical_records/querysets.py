@@ -9,9 +9,11 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import F, Q, Value
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 
 from clinic_project.api import compiled_queries
@@ -114,6 +116,17 @@ def next_version(now: Any, by: Any, **columns: Any) -> dict[str, Any]:
     """Return what every change sets, and `columns`."""
     changed = {"version": F("version") + 1, "updated_at": now, "updated_by_user": by, **columns}
     return {**changed, "amended_at": now} if amends(columns) else changed
+
+
+def answers_beside(answers: dict[str, Any], removed: Collection[str]) -> CombinedExpression:
+    """Return what a record's `values` become with these answers, and without those under the keys in `removed`.
+
+    The others don't leave the database, digit by digit: a number of another program may be more precise than Python's.
+    """
+    keys = Cast(Value([*removed]), ArrayField(models.TextField()))
+    others = CombinedExpression(F("values"), "-", keys, output_field=models.JSONField())
+    given = Cast(Value(answers, models.JSONField()), models.JSONField())
+    return CombinedExpression(others, "||", given, output_field=models.JSONField())
 
 
 class TemplateQuerySet(VersionedQuerySet["MedicalRecordTemplate"]):

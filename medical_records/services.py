@@ -20,7 +20,7 @@ from clinic_project.clinics.models import Appointment, Clinic, Patient, User
 
 from .exceptions import InTrash, NotSigned, Retained, Suppressed, UnusableReference
 from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto, check_in_use
-from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet, amendment
+from .querysets import PhotoQuerySet, RecordQuerySet, TemplateQuerySet, amendment, answers_beside
 from .template_fields import checked_values, prepared_fields, renewed_fields
 
 
@@ -123,12 +123,16 @@ def change_record(
     if columns.pop("template_id", record.template_id) != record.template_id:
         raise UnusableReference("template_id", _("The template of a record can't be changed."))
     if "values" in columns:
-        stored = {key: record.values[key] for key in kept}
-        columns["values"] = stored | checked_values(record.template_snapshot, columns["values"])
+        columns["values"] = checked_values(record.template_snapshot, columns["values"])
     if columns.get("appointment_id", record.appointment_id) != record.appointment_id:
         _check_appointment(record.patient_id, record.clinic_id, columns["appointment_id"])
+    columns |= amendment(amendment_reason)
     now = timezone.now()
-    MedicalRecord.objects.change_found(record.pk, versions, by, now, **columns, **amendment(amendment_reason))
+    if kept and "values" in columns:
+        columns["values"] = answers_beside(columns["values"], record.values.keys() - kept)
+        now = MedicalRecord.objects.change(record.pk, versions, by, **columns)
+    else:
+        MedicalRecord.objects.change_found(record.pk, versions, by, now, **columns)
     if photo_ids is not None:
         _replace_photos(record, photo_ids, by, now)
 

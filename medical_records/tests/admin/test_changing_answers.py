@@ -1,7 +1,9 @@
 """The answers of a record are changed in the admin: until it is signed, then by an amendment; and by two at once."""
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory, UserFactory
 from medical_records import services
@@ -65,6 +67,25 @@ def test_what_wasnt_changed_makes_no_version(client, record):
     assert "Nothing was changed." in html_of(client.get(save(client, record).headers["Location"]))
     record.refresh_from_db()
     assert record.version == 1
+
+
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_a_number_more_precise_than_pythons_is_kept_digit_by_digit(client, record, is_signed):
+    pulse, _, side = record.template_snapshot["fields"]
+    precise = "0.1234567890123456789012345"
+    others = f'"else": [{precise}, 12345678901234567890123, 1e400]'
+    of_another_program = f'{{"{pulse["id"]}": {precise}, "{side["id"]}": "Left", {others}}}'
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE medical_records SET values = %s WHERE id = %s", [of_another_program, record.pk])
+    if is_signed:
+        MedicalRecord.objects.filter(pk=record.pk).update(signed_at=timezone.now(), content_hash="0" * 64)
+    response = save(client, record, Side="Right", **({"Why it is changed": "The other side"} if is_signed else {}))
+    assert response.status_code == 302
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT version, values::text FROM medical_records WHERE id = %s", [record.pk])
+        version, stored = cursor.fetchone()
+        cursor.execute("SELECT %s::jsonb::text", [of_another_program.replace("Left", "Right")])
+        assert (version, stored) == (2, cursor.fetchone()[0])
 
 
 def test_errors_keep_what_was_typed(client, record):
