@@ -16,6 +16,7 @@ from clinic_project.clinics.history import (
     Done,
     History,
     ReadableChange,
+    ReadableChanges,
     Reader,
     Row,
     ValueChange,
@@ -68,16 +69,16 @@ def read_histories(rows: Sequence[models.Model]) -> Iterator[History]:
         yield _with_photos(row, changes, photos) if isinstance(row, MedicalRecord) and photos else History(changes)
 
 
-def _with_photos(record: MedicalRecord, changes: list[ReadableChange], histories: PhotoHistories) -> RecordHistory:
+def _with_photos(record: MedicalRecord, changes: ReadableChanges, histories: PhotoHistories) -> RecordHistory:
     """Add to the changes of a record those of its photos that gave it another version."""
-    photos = RecordPhotos(record, [change.recorded for change in changes], histories)
-    with_links = [
-        replace(change, changes=(*change.changes, *photos.links(change.recorded)))
-        if change.action in {Action.CHANGED, Action.AMENDED}
-        else change
-        for change in changes
-    ]
-    return RecordHistory(with_links, photos)
+    photos = RecordPhotos(record, changes.recorded, histories)
+
+    def with_links(change: ReadableChange) -> ReadableChange:
+        if change.action not in {Action.CHANGED, Action.AMENDED}:
+            return change
+        return replace(change, changes=(*change.changes, *photos.links(change.recorded)))
+
+    return RecordHistory(changes.with_each(with_links), photos)
 
 
 def _done_to_record(before: Row, after: Row) -> Done | None:

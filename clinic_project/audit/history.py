@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -22,14 +23,14 @@ Row = dict[str, Any]
 Action = HistoryEntry.Action
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Change:
     """An entry of a row's history. `sequence` is its position, 1 for the oldest.
 
-    `before` and `after` are the row's columns, None where it didn't exist; a number that a float might round, or a long
-    one, is a Decimal. `is_proven`: `after` is what the entry left; else it is what can be told, and some of it may have
-    been so only later. `unrecorded_until` is where the row was changed once more, and no trigger stood: the time of the
-    next entry, or of this reading.
+    `is_proven`: `after` is what the entry left; else it is what can be told, and some of it may have been so only later.
+    `unrecorded_until` is where the row was changed once more, and no trigger stood: the time of the next entry, or of this
+    reading. `kept` and `left` are JSON: what the entry kept, the whole row before it or some columns; and `after`. They are
+    read when they are asked for: a row may have thousands of entries, of which a page shows a few.
     """
 
     row_id: int
@@ -38,9 +39,9 @@ class Change:
     transaction_id: int
     action: Action
     at: datetime
-    before: Row | None
-    after: Row | None
-    changed: frozenset[str]
+    kept: str | None
+    left: str | None
+    is_whole: bool
     context: Row
     database_user: str
     database_role: str | None
@@ -49,12 +50,32 @@ class Change:
     is_proven: bool
     unrecorded_until: datetime | None
 
+    @cached_property
+    def after(self) -> Row | None:
+        """The row's columns after it; None where it didn't exist. A number that a float might round is a Decimal."""
+        return parsed_jsonb(self.left) if self.left else None
+
+    @cached_property
+    def before(self) -> Row | None:
+        """The row's columns before it, as `after` has them."""
+        if self.action == Action.INSERT:
+            return None
+        kept = parsed_jsonb(self.kept) if self.kept else {}
+        return kept if self.is_whole else {**(self.after or {}), **kept}
+
+    @cached_property
+    def changed(self) -> frozenset[str]:
+        """The names of the columns that differ."""
+        return _changed(self.before, self.after)
+
 
 _STATES = """
     WITH RECURSIVE states AS (
-        (SELECT DISTINCT ON (h.row_id) h.*, (to_jsonb(r) - %(helpers)s::text[]) || %(computed)s::jsonb AS after
-         FROM audit_history h LEFT JOIN {table} r ON r.id = h.row_id
-         WHERE h.table_name = %(table)s AND h.row_id = ANY (%(rows)s) ORDER BY h.row_id, h.id DESC)
+        (SELECT newest.*, (to_jsonb(r) - %(helpers)s::text[]) || %(computed)s::jsonb AS after
+         FROM unnest(ARRAY(SELECT DISTINCT unnest(%(rows)s::bigint[]))) AS wanted (id) CROSS JOIN LATERAL (
+             SELECT * FROM audit_history h WHERE h.table_name = %(table)s AND h.row_id = wanted.id
+             ORDER BY h.id DESC LIMIT 1
+         ) AS newest LEFT JOIN {table} r ON r.id = newest.row_id)
         UNION ALL
         SELECT older.*, CASE
             WHEN s.action = 'insert' THEN NULL WHEN s.is_whole THEN s.kept ELSE s.after || coalesce(s.kept, '{{}}') END
@@ -143,9 +164,6 @@ def _changes(entries: Iterable[_Entry]) -> Iterator[Change]:
 
 
 def _change(entry: _Entry, unrecorded_until: datetime | None) -> Change:
-    after = parsed_jsonb(entry.after) if entry.after else None
-    kept = parsed_jsonb(entry.kept) if entry.kept else {}
-    before = None if entry.action == Action.INSERT else kept if entry.is_whole else {**(after or {}), **kept}
     return Change(
         row_id=entry.row_id,
         sequence=entry.sequence,
@@ -153,9 +171,9 @@ def _change(entry: _Entry, unrecorded_until: datetime | None) -> Change:
         transaction_id=entry.transaction_id,
         action=Action(entry.action),
         at=entry.at,
-        before=before,
-        after=after,
-        changed=_changed(before, after),
+        kept=entry.kept,
+        left=entry.after,
+        is_whole=entry.is_whole,
         context=described(entry.context),
         database_user=entry.database_user,
         database_role=entry.database_role,

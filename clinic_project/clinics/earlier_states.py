@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db import models
 
@@ -32,20 +31,14 @@ def state_at(changes: Sequence[ReadableChange], sequence: int) -> State | None:
 
     None where there is none. `changes` are all, the newest first.
     """
-    by_sequence = {change.sequence: change for change in changes}
-    change, following = by_sequence.get(sequence), by_sequence.get(sequence + 1)
+    change, following = (_of_sequence(changes, one) for one in (sequence, sequence + 1))
     before_the_first = following.before if following and sequence == 0 else None
     row = change.after if change else before_the_first
     return None if row is None else State(row, change, following)
 
 
-def sequence_at(changes: Sequence[ReadableChange], moment: datetime) -> int:
-    """Return the sequence of the last change that had been made at `moment`, 0 where there was none.
-
-    What was found changed had been so at the latest when it was found.
-    """
-    made = (change.sequence for change in changes if (change.until or change.at) <= moment)
-    return next(made, 0)
+def _of_sequence(changes: Sequence[ReadableChange], sequence: int) -> ReadableChange | None:
+    return changes[len(changes) - sequence] if 1 <= sequence <= len(changes) else None
 
 
 def begins_with_creation(changes: Sequence[ReadableChange]) -> bool:

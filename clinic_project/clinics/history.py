@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, takewhile
 from operator import attrgetter
-from typing import Any
+from typing import Any, overload
 
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, models
@@ -115,11 +115,60 @@ class ReadableChange:
     recorded: Change
 
 
+class ReadableChanges(Sequence[ReadableChange]):
+    """The changes of a row, the newest first. Each is told when it is asked for: there may be thousands.
+
+    `recorded` are the database's own, the newest first. `tell` makes a ReadableChange of one, whose sequence it is given.
+    """
+
+    def __init__(self, recorded: Sequence[Change], tell: Callable[[Change, int], ReadableChange]) -> None:
+        self.recorded = recorded
+        self._tell = tell
+        #: Of what was found changed, the time until which it had been; None of what was recorded.
+        self._places = [(change, until) for change in recorded for until in _untils(change)]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> ReadableChange: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ReadableChange]: ...
+    def __getitem__(self, index: int | slice) -> ReadableChange | list[ReadableChange]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(len(self))[index]]
+        place = range(len(self))[index]
+        change, until = self._places[place]
+        sequence = len(self) - place
+        return self._tell(change, sequence) if until is None else _found(change, until, sequence)
+
+    @property
+    def found_changed(self) -> list[ReadableChange]:
+        """What was changed while no trigger stood."""
+        return [self[place] for place, (_, until) in enumerate(self._places) if until is not None]
+
+    def sequence_at(self, moment: datetime) -> int:
+        """Return the sequence of the last change that had been made at `moment`, 0 where there was none.
+
+        What was found changed had been so at the latest when it was found.
+        """
+        places = (place for place, (change, until) in enumerate(self._places) if (until or change.at) <= moment)
+        return len(self) - next(places, len(self))
+
+    def with_each(self, add: Callable[[ReadableChange], ReadableChange]) -> "ReadableChanges":
+        """Return the changes, each as `add` makes it of what it is here."""
+        return ReadableChanges(self.recorded, lambda change, sequence: add(self._tell(change, sequence)))
+
+
+def _untils(change: Change) -> list[datetime | None]:
+    return [change.unrecorded_until, None] if change.unrecorded_until else [None]
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """The changes of a row, the newest first."""
 
-    changes: list[ReadableChange]
+    changes: ReadableChanges
 
 
 def recorded_changes(rows: Sequence[models.Model]) -> dict[int, list[Change]]:
@@ -135,7 +184,7 @@ def readable_history(
     tell_done: TellDone = tell_nothing,
     *,
     recorded: Sequence[Change] | None = None,
-) -> list[ReadableChange]:
+) -> ReadableChanges:
     """Return the changes of a row of a recorded table that belongs to a clinic, the newest first.
 
     `recorded` is what the database recorded of it, where that has been read.
@@ -143,7 +192,12 @@ def readable_history(
     found = recorded_changes([row]).get(row.pk, []) if recorded is None else recorded
     # A row of another clinic may have had this id before, and was removed, recorded or not.
     ours = takewhile(lambda life: _was_of(life, row), _lives(found))
-    return _readable(type(row), [change for life in ours for change in life], readers or {}, tell_done)
+
+    def tell(change: Change, sequence: int) -> ReadableChange:
+        done = tell_done(change.before, change.after) if change.before and change.after else None
+        return _told(type(row), change, readers or {}, sequence, done or Done(_action(change)))
+
+    return ReadableChanges([change for life in ours for change in life], tell)
 
 
 def _lives(changes: Sequence[Change]) -> Iterator[list[Change]]:
@@ -164,18 +218,6 @@ def _was_of(life: Sequence[Change], row: Any) -> bool:
     states = (state for one in life for state in (one.action is not RowAction.DELETE and one.after, one.before))
     known = (state["clinic_id"] for state in states if state and "clinic_id" in state)
     return next(known, row.clinic_id) == row.clinic_id
-
-
-def _readable(
-    model: type[models.Model], recorded: Sequence[Change], readers: Readers, tell_done: TellDone
-) -> list[ReadableChange]:
-    told: list[ReadableChange] = []
-    for change in reversed(recorded):
-        done = tell_done(change.before, change.after) if change.before and change.after else None
-        told.append(_told(model, change, readers, len(told) + 1, done or Done(_action(change))))
-        if change.unrecorded_until:
-            told.append(_found(change, change.unrecorded_until, len(told) + 1))
-    return told[::-1]
 
 
 def _told(model: type[models.Model], change: Change, readers: Readers, sequence: int, done: Done) -> ReadableChange:

@@ -18,8 +18,8 @@ from django.utils.translation import gettext
 from clinic_project.audit.accesses import describe_access
 from clinic_project.audit.models import Access
 
-from ..earlier_states import State, begins_with_creation, sequence_at, state_at, undeclared
-from ..history import History, ReadableChange, columns_of, readable_history
+from ..earlier_states import State, begins_with_creation, state_at, undeclared
+from ..history import History, ReadableChange, ReadableChanges, columns_of, readable_history
 from .history_texts import ReadValue, ShownChange, column_text, shown_changes
 from .object_pages import ObjectPagesMixin, of_object
 
@@ -90,18 +90,16 @@ class HistoryMixin(ObjectPagesMixin):
             "changes": [
                 self.in_words(change) for change in shown_changes(shown, self.model, request, self.value_reader(shown))
             ],
-            "found_changed": [change for change in changes if change.until],
+            "found_changed": changes.found_changed,
             "first": state_at(changes, 0),
             "begins_with_creation": begins_with_creation(changes),
         }
         return TemplateResponse(request, self.object_history_template, context | (extra_context or {}))
 
-    def _state_at(
-        self, request: HttpRequest, obj: Any, changes: Sequence[ReadableChange], moment: datetime
-    ) -> HttpResponse:
+    def _state_at(self, request: HttpRequest, obj: Any, changes: ReadableChanges, moment: datetime) -> HttpResponse:
         """Lead to the state at that time."""
         history = self.object_url("history", obj.pk)
-        sequence = sequence_at(changes, moment)
+        sequence = changes.sequence_at(moment)
         if state_at(changes, sequence) is None:
             said = gettext("Nothing is recorded of %(when)s.") % {"when": column_text(None, moment)}
             self.message_user(request, said, messages.WARNING)

@@ -4,7 +4,9 @@ import datetime
 
 from django.db import connection
 
+from clinic_project.audit import history as audit_history
 from clinic_project.audit import transactions
+from clinic_project.audit.history import parsed_jsonb
 from clinic_project.audit.transactions import changes_by
 
 from ..factories import PatientFactory
@@ -43,3 +45,20 @@ def test_a_column_that_had_another_type_is_as_it_was(clinic):
         cursor.execute("ALTER TABLE patients ALTER birthday TYPE text USING 'in spring'")
         cursor.execute("UPDATE patients SET birthday = 'in autumn'")
     assert columns_of(Patient, readable_history(patient)[0].after)["birthday"] == "in autumn"
+
+
+def test_of_a_long_history_only_what_is_asked_for_is_read(clinic, monkeypatch):
+    patient = PatientFactory(clinic=clinic)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DO $$ BEGIN FOR number IN 1..40 LOOP UPDATE patients SET notes = number::text; END LOOP; END $$"
+        )
+    read = []
+    monkeypatch.setattr(audit_history, "parsed_jsonb", lambda text: read.append(text) or parsed_jsonb(text))
+    changes = readable_history(patient)
+    assert len(changes) == 41
+    assert [change.sequence for change in changes[:2]] == [41, 40]
+    assert changes[39].changes == (ValueChange("notes", "Notes", None, "1"),)
+    assert changes.sequence_at(changes[-1].at) == 1
+    assert changes.found_changed == []
+    assert len(read) <= 10
