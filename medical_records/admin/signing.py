@@ -98,7 +98,8 @@ class SigningMixin(TrashMixin):
 
     def own_page_context(self, request: HttpRequest, record: MedicalRecord) -> dict[str, Any]:
         context = super().own_page_context(request, record)
-        if not record.is_deleted and self.has_trash_permission(request, record):
+        is_changeable = not (record.is_deleted or record.patient.is_deleted)
+        if is_changeable and self.has_trash_permission(request, record):
             context["signing"] = self._signing(record)
         return context
 

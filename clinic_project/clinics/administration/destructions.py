@@ -24,7 +24,7 @@ from .base import ClinicModelAdmin
 from .history_texts import VIA, column_text, session_of
 from .scope import scope_of
 
-set_verbose_names(Destruction, _("destruction"), _("destructions"))
+set_verbose_names(Destruction, _("destruction"), _("destructions"), transaction_id=_("transaction"))
 
 
 @admin.register(Destruction)

@@ -20,6 +20,7 @@ from django.utils.html import strip_tags
 
 from clinic_project.api import throttles
 from clinic_project.audit.destruction import destroy
+from clinic_project.audit.models import Destruction
 from clinic_project.clinics.factories import (
     AppointmentFactory,
     ClinicFactory,
@@ -116,6 +117,11 @@ def test_a_page_says_nothing_in_english(client, objects, model, page):
 @pytest.mark.parametrize("name", ["index", "two_step_login", "password_change", "audit_destruction_changelist"])
 def test_a_page_of_no_object_says_nothing_in_english(client, objects, name):
     assert_chinese(client.get(reverse(f"admin:{name}"), headers=CHINESE).content.decode())
+
+
+def test_what_was_removed_for_good_says_nothing_in_english(client, objects):
+    url = reverse("admin:audit_destruction_change", args=[Destruction.objects.latest("pk").pk])
+    assert_chinese(client.get(url, headers=CHINESE).content.decode())
 
 
 def state_of(record: MedicalRecord, name: str) -> None:

@@ -78,6 +78,14 @@ def test_the_title_the_breadcrumbs_and_the_page_name_the_patient(model, page, cl
     assert "born 2 Mar 1980 (45)" in text(response)
 
 
+def test_what_a_patient_in_the_trash_has_says_so_and_offers_no_change(client, patient, record):
+    assert "In the trash" not in text(client.get(change_url(record)))
+    client.post(patient_url(patient, "delete"), {"post": "yes"}, follow=True)
+    page = html_of(client.get(change_url(record)))
+    assert '<strong class="patient-in-trash">In the trash</strong>' in page
+    assert 'class="notice signing"' not in page
+
+
 def test_lists_say_how_old_a_patient_is(client, photo):
     for model in ("medicalrecord", "patientphoto"):
         assert f"{NAME} 2 Mar 1980 (45)" in text(client.get(list_url(model)))

@@ -5,8 +5,10 @@ import os
 from base64 import b64decode
 from collections import Counter
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
+from django.conf import settings
 
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.tests.browser import needs_chromium
@@ -101,3 +103,23 @@ def test_a_long_record_says_on_each_sheet_whose_it_is(staff, practitioner):
     assert sum(text.count("x") for text in texts) >= 4000
     # One that was cut would be on two of them.
     assert sum(len(sheet.images) for sheet in printed) == 7
+
+
+def test_a_record_is_printed_in_chinese_to_the_foot_of_each_sheet(staff, practitioner):
+    fields = [make_field("現病史", "textarea", order=0)]
+    patient = PatientFactory(clinic=practitioner.clinic, full_name="王小明", birthday="1980-03-02")
+    values = {fields[0]["id"]: "病人自述三個月前左前臂出現紅色斑塊、逐漸擴大。" * 200}
+    record = MedicalRecordFactory(patient=patient, template__fields=fields, template__name="皮膚科初診", values=values)
+    staff.come_back(practitioner.user)
+    staff.driver.add_cookie({"name": settings.LANGUAGE_COOKIE_NAME, "value": "zh-hant"})
+    staff.open("medical_records_medicalrecord_print", record.pk)
+    staff.shoot("print-chinese")
+    printed = sheets(staff, "print-chinese")
+    # Fonts have some characters as radicals; NFKC has Chinese commas as Latin ones.
+    texts = ["".join(normalize("NFKC", sheet.extract_text()).split()) for sheet in printed]
+    assert len(texts) > 1
+    for number, text in enumerate(texts, 1):
+        assert f"第{number}頁,共{len(texts)}頁" in text
+        assert f"王小明,生日1980年3月2日,病人{patient.pk}" in text
+        assert "Page" not in text
+    assert sum(text.count("三個月前") for text in texts) + sum(text.count("逐漸擴大") for text in texts) >= 390

@@ -191,7 +191,7 @@ def test_who_has_no_role_there_reads_and_another_clinics_record_isnt_there(clien
     client.force_login(MembershipFactory(clinic=record.clinic, user__staff=True, roles=[]).user)
     page = client.get(change_url(record))
     assert "Not signed" in html_of(page)
-    assert 'class="signing"' not in html_of(page)
+    assert 'class="notice signing"' not in html_of(page)
     for send in (client.get, client.post):
         assert send(sign_url(record)).status_code == 403
     client.force_login(MembershipFactory(user__staff=True).user)
