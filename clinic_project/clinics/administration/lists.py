@@ -172,10 +172,13 @@ class IndexedDates:
         rows = self._change_list.queryset.order_by()
         if self._are_few:
             # As they were counted: MIN by itself would go through the dates of all rows until it met one of these.
-            rows = rows[: counting.EXACT_COUNT_LIMIT]
-        elif self._change_list.query:
+            few = rows[: counting.EXACT_COUNT_LIMIT]
+            return dict(few.aggregate(first=models.Min(field), last=models.Max(field)))
+        if self._change_list.query:
             return {"first": None, "last": None}
-        return dict(rows.aggregate(first=models.Min(field), last=models.Max(field)))
+        # As the list is ordered, for the same reason.
+        ends = {"first": rows.order_by(field, "pk"), "last": rows.order_by(f"-{field}", "-pk")}
+        return {name: ordered.values_list(field, flat=True).first() for name, ordered in ends.items()}
 
     @property
     def _are_few(self) -> bool:
