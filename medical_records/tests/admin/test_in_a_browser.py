@@ -19,6 +19,7 @@ from medical_records.models import MedicalRecord, MedicalRecordTemplate, Patient
 from ..photos.uploads import put_photo
 from ..retention import in_trash_since, long_ago
 from ..unrecorded import unrecorded
+from .pages import in_trash
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_chromium, pytest.mark.slow]
 
@@ -111,6 +112,30 @@ def test_restoring_a_record_with_its_photo(staff, practitioner, patient):
     photo.refresh_from_db()
     assert not photo.is_deleted
     assert not MedicalRecord.objects.get(pk=record.pk).is_deleted
+
+
+@pytest.mark.parametrize("scripts_are_off", [False, True])
+def test_several_are_asked_about_before_they_go_to_the_trash(staff, practitioner, patient, scripts_are_off):
+    first, second, third = MedicalRecordFactory.create_batch(3, patient=patient, template_name="First visit")
+    staff.come_back(practitioner.user)
+
+    def choose(*records) -> None:
+        staff.open("medical_records_medicalrecord_changelist")
+        for record in records:
+            staff.find(f"input.action-select[value='{record.pk}']").click()
+        staff.find("select[name=action] option[value=move_to_trash]").click()
+        staff.click(".actions button")
+
+    with staff.without_scripts(scripts_are_off):
+        choose(first, second)
+        assert "Move these 2 to the trash?" in staff.find("#content").text
+        staff.shoot("several-to-the-trash")
+        staff.click(".cancel-link")
+        assert staff.texts(".messagelist") == []
+        choose(first, second)
+        staff.click("#content form [type=submit]")
+        assert "Moved to the trash" in staff.find(".messagelist").text
+    assert [in_trash(record) for record in (first, second, third)] == [True, True, False]
 
 
 def test_signing_amending_and_marking_a_record(staff, practitioner, patient):
