@@ -21,7 +21,8 @@ from django.views import defaults
 
 from clinic_project.clinics.language_form import language_form
 
-#: Bytes that are read of a body which is refused before its end: a browser that still sends shows no response.
+#: Bytes that are read of a body which is refused before its end: a browser that still sends may show no response.
+#: https://www.rfc-editor.org/rfc/rfc9112#section-9.6
 MAX_DRAINED = 2**30
 _CHUNK = 2**16
 

@@ -37,6 +37,7 @@ def test_too_many_files_say_how_many_are_allowed(client, patient, settings):
     assert "More than 2 files were sent at once. Nothing was saved. Go back, and send them in several steps." in said(
         refused, 400
     )
+    assert refused.wsgi_request.read(1) == b"", "what is left of the body is read"
     chinese = client.post(address, {"photos": [SimpleUploadedFile("x", b"x")] * 3}, headers=CHINESE)
     assert "一次傳送的檔案超過 2 個" in said(chinese, 400)
 
@@ -49,6 +50,7 @@ def test_too_many_inputs_and_too_much_text_say_so(client, patient, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1024
     refused = client.post(address, f"notes={'x' * 1025}", content_type="application/x-www-form-urlencoded")
     assert "of text was sent at once. Nothing was saved." in said(refused, 400)
+    assert refused.wsgi_request.read(1) == b""
 
 
 def test_a_malformed_body_cant_be_read(client, patient):
