@@ -59,13 +59,13 @@ class Contents(Protocol):
 class Listing:
     """What is paged: the rows of `parts` together, ordered by the columns in `ordering`, all of them up or all down.
 
-    The last column makes the order complete. `row_versions` has a column of each table whose rows are shown. `by_name`: the
-    ordering has names in it, which cursors must not have.
+    The last column makes the order complete. `row_versions` are those of the parts, and change with what a row is shown as.
+    `by_name`: the ordering has names in it, which cursors must not have.
     """
 
     parts: Sequence[QuerySet[Any, Any]]
     ordering: Sequence[str]
-    row_versions: Sequence[str] = ("pk",)
+    row_versions: Sequence[RowVersion]
     by_name: bool = False
 
     @property
@@ -91,11 +91,14 @@ class Listing:
         backwards = edge is not None and edge.backwards
         descends = self.ordering[0].startswith("-") is not backwards
         filters = [] if edge is None else [beyond(self.columns, edge.values, descends=descends)]
-        parts = [columns(part.filter(*filters)) for part in self.parts]
+        parts = [
+            columns(part.filter(*filters)).annotate(**{_VERSION: version})
+            for part, version in zip(self.parts, self.row_versions, strict=True)
+        ]
         order_columns = self.order_columns(parts[0].query.selected or ())
         order = [f"-{name}" if descends else name for name in order_columns]
         extra: dict[str, Any] = {name: F(column) for name, column in order_columns.items() if name != column}
-        extra |= {_TOTAL: self._total(), _VERSION: RowVersion(*map(F, self.row_versions))}
+        extra[_TOTAL] = self._total()
         first, *others = [part.annotate(**extra).order_by(*order) for part in parts]
         if not others:
             return first[start:stop]
@@ -162,6 +165,7 @@ class SequenceListing(Listing):
 
     parts: Sequence[QuerySet[Any, Any]] = ()
     ordering: Sequence[str] = ("-sequence",)
+    row_versions: Sequence[RowVersion] = ()
     rows: Sequence[Row] = ()
 
     def read(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> list[Row]:

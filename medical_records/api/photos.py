@@ -16,6 +16,7 @@ from clinic_project.api.problems import InvalidInput, Problem
 from clinic_project.api.serializers import Row
 from clinic_project.api.versions import etag
 from clinic_project.audit import transactions
+from clinic_project.clinics.earlier_states import State
 from clinic_project.clinics.models import Patient
 from medical_records import services
 from medical_records.exceptions import StaleVersion
@@ -25,7 +26,7 @@ from medical_records.photos.processing import CONTENT_TYPE
 from medical_records.photos.responses import AnotherFile, FileMissing, photo_response
 from medical_records.photos.storage import StorageUnavailable
 from medical_records.photos.uploads import upload_photo
-from medical_records.querysets import PhotoQuerySet
+from medical_records.querysets import PHOTO_VERSION, PhotoQuerySet
 
 from .base import storage_fails
 from .filters import PhotoFilterSet
@@ -57,6 +58,7 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
     queryset = PatientPhoto.objects.all()
     filterset_class = PhotoFilterSet
     ordering = ("-created_at", "-id")
+    row_version = PHOTO_VERSION
     serializer_class = PhotoOutputSerializer
     past_serializer = PastPhotoOutputSerializer
     input_serializers = {
@@ -211,6 +213,11 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
         records = MedicalRecord.objects.for_clinic(self.clinic)
         row = RecordDetailOutputSerializer.read(records).get(pk=stale.current.pk)
         return RecordDetailOutputSerializer.represent([row])[0]
+
+    def past_columns(self, row: Any, state: State) -> Row:
+        columns = super().past_columns(row, state)
+        marked = MedicalRecord.objects.for_clinic(self.clinic).in_error().filter(pk=columns["medical_record_id"])
+        return {**columns, "record_entered_in_error": marked.exists()}
 
     def _record(self, pk: int | None) -> MedicalRecord | None:
         return None if pk is None else self.of_clinic(MedicalRecord, pk)

@@ -7,6 +7,7 @@ from django.db.models import F, QuerySet, TextField, Value
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clinic_project.api.etags import RowVersion
 from clinic_project.api.openapi import CONTENT_ETAG, documented
 from clinic_project.api.pagination import Listing
 from clinic_project.api.serializers import Row, RowSerializer
@@ -14,6 +15,7 @@ from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.models import Patient
 from clinic_project.clinics.querysets import PatientQuerySet, TrashQuerySet
 from medical_records.models import MedicalRecord, PatientPhoto
+from medical_records.querysets import PHOTO_VERSION
 
 from .serializers import PhotoOutputSerializer, RecordOutputSerializer, TimelineEntryOutputSerializer
 
@@ -34,7 +36,8 @@ class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
         patient = self.of_clinic(Patient, patient_id)
         records = MedicalRecord.objects.of_patient(patient).active().without_errors()
         photos = PatientPhoto.objects.of_patient(patient).active().without_pending()
-        listing = Listing([_dated("record", records), _dated("photo", photos)], self.ordering)
+        dated = [_dated("record", records), _dated("photo", photos)]
+        listing = Listing(dated, self.ordering, [RowVersion("pk"), PHOTO_VERSION])
         return self.page_response(listing, _Entries(patient, records, photos))
 
 
