@@ -186,7 +186,7 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
     def page_response(self, listing: Listing, contents: Contents) -> Response:
         """Respond with the page of `listing` that the query string asks for, or with 304."""
         page = self.pagination_class()
-        page.open(self.request, listing)
+        page.open(self.request, listing, self.clinic.pk)
         known = page.known(contents.identify)
         if known is not None:
             contents.note_shown(known)
