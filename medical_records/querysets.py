@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.db import models
-from django.db.models import Case, F, Q, When
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from clinic_project.api import compiled_queries
 from clinic_project.api.compiled_queries import as_saved
-from clinic_project.api.etags import RowVersion
 from clinic_project.clinics.querysets import TrashQuerySet
 
 from .exceptions import ChangeRefused, InTrash, NotInTrash, StaleVersion, Suppressed
@@ -28,14 +27,6 @@ if TYPE_CHECKING:
     from .models import MedicalRecord, MedicalRecordTemplate, PatientPhoto  # noqa: F401 - named in strings below
 
 Row_co = TypeVar("Row_co", bound=models.Model, covariant=True)
-
-#: Whether the record that a photo is on, of its own clinic, is marked as entered in error.
-RECORD_IN_ERROR = Case(
-    When(medical_record__entered_in_error_at__isnull=False, medical_record__clinic=F("clinic"), then=True),
-    default=False,
-)
-#: Changes with what a photo is shown as.
-PHOTO_VERSION = RowVersion("pk", RECORD_IN_ERROR)
 
 #: From a record's last change, until it is overdue.
 TIME_TO_SIGN = timedelta(hours=24)
@@ -219,10 +210,6 @@ class PhotoQuerySet(OfPatientMixin, ChangingQuerySet["PatientPhoto"]):
         """The photos that a record is shown with, in the trash or not: `record` gives its columns, as OuterRef does."""
         same = self.filter(medical_record=record("pk"), clinic=record("clinic"), is_deleted=record("is_deleted"))
         return same.filter(Q(is_deleted=False) | Q(deleted_at=record("deleted_at")))
-
-    def as_shown(self) -> Self:
-        """The photos with what responses show of them beside their columns, and the `row_version` of it all."""
-        return self.annotate(record_entered_in_error=RECORD_IN_ERROR, row_version=PHOTO_VERSION)
 
     def without_pending(self) -> Self:
         """The photos that aren't pending: these are shown with their record alone."""

@@ -4,12 +4,9 @@ RFC 9110, section 13: https://www.rfc-editor.org/rfc/rfc9110#name-conditional-re
 """
 
 import hashlib
-from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 from django.db.models import Func, TextField
-from django.db.models.expressions import Col
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils.http import parse_etags
 from rest_framework.request import Request
@@ -19,23 +16,14 @@ from rest_framework.response import Response
 class RowVersion(Func):
     """Changes with every UPDATE of a row, whoever makes it: PostgreSQL's own transaction id and place of the row.
 
-    Takes a column of each table whose row counts, and expressions, which count by their values and aren't NULL.
-    https://www.postgresql.org/docs/current/ddl-system-columns.html
+    Takes a column of each table whose row counts. https://www.postgresql.org/docs/current/ddl-system-columns.html
     """
 
     output_field = TextField()
 
     def as_sql(self, compiler: SQLCompiler, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]
-        parts, params = zip(*(_version(source, compiler) for source in self.get_source_expressions()), strict=True)
-        return " || ".join(parts), tuple(chain.from_iterable(params))
-
-
-def _version(source: Any, compiler: SQLCompiler) -> tuple[str, Sequence[Any]]:
-    if not isinstance(source, Col):
-        sql, params = compiler.compile(source)
-        return f"({sql})::text", params
-    table = compiler.quote_name_unless_alias(source.alias)
-    return f"{table}.xmin::text || {table}.ctid::text", ()
+        tables = [compiler.quote_name_unless_alias(column.alias) for column in self.get_source_expressions()]
+        return " || ".join(f"{table}.xmin::text || {table}.ctid::text" for table in tables), ()
 
 
 def hashed_etag(*parts: object) -> str:

@@ -59,13 +59,14 @@ class Contents(Protocol):
 class Listing:
     """What is paged: the rows of `parts` together, ordered by the columns in `ordering`, all of them up or all down.
 
-    The last column makes the order complete. `row_versions` are those of the parts, and change with what a row is shown as.
-    `by_name`: the ordering has names in it, which cursors must not have.
+    The last column makes the order complete. `row_versions` has a column of each table whose rows are shown, and `beside`
+    names what else is shown, which Contents selects. `by_name`: the ordering has names in it, which cursors must not have.
     """
 
     parts: Sequence[QuerySet[Any, Any]]
     ordering: Sequence[str]
-    row_versions: Sequence[RowVersion]
+    row_versions: Sequence[str] = ("pk",)
+    beside: Sequence[str] = ()
     by_name: bool = False
 
     @property
@@ -94,14 +95,11 @@ class Listing:
         backwards = edge is not None and edge.backwards
         descends = self.ordering[0].startswith("-") is not backwards
         filters = [] if edge is None else [beyond(self.columns, edge.values, descends=descends)]
-        parts = [
-            columns(part.filter(*filters)).annotate(**{_VERSION: version})
-            for part, version in zip(self.parts, self.row_versions, strict=True)
-        ]
+        parts = [columns(part.filter(*filters)) for part in self.parts]
         order_columns = self.order_columns(parts[0].query.selected or ())
         order = [f"-{name}" if descends else name for name in order_columns]
         extra: dict[str, Any] = {name: F(column) for name, column in order_columns.items() if name != column}
-        extra[_TOTAL] = self._total()
+        extra |= {_TOTAL: self._total(), _VERSION: RowVersion(*map(F, self.row_versions))}
         first, *others = [part.annotate(**extra).order_by(*order) for part in parts]
         if not others:
             return first[start:stop]
@@ -122,7 +120,7 @@ class CompiledListing(Listing):
 
     def __init__(self, recipe: Callable[..., Listing], *shape: Hashable, **values: Any) -> None:
         made: Listing = pattern(recipe, *shape, **values)
-        super().__init__(made.parts, made.ordering, made.row_versions, made.by_name)
+        super().__init__(made.parts, made.ordering, made.row_versions, made.beside, made.by_name)
         self.recipe, self.shape, self.values = recipe, shape, values
 
     def read(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> list[Row]:
@@ -168,7 +166,6 @@ class SequenceListing(Listing):
 
     parts: Sequence[QuerySet[Any, Any]] = ()
     ordering: Sequence[str] = ("-sequence",)
-    row_versions: Sequence[RowVersion] = ()
     rows: Sequence[Row] = ()
 
     def read(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> list[Row]:
@@ -257,7 +254,7 @@ class RowPagination(BasePagination):
         if not found and self.number > 1:
             raise NotFound
         self._count(found)
-        versions = [row[_VERSION] for row in found]
+        versions = [[row[name] for name in (_VERSION, *self.listing.beside)] for row in found]
         self.etag = hashed_etag(self.counted, self.estimate, versions, _signature(settings.SECRET_KEY))
         return found
 

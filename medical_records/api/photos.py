@@ -26,7 +26,7 @@ from medical_records.photos.processing import CONTENT_TYPE
 from medical_records.photos.responses import AnotherFile, FileMissing, photo_response
 from medical_records.photos.storage import StorageUnavailable
 from medical_records.photos.uploads import upload_photo
-from medical_records.querysets import PHOTO_VERSION, PhotoQuerySet
+from medical_records.querysets import PhotoQuerySet
 
 from .base import storage_fails
 from .filters import PhotoFilterSet
@@ -58,7 +58,7 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
     queryset = PatientPhoto.objects.all()
     filterset_class = PhotoFilterSet
     ordering = ("-created_at", "-id")
-    row_version = PHOTO_VERSION
+    shown_beside = ("record_entered_in_error",)
     serializer_class = PhotoOutputSerializer
     past_serializer = PastPhotoOutputSerializer
     input_serializers = {
@@ -135,7 +135,8 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
             record=record,
             uploaded_by=self.access.user,
         )
-        [row] = PhotoOutputSerializer.represent([PhotoOutputSerializer.row_of(vars(photo))])
+        columns = {**vars(photo), "record_entered_in_error": bool(record and record.entered_in_error_at)}
+        [row] = PhotoOutputSerializer.represent([PhotoOutputSerializer.row_of(columns)])
         version = photo.row_version  # type: ignore[attr-defined]  # annotated
         return self.respond(row, self.etag_of(row, version), status=201)
 

@@ -39,7 +39,7 @@ from medical_records.models import (
     MedicalRecordTemplate,
     PatientPhoto,
 )
-from medical_records.querysets import RECORD_IN_ERROR, PhotoQuerySet
+from medical_records.querysets import PhotoQuerySet
 from medical_records.signing import MAX_REASON
 from medical_records.template_fields import (
     CHOICE_TYPES,
@@ -443,6 +443,12 @@ class PhotoAttachmentSerializer(RecordVersionInputSerializer):
     photo_ids = serializers.ListField(child=RowIdField(), min_length=1, max_length=MAX_PHOTOS)
 
 
+#: Whether the record that a photo is on, of its own clinic, is marked as entered in error.
+RECORD_IN_ERROR = Exists(
+    MedicalRecord.objects.in_error().filter(pk=OuterRef("medical_record"), clinic=OuterRef("clinic"))
+)
+
+
 class PhotoOutputSerializer(PatientsRowSerializer):
     id = serializers.IntegerField()
     patient_id = serializers.IntegerField()
@@ -470,6 +476,10 @@ class PhotoOutputSerializer(PatientsRowSerializer):
     @classmethod
     def read(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
         return super().read(rows).annotate(record_entered_in_error=RECORD_IN_ERROR)
+
+    @classmethod
+    def identify(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+        return super().identify(rows).annotate(record_entered_in_error=RECORD_IN_ERROR)
 
     @classmethod
     def row_of(cls, columns: Mapping[str, Any]) -> Row:

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, QuerySet, TextField, Value
+from django.db.models import Exists, F, QuerySet, TextField, Value
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clinic_project.api.etags import RowVersion
 from clinic_project.api.openapi import CONTENT_ETAG, documented
 from clinic_project.api.pagination import Listing
 from clinic_project.api.serializers import Row, RowSerializer
@@ -15,9 +14,13 @@ from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.models import Patient
 from clinic_project.clinics.querysets import PatientQuerySet, TrashQuerySet
 from medical_records.models import MedicalRecord, PatientPhoto
-from medical_records.querysets import PHOTO_VERSION
 
-from .serializers import PhotoOutputSerializer, RecordOutputSerializer, TimelineEntryOutputSerializer
+from .serializers import (
+    RECORD_IN_ERROR,
+    PhotoOutputSerializer,
+    RecordOutputSerializer,
+    TimelineEntryOutputSerializer,
+)
 
 
 class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
@@ -36,8 +39,8 @@ class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
         patient = self.of_clinic(Patient, patient_id)
         records = MedicalRecord.objects.of_patient(patient).active().without_errors()
         photos = PatientPhoto.objects.of_patient(patient).active().without_pending()
-        dated = [_dated("record", records), _dated("photo", photos)]
-        listing = Listing(dated, self.ordering, [RowVersion("pk"), PHOTO_VERSION])
+        dated = [_dated("record", records, Value(False)), _dated("photo", photos, RECORD_IN_ERROR)]
+        listing = Listing(dated, self.ordering, beside=["is_of_error"])
         return self.page_response(listing, _Entries(patient, records, photos))
 
 
@@ -50,7 +53,7 @@ class _Entries:
     photos: TrashQuerySet[Any]
 
     def identify(self, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
-        return rows.values("at", "type", "id")
+        return rows.values("at", "type", "id", "is_of_error")
 
     read = identify
 
@@ -71,8 +74,8 @@ def _ids(dated: list[Row], kind: str) -> list[int]:
     return [row["id"] for row in dated if row["type"] == kind]
 
 
-def _dated(kind: str, rows: TrashQuerySet[Any]) -> QuerySet[Any]:
-    return rows.annotate(at=F("created_at"), type=Value(kind, TextField()))
+def _dated(kind: str, rows: TrashQuerySet[Any], is_of_error: Exists | Value) -> QuerySet[Any]:
+    return rows.annotate(at=F("created_at"), type=Value(kind, TextField()), is_of_error=is_of_error)
 
 
 def _by_id(serializer: type[RowSerializer], rows: TrashQuerySet[Any], ids: list[int]) -> dict[int, Row]:

@@ -10,6 +10,7 @@ import logging
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from clinic_project.api.etags import RowVersion
 from clinic_project.audit import transactions
 from clinic_project.clinics.models import Patient, User
 
@@ -88,7 +89,7 @@ def _saved(photo: PatientPhoto, file: PhotoFile, image: ProcessedImage) -> Patie
             check_usable(photo.patient, _locked_record(photo))
             PatientPhoto.objects.insert(photo)
             # Read before others can change it, and after a trigger may have.
-            return PatientPhoto.objects.as_shown().get(pk=photo.pk)
+            return PatientPhoto.objects.annotate(row_version=RowVersion("pk")).get(pk=photo.pk)
     except BaseException:  # a worker that is told to stop must clean up as well
         delete_quietly(file)
         raise

@@ -9,7 +9,6 @@ from django.db.models.functions import Coalesce
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clinic_project.api.etags import RowVersion
 from clinic_project.api.openapi import CONTENT_ETAG, documented
 from clinic_project.api.serializers import Row
 from clinic_project.audit.accesses import show, things_of
@@ -56,7 +55,7 @@ class AppointmentViewSet(ClinicViewSet[AppointmentQuerySet]):
     filterset_class = AppointmentFilterSet
     serializer_class = AppointmentOutputSerializer
     ordering = ("-calendar_event__date", "-starts", "-pk")
-    row_version = RowVersion("pk", "calendar_event__date")
+    row_versions = ("pk", "calendar_event__date")
     documented_tag = "appointments"
 
     @documented("listAppointments", AppointmentOutputSerializer, etag=CONTENT_ETAG, conditional=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, QuerySet
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django_filters import FilterSet
@@ -68,8 +68,10 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
     ordering: ClassVar[Sequence[str]]
     #: Whether names are in the ordering.
     is_ordered_by_name: ClassVar[bool] = False
-    #: Changes with what a row is shown as: the ETag is made of it.
-    row_version: ClassVar[RowVersion] = RowVersion("pk")
+    #: A column of each table whose rows are shown: their versions make the ETag.
+    row_versions: ClassVar[Sequence[str]] = ("pk",)
+    #: What else makes it: names of what the serializer reads and identifies beside the columns of these tables.
+    shown_beside: ClassVar[Sequence[str]] = ()
     #: The name of the route of one row.
     detail_route: ClassVar[str]
     #: Actions that respond with a page.
@@ -174,7 +176,7 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     @classmethod
     def _listed(cls, rows: QuerySet[Any]) -> Listing:
-        return Listing([rows], cls.ordering, [cls.row_version], cls.is_ordered_by_name)
+        return Listing([rows], cls.ordering, cls.row_versions, cls.shown_beside, cls.is_ordered_by_name)
 
     def _listing(self) -> Listing:
         given = choices_and_ids(self.filterset_class, self.request.query_params) if self._is_compilable else None
@@ -211,11 +213,11 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
     @classmethod
     def validators(cls) -> dict[str, Any]:
         """Return the expressions of what `current_etag` takes, by names that no column has."""
-        return {"row_version": cls.row_version}
+        return {"row_version": RowVersion(*map(F, cls.row_versions))}
 
     def current_etag(self, row: Row) -> str | None:
         """Return the ETag of a row by the `validators` that were read of it; None where they don't tell all."""
-        return hashed_etag(row["row_version"])
+        return self.etag_of(row, row["row_version"])
 
     def one(self, columns: Callable[..., QuerySet[Any]], *shape: Hashable, pk: int) -> Any:
         """Return what `columns` selects of a row, by a compiled query: see `fetch`. Raises DoesNotExist."""
@@ -246,7 +248,7 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     def etag_of(self, row: Row, row_version: str) -> str:
         """Return the ETag of a row as it was read."""
-        return hashed_etag(row_version)
+        return hashed_etag(row_version, *(row[name] for name in self.shown_beside))
 
     def _read(self, pk: int) -> tuple[Row, str]:
         serializer = self.get_serializer_class()
@@ -256,7 +258,7 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     @classmethod
     def _shown(cls, rows: QuerySet[Any], serializer: type[RowSerializer]) -> QuerySet[Any, Row]:
-        return serializer.read(rows).annotate(row_version=cls.row_version)
+        return serializer.read(rows).annotate(row_version=RowVersion(*map(F, cls.row_versions)))
 
     def note_shown(self, body: Any) -> None:
         """Note for the access log that the response to the action shows the row in `body`."""
