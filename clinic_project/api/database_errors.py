@@ -161,7 +161,7 @@ def _violation_problem(error: Error, state: str) -> Problem | None:
     model = _models().get(table)
     if state == NOT_NULL_VIOLATION:
         return None if model and column in _required_columns(model) else _in_the_way(error, state)
-    if not (model and constraint in _declared_constraints(model)):
+    if not (model and (constraint in _declared_constraints(model) or _is_declared_foreign_key(error, model))):
         return _in_the_way(error, state)
     if state in {FOREIGN_KEY_VIOLATION, UNIQUE_VIOLATION}:
         return Problem(
@@ -197,10 +197,7 @@ def _required_columns(model: type[Model]) -> set[str]:
 
 @cache
 def _declared_constraints(model: type[Model]) -> frozenset[str]:
-    """Return the names of the constraints that `model` declares. Not its key's: no client chooses an id.
-
-    `migrate` gives a constraint that it finds under another name its declared one.
-    """
+    """Return the names of the constraints that `model` declares. Not its key's: no client chooses an id."""
     editor: Any = connection.schema_editor(collect_sql=True)
     foreign_keys = [
         str(editor._fk_constraint_name(model, field, "_fk_%(to_table)s_%(to_column)s")).strip('"')
@@ -208,3 +205,32 @@ def _declared_constraints(model: type[Model]) -> frozenset[str]:
         if field.remote_field
     ]
     return frozenset([constraint.name for constraint in model._meta.constraints] + foreign_keys)
+
+
+_FOREIGN_KEY = """
+    SELECT a.attname, referenced.relname
+    FROM pg_constraint c
+    JOIN pg_class t ON t.oid = c.conrelid
+    JOIN pg_namespace n ON n.oid = t.relnamespace
+    JOIN pg_class referenced ON referenced.oid = c.confrelid
+    JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = ANY (c.conkey)
+    WHERE c.contype = 'f' AND (n.nspname, t.relname, c.conname) = (%s, %s, %s)
+"""
+
+
+def _is_declared_foreign_key(error: Error, model: type[Model]) -> bool:
+    """Whether a constraint is a foreign key of `model`, under another name that `migrate` hasn't replaced yet."""
+    declared = [
+        (field.column, field.related_model._meta.db_table)  # type: ignore[union-attr]  # a model's class by now
+        for field in model._meta.concrete_fields
+        if field.remote_field
+    ]
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _FOREIGN_KEY, [diagnostics(error, f"{kind}_name") for kind in ("schema", "table", "constraint")]
+            )
+            columns = cursor.fetchall()
+    except Error:  # as inside a transaction that the violation has ended
+        return False
+    return len(columns) == 1 and columns[0] in declared

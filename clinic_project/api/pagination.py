@@ -59,13 +59,14 @@ class Contents(Protocol):
 class Listing:
     """What is paged: the rows of `parts` together, ordered by the columns in `ordering`, all of them up or all down.
 
-    The last column makes the order complete. `row_versions` has a column of each table whose rows are shown. `by_name`: the
-    ordering has names in it, which cursors must not have.
+    The last column makes the order complete. `row_versions` has a column of each table whose rows are shown, and `beside`
+    names what else is shown, which Contents selects. `by_name`: the ordering has names in it, which cursors must not have.
     """
 
     parts: Sequence[QuerySet[Any, Any]]
     ordering: Sequence[str]
     row_versions: Sequence[str] = ("pk",)
+    beside: Sequence[str] = ()
     by_name: bool = False
 
     @property
@@ -76,10 +77,13 @@ class Listing:
         """Return the columns of the ordering: by their own names where these are `shown`, else by ones that nobody has."""
         return {name if name in shown else f"{_ORDER}{number}": name for number, name in enumerate(self.columns)}
 
-    @property
-    def cursors(self) -> Cursors:
-        """The cursors of this ordering of these tables, and of no other."""
-        salt = " ".join(["cursor", *(part.model._meta.db_table for part in self.parts), *self.ordering])
+    def cursors(self, clinic: int) -> Cursors:
+        """Return the cursors of this ordering of these tables for a clinic, and of no other.
+
+        Where another clinic's were taken, their place among one's own rows would tell the name that they stand for.
+        """
+        tables = [part.model._meta.db_table for part in self.parts]
+        salt = " ".join(["cursor", f"{clinic}", *tables, *self.ordering])
         return RowCursors(salt, self.parts[0].model, self.columns) if self.by_name else Cursors(salt)
 
     def read(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> list[Row]:
@@ -116,7 +120,7 @@ class CompiledListing(Listing):
 
     def __init__(self, recipe: Callable[..., Listing], *shape: Hashable, **values: Any) -> None:
         made: Listing = pattern(recipe, *shape, **values)
-        super().__init__(made.parts, made.ordering, made.row_versions, made.by_name)
+        super().__init__(made.parts, made.ordering, made.row_versions, made.beside, made.by_name)
         self.recipe, self.shape, self.values = recipe, shape, values
 
     def read(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> list[Row]:
@@ -185,12 +189,12 @@ class RowPagination(BasePagination):
     #: The names of the query parameters that choose the page.
     PARAMETERS = ("cursor", "page", "page_size")
 
-    def open(self, request: Request, listing: Listing) -> None:
-        """Find out which page `request` asks for, reading nothing yet.
+    def open(self, request: Request, listing: Listing, clinic: int) -> None:
+        """Find out which page of what a clinic sees `request` asks for, reading no row of it yet.
 
         Raises ValidationError for a page, size or cursor that isn't one, Problem (400) for a page too deep.
         """
-        self.request, self.listing = request, listing
+        self.request, self.listing, self.cursors = request, listing, listing.cursors(clinic)
         self.size = min(_positive(request, "page_size", PAGE_SIZE), MAX_PAGE_SIZE)
         self.number = _positive(request, "page", 1)
         self.edge = self._edge()
@@ -250,7 +254,7 @@ class RowPagination(BasePagination):
         if not found and self.number > 1:
             raise NotFound
         self._count(found)
-        versions = [row[_VERSION] for row in found]
+        versions = [[row[name] for name in (_VERSION, *self.listing.beside)] for row in found]
         self.etag = hashed_etag(self.counted, self.estimate, versions, _signature(settings.SECRET_KEY))
         return found
 
@@ -276,7 +280,7 @@ class RowPagination(BasePagination):
         values = [[row[name] for name in order_columns] for row in rows[:NAMED_ROWS]]
         query = self.request.query_params.copy()
         query.pop("page", None)
-        query["cursor"] = self.listing.cursors.encode(values, backwards=backwards)
+        query["cursor"] = self.cursors.encode(values, backwards=backwards)
         return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
 
     def _edge(self) -> Edge | None:
@@ -285,7 +289,7 @@ class RowPagination(BasePagination):
             return None
         if "page" in self.request.query_params:
             raise ValidationError({"cursor": ["Either `cursor` or `page`."]})
-        return self.listing.cursors.decode(cursor)
+        return self.cursors.decode(cursor)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         link = {"type": ["string", "null"], "format": "uri"}

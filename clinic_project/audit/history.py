@@ -15,6 +15,9 @@ from operator import attrgetter
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.models import Case, OuterRef, Subquery, TextField, When
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Coalesce
 
 from .models import HistoryEntry
 from .recorded import Columns, read_columns, set_same_text
@@ -67,6 +70,16 @@ class Change:
     def changed(self) -> frozenset[str]:
         """The names of the columns that differ."""
         return _changed(self.before, self.after)
+
+
+def replaced_by_last_change(table: str, column: str) -> Subquery:
+    """Return the expression, for rows of `table`, of what `column` was before the last recorded change of a row, as text.
+
+    It is what it is now where that change left it; NULL where none is recorded since the row was inserted.
+    """
+    was = Coalesce(KT(f"kept__{column}"), Cast(OuterRef(column), TextField()))
+    entries = HistoryEntry.objects.filter(table_name=table, row_id=OuterRef("pk")).order_by("-id")
+    return Subquery(entries.values_list(Case(When(action=Action.UPDATE, then=was), output_field=TextField()))[:1])
 
 
 _STATES = """

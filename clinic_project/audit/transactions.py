@@ -17,6 +17,11 @@ from django.db.transaction import get_connection
 #: The setting that the history's triggers read. It holds for one transaction, as PgBouncer requires.
 SETTING = "audit.context"
 
+#: How long a request's change waits for a lock that another holds, unless the role or the URL says it. Nothing else ends
+#: the wait, which keeps a thread of the server busy.
+LOCK_TIMEOUT = "30s"
+_LIMIT = f", CASE current_setting('lock_timeout') WHEN '0' THEN set_config('lock_timeout', '{LOCK_TIMEOUT}', true) END"
+
 _description: ContextVar[dict[str, Any] | None] = ContextVar("who changes something", default=None)
 #: The databases in whose transaction the description has been set.
 _described: ContextVar[frozenset[str]] = ContextVar("described transactions", default=frozenset())
@@ -69,4 +74,6 @@ def _tell(using: str, description: Mapping[str, Any]) -> None:
         {name: value for name, value in description.items() if value not in (None, "")}, ensure_ascii=False
     )
     with get_connection(using).cursor() as cursor:
-        cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, text])
+        cursor.execute(
+            f"SELECT set_config(%s, %s, true){_LIMIT if 'request_id' in description else ''}", [SETTING, text]
+        )

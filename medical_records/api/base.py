@@ -14,6 +14,7 @@ from clinic_project.api.serializers import Row
 from clinic_project.api.versions import ExpectedVersions, etag, expected_versions
 from clinic_project.audit import transactions
 from clinic_project.audit.destruction import DestructionImpossible
+from clinic_project.audit.history import replaced_by_last_change
 from clinic_project.clinics.api.viewsets import ClinicViewSet
 from clinic_project.clinics.models import Clinic
 from clinic_project.clinics.people import member_names
@@ -126,10 +127,13 @@ class VersionedViewSet(TrashViewSet[VersionedRows]):
 
     @classmethod
     def validators(cls) -> dict[str, Any]:
-        return {"current_version": F("version")}
+        replaced = replaced_by_last_change(cls.queryset.model._meta.db_table, "version")
+        return {"current_version": F("version"), "replaced_version": replaced}
 
     def current_etag(self, row: Row) -> str | None:
-        return etag(row["current_version"])
+        # Another program, or a key that was set to NULL, has changed the row and left its version.
+        is_left = row["replaced_version"] == str(row["current_version"])
+        return None if is_left else etag(row["current_version"])
 
     def etag_of(self, row: Row, row_version: str) -> str:
         return etag(row["version"])

@@ -10,7 +10,7 @@ from clinic_project.api.etags import hashed_etag, is_known, not_modified
 from clinic_project.api.pagination import SequenceListing
 from clinic_project.api.renderers import as_json
 from clinic_project.api.serializers import Row
-from clinic_project.clinics.earlier_states import state_at
+from clinic_project.clinics.earlier_states import State, state_at
 from clinic_project.clinics.history import columns_of
 from medical_records.history import History, ReadableChange, RecordHistory, read_history
 
@@ -51,12 +51,17 @@ class HistoryViewSet(TrashViewSet[Rows]):
         state = state_at(history.changes, sequence)
         if state is None:
             raise Http404
-        columns = columns_of(type(row), state.row)
+        columns = self.past_columns(row, state)
         shown = {**self.past_serializer.row_of(columns), "history": state.change and entry_of(state.change)}
         if isinstance(history, RecordHistory):
-            photos = map(PhotoOutputSerializer.row_of, history.photos_in(state))
-            shown["photos"] = PhotoOutputSerializer.represent(list(photos))
+            now = {"record_entered_in_error": row.entered_in_error_at is not None}
+            photos = [PhotoOutputSerializer.row_of({**photo, **now}) for photo in history.photos_in(state)]
+            shown["photos"] = PhotoOutputSerializer.represent(photos)
         return self.past_serializer.represent([shown])[0]
+
+    def past_columns(self, row: Any, state: State) -> Row:
+        """Return the columns of a row in a state of it, and what `past_serializer` shows beside them."""
+        return columns_of(type(row), state.row)
 
 
 class _Changes:

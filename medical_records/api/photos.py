@@ -16,6 +16,7 @@ from clinic_project.api.problems import InvalidInput, Problem
 from clinic_project.api.serializers import Row
 from clinic_project.api.versions import etag
 from clinic_project.audit import transactions
+from clinic_project.clinics.earlier_states import State
 from clinic_project.clinics.models import Patient
 from medical_records import services
 from medical_records.exceptions import StaleVersion
@@ -57,6 +58,7 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
     queryset = PatientPhoto.objects.all()
     filterset_class = PhotoFilterSet
     ordering = ("-created_at", "-id")
+    shown_beside = ("record_entered_in_error",)
     serializer_class = PhotoOutputSerializer
     past_serializer = PastPhotoOutputSerializer
     input_serializers = {
@@ -133,7 +135,8 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
             record=record,
             uploaded_by=self.access.user,
         )
-        [row] = PhotoOutputSerializer.represent([PhotoOutputSerializer.row_of(vars(photo))])
+        columns = {**vars(photo), "record_entered_in_error": bool(record and record.entered_in_error_at)}
+        [row] = PhotoOutputSerializer.represent([PhotoOutputSerializer.row_of(columns)])
         version = photo.row_version  # type: ignore[attr-defined]  # annotated
         return self.respond(row, self.etag_of(row, version), status=201)
 
@@ -211,6 +214,11 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
         records = MedicalRecord.objects.for_clinic(self.clinic)
         row = RecordDetailOutputSerializer.read(records).get(pk=stale.current.pk)
         return RecordDetailOutputSerializer.represent([row])[0]
+
+    def past_columns(self, row: Any, state: State) -> Row:
+        columns = super().past_columns(row, state)
+        marked = MedicalRecord.objects.for_clinic(self.clinic).in_error().filter(pk=columns["medical_record_id"])
+        return {**columns, "record_entered_in_error": marked.exists()}
 
     def _record(self, pk: int | None) -> MedicalRecord | None:
         return None if pk is None else self.of_clinic(MedicalRecord, pk)

@@ -443,6 +443,12 @@ class PhotoAttachmentSerializer(RecordVersionInputSerializer):
     photo_ids = serializers.ListField(child=RowIdField(), min_length=1, max_length=MAX_PHOTOS)
 
 
+#: Whether the record that a photo is on, of its own clinic, is marked as entered in error.
+RECORD_IN_ERROR = Exists(
+    MedicalRecord.objects.in_error().filter(pk=OuterRef("medical_record"), clinic=OuterRef("clinic"))
+)
+
+
 class PhotoOutputSerializer(PatientsRowSerializer):
     id = serializers.IntegerField()
     patient_id = serializers.IntegerField()
@@ -452,6 +458,9 @@ class PhotoOutputSerializer(PatientsRowSerializer):
     size_bytes = serializers.IntegerField()
     description = serializers.CharField(allow_null=True)
     is_pending = serializers.BooleanField()
+    record_entered_in_error = serializers.BooleanField(
+        help_text="Whether the record that it is on is marked as entered in error now."
+    )
     is_deleted = serializers.BooleanField()
     deleted_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
@@ -463,6 +472,18 @@ class PhotoOutputSerializer(PatientsRowSerializer):
 
     class Meta:
         model = PatientPhoto
+
+    @classmethod
+    def read(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+        return super().read(rows).annotate(record_entered_in_error=RECORD_IN_ERROR)
+
+    @classmethod
+    def identify(cls, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
+        return super().identify(rows).annotate(record_entered_in_error=RECORD_IN_ERROR)
+
+    @classmethod
+    def row_of(cls, columns: Mapping[str, Any]) -> Row:
+        return {**super().row_of(columns), "record_entered_in_error": columns["record_entered_in_error"]}
 
     @classmethod
     def note_shown(cls, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -662,7 +683,10 @@ class PastTemplateOutputSerializer(PastSerializer, TemplateOutputSerializer):
 
 
 class PastPhotoOutputSerializer(PastSerializer, PhotoOutputSerializer):
-    """What was known of a photo. `file` and `thumbnail` are where the picture is now."""
+    """What was known of a photo. `file` and `thumbnail` are where the picture is now.
+
+    `record_entered_in_error` is of now, too, and of the record that it was on then.
+    """
 
 
 class PastRecordOutputSerializer(PastSerializer, RecordDetailOutputSerializer):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, QuerySet, TextField, Value
+from django.db.models import Exists, F, QuerySet, TextField, Value
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,7 +15,12 @@ from clinic_project.clinics.models import Patient
 from clinic_project.clinics.querysets import PatientQuerySet, TrashQuerySet
 from medical_records.models import MedicalRecord, PatientPhoto
 
-from .serializers import PhotoOutputSerializer, RecordOutputSerializer, TimelineEntryOutputSerializer
+from .serializers import (
+    RECORD_IN_ERROR,
+    PhotoOutputSerializer,
+    RecordOutputSerializer,
+    TimelineEntryOutputSerializer,
+)
 
 
 class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
@@ -34,7 +39,8 @@ class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
         patient = self.of_clinic(Patient, patient_id)
         records = MedicalRecord.objects.of_patient(patient).active().without_errors()
         photos = PatientPhoto.objects.of_patient(patient).active().without_pending()
-        listing = Listing([_dated("record", records), _dated("photo", photos)], self.ordering)
+        dated = [_dated("record", records, Value(False)), _dated("photo", photos, RECORD_IN_ERROR)]
+        listing = Listing(dated, self.ordering, beside=["is_of_error"])
         return self.page_response(listing, _Entries(patient, records, photos))
 
 
@@ -47,7 +53,7 @@ class _Entries:
     photos: TrashQuerySet[Any]
 
     def identify(self, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
-        return rows.values("at", "type", "id")
+        return rows.values("at", "type", "id", "is_of_error")
 
     read = identify
 
@@ -68,8 +74,8 @@ def _ids(dated: list[Row], kind: str) -> list[int]:
     return [row["id"] for row in dated if row["type"] == kind]
 
 
-def _dated(kind: str, rows: TrashQuerySet[Any]) -> QuerySet[Any]:
-    return rows.annotate(at=F("created_at"), type=Value(kind, TextField()))
+def _dated(kind: str, rows: TrashQuerySet[Any], is_of_error: Exists | Value) -> QuerySet[Any]:
+    return rows.annotate(at=F("created_at"), type=Value(kind, TextField()), is_of_error=is_of_error)
 
 
 def _by_id(serializer: type[RowSerializer], rows: TrashQuerySet[Any], ids: list[int]) -> dict[int, Row]:

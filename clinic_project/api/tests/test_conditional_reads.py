@@ -82,8 +82,8 @@ def test_a_304_reads_less_than_the_answer(api, urls, django_assert_max_num_queri
 
 
 CHANGES = {
-    "UPDATE medical_record_templates SET name = 'Other'": {"templates"},
-    "UPDATE medical_records SET values = '{}'": {"records", "records of a patient", "timeline"},
+    "UPDATE medical_record_templates SET name = 'Other'": {"templates", "template"},
+    "UPDATE medical_records SET values = '{}'": {"records", "record", "records of a patient", "timeline"},
     "UPDATE patient_photos SET description = 'x'": {"photos", "photo", "timeline"},
     "UPDATE patients SET phone_number = '1'": {"patients", "patient"},
     "UPDATE calendar_events SET start_time = '11:00'": {"appointments"},
@@ -93,12 +93,30 @@ CHANGES = {
 
 @pytest.mark.parametrize(("statement", "changed"), CHANGES.items())
 def test_whoever_changes_what_is_shown_changes_its_etag_and_no_other(api, urls, statement, changed):
-    """Records and templates show their version, which other programs that change them have to raise."""
     etags = {name: api.get(url)["ETag"] for name, url in urls.items()}
     with connection.cursor() as cursor:
         cursor.execute(statement)
     found = {name for name, url in urls.items() if again(api, url, etags[name]).status_code == 200}
     assert found == changed
+
+
+@pytest.mark.parametrize(("name", "table"), [("template", "medical_record_templates"), ("record", "medical_records")])
+def test_what_was_changed_and_kept_its_version_is_sent_whole_until_it_has_another(api, urls, name, table):
+    """By another program, or by us: where a user is removed, whom it names."""
+    first = api.get(urls[name])
+    with connection.cursor() as cursor:
+        for sets in (
+            "version = 1",
+            "created_by_user_id = NULL",
+            "version = 2",
+            "created_at = now()",
+            "created_at = now()",
+        ):
+            cursor.execute(f"UPDATE {table} SET {sets}")
+    changed = again(api, urls[name], '"2"')
+    assert (changed.status_code, changed["ETag"]) == (200, '"2"')
+    assert changed.json()["created_at"] != first.json()["created_at"]
+    assert again(api, urls[name], api.patch(urls[name], {"version": 2})["ETag"]).status_code == 304
 
 
 def test_a_row_more_or_less_changes_a_list(api, urls, record):

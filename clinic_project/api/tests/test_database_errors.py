@@ -192,11 +192,16 @@ def test_another_systems_table_that_refers_to_a_record_keeps_it(api, record, no_
     assert MedicalRecord.objects.filter(pk=record.pk).exists()
 
 
+@pytest.mark.parametrize("is_renamed", [False, True])
 @pytest.mark.django_db(transaction=True)
-def test_a_reference_of_ours_that_breaks_is_a_conflict(api, clinic, monkeypatch):
+def test_a_reference_of_ours_that_breaks_is_a_conflict_whatever_its_name(api, clinic, monkeypatch, is_renamed):
     """The template is removed for good between its check and the commit."""
     from medical_records import services
 
+    if is_renamed:  # as another system made it, before `migrate` has renamed it
+        editor = connection.schema_editor()
+        [name] = editor._constraint_names(MedicalRecord, ["template_id"], foreign_key=True)
+        run(f"ALTER TABLE medical_records RENAME CONSTRAINT {name} TO theirs")
     template = MedicalRecordTemplateFactory(clinic=clinic)
     url = f"/api/clinic/patients/{PatientFactory(clinic=clinic).pk}/medical-records"
     checked_values = services.checked_values

@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from clinic_project.api import counting
-from clinic_project.clinics.factories import PatientFactory
+from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Patient
+from clinic_project.clinics.tests.clients import client_of
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
 from medical_records.models import MedicalRecord
 
@@ -179,6 +180,15 @@ def test_the_longest_names_make_links_that_a_server_takes(api, clinic):
     assert [page["count"] for page in pages] == [1]
     link = api.get(PATIENTS, {"page_size": 1}).json()["next"]
     assert len(f"GET {link} HTTP/1.1") < LONGEST_REQUEST_LINE
+
+
+def test_a_cursor_of_another_clinic_is_refused_whose_place_would_tell_a_name(api, clinic):
+    other = MembershipFactory()
+    named(other.clinic, "Bea", "Dora")
+    named(clinic, "Ada", "Cora")
+    theirs = client_of(other).get(PATIENTS, {"page_size": 1}).json()["next"]
+    assert client_of(other).get(theirs).status_code == 200
+    assert list(api.get(theirs).json()["errors"]) == ["cursor"]
 
 
 def test_a_page_begins_beyond_the_row_before_one_that_was_renamed(api, clinic):

@@ -1,4 +1,4 @@
-"""The admin's responses while the database lacks a table or a column, can't be written to, or is away."""
+"""The admin's responses while the database lacks a table or a column, can't be written to, is too slow, or is away."""
 
 import functools
 import logging
@@ -16,6 +16,8 @@ from clinic_project.api.database_errors import LATER, SOON
 from clinic_project.audit.destruction import DestructionImpossible
 from clinic_project.reconciliation.admin.site import may_see_schema
 from clinic_project.reconciliation.sqlstates import (
+    LOCK_NOT_AVAILABLE,
+    QUERY_CANCELED,
     READ_ONLY_SQL_TRANSACTION,
     SCHEMA_IS_BEHIND,
     connection_lost,
@@ -30,7 +32,7 @@ View = Callable[..., HttpResponseBase]
 
 
 def respond_when_database_cannot_serve(view: View) -> View:
-    """Wrap `view`: where the database isn't migrated, is read-only or away, a page says so, with status 503."""
+    """Wrap `view`: where the database isn't migrated, is read-only, too slow or away, a page says so, with status 503."""
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -73,6 +75,7 @@ _BEHIND = _Reason("The admin needs what the database lacks: run manage.py migrat
 _READ_ONLY = _Reason(
     "The admin can't write to the database: it is a standby, or its transactions may not.", "read_only", LATER
 )
+_TOO_SLOW = _Reason("The database didn't answer in time: it may wait for a lock.", "database_too_slow", SOON)
 _AWAY = _Reason("The admin can't reach the database.", "database_away", SOON)
 
 
@@ -82,4 +85,6 @@ def _reason(error: Error | DestructionImpossible) -> _Reason | None:
         return _BEHIND
     if sqlstate(error) == READ_ONLY_SQL_TRANSACTION:
         return _READ_ONLY
+    if sqlstate(error) in {LOCK_NOT_AVAILABLE, QUERY_CANCELED}:
+        return _TOO_SLOW
     return _AWAY if connection_lost(error) else None

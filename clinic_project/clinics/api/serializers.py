@@ -8,6 +8,7 @@ from datetime import UTC
 from typing import Any
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from clinic_project.api.fields import StrictCharField
@@ -88,6 +89,11 @@ class PatientDetailOutputSerializer(PatientOutputSerializer):
         return rows.values("id")
 
 
+@extend_schema_field({"type": "string", "pattern": r"^\d\d:\d\d:\d\d(\.\d+)?$", "examples": ["09:30:00"]})
+class LocalTimeField(serializers.TimeField):
+    """A time of day without a zone, which is none of JSON Schema's format `time`."""
+
+
 class AppointmentOutputSerializer(RowSerializer):
     """A patient's visit. Its times are the clinic's own, without a time zone."""
 
@@ -95,8 +101,8 @@ class AppointmentOutputSerializer(RowSerializer):
     patient_id = serializers.IntegerField()
     user_id = serializers.IntegerField(source="calendar_event__user_id", help_text="Whom the patient visits.")
     date = serializers.DateField(source="calendar_event__date")
-    start_time = serializers.TimeField(source="calendar_event__start_time", allow_null=True)
-    end_time = serializers.TimeField(source="calendar_event__end_time", allow_null=True)
+    start_time = LocalTimeField(source="calendar_event__start_time", allow_null=True)
+    end_time = LocalTimeField(source="calendar_event__end_time", allow_null=True)
     status = serializers.CharField()
     notes = serializers.CharField(allow_null=True)
 

@@ -70,6 +70,8 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
     is_ordered_by_name: ClassVar[bool] = False
     #: A column of each table whose rows are shown: their versions make the ETag.
     row_versions: ClassVar[Sequence[str]] = ("pk",)
+    #: What else makes it: names of what the serializer reads and identifies beside the columns of these tables.
+    shown_beside: ClassVar[Sequence[str]] = ()
     #: The name of the route of one row.
     detail_route: ClassVar[str]
     #: Actions that respond with a page.
@@ -174,7 +176,7 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     @classmethod
     def _listed(cls, rows: QuerySet[Any]) -> Listing:
-        return Listing([rows], cls.ordering, cls.row_versions, cls.is_ordered_by_name)
+        return Listing([rows], cls.ordering, cls.row_versions, cls.shown_beside, cls.is_ordered_by_name)
 
     def _listing(self) -> Listing:
         given = choices_and_ids(self.filterset_class, self.request.query_params) if self._is_compilable else None
@@ -186,7 +188,7 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
     def page_response(self, listing: Listing, contents: Contents) -> Response:
         """Respond with the page of `listing` that the query string asks for, or with 304."""
         page = self.pagination_class()
-        page.open(self.request, listing)
+        page.open(self.request, listing, self.clinic.pk)
         known = page.known(contents.identify)
         if known is not None:
             contents.note_shown(known)
@@ -215,7 +217,7 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     def current_etag(self, row: Row) -> str | None:
         """Return the ETag of a row by the `validators` that were read of it; None where they don't tell all."""
-        return hashed_etag(row["row_version"])
+        return self.etag_of(row, row["row_version"])
 
     def one(self, columns: Callable[..., QuerySet[Any]], *shape: Hashable, pk: int) -> Any:
         """Return what `columns` selects of a row, by a compiled query: see `fetch`. Raises DoesNotExist."""
@@ -246,7 +248,7 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     def etag_of(self, row: Row, row_version: str) -> str:
         """Return the ETag of a row as it was read."""
-        return hashed_etag(row_version)
+        return hashed_etag(row_version, *(row[name] for name in self.shown_beside))
 
     def _read(self, pk: int) -> tuple[Row, str]:
         serializer = self.get_serializer_class()

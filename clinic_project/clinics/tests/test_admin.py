@@ -6,6 +6,7 @@ from django.db import connection
 from django.urls import reverse
 
 from clinic_project.api.models import LoginFailures
+from clinic_project.audit import transactions
 from clinic_project.clinics.factories import (
     PASSWORD,
     ClinicFactory,
@@ -98,6 +99,22 @@ def test_a_database_that_is_away_is_503_with_a_page(client, superuser, monkeypat
     page = client.get("/admin/")
     assert (page.status_code, page["Retry-After"]) == (503, "5")
     assert "The database is away" in page.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lock_that_somebody_holds_is_503_with_a_page(client, superuser, monkeypatch):
+    monkeypatch.setattr(transactions, "_LIMIT", transactions._LIMIT.replace(transactions.LOCK_TIMEOUT, "50ms"))
+    patient, elsewhere = PatientFactory(), connection.copy()
+    with elsewhere.cursor() as cursor:
+        elsewhere.set_autocommit(False)
+        cursor.execute("SELECT 1 FROM patients FOR UPDATE")
+        page = client.post(
+            reverse("admin:clinics_patient_change", args=[patient.pk]),
+            {"clinic": patient.clinic_id, "full_name": "Grace Hopper", "notes": ""},
+        )
+    elsewhere.close()
+    assert (page.status_code, page["Retry-After"]) == (503, "5")
+    assert "The database is too slow" in page.content.decode()
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from clinic_project.audit import transactions
 from clinic_project.clinics.factories import PatientFactory
 from clinic_project.clinics.tests.clients import client_of
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
@@ -98,6 +99,30 @@ def test_a_copy_that_overlaps_its_rounds_gets_a_change_that_was_committed_late(m
     assert copy == {late.pk: late.version}
     assert copied(began) == {}  # it is as old as it says
     assert copied(began - dt.timedelta(minutes=5)) == {late.pk: late.version + 1}
+
+
+def test_a_change_that_waits_for_somebody_elses_lock_is_ended_and_not_committed_late(member, record, monkeypatch):
+    api, elsewhere = client_of(member), connection.copy()
+    monkeypatch.setattr(transactions, "_LIMIT", transactions._LIMIT.replace("30s", "50ms"))
+    with elsewhere.cursor() as cursor:
+        elsewhere.set_autocommit(False)
+        cursor.execute("SELECT 1 FROM medical_records FOR UPDATE")
+        response = api.patch(f"{RECORDS}/{record.pk}", {"values": {}, "version": 1})
+    elsewhere.close()
+    assert (response.status_code, response.json()["type"]) == (503, "/problems/database-too-slow")
+    assert api.patch(f"{RECORDS}/{record.pk}", {"values": {}, "version": 1}).status_code == 200
+
+
+@pytest.mark.parametrize("limit", ["10s", "0"])
+def test_the_limit_of_waiting_for_a_lock_is_that_of_the_role_where_it_has_one(db, limit):
+    with connection.cursor() as cursor, transactions.changes_by(via="api", request_id="one"):
+        cursor.execute(f"SET lock_timeout = '{limit}'")
+        with transactions.atomic():
+            cursor.execute("SHOW lock_timeout")
+            assert cursor.fetchone() == ({"0": "30s"}.get(limit, limit),)
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == (limit,)
+        cursor.execute("RESET lock_timeout")
 
 
 def test_of_a_change_and_a_deletion_one_wins(member, record):

@@ -1,6 +1,7 @@
 """Responses are what the OpenAPI document says and nothing else; its examples of bodies are valid and can be sent."""
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -38,6 +39,12 @@ def strict(described):
 
 STRICT = strict(DOCUMENT["components"])
 
+#: What JSON Schema's formats of times require, by RFC 3339: an offset, above all.
+FORMATS = jsonschema.FormatChecker(formats=["date"])
+for name, pattern in (("time", ""), ("date-time", r"\d{4}-\d\d-\d\dT")):
+    time = re.compile(pattern + r"\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+    FORMATS.checks(name)(lambda value, time=time: not isinstance(value, str) or bool(time.fullmatch(value)))
+
 
 def assert_is_documented(response, operation_id):
     """Fail unless the body is exactly what the document says, and the headers are there that it names."""
@@ -51,7 +58,8 @@ def assert_has_documented_body(response, operation_id):
     described = OPERATIONS[operation_id][2]["responses"][str(response.status_code)]
     for content_type, content in described.get("content", {}).items():
         assert response.headers["Content-Type"] == content_type
-        jsonschema.Draft202012Validator({**content["schema"], "components": STRICT}).validate(response.json())
+        whole = {**content["schema"], "components": STRICT}
+        jsonschema.Draft202012Validator(whole, format_checker=FORMATS).validate(response.json())
 
 
 def content_of(operation_id):

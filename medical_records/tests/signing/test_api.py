@@ -15,6 +15,7 @@ from medical_records.demo.paintings import paint
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory, make_field
 from medical_records.models import MedicalRecord, PatientPhoto
 from medical_records.signing import signed_contents
+from medical_records.tests.photos.image_files import plain
 
 pytestmark = pytest.mark.django_db
 
@@ -302,6 +303,46 @@ def test_the_mark_is_taken_away_again(api, signed):
     assert (shown["entered_in_error"], shown["version"], shown["content_hash"]) == (None, 4, signed.content_hash)
     assert kind(mark(api, signed, 4, undo=True)) == (409, "not-entered-in-error")
     assert listed(api) == [signed.pk]
+
+
+def test_the_photos_of_what_was_entered_in_error_are_marked_wherever_they_are_shown(api, record, media):
+    photo = PatientPhotoFactory(patient=record.patient, medical_record=record)
+    gallery = PatientPhotoFactory(patient=record.patient)
+    elsewhere = MedicalRecordFactory(entered_in_error_at=timezone.now())
+    foreign = PatientPhotoFactory(patient=record.patient, medical_record=elsewhere)
+    api.patch(f"{PHOTOS}/{photo.pk}", {"description": "x"})
+    lists = (f"{PHOTOS}?patient_id={record.patient_id}", f"/api/clinic/patients/{record.patient_id}/timeline")
+    urls = [
+        *lists,
+        f"{PHOTOS}/{photo.pk}",
+        f"{PHOTOS}/{photo.pk}/history/1",
+        url_of(record),
+        url_of(record, "/history/1"),
+    ]
+
+    def marked(body):
+        """The ids of the photos in a response that are marked."""
+        if isinstance(body, dict):
+            own = {body["id"]} if body.get("record_entered_in_error") else set()
+            return own.union(*map(marked, body.values()))
+        return set().union(*map(marked, body)) if isinstance(body, list) else set()
+
+    before = {url: api.get(url) for url in urls}
+    assert [marked(response.json()) for response in before.values()] == [set()] * len(urls)
+    assert mark(api, record, 1, reason="Another patient's").status_code == 200
+    for url in urls:
+        response = api.get(url, headers={"If-None-Match": before[url]["ETag"]})
+        assert marked(response.json()) == {photo.pk}, url
+        assert api.get(url, headers={"If-None-Match": response["ETag"]}).status_code == 304, url
+    assert {gallery.pk, foreign.pk}.isdisjoint(marked(api.get(lists[0]).json()))
+    pending = {
+        "patient_id": record.patient_id,
+        "medical_record_id": record.pk,
+        "file": SimpleUploadedFile("a", plain()),
+    }
+    uploaded = api.post(PHOTOS, pending, format="multipart")
+    assert marked(uploaded.json()) == {uploaded.json()["id"]}
+    assert api.get(uploaded["Location"], headers={"If-None-Match": uploaded["ETag"]}).status_code == 304
 
 
 def test_what_is_in_error_isnt_changed_signed_or_deleted(api, record):
