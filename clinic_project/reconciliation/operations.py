@@ -74,6 +74,11 @@ class ReconcileSchema(migrations.SeparateDatabaseAndState):
         more = len(self.state_operations) - len(shown)
         return f"Reconcile the schema with: {', '.join(shown)}" + (f" and {more} more" if more else "")
 
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        # Models that were rendered before would be rendered again after each of the operations, with all that refer to them.
+        state.__dict__.pop("apps", None)
+        super().state_forwards(app_label, state)
+
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState
     ) -> None:

@@ -257,7 +257,7 @@ class _Reader:
 
     def _grouped(self, sql: str, oids: Sequence[int]) -> Mapping[int, list[dict[str, Any]]]:
         rows = defaultdict(list)
-        for row in self._rows(sql, oids):
+        for row in self._rows(sql, oids) if oids else ():
             rows[row.pop("table_oid")].append(row)
         return rows
 

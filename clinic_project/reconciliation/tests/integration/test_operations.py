@@ -3,12 +3,13 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import NotSupportedError, connection, migrations, models
-from django.db.migrations.state import ProjectState
+from django.db.migrations.state import ModelState, ProjectState
 from django.db.migrations.writer import MigrationWriter
 
 from clinic_project.reconciliation.operations import ReconcileSchema
 
 CREATE = migrations.CreateModel("Owl", [("id", models.AutoField(primary_key=True))])
+ADDED = [migrations.AddField("owl", f"f{n}", models.TextField()) for n in range(4)]
 
 
 def test_it_changes_the_state_as_its_operations_do():
@@ -17,8 +18,18 @@ def test_it_changes_the_state_as_its_operations_do():
     assert ("forest", "owl") in state.models
 
 
+def test_models_are_rendered_once_for_all_its_operations(monkeypatch: pytest.MonkeyPatch):
+    state, rendered, render = ProjectState(), [], ModelState.render
+    CREATE.state_forwards("forest", state)
+    assert state.apps.get_model("forest", "Owl")
+    monkeypatch.setattr(ModelState, "render", lambda *args: rendered.append(args) or render(*args))
+    ReconcileSchema(ADDED).state_forwards("forest", state)
+    assert state.apps.get_model("forest", "Owl")._meta.get_field("f3")
+    assert len(rendered) == 1
+
+
 def test_it_describes_its_operations():
-    several = [CREATE, *(migrations.AddField("owl", f"f{n}", models.TextField()) for n in range(4))]
+    several = [CREATE, *ADDED]
     assert ReconcileSchema([CREATE]).describe() == "Reconcile the schema with: Create model Owl"
     assert ReconcileSchema(several).describe().endswith("Add field f1 to owl and 2 more")
 
