@@ -4,7 +4,8 @@ ReconciliationError
 ├── Unsupported        a reconciliation can't run on this server, as this role, or through this pooler
 ├── Refused            a person has to decide something first; what was safe has been done
 │   └── CannotServe    nor can an application use the database: it is read-only, or has none of the tables
-└── LockNotAvailable   another session held a lock for the whole budget
+├── LockNotAvailable   another session held a lock for the whole budget
+└── ConnectionLost     the session has ended; the next run continues from the schema that it finds
 """
 
 from collections.abc import Sequence
@@ -36,3 +37,7 @@ class CannotServe(Refused):
 
 class LockNotAvailable(ReconciliationError):
     """Another session held a lock for longer than the budget. The message names it."""
+
+
+class ConnectionLost(ReconciliationError):
+    """The session has ended. What is done stays, and the next run continues from there."""

@@ -24,6 +24,9 @@ SCHEMA_IS_BEHIND = frozenset({"42P01", "42703", "3F000"})
 #: A lock was not granted in time; the same statement may succeed later.
 RETRYABLE = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED})
 
+#: Class of errors that the server's settings are to blame for: their hints name the setting.
+_OUT_OF_RESOURCES = "53"
+
 #: Classes of errors whose details quote rows: data exceptions, violated constraints.
 _QUOTING_ROWS = ("22", "23")
 
@@ -79,9 +82,14 @@ def message_with_sqlstate(error: Error) -> str:
 
 
 def message(error: Error) -> str:
-    """Return PostgreSQL's message on one line; with its details, unless these quote rows, which may be a patient's."""
+    """Return PostgreSQL's message on one line; with its details, unless these quote rows, which may be a patient's.
+
+    Where it is out of resources, the hint names the setting.
+    """
     text = diagnostics(error, "message_primary") or str(error)
     detail = diagnostics(error, "message_detail")
+    if sqlstate(error).startswith(_OUT_OF_RESOURCES):
+        detail = detail or diagnostics(error, "message_hint").removesuffix(".")
     if detail and not sqlstate(error).startswith(_QUOTING_ROWS):
         text += f" ({detail})"
     return " ".join(text.split()).removesuffix(".")

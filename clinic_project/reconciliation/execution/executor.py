@@ -8,7 +8,7 @@ from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import Budgets, milliseconds
-from ..exceptions import ReconciliationError
+from ..exceptions import ConnectionLost
 from ..planning import refusals
 from ..planning.plan import Note, Plan, Refusal, Repair, Step, ViolationQuery
 from ..sqlstates import connection_lost, message, raised_by_triggers, sqlstate
@@ -42,7 +42,7 @@ class Executor:
     def run(self, plan: Plan) -> None:
         """Run all repairs that aren't blocked, then the post-checks of those that were finished.
 
-        Raises ReconciliationError if the connection is lost; the next run continues from the schema that it finds.
+        Raises ConnectionLost if the connection is lost; the next run continues from the schema that it finds.
         """
         # Outside of its steps' transactions, a query waits for a lock as long as a step's retries may.
         lock_timeout = milliseconds(self.budgets.lock_budget)
@@ -93,7 +93,7 @@ class Executor:
         2. If it fails with an error that its violation query covers, and it has a `retry_after`: run that, then retry the
            step. A second failure is final.
 
-        Raises RepairAbandoned for any other error of PostgreSQL, ReconciliationError if the connection is lost.
+        Raises RepairAbandoned for any other error of PostgreSQL, ConnectionLost if the connection is lost.
         """
         try:
             self._attempt(step)
@@ -159,8 +159,8 @@ def _violated(step: Step, error: Error) -> ViolationQuery | None:
     return step.violations if step.violations is not None and sqlstate(error) in step.violations.sqlstates else None
 
 
-def _connection_was_lost(step: Step, error: Error) -> ReconciliationError:
-    return ReconciliationError(
+def _connection_was_lost(step: Step, error: Error) -> ConnectionLost:
+    return ConnectionLost(
         f"The connection to the database was lost in the step {step.table}: {step.reason} ({message(error)}). No data is"
         " lost. Run migrate again: it continues from the schema that it finds."
     )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..exceptions import ReconciliationError
+from ..exceptions import ConnectionLost
 from ..sqlstates import connection_lost
 from .sessions import Session, has_ended, read_sessions
 
@@ -78,10 +78,10 @@ def _holders(connection: BaseDatabaseWrapper, schema: int) -> list[Session]:
 
 @contextmanager
 def _without_reconnecting(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Raise ReconciliationError where Django would reconnect, as it does silently after a failed ROLLBACK."""
+    """Raise ConnectionLost where Django would reconnect, as it does silently after a failed ROLLBACK."""
 
     def refuse() -> None:
-        raise ReconciliationError(
+        raise ConnectionLost(
             "The connection to the database was lost, and with it the lock that lets one session migrate at a time. No data"
             " is lost. Run migrate again: it continues from the schema that it finds."
         )

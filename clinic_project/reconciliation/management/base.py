@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..command_context import CommandContext, running
 from ..conf import Budgets
-from ..exceptions import ReconciliationError, Refused
+from ..exceptions import ConnectionLost, ReconciliationError, Refused
 from ..execution.abandonment import RepairAbandoned
 from ..execution.migration_lock import migration_lock
 from ..execution.pooling import require_own_session
@@ -41,6 +41,10 @@ class RefusedError(CommandError):
     def __init__(self, refusals: Iterable[Refusal]) -> None:
         self.refusals = tuple(merged(refusals))
         super().__init__(refusals_text(self.refusals))
+
+
+class UnreachableError(CommandError):
+    """Ends a command whose connection to the database couldn't be made, or was lost."""
 
 
 class ReconcilingCommand(BaseCommand):
@@ -143,7 +147,7 @@ def _require_postgresql(connection: BaseDatabaseWrapper) -> None:
         connection.ensure_connection()
         require_own_session(connection)
     except OperationalError as error:
-        raise CommandError(
+        raise UnreachableError(
             f"Can't connect to the database {connection.settings_dict['NAME']} ({message(error)}). Check"
             f' the setting DATABASES["{connection.alias}"], that the server is running, and that it has connections left.'
         ) from error
@@ -160,6 +164,11 @@ def _project_schema_first(connection: BaseDatabaseWrapper) -> Iterator[None]:
         yield
 
 
+def going_on_by(command: str, text: str) -> str:
+    """Return a text of `migrate` as it is where another command goes on."""
+    return text.replace("un migrate again", f"un {command} again")
+
+
 @contextmanager
 def command_errors() -> Iterator[None]:
     """Raise CommandError, which ends a command without a traceback, for errors of the reconciliation or the database."""
@@ -167,22 +176,24 @@ def command_errors() -> Iterator[None]:
         yield
     except Refused as refused:
         raise RefusedError(refused.refusals) from refused
+    except ConnectionLost as error:
+        raise UnreachableError(str(error)) from error
     except (ReconciliationError, ImproperlyConfigured) as error:
         raise CommandError(str(error)) from error
     except RepairAbandoned as abandoned:
         raise RefusedError([replace(abandoned.refusal, fatal=not abandoned.begun)]) from abandoned
     except Error as error:
-        raise CommandError(_database_error_text(error)) from error
+        raise _command_error(error) from error
 
 
-def _database_error_text(error: Error) -> str:
+def _command_error(error: Error) -> CommandError:
     """Say what to do about a database error that isn't one of a repair's steps, which would have been refused."""
     if connection_lost(error):
-        return (
+        return UnreachableError(
             f"The connection to the database was lost ({message(error)}). No data is lost. Run the command again: it"
             " continues from the schema that it finds."
         )
-    return (
+    return CommandError(
         f"PostgreSQL reported an error: {message_with_sqlstate(error)}. No data is lost. Resolve the error, then run the"
         " command again: it continues from the schema that it finds. --traceback shows where the error occurred."
     )

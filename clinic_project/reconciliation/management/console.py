@@ -93,10 +93,13 @@ class ConsoleReporter(Reporter):
         for session in sessions:
             if time.monotonic() - self._waits_reported.get(session.pid, -REPORT_INTERVAL) >= REPORT_INTERVAL:
                 self._waits_reported[session.pid] = time.monotonic()
-                self.write(f"    {step_text(step)}: waiting for {session}", self.command.style.WARNING)
+                self.write_waiting(f"    {step_text(step)}: waiting for {session}")
 
     def waiting_for_migrate(self, session: Session) -> None:
-        self.write(f"Waiting for another migrate to end: {session}", self.command.style.WARNING)
+        self.write_waiting(f"Waiting for another migrate to end: {session}")
+
+    def write_waiting(self, text: str) -> None:
+        self.write(text, self.command.style.WARNING)
 
     def failed(self, step: Step) -> None:
         self._end_progress()

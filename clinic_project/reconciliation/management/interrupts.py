@@ -29,18 +29,20 @@ class Interrupts:
             writer.setblocking(False)
             before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
             thread = threading.Thread(target=self._cancel, args=(reader, connection), daemon=True)
-            thread.start()
             try:
+                thread.start()
                 yield
             finally:
                 signal.set_wakeup_fd(before)
                 writer.shutdown(socket.SHUT_RDWR)
-                thread.join()
+                if thread.is_alive():  # not where Ctrl-C came as it started
+                    thread.join()
 
     def _cancel(self, reader: socket.socket, connection: BaseDatabaseWrapper) -> None:
-        while numbers := reader.recv(1):
-            if numbers[0] == signal.SIGINT:
-                self.received = True
-                # It may be closed meanwhile.
-                with suppress(Error, AttributeError), connection.wrap_database_errors:
-                    connection.connection.cancel()
+        with suppress(OSError):  # closed, where Ctrl-C came as this began
+            while numbers := reader.recv(1):
+                if numbers[0] == signal.SIGINT:
+                    self.received = True
+                    # It may be closed meanwhile.
+                    with suppress(Error, AttributeError), connection.wrap_database_errors:
+                        connection.connection.cancel()

@@ -2,8 +2,8 @@
 
 import io
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -12,17 +12,22 @@ from django.db import connections
 
 from ..planning.plan import Refusal, Step
 from ..schema.model import identifier
-from .base import INTERRUPTED, RefusedError
+from .base import INTERRUPTED, RefusedError, UnreachableError, going_on_by
 from .commands.migrate import Command as Migrate
 from .console import ConsoleReporter, step_text
 
+#: What goes on where a person did what is told.
+AGAIN = "migrate_schemas"
+
 
 class Status(StrEnum):
-    """How it ended: `GONE` where the schema was dropped meanwhile, `NOT_BEGUN` where Ctrl-C came before its turn."""
+    """How it ended: `UNREACHABLE` where the connection failed, `GONE` where the schema was dropped meanwhile, `NOT_BEGUN`
+    where Ctrl-C came before its turn."""
 
     VERIFIED = "verified"
     REFUSED = "refused"
     FAILED = "failed"
+    UNREACHABLE = "unreachable"
     INTERRUPTED = "interrupted"
     NOT_BEGUN = "not-begun"
     GONE = "gone"
@@ -44,10 +49,11 @@ class SchemaOutcome:
 
 
 class _CollectingReporter(ConsoleReporter):
-    """Keeps the steps' texts and writes nothing."""
+    """Keeps the steps' texts, passes to `tell` what it waits for, and writes nothing."""
 
-    def __init__(self, command: Migrate) -> None:
+    def __init__(self, command: Migrate, tell: Callable[[str], None]) -> None:
         super().__init__(command, verbosity=0)
+        self.tell = tell
         self.steps: list[str] = []
         self._in_migration = False
 
@@ -59,6 +65,9 @@ class _CollectingReporter(ConsoleReporter):
         self._in_migration = False
         return super().close_line()
 
+    def write_waiting(self, text: str) -> None:
+        self.tell(text.strip())
+
     def finished(self, step: Step, seconds: float, rows: int | None) -> None:
         super().finished(step, seconds, rows)
         if rows != 0 and not self._in_migration:
@@ -68,11 +77,11 @@ class _CollectingReporter(ConsoleReporter):
 class _CollectingMigrate(Migrate):
     """`applied` are the names of the migrations that were applied."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
         self.written, self.errors = io.StringIO(), io.StringIO()
         super().__init__(stdout=self.written, stderr=self.errors, no_color=True)
         self.applied: list[str] = []
-        self.collected = _CollectingReporter(self)
+        self.collected = _CollectingReporter(self, tell)
 
     def new_reporter(self, options: Mapping[str, Any]) -> ConsoleReporter:
         return self.collected
@@ -83,21 +92,29 @@ class _CollectingMigrate(Migrate):
             self.applied.append(str(migration))
 
 
-def migrate_schema(alias: str, schema: str) -> SchemaOutcome:
-    """Run `migrate` with `schema` alone on the search path of the connection `alias`, which is closed."""
+def migrate_schema(alias: str, schema: str, tell: Callable[[str], None]) -> SchemaOutcome:
+    """Run `migrate` with `schema` alone on the search path of the connection `alias`, which is closed.
+
+    `tell` is called with what it waits for.
+    """
     options = connections[alias].settings_dict["OPTIONS"]
     options["options"] = f"{options.get('options', '')} -csearch_path={_in_options(identifier(schema))}".lstrip()
-    command = _CollectingMigrate()
+    command = _CollectingMigrate(tell)
     status, refusals, error = _status(command, alias)
     return SchemaOutcome(
         schema,
         status,
         tuple(command.applied),
         tuple(command.collected.steps),
-        refusals,
-        error,
-        command.errors.getvalue().strip(),
+        tuple(map(_going_on, refusals)),
+        going_on_by(AGAIN, error),
+        "" if status is Status.INTERRUPTED else going_on_by(AGAIN, command.errors.getvalue().strip()),
     )
+
+
+def _going_on(refusal: Refusal) -> Refusal:
+    reason, remedy = (going_on_by(AGAIN, text) for text in (refusal.reason, refusal.remedy))
+    return replace(refusal, reason=reason, remedy=remedy)
 
 
 def _status(command: Migrate, alias: str) -> tuple[Status, tuple[Refusal, ...], str]:
@@ -105,6 +122,8 @@ def _status(command: Migrate, alias: str) -> tuple[Status, tuple[Refusal, ...], 
         call_command(command, database=alias, verbosity=0, interactive=False)
     except RefusedError as error:
         return Status.REFUSED, error.refusals, str(error)
+    except UnreachableError as error:
+        return Status.UNREACHABLE, (), str(error)
     except CommandError as error:
         return Status.FAILED, (), str(error)
     except SystemExit as end:

@@ -22,6 +22,7 @@ _HEADINGS = {
     Status.VERIFIED: "as declared",
     Status.REFUSED: "not as declared",
     Status.FAILED: "failed",
+    Status.UNREACHABLE: "without a connection",
     Status.INTERRUPTED: "interrupted: what is done there stays",
     Status.NOT_BEGUN: "not begun",
     Status.GONE: "gone: dropped meanwhile",
@@ -37,7 +38,10 @@ def groups(outcomes: Iterable[SchemaOutcome]) -> list[list[SchemaOutcome]]:
 
 
 def _key(outcome: SchemaOutcome) -> tuple[Any, ...]:
-    """Return what is equal where outcomes are: what is refused, however many rows it is about."""
+    """Return what is equal where outcomes are: what is refused, however many rows it is about, and that a connection failed,
+    for whatever reason."""
+    if outcome.status is Status.UNREACHABLE:
+        return (outcome.status,)
     words = [text.replace(outcome.schema, "") for text in (outcome.error, outcome.warnings)]
     if outcome.refusals:
         words = sorted(f"{refusal.code} {refusal.subject.label}" for refusal in outcome.refusals)
@@ -50,7 +54,8 @@ def group_text(group: Sequence[SchemaOutcome]) -> str:
     details = _indented(_shortened(first.repairs)) if first.repairs else []
     if first.warnings or first.error:
         if len(group) > 1:
-            details.append(f"  In {first.schema}:")
+            others = " (the statements for the others: --json)" if any(r.statements for r in first.refusals) else ""
+            details.append(f"  In {first.schema}{others}:")
         details += [indent(text, "  ") for text in (first.warnings, first.error) if text]
     named = "" if _says_nothing(first) else f" ({names_text([outcome.schema for outcome in group])})"
     return "\n".join([f"{SCHEMAS.text(len(group))} {_heading(first)}{named}", *details])

@@ -29,14 +29,16 @@ class _Run:
     process: ForkProcess
     began: float
 
-    def outcome(self, receiver: Connection) -> SchemaOutcome:
-        """Return what the process sent, once it did or has ended."""
+    def received(self, receiver: Connection) -> SchemaOutcome | str:
+        """Return what the process sent, once it did or has ended: its outcome, or a line that says what it waits for."""
         try:
-            outcome: SchemaOutcome = receiver.recv()
+            outcome: SchemaOutcome | str = receiver.recv()
         except EOFError:
             self.process.join()
             error = f"Its process ended without a word, with the exit status {self.process.exitcode}."
             outcome = SchemaOutcome(self.schema, Status.FAILED, error=error)
+        if isinstance(outcome, str):
+            return f"{self.schema}: {outcome}"
         receiver.close()
         self.process.join()
         return replace(outcome, seconds=round(time.monotonic() - self.began, 3))
@@ -51,8 +53,8 @@ class SideBySide:
     stopped: bool = False
     _running: dict[Connection, _Run] = field(default_factory=dict)
 
-    def run(self, schemas: Sequence[str]) -> Iterator[SchemaOutcome | None]:
-        """Yield the outcome of each as it ends, and None where none ended for REPORT_INTERVAL."""
+    def run(self, schemas: Sequence[str]) -> Iterator[SchemaOutcome | str | None]:
+        """Yield the outcome of each as it ends, lines of what they wait for, and None after REPORT_INTERVAL without any."""
         queue = deque(schemas)
         with self._stopping():
             while queue or self._running:
@@ -63,7 +65,10 @@ class SideBySide:
                     self._begin(queue.popleft())
                 ended = wait(list(self._running), REPORT_INTERVAL)
                 for receiver in [receiver for receiver in self._running if receiver in ended]:
-                    yield self._running.pop(receiver).outcome(receiver)
+                    received = self._running[receiver].received(receiver)
+                    if isinstance(received, SchemaOutcome):
+                        del self._running[receiver]
+                    yield received
                 if not ended:
                     yield None
 
@@ -110,5 +115,9 @@ def _migrate(sender: Connection, alias: str, schema: str) -> None:
     os.setpgid(0, 0)  # out of reach of the terminal
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-    sender.send(migrate_schema(alias, schema))
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+        outcome = migrate_schema(alias, schema, sender.send)
+    except KeyboardInterrupt:  # before `migrate` began to look for it, or after it ended
+        outcome = SchemaOutcome(schema, Status.INTERRUPTED)
+    sender.send(outcome)

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,9 +14,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 
 from ...schema.search_path import SchemasWithHistory, existing_schemas, schemas_with_history
-from ..base import INTERRUPTED, ReconcilingCommand
+from ..base import ReconcilingCommand
 from ..console import REPORT_INTERVAL
-from ..schema_outcome import SchemaOutcome, Status
+from ..schema_outcome import AGAIN, SchemaOutcome, Status
 from ..schemas_report import NAMED, SCHEMAS, as_json, group_text, groups, names_text, open_outcomes
 from ..side_by_side import SideBySide
 
@@ -39,7 +38,7 @@ class Command(ReconcilingCommand):
         parser.add_argument("--json", action="store_true", help="Print the report as JSON.")
 
     def command_again(self, options: Any) -> str:
-        return "migrate_schemas"
+        return AGAIN
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["jobs"] < 1:
@@ -56,7 +55,7 @@ class Command(ReconcilingCommand):
         else:
             self._report(outcomes, found.others, seconds)
         if runner.stopped:
-            sys.exit(INTERRUPTED)
+            raise KeyboardInterrupt  # the base says what that means
         if remaining := open_outcomes(outcomes):
             raise CommandError(_remaining_text(remaining, len(outcomes)))
 
@@ -83,9 +82,11 @@ class Command(ReconcilingCommand):
         while schemas:
             self.reporter.write(f"Migrating {SCHEMAS.text(len(schemas))}, {runner.jobs} at a time.")
             for outcome in runner.run(schemas):
-                if outcome is not None:
+                if isinstance(outcome, SchemaOutcome):
                     outcomes.append(outcome)
-                if time.monotonic() - told >= REPORT_INTERVAL:
+                elif outcome is not None:
+                    self.reporter.write(f"    {outcome}", self.style.WARNING)
+                if runner.running() and time.monotonic() - told >= REPORT_INTERVAL:
                     told = time.monotonic()
                     self.reporter.write(_progress_text(runner, len(outcomes)))
             found, existing = self._look_again(runner.alias)
@@ -132,8 +133,7 @@ def _progress_text(runner: SideBySide, ended: int) -> str:
 
 def _remaining_text(remaining: Sequence[SchemaOutcome], count: int) -> str:
     schemas = [outcome.schema for outcome in remaining]
-    again = " ".join(map(shlex.quote, schemas)) if len(schemas) <= NAMED else ""
+    again = " ".join([AGAIN, *(map(shlex.quote, schemas) if len(schemas) <= NAMED else ())])
     return (
-        f"Not as declared: {len(schemas)} of {SCHEMAS.text(count)} ({names_text(schemas)}). Do what is told above, then run:"
-        f" manage.py migrate_schemas {again}".rstrip()
+        f"Not as declared: {len(schemas)} of {SCHEMAS.text(count)}. Do what is told above, then run: manage.py {again}"
     )

@@ -10,7 +10,7 @@ from ...planning.plan import Plan
 from ...planning.refusals import widen_command
 from ...server_requirements import require_server
 from ...widening import widen, widening_plan
-from ..base import ReconcilingCommand
+from ..base import ReconcilingCommand, going_on_by
 from ..console import planned_text, refusals_text
 
 _NOT_YET = "The columns are not bigint"
@@ -33,8 +33,7 @@ class Command(ReconcilingCommand):
         try:
             return super().execute(*args, **options)
         except CommandError as error:
-            text = str(error).replace("un migrate again", f"un {self.command_again(options)} again")
-            raise CommandError(text) from error
+            raise CommandError(going_on_by(self.command_again(options), str(error))) from error
 
     def command_again(self, options: Mapping[str, Any]) -> str:
         return widen_command(options["columns"])

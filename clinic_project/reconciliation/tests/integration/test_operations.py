@@ -1,5 +1,8 @@
 """ReconcileSchema as a migration operation: what it wraps, how it is described, where it refuses to run."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import NotSupportedError, connection, migrations, models
@@ -18,11 +21,21 @@ def test_it_changes_the_state_as_its_operations_do():
     assert ("forest", "owl") in state.models
 
 
+def rendering(rendered: list[ModelState]) -> Callable[[ModelState, Any], Any]:
+    render = ModelState.render
+
+    def keep_and_render(state: ModelState, apps: Any) -> Any:
+        rendered.append(state)
+        return render(state, apps)
+
+    return keep_and_render
+
+
 def test_models_are_rendered_once_for_all_its_operations(monkeypatch: pytest.MonkeyPatch):
-    state, rendered, render = ProjectState(), [], ModelState.render
+    state, rendered = ProjectState(), list[ModelState]()
     CREATE.state_forwards("forest", state)
     assert state.apps.get_model("forest", "Owl")
-    monkeypatch.setattr(ModelState, "render", lambda *args: rendered.append(args) or render(*args))
+    monkeypatch.setattr(ModelState, "render", rendering(rendered))
     ReconcileSchema(ADDED).state_forwards("forest", state)
     assert state.apps.get_model("forest", "Owl")._meta.get_field("f3")
     assert len(rendered) == 1

@@ -34,6 +34,21 @@ def test_errors_that_differ_by_the_schema_s_name_are_equal():
     assert texts(*failed) == ["2 schemas failed (north, south)\n  In north:\n  north can't be read."]
 
 
+def test_connections_that_fail_for_different_reasons_are_told_together():
+    reasons = {"a": "The server is shutting down.", "b": "The server is starting up."}
+    failed = [SchemaOutcome(name, Status.UNREACHABLE, error=error) for name, error in reasons.items()]
+    assert texts(*failed) == ["2 schemas without a connection (a, b)\n  In a:\n  The server is shutting down."]
+    assert open_outcomes(failed) == failed
+
+
+def test_it_says_where_the_statements_for_the_other_schemas_are():
+    refusal = Refusal(RefusalCode.COLUMN_TYPE, "visit", "note", "Found integer.", "Run:", statements=("ALTER …",))
+    outcomes = [SchemaOutcome(name, Status.REFUSED, refusals=(refusal,), error="visit.note") for name in ("a", "b")]
+    assert texts(*outcomes) == [
+        "2 schemas not as declared (a, b)\n  In a (the statements for the others: --json):\n  visit.note"
+    ]
+
+
 def test_names_and_steps_are_counted_from_the_eleventh_on():
     steps = tuple(f"step {number}" for number in range(12))
     (text,) = texts(*(SchemaOutcome(f"s{number:02}", Status.VERIFIED, repairs=steps) for number in range(15)))
