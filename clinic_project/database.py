@@ -9,7 +9,6 @@ import atexit
 import contextlib
 import locale
 import os
-import re
 import secrets
 import shutil
 import signal
@@ -21,11 +20,11 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import environ
 import psutil
 from django.core.exceptions import ImproperlyConfigured
+
+from .database_url import parse_database_url
 
 #: Holds the embedded server's data, one folder a major version, and the development secret key. Git ignores it.
 STATE_FOLDER = Path(__file__).resolve().parent.parent / ".postgres"
@@ -57,13 +56,13 @@ def database_config(url: str | None) -> dict[str, Any]:
 
     Raises ImproperlyConfigured for a URL that names no PostgreSQL database.
     """
-    config = _parse(url, "DATABASE_URL") if url else _parse(embedded_server_url(), "DATABASE_URL")
+    config = parse_database_url(url or embedded_server_url())
     return _with_options(config, SEVERAL_HOSTS if "," in str(config["HOST"]) else {})
 
 
 def replica_config(url: str) -> dict[str, Any]:
     """Return the ``DATABASES["replica"]`` for `url`. Raises as `database_config`."""
-    return _with_options(_parse(url, "REPLICA_URL"), REPLICA_OPTIONS)
+    return _with_options(parse_database_url(url, "REPLICA_URL"), REPLICA_OPTIONS)
 
 
 def _with_options(config: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,49 +102,6 @@ def development_secret_key() -> str:
         finally:
             draft.unlink()
     return path.read_text()
-
-
-def _parse(url: str, variable: str) -> dict[str, Any]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # one of them has the password in it
-            config = environ.Env.db_url_config(url)
-    except Exception as error:  # django-environ lets whatever urllib and int() raise escape
-        raise ImproperlyConfigured(f"{variable} can't be read ({error}). {_EXPECTED}") from error
-    if config.get("ENGINE") != "django.db.backends.postgresql" or not config.get("NAME"):
-        raise ImproperlyConfigured(f"{variable} names no PostgreSQL database. {_EXPECTED}")
-    return _with_host({**config, **_several_hosts(url, variable)})
-
-
-def _with_host(config: dict[str, Any]) -> dict[str, Any]:
-    """Move the host, which a URL has as a parameter if it is a socket's folder, to where dbshell, too, looks for it."""
-    options = dict(config.get("OPTIONS", {}))
-    named = {name.upper(): options.pop(name) for name in ("host", "port") if name in options}
-    return {**config, **named, "OPTIONS": options}
-
-
-def _several_hosts(url: str, variable: str) -> dict[str, str]:
-    """Return the hosts of a URL with commas between them, and as many ports, which may be empty, as libpq has them.
-
-    django-environ leaves out the ports that aren't named, and keeps the brackets of IPv6.
-    """
-    where = urlsplit(url).netloc.rpartition("@")[2]
-    if "," not in where:
-        return {}
-    hosts = [re.fullmatch(r"\[(.+)\](?::(\d*))?|([^:]*)(?::(\d*))?", unquote(host)) for host in where.split(",")]
-    if not all(hosts):
-        raise ImproperlyConfigured(f"{variable} names a host that can't be read. {_EXPECTED}")
-    found = [host.groups("") for host in hosts if host]
-    return {
-        "HOST": ",".join(address or name for address, _, name, _ in found),
-        "PORT": ",".join(first or second for _, first, _, second in found),
-    }
-
-
-_EXPECTED = (
-    "Expected: postgresql://USER:PASSWORD@HOST:PORT/NAME, with commas between several HOST:PORT (or unset it, to use the "
-    "embedded PostgreSQL of development)."
-)
 
 
 @cache
