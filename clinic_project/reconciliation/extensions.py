@@ -12,7 +12,7 @@ from .execution.reporter import Reporter
 from .migration_files import created_extensions
 from .planning import refusals
 from .planning.plan import Lock, Refusal, Step
-from .sqlstates import RETRYABLE, connection_lost, message, sqlstate
+from .sqlstates import RETRYABLE, connection_lost, created_meanwhile, message, sqlstate
 
 PLPGSQL = "plpgsql"
 
@@ -20,7 +20,8 @@ PLPGSQL = "plpgsql"
 def restore_extensions(connection: BaseDatabaseWrapper, reporter: Reporter) -> tuple[Refusal, ...]:
     """Create what is missing. A role that is no superuser can create trusted ones; the others are refused.
 
-    Without PL/pgSQL, all that is done here works as well: it isn't refused.
+    Without PL/pgSQL, all that is done here works as well: it isn't refused. Raises django.db.Error where it has to wait for
+    another session that creates the same one, as for another schema of the database.
     """
     refused = []
     with reporter.under("Creating extensions again:"):
@@ -28,7 +29,7 @@ def restore_extensions(connection: BaseDatabaseWrapper, reporter: Reporter) -> t
             try:
                 _create(connection, name, reporter)
             except Error as error:
-                if connection_lost(error) or sqlstate(error) in RETRYABLE:
+                if connection_lost(error) or sqlstate(error) in RETRYABLE or created_meanwhile(error):
                     raise
                 if name != PLPGSQL:
                     refused.append(refusals.extension_missing(name, message(error)))

@@ -67,6 +67,14 @@ def failed_at(error: Error) -> tuple[str, str, str]:
     return schema, table, column
 
 
+def created_meanwhile(error: Error) -> bool:
+    """Whether another session committed the same object at the same moment: a violated key of a system catalog.
+
+    IF NOT EXISTS doesn't prevent it. Run again, the statement finds the object.
+    """
+    return sqlstate(error) == UNIQUE_VIOLATION and failed_at(error)[0] == "pg_catalog"
+
+
 def raised_by_triggers(error: Error) -> bool:
     """Whether what a statement fires made it fail: a trigger's function, or a rule that isn't supported in WITH.
 

@@ -22,7 +22,7 @@ from ..execution.locks import backoff
 from ..execution.sessions import in_the_way, locked_relations, session_settings
 from ..migration_history import apps_that_only_reconcile
 from ..planning.plan import Lock, Step
-from ..sqlstates import DEADLOCK_DETECTED, RETRYABLE, sqlstate
+from ..sqlstates import DEADLOCK_DETECTED, RETRYABLE, created_meanwhile, sqlstate
 
 T = TypeVar("T")
 
@@ -42,10 +42,11 @@ class DjangoStatements:
         """Run `statements` until they get their locks, and return what they return.
 
         1. Run them with the lock timeout of the settings.
-        2. If a lock is not granted in time, or after a deadlock: what failed was rolled back, so say for whom they wait,
-           pause, and run them again. The budget begins anew whenever they get further than before.
+        2. If a lock is not granted in time, after a deadlock, or where another session created the same object meanwhile:
+           what failed was rolled back, so say for whom they wait, pause, and run them again. The budget begins anew whenever
+           they get further than before.
         3. A migration that isn't atomic and does more than reconcile can't be run again. It has the whole lock budget as its
-           lock timeout instead, and is monitored meanwhile; a deadlock ends it.
+           lock timeout instead, and is monitored meanwhile; a deadlock ends it, and so does such an object.
 
         Raises RepairAbandoned, with the sessions in the way, where the budget is used up.
         """
@@ -56,16 +57,22 @@ class DjangoStatements:
                 with session_settings(self.connection, lock_timeout=milliseconds(self.context.budgets.lock_timeout)):
                     return statements()
             except Error as error:
-                if sqlstate(error) not in RETRYABLE or (self._runs_once and sqlstate(error) == DEADLOCK_DETECTED):
+                if not self._may_succeed_later(error):
                     raise
+                is_locked = sqlstate(error) in RETRYABLE
             finally:
                 self._monitored.close()
             now, pause = time.monotonic(), next(pauses)
             if not deadline or len(self._milestones) > milestones:
                 deadline, pauses = now + self.context.budgets.lock_budget, backoff()
-            self._wait(pause, 0 if self._runs_once else deadline - now)
+            self._wait(pause, 0 if self._runs_once else deadline - now, told=is_locked)
             self.migration = None
             before_retry()
+
+    def _may_succeed_later(self, error: Error) -> bool:
+        if sqlstate(error) == DEADLOCK_DETECTED or created_meanwhile(error):
+            return not self._runs_once
+        return sqlstate(error) in RETRYABLE
 
     def reached(self, milestone: str) -> None:
         """Record that the statements got there."""
@@ -112,9 +119,9 @@ class DjangoStatements:
             relations=tuple(tables or names),
         )
 
-    def _wait(self, pause: float, left: float) -> None:
+    def _wait(self, pause: float, left: float, *, told: bool) -> None:
         step = self._step()
-        sessions = in_the_way(self.connection, step.relations, Lock.ROW_EXCLUSIVE)
+        sessions = in_the_way(self.connection, step.relations, Lock.ROW_EXCLUSIVE) if told else []
         if pause > left:
             raise locked(step, self.context.budgets.lock_budget, sessions)
         self.context.reporter.waiting(step, sessions)
