@@ -161,9 +161,13 @@ def _named(keys: set[str]) -> set[str]:
     return {key for pair in referring for key in pair}
 
 
+def clinic_folders() -> list[str]:
+    return [f"{FOLDER}/{clinic}" for clinic in sorted(_listed(FOLDER)[0])]
+
+
 def folders() -> list[str]:
     """Return the folders that have photos' files."""
-    return [f"{FOLDER}/{clinic}/{shard}" for clinic in _listed(FOLDER)[0] for shard in _listed(f"{FOLDER}/{clinic}")[0]]
+    return [f"{clinic}/{shard}" for clinic in clinic_folders() for shard in _listed(clinic)[0]]
 
 
 def files_in(folder: str) -> Iterator[PhotoFile]:

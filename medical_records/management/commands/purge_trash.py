@@ -12,6 +12,7 @@ from django.utils.timezone import localtime
 
 from clinic_project.audit.destruction import DestructionImpossible, destruction_errors
 from clinic_project.audit.transactions import changes_by
+from medical_records.photos.ownership import FolderOfOthers, require_own_folders
 from medical_records.purge import Kept, Purge, Step
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ class Command(BaseCommand):
     @changes_by(via="command", command="purge_trash")
     def handle(self, **options: Any) -> None:
         try:
+            require_own_folders(claimed=not options["dry_run"])
             with destruction_errors():
                 self._purge(Purge(options["days"]), options)
-        except DestructionImpossible as error:
+        except (DestructionImpossible, FolderOfOthers) as error:
             raise CommandError(str(error)) from error
 
     def _purge(self, purge: Purge, options: dict[str, Any]) -> None:

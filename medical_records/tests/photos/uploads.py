@@ -35,4 +35,5 @@ def put_photo(record: MedicalRecord, description: str) -> PatientPhoto:
 
 
 def files_in(media: Path) -> list[Path]:
-    return sorted(path for path in media.rglob("*") if path.is_file())
+    """Return the photos' files, without what says whose they are."""
+    return sorted(path for path in media.rglob("*.jpg") if path.is_file())
