@@ -240,7 +240,7 @@ COLUMNS = """
                        AND o.refclassid = 'pg_class'::regclass AND o.refobjid = f.table_oid
                        AND o.refobjsubid = f.number AND o.deptype IN ('a', 'i')) AS owned,
                NOT f.shared AND (q.relnamespace, q.relowner) = (t.relnamespace, t.relowner) AS ownable,
-               s.seqincrement AS increment, s.seqmax AS max_value, s.seqcycle AS cycles,
+               s.seqincrement AS increment, s.seqmin AS min_value, s.seqmax AS max_value, s.seqcycle AS cycles,
                {sequence_privileges}
         FROM feeds f
         JOIN pg_class t ON t.oid = f.table_oid
@@ -262,7 +262,7 @@ COLUMNS = """
            CASE WHEN a.attcollation <> t.typcollation
                 THEN (SELECT format('%%I.%%I', cn.nspname, co.collname) FROM pg_collation co
                       JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END AS collation,
-           s.name AS sequence, s.owned, s.ownable, s.increment, s.max_value, s.cycles,
+           s.name AS sequence, s.owned, s.ownable, s.increment, s.min_value, s.max_value, s.cycles,
            s.readable, s.usable, s.settable, s.alterable, s.schema, s.schema_usable,
            o.description AS comment
     FROM asked w
@@ -290,7 +290,7 @@ FORMER_SEQUENCES = """
                                AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i'))
                AND NOT EXISTS (SELECT FROM pg_depend u WHERE u.classid = 'pg_attrdef'::regclass
                                AND u.refclassid = 'pg_class'::regclass AND u.refobjid = q.oid)) AS ownable,
-           s.seqincrement AS increment, s.seqmax AS max_value, s.seqcycle AS cycles,
+           s.seqincrement AS increment, s.seqmin AS min_value, s.seqmax AS max_value, s.seqcycle AS cycles,
            {sequence_privileges}
     FROM asked w
     CROSS JOIN LATERAL (

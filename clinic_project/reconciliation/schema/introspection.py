@@ -460,6 +460,7 @@ def _sequence(row: Mapping[str, Any]) -> KeySequence:
         schema=row["schema"],
         schema_usable=row["schema_usable"],
         cycles=row["cycles"],
+        min_value=row["min_value"],
     )
 
 

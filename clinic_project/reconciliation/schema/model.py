@@ -182,6 +182,7 @@ class Sequence:
     schema: str = ""
     schema_usable: bool = True
     cycles: bool = False
+    min_value: int = 1
 
 
 class Identity(StrEnum):

@@ -1,9 +1,12 @@
 """Primary keys and what generates them (states 11 to 13)."""
 
+import re
+
 import pytest
 
 from clinic_project.reconciliation.tests.support.catalog import named, object_ids
 from clinic_project.reconciliation.tests.support.databases import Database
+from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 from clinic_project.reconciliation.tests.support.remedies import refusals_of, run_remedies
 
 from .outcomes import Expectations
@@ -91,6 +94,16 @@ class TestState12NoGenerator:
         )
         expected.converges(database)
         assert database.value("SELECT nextval('numbers')") > 40000
+
+    @pytest.mark.parametrize("position", ["NO CYCLE", "RESTART WITH -5"])
+    def test_12_sequence_whose_minimum_is_below_those_of_the_key(self, position: str, database_without_rows: Database):
+        database_without_rows.execute(
+            f"ALTER SEQUENCE medical_records_id_seq AS bigint MINVALUE -5000000000 MAXVALUE 300 {position}"
+        )
+        assert database_without_rows.migrate().status == 0
+        assert database_without_rows.rows(
+            "SELECT seqmin, seqmax FROM pg_sequence WHERE seqrelid = 'medical_records_id_seq'::regclass"
+        ) == [(-(2**31), 2**31 - 1)]
 
     @pytest.mark.parametrize(
         ("type_", "range_"),
@@ -367,6 +380,18 @@ class TestState12HighestKey:
         assert database.migrate().status == 0
         database.execute("INSERT INTO clinics (name) VALUES ('One more')")
         assert database.value("SELECT max(id) FROM clinics WHERE id < 2147483647") == ROWS + 1
+
+    @pytest.mark.slow  # it replaces a key
+    def test_12_no_key_is_left_and_the_type_is_widened_beside_the_application(self, database: Database):
+        database.execute("UPDATE patient_photos SET id = 2147483645 + id WHERE id IN (1, 2)")
+        outcome = database.migrate()
+        assert outcome.status == 1
+        (command,) = re.findall(r"manage\.py (widen_keys \S+) makes the key bigint", outcome.errors)
+        before = fingerprints(database)
+        assert database.manage(*command.split()).status == 0
+        assert database.migrate().status == 0
+        assert lost_or_changed(database, before, {}) == []
+        assert database.value("SELECT nextval('patient_photos_id_seq')") > 2147483647
 
 
 class TestState13MissingPrimaryKey:

@@ -47,9 +47,18 @@ def _continue_sequence(table: Table, column: Column, sequence: Sequence) -> tupl
     name = identifier(column.name)
     set_default = f"ALTER COLUMN {name} SET DEFAULT nextval({literal(sequence.name)}::regclass)"
     # ALTER SEQUENCE also locks it against nextval(), until the commit.
-    limit = f" AS {column.type} NO MAXVALUE" if sequence.max_value < MAX_INTEGERS[column.type] else ""
-    own = f"ALTER SEQUENCE {sequence.name}{limit} OWNED BY {table.sql_name}.{name}"
+    own = f"ALTER SEQUENCE {sequence.name}{_whole_range(sequence, column.type)} OWNED BY {table.sql_name}.{name}"
     return (*alterations(table, [set_default]), own)
+
+
+def _whole_range(sequence: Sequence, type_: str) -> str:
+    """Return the clauses that let it reach the highest value of the type; none where it does."""
+    highest = MAX_INTEGERS[type_]
+    if sequence.max_value >= highest:
+        return ""
+    # A minimum below the type's is refused. What is left of it is kept: the sequence may be at a negative value.
+    minimum = f" MINVALUE {-highest - 1}" if sequence.min_value < -highest - 1 else ""
+    return f" AS {type_}{minimum} NO MAXVALUE"
 
 
 def _add_identity(table: Table, column: Column, default: str | None) -> tuple[str, ...]:
@@ -112,7 +121,7 @@ def raise_sequence_limit(table: Table, item: ColumnDifference) -> Plan:
     if not sequence.alterable:
         return Plan()  # refused by unusable_sequences()
     type_ = _wider_type(item)
-    limit = f" AS {type_} NO MAXVALUE" if sequence.max_value < MAX_INTEGERS[type_] else ""
+    limit = _whole_range(sequence, type_)
     sql = f"ALTER SEQUENCE {sequence.name}{limit} NO CYCLE"
     reason = f"raise the maximum of {sequence.name} to that of {type_}" if limit else f"let {sequence.name} end there"
     return _sequence_repair(table, column, Lock.SHARE_ROW_EXCLUSIVE, reason, sql)
@@ -162,8 +171,9 @@ def refuse_exhausted(table: Table, item: ColumnDifference) -> Plan:
     sequence, name = _sequence(item), identifier(item.name)
     if not sequence.settable:
         return Plan()  # refused by unusable_sequences()
+    lowest = max(sequence.min_value, 1)
     set_back = (
-        f"SELECT setval({literal(sequence.name)}, greatest(max({name}), 1), max({name}) IS NOT NULL)"
+        f"SELECT setval({literal(sequence.name)}, greatest(max({name}), {lowest}), max({name}) IS NOT NULL)"
         f" FROM {table.sql_name} WHERE {name} BETWEEN 1 AND {MAX_INTEGERS[item.actual.type] - 1}"
     )
     return plan_of(refusals.sequence_at_end(table, item, set_back))
