@@ -39,7 +39,7 @@ from ..schema.model import Constraint, RelationKind, Server, Table
 from . import refusals
 from .builder import PlanBuilder
 from .dependencies import provided_by, required_by, rows_are_visible
-from .environment_notes import environment_notes, ignored_note, standby_note
+from .environment_notes import collation_note, environment_notes, ignored_note, standby_note
 from .plan import Plan, Refusal, RefusalCode, plan_of
 from .privileges import missing_privileges, owns_nothing
 from .repairs import columns, constraints, indexes, key_generation, triggers
@@ -76,8 +76,8 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     builder.notes += environment_notes(differences)
     builder.refusals += missing_privileges(builder.repairs, differences, server)
     builder.refusals += key_generation.unusable_sequences(differences, server.role)
-    if note := standby_note(builder.repairs, differences, server):
-        builder.notes.append(note)
+    of_server = (collation_note(server), standby_note(builder.repairs, differences, server))
+    builder.notes += (note for note in of_server if note is not None)
     plan, tables = builder.build(), differences.actual.tables
     refused = [refusals.with_owner(refusal, tables.get(refusal.table)) for refusal in in_order(plan.refusals, tables)]
     owners = tuple(builder.repairs) if owns_nothing(differences, server) else ()

@@ -107,6 +107,8 @@ RELATIONS = """
     JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN LATERAL (
     SELECT {access},
+           current_setting('is_superuser')::bool
+               OR has_schema_privilege(c.relowner, c.relnamespace, 'CREATE') AS owner_may_create,
            c.relrowsecurity AND row_security_active(c.oid) AS rows_hidden,
            c.relpersistence <> 'u' AS logged, c.reltuples::bigint AS rows,
            c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'REFERENCES') AS may_reference,

@@ -596,7 +596,8 @@ class Obstacle:
 class Table:
     """A table, and what decides how it may be changed.
 
-    `rows` is the planner's estimate. `missing_privileges` are those of SELECT, INSERT and UPDATE that this role lacks.
+    `owner_may_create`: this role may give the owner what is in the schema. `rows` is the planner's estimate.
+    `missing_privileges` are those of SELECT, INSERT and UPDATE that this role lacks.
     `parents` are the tables that it inherits from, or is a partition of (`is_partition`); quoted names, as all of these.
     `children` are the tables that inherit from it, `descendants` these and all that inherit from them;
     `others_descendants` are those of them that this role doesn't own, only with their owners. `update_triggers` are those of
@@ -617,6 +618,7 @@ class Table:
     logged: bool = True
     owned: bool = True
     owner: str = ""
+    owner_may_create: bool = True
     missing_privileges: tuple[str, ...] = ()
     may_reference: bool = True
     rows_hidden: bool = False
@@ -759,7 +761,8 @@ class Server:
     has tables of the project, `has_history` whether django_migrations is one of them, and `history_owner` the owner of that
     if this role lacks its privileges, else empty. `system_schema` is PostgreSQL's own schema in which CREATE TABLE would
     create tables, empty where it is none. `path_is_fixed` is whether the search path comes from the connection's options.
-    `standbys` are the application names of the standbys that are attached.
+    `standbys` are the application names of the standbys that are attached. `collation_versions` are the one that the
+    database has recorded, and the one that the server has now; None where there is none, or before PostgreSQL 15.
     """
 
     database: str
@@ -779,6 +782,7 @@ class Server:
     system_schema: str = ""
     path_is_fixed: bool = False
     standbys: tuple[str, ...] = ()
+    collation_versions: tuple[str | None, str | None] = (None, None)
 
     @property
     def path_names(self) -> list[str]:
