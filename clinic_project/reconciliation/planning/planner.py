@@ -26,6 +26,7 @@ from ..comparison.differences import (
     MissingConstraint,
     MissingIndex,
     MissingTable,
+    NoReplicaIdentity,
     NotATable,
     RejectedFunction,
     RejectedTable,
@@ -49,7 +50,7 @@ from .repairs.index_names import settle_index_names
 from .repairs.inherited import inherited_differences
 from .repairs.parents import unmet_parent_conditions
 from .repairs.renamed_tables import refusal_if_renamed
-from .repairs.replica_identity import replica_identity_losses
+from .repairs.replica_identity import identify_rows_by_key, replica_identity_losses
 from .repairs.tables import change_table_comment, create_missing_tables
 from .repairs.unlogged import in_order
 from .repairs.violations import fill_value
@@ -237,6 +238,8 @@ def _plan_other(table: Table, item: Difference) -> Plan:
             return triggers.repair_trigger(table, item)
         case UnloggedTable():
             return plan_of(refusals.unlogged(table))
+        case NoReplicaIdentity():
+            return plan_of(identify_rows_by_key(table))
         case TableComment():
             return plan_of(change_table_comment(table, item))
         case Leftover():

@@ -118,6 +118,11 @@ RELATIONS = """
             WHERE inhrelid = c.oid AND c.relkind IN ('r', 'p')) AS parents, c.relispartition AS is_partition,
            (SELECT array_agg(inhrelid::regclass::text ORDER BY inhrelid) FROM pg_inherits
             WHERE inhparent = c.oid AND c.relkind = 'r') AS children,
+           (c.relreplident = 'n' OR c.relreplident = 'i' AND NOT EXISTS (
+               SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisreplident))
+           AND EXISTS (SELECT FROM pg_publication_tables t JOIN pg_publication p ON p.pubname = t.pubname
+                       WHERE (t.schemaname, t.tablename) = (n.nspname, c.relname) AND (p.pubupdate OR p.pubdelete))
+           AS needs_replica_identity,
            obj_description(c.oid, 'pg_class') AS comment,
            (SELECT spcname FROM pg_tablespace WHERE oid = c.reltablespace) AS tablespace
     WHERE c.relnamespace = {namespace} OR n.nspname = ANY (%s)

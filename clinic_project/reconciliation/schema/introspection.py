@@ -402,6 +402,7 @@ def _table(
         children=tuple(row["children"] or ()),
         comment=row["comment"] or "",
         tablespace=row["tablespace"] or "",
+        needs_replica_identity=row["needs_replica_identity"],
     )
 
 

@@ -252,6 +252,12 @@ class Column:
         return bool(self.identity) or self.sequence is not None
 
     @property
+    def next_value_is_too_low(self) -> bool:
+        """Whether its sequence is below what its type holds."""
+        at = None if self.sequence is None else self.sequence.next_value
+        return at is not None and at < -MAX_INTEGERS[self.type] - 1
+
+    @property
     def rejects_rows(self) -> bool:
         """Whether every INSERT that doesn't name the column fails."""
         return self.not_null and self.default is None and not self.generates_keys and not self.generated
@@ -606,7 +612,7 @@ class Table:
     plus one, for a primary key whose values a sequence generates; the highest of the type, which somebody may have inserted,
     counts only together with the one below it. `dependents` are read only where a person may have to
     alter the table. `tablespace` is empty for the database's own. The rows of a declared table that is `append_only` are
-    never changed.
+    never changed. `needs_replica_identity`: a publication of its updates or deletes makes these fail, since it has none.
     """
 
     schema: str
@@ -637,6 +643,7 @@ class Table:
     comment: str = ""
     tablespace: str = ""
     append_only: bool = False
+    needs_replica_identity: bool = False
 
     @cached_property
     def sql_name(self) -> str:

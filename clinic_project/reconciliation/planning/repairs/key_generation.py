@@ -120,6 +120,8 @@ def raise_sequence_limit(table: Table, item: ColumnDifference) -> Plan:
     column, sequence = item.declared, _sequence(item)
     if not sequence.alterable:
         return Plan()  # refused by unusable_sequences()
+    if item.actual.next_value_is_too_low:
+        return _start_anew(table, item, f"let {sequence.name} begin anew")
     type_ = _wider_type(item)
     limit = _whole_range(sequence, type_)
     sql = f"ALTER SEQUENCE {sequence.name}{limit} NO CYCLE"
@@ -138,11 +140,13 @@ def count_up(table: Table, item: ColumnDifference) -> Plan:
         return Plan()  # refused by unusable_sequences()
     if _keys_are_exhausted(table, item):
         return plan_of(_keys_exhausted(table, item))
-    up = replace(sequence, increment=1)
+    return _start_anew(table, item, f"let {sequence.name} count up")
+
+
+def _start_anew(table: Table, item: ColumnDifference, reason: str) -> Plan:
+    sequence = replace(_sequence(item), increment=1)
     range_ = f"AS {_wider_type(item)} INCREMENT BY 1 NO MINVALUE NO MAXVALUE NO CYCLE START WITH 1 RESTART"
-    return _past_highest_key(
-        table, item, up, f"let {sequence.name} count up", f"ALTER SEQUENCE {sequence.name} {range_}"
-    )
+    return _past_highest_key(table, item, sequence, reason, f"ALTER SEQUENCE {sequence.name} {range_}")
 
 
 def advance_sequence(table: Table, item: ColumnDifference) -> Plan:

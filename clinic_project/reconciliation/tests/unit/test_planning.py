@@ -42,6 +42,7 @@ from .test_comparison import DIFFERENCES, TESTED_BY_THEMSELVES
 #: What is planned for each of the differences in `test_comparison`: the reasons of its steps.
 STEPS = {
     Kind.TABLE_COMMENT: ["set the comment of the table"],
+    Kind.TABLE_REPLICA_IDENTITY: ["make the primary key the replica identity"],
     Kind.COLUMN_MISSING: ["add the column note"],
     Kind.COLUMN_TYPE: ["widen note from character varying(20) to character varying(80)"],
     Kind.COLUMN_NULLABLE: [
