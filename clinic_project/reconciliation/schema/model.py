@@ -184,6 +184,11 @@ class Sequence:
     cycles: bool = False
     min_value: int = 1
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether it has no next value, as far as that was read."""
+        return not self.cycles and self.next_value is not None and self.next_value > self.max_value
+
 
 class Identity(StrEnum):
     """pg_attribute.attidentity. NONE is falsy."""
