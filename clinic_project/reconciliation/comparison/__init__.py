@@ -16,6 +16,7 @@ from .differences import (
     Differences,
     Kind,
     MissingTable,
+    NoReplicaIdentity,
     NotATable,
     RejectedTable,
     TableComment,
@@ -69,6 +70,9 @@ def _table_differences(
     if declared.comment and declared.comment != actual.comment:
         texts = declared.comment, actual.comment or "no comment"
         yield TableComment(declared.name, Kind.TABLE_COMMENT, declared.name, *texts)
+    if actual.needs_replica_identity:
+        texts = "a replica identity", "none, in a table that is published"
+        yield NoReplicaIdentity(declared.name, Kind.TABLE_REPLICA_IDENTITY, declared.name, *texts)
     yield from column_differences(declared, actual, migrated)
     for differences in (index_differences, key_differences, foreign_key_differences, check_differences):
         yield from differences(declared, actual, matches)

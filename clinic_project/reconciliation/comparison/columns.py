@@ -139,6 +139,9 @@ def _sequence_range_differences(
         yield difference(
             Kind.SEQUENCE_DIRECTION, "values that go up", f"{sequence.name} counts by {sequence.increment}"
         )
+    elif actual.next_value_is_too_low:
+        lowest = -MAX_INTEGERS[actual.type] - 1
+        yield difference(Kind.SEQUENCE_LIMIT, f"values from {lowest} on", f"{sequence.name} at {sequence.next_value}")
     elif sequence.max_value < highest or sequence.cycles:
         again = ", then from the start again" if sequence.cycles else ""
         yield difference(Kind.SEQUENCE_LIMIT, f"values up to {highest}", f"up to {sequence.max_value}{again}")

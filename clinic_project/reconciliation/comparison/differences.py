@@ -2,7 +2,7 @@
 are kept apart.
 
 Difference
-├── MissingTable, NotATable, RejectedTable, UnloggedTable, TableComment
+├── MissingTable, NotATable, RejectedTable, UnloggedTable, TableComment, NoReplicaIdentity
 ├── MissingColumn, ColumnDifference
 ├── IndexDifference
 │   ├── MissingIndex       no index has its signature, and its name is free or becomes free
@@ -31,6 +31,7 @@ class Kind(StrEnum):
     TABLE_REJECTED = "table-rejected"
     TABLE_UNLOGGED = "table-unlogged"
     TABLE_COMMENT = "table-comment"
+    TABLE_REPLICA_IDENTITY = "table-replica-identity"
     COLUMN_MISSING = "column-missing"
     COLUMN_TYPE = "column-type"
     COLUMN_NULLABLE = "column-nullable"
@@ -116,6 +117,11 @@ class UnloggedTable(Difference):
 @dataclass(frozen=True, slots=True)
 class TableComment(Difference):
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class NoReplicaIdentity(Difference):
+    """No model declares one, but without it every UPDATE, or every DELETE, of a published table fails."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,9 +78,11 @@ def _function_differences(declared: Function, found: Function | None, owner: str
 def _declared_owner(declared: Schema, actual: Schema, key: str) -> str | None:
     """Return the owner of the tables whose triggers call the function; None if there is none, or more than one.
 
-    None as well where one of the tables isn't this role's, which couldn't give the function to its owner.
+    None as well where this role couldn't give the function to that owner: one of the tables isn't its own, or the owner may
+    create nothing in the schema.
     """
     calling = [table.name for table in declared.tables.values() if any(t.function == key for t in table.triggers)]
     tables = [actual.tables[name] for name in calling if name in actual.tables]
     owners = {table.owner for table in tables}
-    return owners.pop() if len(owners) == 1 and all(table.owned for table in tables) else None
+    can_be_given = all(table.owned and table.owner_may_create for table in tables)
+    return owners.pop() if len(owners) == 1 and can_be_given else None

@@ -108,7 +108,7 @@ def undeclared_objects(unclaimed: Unclaimed) -> Iterator[Undeclared]:
             yield Undeclared(actual.name, UndeclaredKind.COLUMN, column.name, _column_warning(column))
     names = {*unclaimed.conflicting} | {c.name for c in declared.constraints} | {i.name for i in declared.indexes}
     for index in unclaimed.indexes:
-        if index.name not in names and not _is_ours(index.name):
+        if index.name not in names and not _is_ours(index.name) and not _is_reindex_leftover(index):
             yield Undeclared(actual.name, UndeclaredKind.INDEX, index.name, _index_warning(actual, index))
     for constraint in unclaimed.constraints:
         if constraint.name not in names and not _is_ours(constraint.name):

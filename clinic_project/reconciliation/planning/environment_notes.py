@@ -32,6 +32,19 @@ def environment_notes(differences: Differences) -> Iterator[Note]:
             yield from _wider_integers(table, actual.tables[name])
             yield from _other_tablespaces(table, actual.tables[name])
     yield from _undeclared(differences.undeclared)
+    yield from _privileges_revoked([actual.tables[name] for name in declared if name in actual.tables])
+
+
+def _privileges_revoked(tables: Iterable[Table]) -> Iterator[Note]:
+    """Yield a note for each table of this role on which it lacks privileges that an owner has unless they are revoked."""
+    for table in tables:
+        if table.owned and table.missing_privileges:
+            privileges = ", ".join(table.missing_privileges)
+            text = (
+                f"its owner, {table.owner}, lacks the privileges {privileges} on it: an application that connects as it"
+                f" fails at that. If one does, run GRANT {privileges} ON {table.sql_name} TO {identifier(table.owner)}"
+            )
+            yield Note(NoteCode.PRIVILEGES_REVOKED, table.name, table.name, text)
 
 
 def _wider_integers(declared: Table, actual: Table) -> Iterator[Note]:
@@ -119,6 +132,23 @@ def unmatched_notes(differences: Differences, labels: Collection[str]) -> list[N
         " --plan does, or remove it if it isn't meant for another of the project's databases."
     )
     return [Note(NoteCode.IGNORE_UNMATCHED, label, label, text) for label in unmatched]
+
+
+def collation_note(server: Server) -> Note | None:
+    """Return a note if the server sorts text by another version of its library than the one by which indexes were built.
+
+    https://www.postgresql.org/docs/current/sql-alterdatabase.html
+    """
+    recorded, actual = server.collation_versions
+    if not recorded or not actual or recorded == actual:
+        return None
+    database = identifier(server.database)
+    text = (
+        f"the version {recorded} of its collation is recorded, the server has {actual}, which may sort text otherwise: by"
+        " its indexes, rows may not be found, and duplicates not be rejected. Run REINDEX (CONCURRENTLY) DATABASE"
+        f" {database}, then ALTER DATABASE {database} REFRESH COLLATION VERSION, as its owner or as a superuser."
+    )
+    return Note(NoteCode.COLLATION_VERSION, server.database, server.database, text)
 
 
 def standby_note(repairs: Iterable[Repair], differences: Differences, server: Server) -> Note | None:

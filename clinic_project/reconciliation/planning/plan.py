@@ -101,6 +101,7 @@ class NoteCode(StrEnum):
     ANOTHER_SCHEMA = "another-schema"
     ANOTHER_TABLESPACE = "another-tablespace"
     CLUSTER_MARK_LOST = "cluster-mark-lost"
+    COLLATION_VERSION = "collation-version"
     DEFAULT_REPLACED = "default-replaced"
     FROZEN_DEFAULT = "frozen-default"
     HISTORY_COMPLETED = "history-completed"
@@ -109,6 +110,7 @@ class NoteCode(StrEnum):
     KEPT = "kept"
     MISSING_PARENT = "missing-parent"
     NOT_ENFORCED = "not-enforced"
+    PRIVILEGES_REVOKED = "privileges-revoked"
     SHADOWED = "shadowed"
     STANDBY = "standby"
     UNDECLARED = "undeclared"
@@ -201,6 +203,8 @@ class Note:
             NoteCode.SHADOWED,
             NoteCode.IGNORE_UNMATCHED,
             NoteCode.APPEND_ONLY_CREATED_AGAIN,
+            NoteCode.COLLATION_VERSION,
+            NoteCode.PRIVILEGES_REVOKED,
         )
 
     def __str__(self) -> str:

@@ -26,6 +26,7 @@ from ..comparison.differences import (
     MissingConstraint,
     MissingIndex,
     MissingTable,
+    NoReplicaIdentity,
     NotATable,
     RejectedFunction,
     RejectedTable,
@@ -39,7 +40,7 @@ from ..schema.model import Constraint, RelationKind, Server, Table
 from . import refusals
 from .builder import PlanBuilder
 from .dependencies import provided_by, required_by, rows_are_visible
-from .environment_notes import environment_notes, ignored_note, standby_note
+from .environment_notes import collation_note, environment_notes, ignored_note, standby_note
 from .plan import Plan, Refusal, RefusalCode, plan_of
 from .privileges import missing_privileges, owns_nothing
 from .repairs import columns, constraints, indexes, key_generation, triggers
@@ -49,7 +50,7 @@ from .repairs.index_names import settle_index_names
 from .repairs.inherited import inherited_differences
 from .repairs.parents import unmet_parent_conditions
 from .repairs.renamed_tables import refusal_if_renamed
-from .repairs.replica_identity import replica_identity_losses
+from .repairs.replica_identity import identify_rows_by_key, replica_identity_losses
 from .repairs.tables import change_table_comment, create_missing_tables
 from .repairs.unlogged import in_order
 from .repairs.violations import fill_value
@@ -76,8 +77,8 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     builder.notes += environment_notes(differences)
     builder.refusals += missing_privileges(builder.repairs, differences, server)
     builder.refusals += key_generation.unusable_sequences(differences, server.role)
-    if note := standby_note(builder.repairs, differences, server):
-        builder.notes.append(note)
+    of_server = (collation_note(server), standby_note(builder.repairs, differences, server))
+    builder.notes += (note for note in of_server if note is not None)
     plan, tables = builder.build(), differences.actual.tables
     refused = [refusals.with_owner(refusal, tables.get(refusal.table)) for refusal in in_order(plan.refusals, tables)]
     owners = tuple(builder.repairs) if owns_nothing(differences, server) else ()
@@ -237,6 +238,8 @@ def _plan_other(table: Table, item: Difference) -> Plan:
             return triggers.repair_trigger(table, item)
         case UnloggedTable():
             return plan_of(refusals.unlogged(table))
+        case NoReplicaIdentity():
+            return plan_of(identify_rows_by_key(table))
         case TableComment():
             return plan_of(change_table_comment(table, item))
         case Leftover():

@@ -465,7 +465,8 @@ def keys_exhausted(table: Table, item: ColumnDifference, widen: str | None = Non
     remedy = "If the highest keys were given by mistake, give these rows others"
     if widen is not None:
         remedy += (
-            f". Else, when the table isn't in use, run {widen}, which rewrites it under a lock that blocks readers, and"
+            f". Else, while others use the table, {widen_command([item.subject.label])} makes the key bigint, and what"
+            f" references it. Or when nobody does, run {widen}, which rewrites it under a lock that blocks readers, and"
             " widen the columns that reference it as well"
         )
     return Refusal(

@@ -86,6 +86,8 @@ def _rejects_inserts(item: Difference) -> bool:
         return declared.default is not None and actual.default is None and actual.not_null
     if item.kind is Kind.COLUMN_TYPE:
         return actual.generated is not None and declared.generated is None
+    if item.kind is Kind.SEQUENCE_LIMIT:
+        return actual.next_value_is_too_low or (actual.sequence is not None and actual.sequence.is_at_end)
     return item.kind in _KEYS or item.kind is Kind.COLUMN_NOT_NULL
 
 

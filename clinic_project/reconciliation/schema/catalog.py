@@ -107,6 +107,8 @@ RELATIONS = """
     JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN LATERAL (
     SELECT {access},
+           current_setting('is_superuser')::bool
+               OR has_schema_privilege(c.relowner, c.relnamespace, 'CREATE') AS owner_may_create,
            c.relrowsecurity AND row_security_active(c.oid) AS rows_hidden,
            c.relpersistence <> 'u' AS logged, c.reltuples::bigint AS rows,
            c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'REFERENCES') AS may_reference,
@@ -116,6 +118,11 @@ RELATIONS = """
             WHERE inhrelid = c.oid AND c.relkind IN ('r', 'p')) AS parents, c.relispartition AS is_partition,
            (SELECT array_agg(inhrelid::regclass::text ORDER BY inhrelid) FROM pg_inherits
             WHERE inhparent = c.oid AND c.relkind = 'r') AS children,
+           (c.relreplident = 'n' OR c.relreplident = 'i' AND NOT EXISTS (
+               SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisreplident))
+           AND EXISTS (SELECT FROM pg_publication_tables t JOIN pg_publication p ON p.pubname = t.pubname
+                       WHERE (t.schemaname, t.tablename) = (n.nspname, c.relname) AND (p.pubupdate OR p.pubdelete))
+           AS needs_replica_identity,
            obj_description(c.oid, 'pg_class') AS comment,
            (SELECT spcname FROM pg_tablespace WHERE oid = c.reltablespace) AS tablespace
     WHERE c.relnamespace = {namespace} OR n.nspname = ANY (%s)
@@ -240,7 +247,7 @@ COLUMNS = """
                        AND o.refclassid = 'pg_class'::regclass AND o.refobjid = f.table_oid
                        AND o.refobjsubid = f.number AND o.deptype IN ('a', 'i')) AS owned,
                NOT f.shared AND (q.relnamespace, q.relowner) = (t.relnamespace, t.relowner) AS ownable,
-               s.seqincrement AS increment, s.seqmax AS max_value, s.seqcycle AS cycles,
+               s.seqincrement AS increment, s.seqmin AS min_value, s.seqmax AS max_value, s.seqcycle AS cycles,
                {sequence_privileges}
         FROM feeds f
         JOIN pg_class t ON t.oid = f.table_oid
@@ -262,7 +269,7 @@ COLUMNS = """
            CASE WHEN a.attcollation <> t.typcollation
                 THEN (SELECT format('%%I.%%I', cn.nspname, co.collname) FROM pg_collation co
                       JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END AS collation,
-           s.name AS sequence, s.owned, s.ownable, s.increment, s.max_value, s.cycles,
+           s.name AS sequence, s.owned, s.ownable, s.increment, s.min_value, s.max_value, s.cycles,
            s.readable, s.usable, s.settable, s.alterable, s.schema, s.schema_usable,
            o.description AS comment
     FROM asked w
@@ -290,7 +297,7 @@ FORMER_SEQUENCES = """
                                AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i'))
                AND NOT EXISTS (SELECT FROM pg_depend u WHERE u.classid = 'pg_attrdef'::regclass
                                AND u.refclassid = 'pg_class'::regclass AND u.refobjid = q.oid)) AS ownable,
-           s.seqincrement AS increment, s.seqmax AS max_value, s.seqcycle AS cycles,
+           s.seqincrement AS increment, s.seqmin AS min_value, s.seqmax AS max_value, s.seqcycle AS cycles,
            {sequence_privileges}
     FROM asked w
     CROSS JOIN LATERAL (

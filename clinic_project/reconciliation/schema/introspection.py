@@ -43,11 +43,16 @@ from .model import (
 from .model import Sequence as KeySequence
 from .search_path import project_schema, read_search_path
 
+#: Since PostgreSQL 15, a database records it.
+_COLLATION_VERSIONS = """(SELECT ARRAY[datcollversion, pg_database_collation_actual_version(oid)] FROM pg_database
+                          WHERE datname = current_database())"""
+
 
 def read_server(connection: BaseDatabaseWrapper) -> Server:
     with connection.cursor() as cursor:
+        recorded = connection.pg_version >= 150000  # type: ignore[attr-defined]  # it is PostgreSQL's
         cursor.execute(
-            """
+            f"""
             SELECT current_database(), current_setting('server_version'),
                    current_setting('server_version_num')::int, current_user,
                    current_setting('search_path'), pg_is_in_recovery(),
@@ -61,10 +66,10 @@ def read_server(connection: BaseDatabaseWrapper) -> Server:
                            SELECT active_pid FROM pg_replication_slots
                            WHERE slot_type = 'logical' AND active_pid IS NOT NULL
                        ) ORDER BY 1
-                   )
+                   ), {_COLLATION_VERSIONS if recorded else "'{NULL, NULL}'::text[]"}
             """
         )
-        database, version, number, role, path, standby, read_only, temporary, system, fixed, standbys = (
+        database, version, number, role, path, standby, read_only, temporary, system, fixed, standbys, versions = (
             cursor.fetchone()
         )
     schema = project_schema(read_search_path(connection))
@@ -86,6 +91,7 @@ def read_server(connection: BaseDatabaseWrapper) -> Server:
         system_schema=system,
         path_is_fixed=fixed,
         standbys=tuple(standbys),
+        collation_versions=tuple(versions),
     )
 
 
@@ -384,6 +390,7 @@ def _table(
         logged=row["logged"],
         owned=row["owned"],
         owner=row["owner"],
+        owner_may_create=row["owner_may_create"],
         missing_privileges=tuple(row["missing_privileges"]),
         may_reference=row["may_reference"],
         rows_hidden=row["rows_hidden"],
@@ -395,6 +402,7 @@ def _table(
         children=tuple(row["children"] or ()),
         comment=row["comment"] or "",
         tablespace=row["tablespace"] or "",
+        needs_replica_identity=row["needs_replica_identity"],
     )
 
 
@@ -460,6 +468,7 @@ def _sequence(row: Mapping[str, Any]) -> KeySequence:
         schema=row["schema"],
         schema_usable=row["schema_usable"],
         cycles=row["cycles"],
+        min_value=row["min_value"],
     )
 
 

@@ -182,6 +182,12 @@ class Sequence:
     schema: str = ""
     schema_usable: bool = True
     cycles: bool = False
+    min_value: int = 1
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether it has no next value, as far as that was read."""
+        return not self.cycles and self.next_value is not None and self.next_value > self.max_value
 
 
 class Identity(StrEnum):
@@ -249,6 +255,12 @@ class Column:
     def generates_keys(self) -> bool:
         """Whether it is an identity or a serial, whose default is the next value of a sequence."""
         return bool(self.identity) or self.sequence is not None
+
+    @property
+    def next_value_is_too_low(self) -> bool:
+        """Whether its sequence is below what its type holds."""
+        at = None if self.sequence is None else self.sequence.next_value
+        return at is not None and at < -MAX_INTEGERS[self.type] - 1
 
     @property
     def rejects_rows(self) -> bool:
@@ -595,7 +607,8 @@ class Obstacle:
 class Table:
     """A table, and what decides how it may be changed.
 
-    `rows` is the planner's estimate. `missing_privileges` are those of SELECT, INSERT and UPDATE that this role lacks.
+    `owner_may_create`: this role may give the owner what is in the schema. `rows` is the planner's estimate.
+    `missing_privileges` are those of SELECT, INSERT and UPDATE that this role lacks.
     `parents` are the tables that it inherits from, or is a partition of (`is_partition`); quoted names, as all of these.
     `children` are the tables that inherit from it, `descendants` these and all that inherit from them;
     `others_descendants` are those of them that this role doesn't own, only with their owners. `update_triggers` are those of
@@ -604,7 +617,7 @@ class Table:
     plus one, for a primary key whose values a sequence generates; the highest of the type, which somebody may have inserted,
     counts only together with the one below it. `dependents` are read only where a person may have to
     alter the table. `tablespace` is empty for the database's own. The rows of a declared table that is `append_only` are
-    never changed.
+    never changed. `needs_replica_identity`: a publication of its updates or deletes makes these fail, since it has none.
     """
 
     schema: str
@@ -616,6 +629,7 @@ class Table:
     logged: bool = True
     owned: bool = True
     owner: str = ""
+    owner_may_create: bool = True
     missing_privileges: tuple[str, ...] = ()
     may_reference: bool = True
     rows_hidden: bool = False
@@ -634,6 +648,7 @@ class Table:
     comment: str = ""
     tablespace: str = ""
     append_only: bool = False
+    needs_replica_identity: bool = False
 
     @cached_property
     def sql_name(self) -> str:
@@ -758,7 +773,8 @@ class Server:
     has tables of the project, `has_history` whether django_migrations is one of them, and `history_owner` the owner of that
     if this role lacks its privileges, else empty. `system_schema` is PostgreSQL's own schema in which CREATE TABLE would
     create tables, empty where it is none. `path_is_fixed` is whether the search path comes from the connection's options.
-    `standbys` are the application names of the standbys that are attached.
+    `standbys` are the application names of the standbys that are attached. `collation_versions` are the one that the
+    database has recorded, and the one that the server has now; None where there is none, or before PostgreSQL 15.
     """
 
     database: str
@@ -778,6 +794,7 @@ class Server:
     system_schema: str = ""
     path_is_fixed: bool = False
     standbys: tuple[str, ...] = ()
+    collation_versions: tuple[str | None, str | None] = (None, None)
 
     @property
     def path_names(self) -> list[str]:

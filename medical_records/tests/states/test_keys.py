@@ -1,9 +1,17 @@
 """Primary keys and what generates them (states 11 to 13)."""
 
+import contextlib
+import re
+
+import psycopg2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clinic_project.reconciliation.tests.support.catalog import named, object_ids
-from clinic_project.reconciliation.tests.support.databases import Database
+from clinic_project.reconciliation.tests.support.databases import Database, temporary_database
+from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
+from clinic_project.reconciliation.tests.support.profiles import PROFILE
 from clinic_project.reconciliation.tests.support.remedies import refusals_of, run_remedies
 
 from .outcomes import Expectations
@@ -91,6 +99,21 @@ class TestState12NoGenerator:
         )
         expected.converges(database)
         assert database.value("SELECT nextval('numbers')") > 40000
+
+    @pytest.mark.parametrize(
+        ("position", "minimum"),
+        [("NO CYCLE", -(2**31)), ("RESTART WITH -5", -(2**31)), ("RESTART WITH -4000000000", 1)],
+    )
+    def test_12_sequence_whose_minimum_is_below_those_of_the_key(
+        self, position: str, minimum: int, database_without_rows: Database
+    ):
+        database_without_rows.execute(
+            f"ALTER SEQUENCE medical_records_id_seq AS bigint MINVALUE -5000000000 MAXVALUE 300 {position}"
+        )
+        assert database_without_rows.migrate().status == 0
+        assert database_without_rows.rows(
+            "SELECT seqmin, seqmax FROM pg_sequence WHERE seqrelid = 'medical_records_id_seq'::regclass"
+        ) == [(minimum, 2**31 - 1)]
 
     @pytest.mark.parametrize(
         ("type_", "range_"),
@@ -367,6 +390,61 @@ class TestState12HighestKey:
         assert database.migrate().status == 0
         database.execute("INSERT INTO clinics (name) VALUES ('One more')")
         assert database.value("SELECT max(id) FROM clinics WHERE id < 2147483647") == ROWS + 1
+
+    @pytest.mark.slow  # it replaces a key
+    def test_12_no_key_is_left_and_the_type_is_widened_beside_the_application(self, database: Database):
+        database.execute("UPDATE patient_photos SET id = 2147483645 + id WHERE id IN (1, 2)")
+        outcome = database.migrate()
+        assert outcome.status == 1
+        (command,) = re.findall(r"manage\.py (widen_keys \S+) makes the key bigint", outcome.errors)
+        before = fingerprints(database)
+        assert database.manage(*command.split()).status == 0
+        assert database.migrate().status == 0
+        assert lost_or_changed(database, before, {}) == []
+        assert database.value("SELECT nextval('patient_photos_id_seq')") > 2147483647
+
+
+#: Where ranges of sequences, and keys, begin to be another case.
+BOUNDS = (-(2**63), -5_000_000_000, -(2**31), -5, -1, 1, 5, 1000, 32767, 2**31 - 2, 2**31 - 1, 5_000_000_000, 2**63 - 1)
+
+
+@pytest.mark.slow
+@PROFILE
+@given(
+    type_=st.sampled_from(["smallint", "integer", "bigint"]),
+    increment=st.sampled_from([-3, -1, 1, 2]),
+    bounds=st.tuples(*[st.sampled_from(BOUNDS)] * 3).map(sorted),
+    cycles=st.booleans(),
+    called=st.booleans(),
+    rows=st.sampled_from([(), (1,), (1, 2, 7), (-4,), (2**31 - 1,), (2**31 - 2, 2**31 - 1)]),
+)
+def test_12_whatever_its_sequence_is_rows_get_a_key_or_it_is_refused(
+    type_: str,
+    increment: int,
+    bounds: list[int],
+    cycles: bool,
+    called: bool,
+    rows: tuple[int, ...],
+    template_with_rows: Database,
+):
+    lowest, position, highest = bounds
+    with temporary_database(template_with_rows.name) as database:
+        with contextlib.suppress(psycopg2.Error):  # PostgreSQL doesn't accept all of these, nor give a next value
+            database.execute(
+                f"ALTER SEQUENCE auth_group_id_seq AS {type_} INCREMENT {increment} MINVALUE {lowest} MAXVALUE {highest}"
+                f" START {position} RESTART {'CYCLE' if cycles else ''}",
+                *(["SELECT nextval('auth_group_id_seq')"] if called else []),
+            )
+        for key in rows:
+            database.execute(f"INSERT INTO auth_group (id, name) VALUES ({key}, '{key}')")
+        outcome = database.migrate()
+        if outcome.status:
+            assert {(refusal["table"], refusal["name"]) for refusal in refusals_of(database)} == {("auth_group", "id")}
+            run_remedies(database, database)
+            outcome = database.migrate()
+        assert outcome.status == 0, outcome.printed
+        database.execute("INSERT INTO auth_group (name) VALUES ('new')")
+        assert database.value("SELECT count(*) FROM auth_group") == len(rows) + 1
 
 
 class TestState13MissingPrimaryKey:

@@ -1,10 +1,13 @@
 """Privileges that the role lacks, and databases in which nobody may write (state 23)."""
 
+import re
+
 import pytest
 
 from clinic_project.reconciliation.tests.support.catalog import foreign_key, read_catalog
 from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.remedies import run_remedies
+from clinic_project.reconciliation.tests.support.roles import role_of
 
 from .damages import BACKFILLED, SMALL_DAMAGE
 from .outcomes import Expectations
@@ -60,6 +63,32 @@ class TestState23Privileges:
         database.execute(f"GRANT CREATE ON SCHEMA public TO {owner.role['user']}")
         assert owner.migrate().status == 0
         expected.is_declared(database)
+
+    def test_23_the_owner_has_revoked_its_own(self, database: Database, owner: Database, expected: Expectations):
+        """Nothing differs, but whoever connects as it can't add rows: that is told, with the GRANT."""
+        database.execute(f"REVOKE INSERT ON patients FROM {owner.role['user']}")
+        outcome = owner.migrate()
+        assert outcome.status == 0
+        (grant,) = re.findall(
+            r"patients: its owner, .* lacks the privileges INSERT on it.* run (GRANT .*)", outcome.errors
+        )
+        owner.execute(grant, "INSERT INTO patients (clinic_id, full_name) VALUES (1, 'New')")
+        assert "GRANT" not in owner.migrate().printed
+
+    def test_23_the_owner_of_a_table_may_not_own_its_function(self, database: Database, owner: Database):
+        """As where a role that nobody logs in as owns the tables: the function stays with who migrates."""
+        with role_of(database, "group") as group:
+            database.execute(
+                "ALTER TABLE medical_records ALTER version DROP DEFAULT",
+                f"ALTER TABLE medical_records OWNER TO {group.role['user']}",
+                f"GRANT {group.role['user']} TO {owner.role['user']}",
+            )
+            assert owner.migrate().status == 0
+            assert owner.manage("reconcile", "--check").status == 0
+            database.execute(f"GRANT CREATE ON SCHEMA public TO {group.role['user']}")
+            assert owner.migrate().status == 0
+            owned = "SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'medical_records_keep_signed'"
+            assert database.value(owned) == group.role["user"]
 
     def test_23_to_own_them_is_enough(self, database: Database, owner: Database, expected: Expectations):
         database.execute(*SMALL_DAMAGE)

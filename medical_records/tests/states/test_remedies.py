@@ -461,6 +461,14 @@ KEYS = {
         ("DELETE FROM patient_photos", "SELECT setval('patient_photos_id_seq', 2147483647)"),
         "a sequence at its end",
     ),
+    "a sequence that begins high is at its end": Remedy(
+        (
+            "ALTER TABLE patient_photos ALTER id SET MINVALUE 1000000 SET START 1000000 RESTART WITH 2147483647",
+            "SELECT nextval('patient_photos_id_seq')",
+        ),
+        "a sequence at its end",
+        checks=("SELECT nextval('patient_photos_id_seq') BETWEEN 1000000 AND 1000009",),
+    ),
     "a sequence is past the end of its column": Remedy(
         (
             "ALTER TABLE patient_photos ALTER id DROP IDENTITY",

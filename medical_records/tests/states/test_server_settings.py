@@ -1,5 +1,6 @@
 """Settings and encodings of the database."""
 
+import re
 import threading
 from collections.abc import Iterator
 
@@ -79,6 +80,29 @@ class TestTimeouts:
             cursor.execute(f"ALTER DATABASE {database.name} RESET {timeout}")
         assert outcome.status == 0, outcome.printed
         expected.is_declared(database)
+
+
+class TestCollationVersions:
+    @pytest.fixture
+    def versioned(self) -> Iterator[Database]:
+        """A database whose collation has a version on every machine."""
+        if Database("postgres").value("SELECT current_setting('server_version_num')::int") < 170000:
+            pytest.skip("PostgreSQL 17 has such a collation")
+        options = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'"
+        with temporary_database("template0", options) as versioned:
+            yield versioned
+
+    @pytest.mark.slow  # it migrates from empty
+    def test_another_version_is_told_until_it_is_refreshed(self, versioned: Database):
+        """As after an upgrade of the operating system's C library."""
+        assert "collation" not in versioned.migrate().printed
+        versioned.execute("UPDATE pg_database SET datcollversion = '0.9' WHERE datname = current_database()")
+        outcome = versioned.migrate()
+        assert outcome.status == 0
+        (remedy,) = re.findall(r"Run (REINDEX .*), then (ALTER DATABASE .*), as its owner", outcome.errors)
+        assert "the version 0.9 of its collation is recorded, the server has 1" in outcome.errors
+        versioned.execute(*remedy)
+        assert "collation" not in versioned.migrate().printed
 
 
 class TestOtherEncodings:

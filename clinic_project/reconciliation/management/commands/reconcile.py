@@ -24,7 +24,6 @@ from ...pipeline import (
 from ...planning import refusals
 from ...planning.plan import Note, Plan, Refusal
 from ...planning.script import psql_script
-from ...schema.introspection import read_server
 from ...sqlstates import connection_lost, message_with_sqlstate
 from ..base import ReconcilingCommand
 from ..console import AS_DECLARED, differences_text, forecast_lines, in_sync_text, notes_lines, planned_text
@@ -147,17 +146,19 @@ def error_as_json(
     connection: BaseDatabaseWrapper, error: ReconciliationError | RepairAbandoned | Error
 ) -> dict[str, Any]:
     """Return the same form where the schema can't be compared: what prevents that is a refusal."""
-    server = read_server(connection)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_database(), current_setting('server_version')")
+        database, version = cursor.fetchone()
     if isinstance(error, Refused):
         found = error.refusals
     elif isinstance(error, RepairAbandoned):
         found = (error.refusal,)
     else:
         text = str(error) if isinstance(error, ReconciliationError) else message_with_sqlstate(error)
-        found = (refusals.not_comparable(server.database, text),)
+        found = (refusals.not_comparable(database, text),)
     return {
-        "database": server.database,
-        "server_version": server.version,
+        "database": database,
+        "server_version": version,
         "differences": [],
         "steps": [],
         "refusals": [refusal_as_json(refusal) for refusal in found],

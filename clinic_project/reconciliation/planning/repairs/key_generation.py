@@ -47,9 +47,18 @@ def _continue_sequence(table: Table, column: Column, sequence: Sequence) -> tupl
     name = identifier(column.name)
     set_default = f"ALTER COLUMN {name} SET DEFAULT nextval({literal(sequence.name)}::regclass)"
     # ALTER SEQUENCE also locks it against nextval(), until the commit.
-    limit = f" AS {column.type} NO MAXVALUE" if sequence.max_value < MAX_INTEGERS[column.type] else ""
-    own = f"ALTER SEQUENCE {sequence.name}{limit} OWNED BY {table.sql_name}.{name}"
+    own = f"ALTER SEQUENCE {sequence.name}{_whole_range(sequence, column.type)} OWNED BY {table.sql_name}.{name}"
     return (*alterations(table, [set_default]), own)
+
+
+def _whole_range(sequence: Sequence, type_: str) -> str:
+    """Return the clauses that let it reach the highest value of the type; none where it does."""
+    highest = MAX_INTEGERS[type_]
+    if sequence.max_value >= highest:
+        return ""
+    # A minimum below the type's is refused. What is left of it is kept: the sequence may be at a negative value.
+    minimum = f" MINVALUE {-highest - 1}" if sequence.min_value < -highest - 1 else ""
+    return f" AS {type_}{minimum} NO MAXVALUE"
 
 
 def _add_identity(table: Table, column: Column, default: str | None) -> tuple[str, ...]:
@@ -111,8 +120,10 @@ def raise_sequence_limit(table: Table, item: ColumnDifference) -> Plan:
     column, sequence = item.declared, _sequence(item)
     if not sequence.alterable:
         return Plan()  # refused by unusable_sequences()
+    if item.actual.next_value_is_too_low:
+        return _start_anew(table, item, f"let {sequence.name} begin anew")
     type_ = _wider_type(item)
-    limit = f" AS {type_} NO MAXVALUE" if sequence.max_value < MAX_INTEGERS[type_] else ""
+    limit = _whole_range(sequence, type_)
     sql = f"ALTER SEQUENCE {sequence.name}{limit} NO CYCLE"
     reason = f"raise the maximum of {sequence.name} to that of {type_}" if limit else f"let {sequence.name} end there"
     return _sequence_repair(table, column, Lock.SHARE_ROW_EXCLUSIVE, reason, sql)
@@ -129,11 +140,13 @@ def count_up(table: Table, item: ColumnDifference) -> Plan:
         return Plan()  # refused by unusable_sequences()
     if _keys_are_exhausted(table, item):
         return plan_of(_keys_exhausted(table, item))
-    up = replace(sequence, increment=1)
+    return _start_anew(table, item, f"let {sequence.name} count up")
+
+
+def _start_anew(table: Table, item: ColumnDifference, reason: str) -> Plan:
+    sequence = replace(_sequence(item), increment=1)
     range_ = f"AS {_wider_type(item)} INCREMENT BY 1 NO MINVALUE NO MAXVALUE NO CYCLE START WITH 1 RESTART"
-    return _past_highest_key(
-        table, item, up, f"let {sequence.name} count up", f"ALTER SEQUENCE {sequence.name} {range_}"
-    )
+    return _past_highest_key(table, item, sequence, reason, f"ALTER SEQUENCE {sequence.name} {range_}")
 
 
 def advance_sequence(table: Table, item: ColumnDifference) -> Plan:
@@ -162,8 +175,9 @@ def refuse_exhausted(table: Table, item: ColumnDifference) -> Plan:
     sequence, name = _sequence(item), identifier(item.name)
     if not sequence.settable:
         return Plan()  # refused by unusable_sequences()
+    lowest = max(sequence.min_value, 1)
     set_back = (
-        f"SELECT setval({literal(sequence.name)}, greatest(max({name}), 1), max({name}) IS NOT NULL)"
+        f"SELECT setval({literal(sequence.name)}, greatest(max({name}), {lowest}), max({name}) IS NOT NULL)"
         f" FROM {table.sql_name} WHERE {name} BETWEEN 1 AND {MAX_INTEGERS[item.actual.type] - 1}"
     )
     return plan_of(refusals.sequence_at_end(table, item, set_back))

@@ -17,6 +17,8 @@ from ...comparison.differences import (
     MatchedIndex,
 )
 from ...schema.model import Constraint, ConstraintKind, Index, Table, identifier
+from ..plan import Phase, Repair
+from .steps import alter_table
 
 #: Differences whose repair drops the conflicting object, unless the same plan renames it.
 _DROPPING_KINDS = (
@@ -26,6 +28,12 @@ _DROPPING_KINDS = (
     Kind.CONSTRAINT_NAME,
     Kind.CONSTRAINT_DEFINITION,
 )
+
+
+def identify_rows_by_key(table: Table) -> Repair:
+    """Make the primary key the replica identity, before any backfill, which would fail."""
+    step = alter_table(table, "make the primary key the replica identity", "REPLICA IDENTITY DEFAULT")
+    return Repair(Phase.COLUMNS, table.name, (table.name,), (step,))
 
 
 def replica_identity_losses(table: Table, items: Sequence[Difference]) -> list[Difference]:

@@ -44,6 +44,11 @@ DIFFERENCES: list[tuple[Kind, Table, tuple[str, str, str]]] = [
     (Kind.TABLE_UNLOGGED, table(logged=False), ("visit", "LOGGED", "UNLOGGED")),
     (Kind.TABLE_COMMENT, table(comment=""), ("visit", "each visit", "no comment")),
     (
+        Kind.TABLE_REPLICA_IDENTITY,
+        table(needs_replica_identity=True),
+        ("visit", "a replica identity", "none, in a table that is published"),
+    ),
+    (
         Kind.COLUMN_MISSING,
         table(columns=(ID, STATUS, PATIENT)),
         ("note", "character varying(80)", "nothing"),

@@ -9,6 +9,7 @@ from ...comparison.differences import Kind
 from ...planning.environment_notes import unmatched_notes
 from ...planning.plan import Lock, NoteCode, RefusalCode
 from ...planning.planner import make_plan
+from ...planning.serving import serving_problems
 from ...schema.model import (
     HelperRole,
     Identity,
@@ -42,6 +43,7 @@ from .test_comparison import DIFFERENCES, TESTED_BY_THEMSELVES
 #: What is planned for each of the differences in `test_comparison`: the reasons of its steps.
 STEPS = {
     Kind.TABLE_COMMENT: ["set the comment of the table"],
+    Kind.TABLE_REPLICA_IDENTITY: ["make the primary key the replica identity"],
     Kind.COLUMN_MISSING: ["add the column note"],
     Kind.COLUMN_TYPE: ["widen note from character varying(20) to character varying(80)"],
     Kind.COLUMN_NULLABLE: [
@@ -479,3 +481,18 @@ def test_a_label_that_no_difference_has_is_a_warning():
     assert str(note).startswith(
         'visit.note: is in RECONCILIATION["ignore"], but nothing that differs in this database has this name.'
     )
+
+
+@pytest.mark.parametrize(
+    ("next_value", "options", "names"),
+    [
+        pytest.param(101, {"max_value": 100}, ["id"], id="at its end"),
+        pytest.param(100, {"max_value": 100}, [], id="before its end"),
+        pytest.param(101, {"max_value": 100, "cycles": True}, [], id="begins again"),
+        pytest.param(-5_000_000_000, {"max_value": 2**63 - 1}, ["id"], id="too low"),
+    ],
+)
+def test_inserts_fail_where_a_sequence_gives_no_value_that_fits(next_value, options, names):
+    found = differences(table(columns=(serial(ID, next_value, **options), STATUS, PATIENT, NOTE)))
+    problems = serving_problems(found, make_plan(found, SERVER), ())
+    assert [(problem.subject.name, problem.repairable) for problem in problems] == [(name, True) for name in names]
