@@ -31,7 +31,7 @@ _TIMES_KEPT = ", ".join(_kept(name, "timestamptz") for name in ("created_at", "u
 _OF_PHOTO = """
 SELECT CASE
     WHEN photo.is_pending AND NOT EXISTS (
-        SELECT FROM audit_history
+        SELECT 1 FROM audit_history
         WHERE table_name = 'patient_photos' AND audit_history.row_id = photo.id AND kept ->> 'is_pending' = 'false'
     ) THEN NULL
     ELSE patient_retained_until(
@@ -87,17 +87,17 @@ def _of_patient(years: str) -> str:
     """Return the SQL of until when a patient's row is retained: by its own history, and those of its patients."""
     return f"""
 WITH entries AS (SELECT recorded_at, kept, context FROM audit_history WHERE table_name = source AND row_id = source_id),
-changes (at) AS (
-    VALUES (least(last_change, now()))  -- now, where none is known
+changes AS (
+    SELECT least(last_change, now()) AS at  -- now, where none is known
     UNION ALL SELECT recorded_at FROM entries WHERE position('"by"' IN context) > 0
     -- No row could say then that it would be changed later.
     UNION ALL SELECT least(said.at, recorded_at) FROM entries, greatest({_TIMES_KEPT}) AS said (at) WHERE said.at IS NOT NULL
 ),
-patient_ids (id) AS (
-    VALUES (patient)
+patient_ids AS (
+    SELECT patient AS id
     UNION SELECT (kept ->> 'patient_id')::bigint FROM entries WHERE kept ->> 'patient_id' ~ '^[0-9]{{1,18}}$'
 ),
-birthdays (birthday) AS (
+birthdays AS (
     SELECT patients.birthday FROM patients JOIN patient_ids USING (id)
     UNION ALL
     SELECT {_kept("birthday", "date")} FROM audit_history

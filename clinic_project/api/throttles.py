@@ -27,23 +27,24 @@ LIMITS: Mapping[str, tuple[int, timedelta]] = {
 }
 
 #: Rows are locked in the order of their keys, by this statement and by `_FORGET`: no two sessions wait for each other.
+#: All of it goes by one time, EXCLUDED.times[1]: Citus takes an ON CONFLICT that calls IMMUTABLE functions alone.
 _COUNT = """
     INSERT INTO api_login_failures AS kept (key, times, is_full, expires_at)
     SELECT key, ARRAY[clock_timestamp()], false, clock_timestamp() + period
     FROM unnest(%(keys)s::uuid[], %(periods)s::interval[]) AS counted (key, period) ORDER BY key
     ON CONFLICT (key) DO UPDATE SET
         (times, is_full) = (
-            SELECT CASE WHEN is_full THEN times ELSE times || clock_timestamp() END, is_full
+            SELECT CASE WHEN is_full THEN times ELSE times || EXCLUDED.times END, is_full
             FROM (
                 SELECT times, cardinality(times) >= most
                 FROM unnest(%(keys)s::uuid[], %(limits)s::int[], %(periods)s::interval[]) AS counted (key, most, period),
                      LATERAL (SELECT ARRAY(SELECT time FROM unnest(kept.times) AS time
-                                           WHERE time > clock_timestamp() - period)) AS recent (times)
+                                           WHERE EXCLUDED.times[1] - time < period)) AS recent (times)
                 WHERE counted.key = kept.key
             ) AS limited (times, is_full)
         ),
         expires_at = EXCLUDED.expires_at
-    RETURNING key::text, times[cardinality(times)], is_full, clock_timestamp() - times[1]"""
+    RETURNING key::text, times[cardinality(times)], is_full, expires_at - times[1]"""
 
 _FORGET = """
     WITH locked AS (
@@ -82,7 +83,8 @@ class LoginAttempt:
             # Last: what it locks keeps nobody waiting who is waited for here.
             cursor.execute(_DELETE_EXPIRED)
         self._times |= {key: time for key, time, is_full, _ in counted if not is_full}
-        waits = [limits[key][1] - age for key, _, is_full, age in counted if is_full]
+        # It expires a period from now, and is full for a period from the first of its times.
+        waits = [2 * limits[key][1] - kept_for for key, _, is_full, kept_for in counted if is_full]
         if waits:
             self.forget()
             raise Throttled(max(1, math.ceil(max(waits).total_seconds())))

@@ -124,9 +124,9 @@ class AccessLogMiddleware:
 _COLUMNS = (
     *("user_id", "user_name", "clinic_id", "patient_ids", "record_ids", "photo_ids", "action", "via", "request_id"),
 )
-#: One simple query, and so one transaction.
+#: One simple query, and so one transaction. Not SET LOCAL: Citus would send the workers all of the query with it.
 _INSERT = (
-    f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';"
+    f"SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}', true);"
     f" INSERT INTO {Access._meta.db_table} ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))})"
 )
 

@@ -41,6 +41,10 @@ DECLARE
     key jsonb;
     entry_row bigint;
 BEGIN
+    -- On Citus it fires on a shard, whose number ends both names: no trigger that calls this ends in one otherwise.
+    IF TG_NAME ~ '_[0-9]+$' THEN
+        source := left(source, -length(substring(TG_NAME FROM '_[0-9]+$')));
+    END IF;
     IF TG_OP <> 'INSERT' THEN
         before := to_jsonb(OLD);
     END IF;
@@ -83,7 +87,7 @@ BEGIN
             session_user, nullif(current_setting('role'), 'none'), nullif(current_setting('application_name'), ''),
             inet_client_addr(), nullif(current_setting('audit.context', true), '')
         FROM (SELECT entry_action = 'delete' OR entry_action = 'update' AND NOT EXISTS (
-            SELECT FROM audit_history WHERE table_name = source AND row_id = entry_row
+            SELECT 1 FROM audit_history WHERE table_name = source AND row_id = entry_row
         ) OFFSET 0) AS entry (whole);
     END LOOP;
     RETURN NULL;
@@ -116,9 +120,13 @@ END
 REFUSE_REMOVAL = Function(
     "audit_refuse_removal",
     f"""
+DECLARE
+    -- Citus joins no transition table.
+    ids bigint[] := ARRAY(SELECT id FROM removed);
 BEGIN
     IF EXISTS (
-        SELECT FROM removed WHERE NOT EXISTS (SELECT FROM audit_destroyed_entries AS gone WHERE gone.id = removed.id)
+        SELECT 1 FROM unnest(ids) AS removed (id)
+        WHERE NOT EXISTS (SELECT 1 FROM audit_destroyed_entries AS gone WHERE gone.id = removed.id)
     ) THEN
         RAISE EXCEPTION 'DELETE of % is refused: the history goes with the row that it is about, once that may be destroyed',
             TG_TABLE_NAME
@@ -147,13 +155,14 @@ DESTROY = Function(
     f"""
 DECLARE
     target text := format('%I.%I', TG_TABLE_SCHEMA, NEW.table_name);
-    numbers text := pg_get_serial_sequence(format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME), 'id');
+    -- Not TG_TABLE_NAME, which is a shard's on Citus.
+    numbers text := pg_get_serial_sequence(format('%I.audit_destructions', TG_TABLE_SCHEMA), 'id');
     content jsonb;
     removed bigint;
+    ids bigint[];
+    hashes bytea[];
 BEGIN
-    IF NEW.id IS DISTINCT FROM currval(numbers) OR EXISTS (SELECT FROM audit_destructions WHERE id = NEW.id) THEN
-        NEW.id := nextval(numbers);
-    END IF;
+    NEW.id := nextval(numbers);
     EXECUTE format('SELECT to_jsonb(r) FROM %s AS r WHERE id = $1 FOR UPDATE', target) INTO content USING NEW.row_id;
     IF content IS NULL THEN
         RAISE EXCEPTION '% has no row %', NEW.table_name, NEW.row_id USING ERRCODE = '{NO_SUCH_ROW}';
@@ -170,14 +179,17 @@ BEGIN
     IF removed = 0 THEN
         RETURN NULL;  -- another system's trigger keeps it
     END IF;
-    WITH gone AS (
-        DELETE FROM audit_history WHERE table_name = NEW.table_name AND row_id = NEW.row_id
-        RETURNING id, sha256(convert_to({ENTRY}, 'UTF8')) AS entry_hash
-    ), kept AS (
-        INSERT INTO audit_destroyed_entries (id, entry_hash, destruction_id) SELECT id, entry_hash, NEW.id FROM gone
-    )
-    SELECT count(*), sha256(coalesce(string_agg(entry_hash, ''::bytea ORDER BY id), ''))
-    INTO NEW.entry_count, NEW.entries_hash FROM gone;
+    -- Read first, and then inserted: Citus can't do both in one statement.
+    SELECT array_agg(id ORDER BY id), array_agg(entry_hash ORDER BY id),
+        count(*), sha256(coalesce(string_agg(entry_hash, ''::bytea ORDER BY id), ''))
+    INTO ids, hashes, NEW.entry_count, NEW.entries_hash
+    FROM (
+        SELECT id, sha256(convert_to({ENTRY}, 'UTF8')) AS entry_hash
+        FROM audit_history WHERE table_name = NEW.table_name AND row_id = NEW.row_id
+    ) AS entries;
+    INSERT INTO audit_destroyed_entries (id, entry_hash, destruction_id)
+    SELECT id, entry_hash, NEW.id FROM unnest(ids, hashes) AS gone (id, entry_hash);
+    DELETE FROM audit_history WHERE table_name = NEW.table_name AND row_id = NEW.row_id;
 
     NEW.destroyed_at := clock_timestamp();
     NEW.patient_id := content ->> 'patient_id';

@@ -102,7 +102,7 @@ _STATES = """
            CASE WHEN %(with_values)s OR after IS NULL THEN after::text ELSE '{{}}' END,
            is_whole, context, database_user, database_role, application_name, host(client_address), clock_timestamp(),
            row_hash IS NOT DISTINCT FROM sha256(convert_to(after::text, 'UTF8')) OR EXISTS (
-               SELECT FROM jsonb_array_elements(%(added_later)s::jsonb) AS added
+               SELECT 1 FROM jsonb_array_elements(%(added_later)s::jsonb) AS added
                WHERE row_hash = sha256(convert_to((
                    after - ARRAY(SELECT jsonb_array_elements_text(added)))::text, 'UTF8'))
            )

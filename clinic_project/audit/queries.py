@@ -18,7 +18,7 @@ def column(using: str, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
     return [row[0] for row in rows(using, sql, parameters)]
 
 
-def value(using: str, sql: str) -> Any:
+def value(using: str, sql: str, parameters: Sequence[Any] = ()) -> Any:
     """Return the first value of the only row."""
-    (found,) = column(using, sql)
+    (found,) = column(using, sql, parameters)
     return found

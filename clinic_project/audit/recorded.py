@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
 
 from django.apps import apps
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -66,8 +65,10 @@ _COLUMNS = """
 """
 
 
+_SAME_TEXT = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in SAME_TEXT)
+
+
 def set_same_text(connection: BaseDatabaseWrapper) -> None:
     """Set, until the transaction ends, what the text of a row and of an entry depends on."""
-    settings = ", ".join(["set_config(%s, %s, true)"] * len(SAME_TEXT))
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {settings}", [*chain.from_iterable(SAME_TEXT)])
+        cursor.execute(_SAME_TEXT)

@@ -27,12 +27,14 @@ from .recorded import read_columns, recorded_tables, set_same_text
 BATCH = 20_000
 _POLL = 0.05
 
-#: The last number that was given to an entry; NULL where none was, as on a subscriber, and for a role that may not know.
-LAST_NUMBER = """
-    SELECT pg_sequence_last_value(numbers)
-    FROM CAST(pg_get_serial_sequence('audit_history', 'id') AS regclass) AS numbers
+#: Asks the server that has the rows, and numbers them, by transactions of its own: on Citus a worker.
+_WITH_THE_ROWS = "SELECT {} FROM (SELECT count(*) FROM (SELECT 1 FROM audit_history_seals LIMIT 1) AS one) AS there"
+_LAST_NUMBER = _WITH_THE_ROWS.format("""(
+    SELECT pg_sequence_last_value(numbers) FROM CAST(%s AS regclass) AS numbers
     WHERE has_sequence_privilege(numbers, 'USAGE, SELECT')
-"""
+)""")
+_TRANSACTION = _WITH_THE_ROWS.format("pg_current_xact_id()::text::bigint")
+_OLDEST_TRANSACTION = _WITH_THE_ROWS.format("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 
 #: The number and the hash of each entry, also of those that went with the row that they were about.
 _ENTRIES = f"""
@@ -68,6 +70,13 @@ def seal_history(wait: float, using: str = DEFAULT_DB_ALIAS) -> Sealed:
         last = newest_seal(using)
         limit = horizon.entry if is_settled else _settled_entry(last, using)
         return _seal(last, limit, horizon, using)
+
+
+def last_number(using: str) -> int | None:
+    """Return the last number given to an entry; None if none was, as on a subscriber, and to a role that may not know."""
+    sequence = value(using, "SELECT pg_get_serial_sequence('audit_history', 'id')")
+    number: int | None = value(using, _LAST_NUMBER, [sequence])
+    return number
 
 
 def newest_seal(using: str = DEFAULT_DB_ALIAS) -> HistorySeal | None:
@@ -150,8 +159,8 @@ def _hashes(after: int, until: int, using: str) -> Iterator[tuple[int, bytes]]:
 
 def _take_horizon(using: str) -> Horizon:
     # One after the other: a number that is given between the two belongs to a transaction before the second.
-    last_entry = value(using, f"SELECT coalesce(({LAST_NUMBER}), 0)")
-    return Horizon(last_entry, value(using, "SELECT pg_current_xact_id()::text::bigint"))
+    last_entry = last_number(using) or 0
+    return Horizon(last_entry, value(using, _TRANSACTION))
 
 
 def _wait_until_settled(horizon: Horizon, seconds: float, using: str) -> bool:
@@ -164,8 +173,7 @@ def _wait_until_settled(horizon: Horizon, seconds: float, using: str) -> bool:
 
 
 def _is_settled(horizon: Horizon, using: str) -> bool:
-    oldest = value(using, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-    return bool(oldest >= horizon.transaction)
+    return bool(value(using, _OLDEST_TRANSACTION) >= horizon.transaction)
 
 
 def _largest_ids(using: str) -> dict[str, int]:

@@ -20,7 +20,7 @@ SETTING = "audit.context"
 #: How long a request's change waits for a lock that another holds, unless the role or the URL says it. Nothing else ends
 #: the wait, which keeps a thread of the server busy.
 LOCK_TIMEOUT = "30s"
-_LIMIT = f", CASE current_setting('lock_timeout') WHEN '0' THEN set_config('lock_timeout', '{LOCK_TIMEOUT}', true) END"
+_LIMIT = f"; SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}', true) WHERE current_setting('lock_timeout') = '0'"
 
 _description: ContextVar[dict[str, Any] | None] = ContextVar("who changes something", default=None)
 #: The databases in whose transaction the description has been set.
@@ -74,6 +74,5 @@ def _tell(using: str, description: Mapping[str, Any]) -> None:
         {name: value for name, value in description.items() if value not in (None, "")}, ensure_ascii=False
     )
     with get_connection(using).cursor() as cursor:
-        cursor.execute(
-            f"SELECT set_config(%s, %s, true){_LIMIT if 'request_id' in description else ''}", [SETTING, text]
-        )
+        # Not set_config(): Citus tells the workers of a SET alone, by the whole text of the query that it is in.
+        cursor.execute(f"SET LOCAL {SETTING} = %s{_LIMIT if 'request_id' in description else ''}", [text])

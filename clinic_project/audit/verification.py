@@ -10,7 +10,7 @@ from .history import Action, Change, histories_of
 from .models import HistorySeal
 from .queries import column, value
 from .recorded import Columns, read_columns, recorded_tables
-from .sealing import LAST_NUMBER, hash_entries, hash_seal
+from .sealing import hash_entries, hash_seal, last_number
 
 #: Rows whose histories are read by one query.
 BATCH = 2_000
@@ -60,11 +60,11 @@ def _broken(seal: HistorySeal, previous: bytes, last_entry: int, using: str) -> 
 
 def _never_numbered(using: str) -> int:
     """Return how many entries have a number that the sequence never gave: no seal covers them, or not yet."""
-    sql = f"""
+    sql = """
         SELECT count(*) FROM (SELECT id FROM audit_history UNION ALL SELECT id FROM audit_destroyed_entries) AS entries
-        WHERE id < 1 OR id > ({LAST_NUMBER})
+        WHERE id < 1 OR id > %s
     """
-    return int(value(using, sql))
+    return int(value(using, sql, [last_number(using)]))
 
 
 _UNLIKE_THEIR_ENTRIES = """
@@ -129,7 +129,7 @@ def _added(table: str, largest: int, using: str) -> Iterator[Finding]:
     name = connections[using].ops.quote_name(table)
     sql = f"""
         SELECT r.id FROM {name} r WHERE r.id > %s
-        AND NOT EXISTS (SELECT FROM audit_history WHERE table_name = %s AND row_id = r.id) ORDER BY r.id
+        AND NOT EXISTS (SELECT 1 FROM audit_history WHERE table_name = %s AND row_id = r.id) ORDER BY r.id
     """
     for row_id in column(using, sql, [largest, table]):
         yield Finding(f"{table} {row_id}", "it was put in after the first seal, and no trigger recorded it")

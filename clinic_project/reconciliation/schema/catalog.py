@@ -213,7 +213,8 @@ SEQUENCE_PRIVILEGES = """
     n.nspname AS schema, has_schema_privilege(n.oid, 'USAGE') AS schema_usable,
     has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(q.oid, 'SELECT') AS readable,
     has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(q.oid, 'USAGE, UPDATE') AS usable,
-    has_sequence_privilege(q.oid, 'UPDATE') AS settable, pg_has_role(q.relowner, 'USAGE') AS alterable
+    has_sequence_privilege(q.oid, 'UPDATE') AS settable, pg_has_role(q.relowner, 'USAGE') AS alterable,
+    EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus') AS of_citus
 """
 
 # A default counts as volatile if it names a function of which any overload is: ADD COLUMN then rewrites all rows.
@@ -270,7 +271,7 @@ COLUMNS = """
                 THEN (SELECT format('%%I.%%I', cn.nspname, co.collname) FROM pg_collation co
                       JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END AS collation,
            s.name AS sequence, s.owned, s.ownable, s.increment, s.min_value, s.max_value, s.cycles,
-           s.readable, s.usable, s.settable, s.alterable, s.schema, s.schema_usable,
+           s.readable, s.usable, s.settable, s.alterable, s.schema, s.schema_usable, s.of_citus,
            o.description AS comment
     FROM asked w
     JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped

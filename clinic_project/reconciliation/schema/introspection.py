@@ -294,7 +294,7 @@ class _Reader:
             catalog.NEXT_KEY.format(
                 column=identifier(name),
                 table=table.sql_name,
-                end=MAX_INTEGERS[table.columns[name].type],
+                end=sequence.end(table.columns[name].type),
                 sequence=sequence.name,
                 increment=sequence.increment,
             )
@@ -469,6 +469,7 @@ def _sequence(row: Mapping[str, Any]) -> KeySequence:
         schema_usable=row["schema_usable"],
         cycles=row["cycles"],
         min_value=row["min_value"],
+        of_citus=row["of_citus"],
     )
 
 

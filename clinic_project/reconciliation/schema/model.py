@@ -167,6 +167,8 @@ class Sequence:
     `ownable` is whether the column can own it: no other column uses it, and it has the table's schema and owner. What this
     role may do: `readable` is SELECT, `usable` nextval(), `settable` setval(), `alterable` ALTER SEQUENCE, `schema_usable`
     USAGE on the schema `schema`, without which it may do nothing.
+
+    `of_citus` is whether it is in a database of Citus, where each worker has a sequence of the same name.
     """
 
     name: str
@@ -183,11 +185,19 @@ class Sequence:
     schema_usable: bool = True
     cycles: bool = False
     min_value: int = 1
+    of_citus: bool = False
 
     @property
     def is_at_end(self) -> bool:
         """Whether it has no next value, as far as that was read."""
         return not self.cycles and self.next_value is not None and self.next_value > self.max_value
+
+    def end(self, type_: str) -> int:
+        """Return where its values end in a column of this type: those from 2**48 on are of the sequences of Citus' workers.
+
+        https://github.com/citusdata/citus/blob/main/src/backend/distributed/worker/worker_data_fetch_protocol.c
+        """
+        return min(MAX_INTEGERS[type_], 2**48) if self.of_citus else MAX_INTEGERS[type_]
 
 
 class Identity(StrEnum):

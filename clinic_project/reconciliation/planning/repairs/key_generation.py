@@ -159,9 +159,11 @@ def advance_sequence(table: Table, item: ColumnDifference) -> Plan:
 
 def _past_highest_key(table: Table, item: ColumnDifference, sequence: Sequence, reason: str, *before: str) -> Plan:
     name = identifier(item.name)
+    highest = f"SELECT max({name}) AS highest FROM {table.sql_name} WHERE {name} < {sequence.end(item.actual.type)}"
+    # From the sequence, too, so that Citus calls setval() here, and not where the rows are.
     advance = (
-        f"SELECT setval({literal(sequence.name)}, max({name})) FROM {table.sql_name}"
-        f" WHERE {name} < {MAX_INTEGERS[item.actual.type]} HAVING max({name}) >= ({_next_value(sequence)})"
+        f"SELECT setval({literal(sequence.name)}, highest) FROM ({highest}) AS of_rows, {sequence.name}"
+        f" WHERE highest >= last_value + CASE WHEN is_called THEN {sequence.increment} ELSE 0 END"
     )
     lock = f"LOCK TABLE {table.sql_name} IN SHARE ROW EXCLUSIVE MODE"
     reason = f"{reason} past the highest {item.name}"
