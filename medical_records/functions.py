@@ -38,7 +38,7 @@ BEGIN
         IF before -> 'is_deleted' = 'null' THEN
             before := before || jsonb_build_object('is_deleted', after -> 'is_deleted');
         END IF;
-        IF NOT EXISTS (SELECT FROM unnest({_names(_OF_RECORD)}) AS name
+        IF NOT EXISTS (SELECT 1 FROM unnest({_names(_OF_RECORD)}) AS name
                        WHERE (before -> name)::text IS DISTINCT FROM (after -> name)::text) THEN
             RETURN NULL;
         END IF;
@@ -84,7 +84,7 @@ BEGIN
         OR coalesce(is_now ->> 'is_deleted', 'false') = 'true' THEN
         is_now := NULL;
     END IF;
-    IF NOT EXISTS (SELECT FROM unnest({_names(_OF_PHOTO)}) AS name
+    IF NOT EXISTS (SELECT 1 FROM unnest({_names(_OF_PHOTO)}) AS name
                    WHERE was ->> name IS DISTINCT FROM is_now ->> name) THEN
         RETURN NULL;
     END IF;

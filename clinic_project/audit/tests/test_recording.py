@@ -49,6 +49,24 @@ def test_the_first_change_of_a_row_without_history_keeps_it_whole(database):
     assert second == ({"full_name": "Ada L"}, False)
 
 
+def test_a_shard_of_citus_is_recorded_as_the_table_that_it_is_of(database):
+    """There the triggers fire on tables of these names, which nothing but PostgreSQL is needed to have."""
+    database.execute(
+        'ALTER TRIGGER "00_patients_history" ON patients RENAME TO "00_patients_history_102046"',
+        "ALTER TABLE patients RENAME TO patients_102046",
+        "INSERT INTO patients_102046 (clinic_id, full_name) VALUES (1, 'Ada')",
+    )
+    assert database.rows("SELECT table_name, action FROM audit_history") == [("patients", "insert")]
+
+
+def test_a_table_whose_name_ends_in_a_number_is_recorded_by_that(database):
+    database.execute(
+        "ALTER TABLE patients RENAME TO patients_2046",
+        "INSERT INTO patients_2046 (clinic_id, full_name) VALUES (1, 'Ada')",
+    )
+    assert database.rows("SELECT table_name, action FROM audit_history") == [("patients_2046", "insert")]
+
+
 def test_columns_that_no_model_declares_are_kept(database):
     database.execute("ALTER TABLE patients ADD COLUMN insurer json, ADD COLUMN place point")
     add_patient(database)

@@ -390,6 +390,15 @@ def test_a_serial_is_advanced_forward_only():
     assert "WHERE highest >= last_value" in step.statements[1]
 
 
+def test_a_sequence_of_citus_is_advanced_where_it_is_and_past_none_of_the_workers_keys():
+    behind = table(columns=(serial(ID, next_value=4, of_citus=True), STATUS, PATIENT, NOTE), next_keys={"id": 10})
+    (step,) = plan(behind).steps
+    assert "AS of_rows, public.visit_id_seq WHERE" in step.statements[1]
+    sequence = behind.columns["id"].sequence
+    assert (sequence.end("integer"), sequence.end("bigint")) == (2**31 - 1, 2**48)
+    assert replace(sequence, of_citus=False).end("bigint") == 2**63 - 1
+
+
 def test_a_sequence_that_would_begin_again_ends_where_its_type_does():
     (step,) = plan(table(columns=(serial(ID, cycles=True), STATUS, PATIENT, NOTE))).steps
     assert step.statements == ("ALTER SEQUENCE public.visit_id_seq NO CYCLE",)
