@@ -13,6 +13,8 @@ from django.conf import settings
 
 from medical_records.tests.servers import free_port, running
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import importlib, json, sys
 from django.test import Client

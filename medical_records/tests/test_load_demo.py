@@ -21,7 +21,7 @@ from medical_records.history import ReadableChange, read_history
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.template_fields import checked_values
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 MODELS = [User, Clinic, Patient, MedicalRecordTemplate, MedicalRecord, PatientPhoto]
 
@@ -51,7 +51,6 @@ def test_it_prints_logins_that_work_and_addresses_that_are_there(client):
         assert client.get(path).status_code == 200
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("_development")
 def test_visits_are_in_the_opening_hours_of_the_clinics_time_zone(settings):
     settings.TIME_ZONE = "Asia/Taipei"

@@ -231,6 +231,7 @@ class TestRefused:
         with pytest.raises(TooManyPixels):
             process_image(data)
 
+    @pytest.mark.slow
     def test_50_megapixels_are_accepted(self):
         assert process_image(files.plain("PNG", size=(10_000, 5_000))).width == 2048
 
