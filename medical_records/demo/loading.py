@@ -32,7 +32,7 @@ from medical_records.photos.storage import PhotoFile
 
 from .changes import change_over_time, sign_most_records
 from .copies import copy_patients
-from .paintings import PAINTERS, paint
+from .paintings import PAINTERS, SKIN_TONES, paint
 from .people import OPENED, PATIENTS, load_staff
 from .templates import TEMPLATES, SampleTemplate, Visit
 
@@ -40,8 +40,8 @@ from .templates import TEMPLATES, SampleTemplate, Visit
 BATCH, BATCH_OF_COPIES = 200, 5_000
 #: How many times scale 1 is made here; beyond, patients are copied.
 ORIGINALS = 5
-#: Different images of each kind: more photos than that share files.
-IMAGES = 6
+#: Different images of each kind: more photos than that share files. As many in each tone of skin.
+IMAGES = 12
 #: How many days ago the first visits may have been: three years.
 PAST = 1095
 
@@ -210,7 +210,7 @@ class ClinicLoader:
     def _photo(
         self, patient: Patient, kind: str, caption: str, random: Random, columns: dict[str, Any]
     ) -> PatientPhoto:
-        image = self._kept_image(kind, random.randrange(IMAGES))
+        image = self._kept_image(kind, _image_number(patient, random))
         file = PhotoFile(self.clinic.pk, image.sha256)
         photo: PatientPhoto = PatientPhotoFactory.build(
             patient=patient,
@@ -277,6 +277,13 @@ def _practitioners(clinic: Clinic) -> list[User]:
     return [membership.user for membership in memberships.select_related("user").order_by("pk")]
 
 
+def _image_number(patient: Patient, random: Random) -> int:
+    """Return the number of an image of this patient: the same skin as on their others."""
+    tones = len(SKIN_TONES)
+    own = Random(patient.full_name).randrange(tones)  # noqa: S311
+    return own + tones * random.randrange(IMAGES // tones)
+
+
 @cache
 def _image(kind: str, number: int) -> ProcessedImage:
-    return process_image(paint(kind, number + 10 * sorted(PAINTERS).index(kind)))
+    return process_image(paint(kind, number + IMAGES * sorted(PAINTERS).index(kind)))

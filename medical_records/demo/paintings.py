@@ -9,11 +9,14 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 SIDE = 900
 
+#: Photos of one person have a number with the same remainder by their count: their skin is the same on all.
+SKIN_TONES = [(236, 196, 172), (218, 170, 138), (186, 132, 100), (128, 84, 62)]
+
 
 def paint(kind: str, seed: int) -> bytes:
     """Return an image of that kind as JPEG, the same for the same `seed`."""
     output = BytesIO()
-    PAINTERS[kind](Random(seed)).save(output, "JPEG", quality=88)  # noqa: S311 - a painting is no secret
+    PAINTERS[kind](Random(seed), seed).save(output, "JPEG", quality=88)  # noqa: S311 - a painting is no secret
     return output.getvalue()
 
 
@@ -24,9 +27,8 @@ def _grain(image: Image.Image, random: Random, strength: float) -> Image.Image:
     return ImageChops.overlay(image, noise.resize(image.size).convert("RGB"))
 
 
-def _skin(random: Random) -> Image.Image:
-    tone = random.choice([(236, 196, 172), (218, 170, 138), (186, 132, 100), (128, 84, 62)])
-    image = Image.new("RGB", (SIDE, SIDE), tone)
+def _skin(random: Random, seed: int) -> Image.Image:
+    image = Image.new("RGB", (SIDE, SIDE), SKIN_TONES[seed % len(SKIN_TONES)])
     spot = Image.new("L", image.size, 0)
     draw = ImageDraw.Draw(spot)
     x, y, size = random.randint(350, 550), random.randint(330, 520), random.randint(60, 130)
@@ -48,7 +50,7 @@ def _ruler(image: Image.Image) -> None:
         draw.line((mark, SIDE - 90, mark, SIDE - 90 + length), fill=(30, 30, 30), width=3)
 
 
-def _x_ray(random: Random) -> Image.Image:
+def _x_ray(random: Random, _: int) -> Image.Image:
     image = Image.new("L", (SIDE, SIDE), 22)
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 520, SIDE, SIDE), fill=78)
@@ -65,7 +67,7 @@ def _x_ray(random: Random) -> Image.Image:
     return _grain(image.filter(ImageFilter.GaussianBlur(5)).convert("RGB"), random, 0.3)
 
 
-def _retina(random: Random) -> Image.Image:
+def _retina(random: Random, _: int) -> Image.Image:
     image = Image.new("RGB", (SIDE, SIDE), (6, 3, 3))
     draw = ImageDraw.Draw(image)
     draw.ellipse((40, 40, SIDE - 40, SIDE - 40), fill=(176, 70, 30))
@@ -91,4 +93,4 @@ def _vessel(draw: ImageDraw.ImageDraw, random: Random, start: tuple[int, int]) -
         (x, y), width = end, width * 0.94
 
 
-PAINTERS: Mapping[str, Callable[[Random], Image.Image]] = {"skin": _skin, "x-ray": _x_ray, "retina": _retina}
+PAINTERS: Mapping[str, Callable[[Random, int], Image.Image]] = {"skin": _skin, "x-ray": _x_ray, "retina": _retina}

@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import math
 import re
 from collections import Counter, defaultdict
 
@@ -12,10 +13,12 @@ from django.db import connection
 from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 
 from clinic_project.audit.models import HistoryEntry
 from clinic_project.clinics.factories import PASSWORD
 from clinic_project.clinics.models import Appointment, Clinic, Patient, User
+from medical_records.demo.paintings import SKIN_TONES
 from medical_records.demo.templates import TEMPLATES
 from medical_records.history import ReadableChange, read_history
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
@@ -201,3 +204,15 @@ def test_an_unmigrated_database_is_told_to_be_migrated():
 def test_a_scale_that_is_no_scale_is_refused(scale):
     with pytest.raises(CommandError, match="whole number from 1"):
         call_command("load_demo", f"--scale={scale}")
+
+
+@pytest.mark.usefixtures("_development")
+def test_a_patient_s_skin_is_the_same_on_all_photos():
+    load()
+    seen = defaultdict(set)
+    for photo in PatientPhoto.objects.filter(medical_record__template__name="Skin examination"):
+        with default_storage.open(photo.storage_key) as file:
+            corner = Image.open(file).convert("RGB").resize((9, 9)).crop((0, 0, 2, 2)).resize((1, 1)).getpixel((0, 0))
+        seen[photo.patient_id].add(min(SKIN_TONES, key=lambda tone, corner=corner: math.dist(tone, corner)))
+    assert {len(tones) for tones in seen.values()} == {1}
+    assert len(set.union(*seen.values())) > 1
