@@ -129,6 +129,8 @@ def test_a_record_whose_json_is_no_form_is_printed_as_it_is(broken):
 def test_the_stylesheet_is_about_printed_records_alone_and_loads_nothing():
     rules = re.sub(r"/\*.*?\*/", "", stylesheet(), flags=re.DOTALL)
     selectors = [line for line in rules.splitlines() if line.endswith(("{", ",")) and "@" not in line]
+    # The body alone chooses the sheets, in whose margins the language is the page's.
+    selectors.remove(":lang(zh-hant) body {")
     assert all(line.lstrip().startswith(".printed-record") for line in selectors)
     assert "url(" not in rules
     assert "</" not in rules
