@@ -17,6 +17,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import strip_tags
+from django.utils.translation import override
 
 from clinic_project.api import throttles
 from clinic_project.audit.destruction import destroy
@@ -29,6 +30,7 @@ from clinic_project.clinics.factories import (
     UserFactory,
 )
 from clinic_project.clinics.models import Clinic, Membership, Patient, User
+from medical_records.admin.history_values import field_text
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.signing import hash_to_sign
@@ -252,3 +254,22 @@ def test_an_appointment_is_read_in_chinese(client, objects):
     page = client.get(reverse("admin:medical_records_medicalrecord_add"), query, headers=CHINESE).content.decode()
     assert re.search(r"2026年11月26日 09:30\W已確認\W<", page)
     assert re.search(r"2026年11月27日\W已確認\W<", page)
+
+
+def test_what_stands_in_a_row_has_the_marks_of_chinese_between(client, objects):
+    for _number in range(2):
+        MedicalRecordFactory(patient=objects[Patient], template=objects[MedicalRecordTemplate])
+    client.get(reverse("admin:medical_records_medicalrecord_changelist"))
+    looked = client.get(reverse("admin:clinics_patient_who_looked", args=[objects[Patient].pk]), headers=CHINESE)
+    assert "</a>、<a" in looked.content.decode()
+    with override("zh-hant"):
+        told = field_text("fields.1", {"type": "radio", "required": True, "options": ["是", "否"]}, [])
+    assert re.fullmatch(r"單選\W按鈕\W、必填\n選項\W是、否", told or "")
+
+
+def test_who_selects_signed_records_for_the_trash_is_told_of_each(client, objects):
+    state_of(objects[MedicalRecord], "signed")
+    sent = {"action": "move_to_trash", "_selected_action": objects[MedicalRecord].pk}
+    url = reverse("admin:medical_records_medicalrecord_changelist")
+    html = client.post(url, sent, headers=CHINESE, follow=True).content.decode()
+    assert re.search(r"\)\uff1a病歷已簽章。", html)
