@@ -31,7 +31,7 @@ from clinic_project.clinics.factories import (
 )
 from clinic_project.clinics.models import Clinic, Membership, Patient, User
 from medical_records.admin.history_values import field_text
-from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, make_field
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.signing import hash_to_sign
 from medical_records.tests.photos.uploads import add
@@ -223,6 +223,10 @@ def test_what_django_says_is_put_as_our_pages_put_it(client, objects):
     assert "新增病人" in said
     assert "篩選" in said
     assert "過濾" not in said
+    user = objects[User]
+    for name, title in (("clinics_user_history", "異動紀錄"), ("auth_user_password_change", "修改密碼")):
+        html = client.get(reverse(f"admin:{name}", args=[user.pk]), headers=CHINESE).content.decode()
+        assert re.search(rf"<h1>{title}\uff1a", html)
     form = {"full_name": "陳大文", "clinic": next(iter(objects.values())).pk, "_continue": "1"}
     saved = client.post(reverse("admin:clinics_patient_add"), form, headers=CHINESE, follow=True).content.decode()
     assert re.search("已新增病人「.*陳大文.*」。 可在下方繼續修改。", saved)
@@ -262,6 +266,11 @@ def test_what_stands_in_a_row_has_the_marks_of_chinese_between(client, objects):
     client.get(reverse("admin:medical_records_medicalrecord_changelist"))
     looked = client.get(reverse("admin:clinics_patient_who_looked", args=[objects[Patient].pk]), headers=CHINESE)
     assert "</a>、<a" in looked.content.decode()
+    fields = [make_field(label, order=place, required=True) for place, label in enumerate(("身高", "體重"))]
+    template = MedicalRecordTemplateFactory(clinic=objects[Clinic], fields=fields)
+    record = MedicalRecordFactory(patient=objects[Patient], template=template, values={})
+    url = reverse("admin:medical_records_medicalrecord_sign", args=[record.pk])
+    assert "身高、體重" in client.get(url, headers=CHINESE).content.decode()
     with override("zh-hant"):
         told = field_text("fields.1", {"type": "radio", "required": True, "options": ["是", "否"]}, [])
     assert re.fullmatch(r"單選\W按鈕\W、必填\n選項\W是、否", told or "")
