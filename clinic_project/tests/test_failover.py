@@ -307,7 +307,8 @@ def test_while_no_standby_is_attached_all_wait_until_the_setting_is_reset(
         assert not reading.done()
         with urlopen(f"http://127.0.0.1:{port}/readyz") as ready:
             assert ready.status == 200
-        run(pair, PROMOTE.split("SELECT pg_promote")[0], PRIMARY)
+        (reset,) = re.findall(r"`(ALTER SYSTEM RESET [^`]*)`", PAGE)
+        run(pair, reset, PRIMARY)
         assert reading.result().status == 200
 
 
