@@ -52,7 +52,12 @@ _BY_STATE: Mapping[str, tuple[str, str, str, int]] = {
     ),
     **dict.fromkeys(
         (QUERY_CANCELED, LOCK_NOT_AVAILABLE, "25P03", "25P04"),  # and the timeouts of idle and of whole transactions
-        ("database-too-slow", "The database is too slow", "It didn't answer in time. Send it again.", SOON),
+        (
+            "database-too-slow",
+            "The database is too slow",
+            "It didn't answer in time: it may have waited for a lock. Send it again.",
+            SOON,
+        ),
     ),
     READ_ONLY_SQL_TRANSACTION: (
         "database-read-only",

@@ -2,6 +2,7 @@
 
 import math
 import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,15 +25,22 @@ from medical_records.tests.servers import (
     free_port,
     gunicorn,
 )
-from medical_records.tests.standbys import PRIMARY, STANDBY, Pair, filled, running_pair
+from medical_records.tests.standbys import (
+    PAGE,
+    PRIMARY,
+    PROMOTE,
+    STANDBY,
+    SYNCHRONOUS,
+    Pair,
+    filled,
+    running_pair,
+    start_standby,
+)
 
 from .networks import Network, made_network, start_within
 from .test_pgbouncer import CONFIGURATION
 
 pytestmark = pytest.mark.slow
-
-PAGE = (Path(__file__).resolve().parents[1] / "README.md").read_text().split("\n### A standby, and failover\n")[1]
-SYNCHRONOUS, PROMOTE = re.findall(r"```sql\n(.*?)```", PAGE.split("\n### ")[0].split("\n## ")[0], re.DOTALL)
 
 
 @pytest.fixture
@@ -84,7 +92,7 @@ class Load:
         Returns the seconds from the promotion to the next record that was made.
         """
         run(pair, SYNCHRONOUS, PRIMARY)
-        wait_until_synchronous(pair)
+        wait_until_synchronous(pair, PRIMARY)
         options = ("--workers", "2", "--threads", "8", "--preload")
         work = [self.write] * 8 + [self.read] * 2 + [self.administer] * 2
         with (
@@ -258,13 +266,50 @@ def test_behind_pgbouncer(pair: Pair, known: dict[str, Any], tmp_path: Path, cap
     assert again < 10
 
 
-def wait_until_synchronous(pair: Pair) -> None:
+def wait_until_synchronous(pair: Pair, primary: int) -> None:
+    wait_for_rows(pair, primary, "SELECT sync_state FROM pg_stat_replication", [("sync",)])
+
+
+def wait_for_rows(pair: Pair, port: int, query: str, expected: list[tuple[Any, ...]]) -> None:
     for _ in range(100):
-        found = pair.rows(PRIMARY, "SELECT sync_state FROM pg_stat_replication", user="postgres")
-        if found == [("sync",)]:
+        found = pair.rows(port, query, user="postgres")
+        if found == expected:
             return
         time.sleep(0.1)
-    pytest.fail(f"the standby isn't synchronous: {found}")
+    pytest.fail(f"{query} is {found}, not {expected}")
+
+
+def test_the_old_primary_comes_back_as_a_standby(pair: Pair):
+    killed(pair)
+    run(pair, PROMOTE, STANDBY)
+    shutil.rmtree(pair.folder / "primary")
+    start_standby(pair.servers, "primary", PRIMARY, of=STANDBY)
+    run(pair, SYNCHRONOUS, STANDBY)
+    wait_until_synchronous(pair, STANDBY)
+    pair.execute("CREATE TABLE written ()", port=STANDBY)
+    pair.rows(PRIMARY, "SELECT FROM written")
+
+
+def test_while_no_standby_is_attached_all_wait_until_the_setting_is_reset(
+    pair: Pair, known: dict[str, Any], tmp_path: Path
+):
+    run(pair, SYNCHRONOUS, PRIMARY)
+    wait_until_synchronous(pair, PRIMARY)
+    pair.servers.stop_one("standby", "fast")
+    port = free_port()
+    with (
+        gunicorn(environment(pair.url(PRIMARY, STANDBY), tmp_path), port, tmp_path / "log", "--threads", "4"),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        reading = pool.submit(JSONClient(port, known["token"]).send, "GET", f"clinic/medical-records/{known['record']}")
+        (waiting,) = re.findall(r"`(SELECT [^`]*'SyncRep');`", PAGE)
+        wait_for_rows(pair, PRIMARY, waiting, [(1,)])
+        assert not reading.done()
+        with urlopen(f"http://127.0.0.1:{port}/readyz") as ready:
+            assert ready.status == 200
+        (reset,) = re.findall(r"`(ALTER SYSTEM RESET [^`]*)`", PAGE)
+        run(pair, reset, PRIMARY)
+        assert reading.result().status == 200
 
 
 def test_on_a_standby_reading_works_and_the_rest_is_503(pair: Pair, known: dict[str, Any], tmp_path: Path):

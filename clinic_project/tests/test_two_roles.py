@@ -33,6 +33,8 @@ pytestmark = pytest.mark.slow
 
 PAGE = (Path(__file__).resolve().parents[1] / "README.md").read_text().split("\n### Two roles\n")[1].split("\n### ")[0]
 ON_THE_SERVER, IN_THE_DATABASE, AS_OWNER = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+GROWING = (Path(__file__).resolve().parents[1] / "GROWING.md").read_text()
+[INTO_A_SCHEMA] = re.findall(r"```sql\n([^`]*GRANT USAGE ON SCHEMA north.*?)```", GROWING, re.DOTALL)
 [REASSIGN] = re.findall(r"`(REASSIGN OWNED .*?;)`", PAGE)
 
 SERVER = Database("postgres")
@@ -156,6 +158,22 @@ def test_the_admin(web, client):
     page = client.get("/admin/schema/")
     assert page.status_code == 200
     assert "as declared" in page.content.decode()
+
+
+def test_a_group_of_clinics_in_a_schema_of_its_own(names, owner, monkeypatch):
+    monkeypatch.setenv("CLINIC_PASSWORD", PASSWORD)
+    owner.execute("CREATE SCHEMA north")
+    migrated = owner.manage("migrate_schemas", "north")
+    assert migrated.status == 0, migrated.printed
+    names.run(owner, INTO_A_SCHEMA + AS_OWNER.replace("SCHEMA public", "SCHEMA north"))
+    SERVER.execute(f"ALTER ROLE {names.web} SET search_path = north")
+    web = names.connected(names.web)
+    made = web.manage("create_clinic", "Hill Road", "--email", "kim@clinic.example", "--full-name", "Kim")
+    assert made.status == 0, made.printed
+    assert web.value("SELECT name FROM north.clinics") == "Hill Road"
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        web.execute("DELETE FROM audit_history")
+    SERVER.execute(f"ALTER ROLE {names.web} RESET search_path")
 
 
 def test_health(web, client):

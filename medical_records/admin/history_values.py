@@ -11,6 +11,7 @@ from clinic_project.api.fields import normalized_uuid
 from clinic_project.clinics.administration.history_texts import ShownChange, ShownValue, column_text
 from clinic_project.clinics.administration.json_text import as_text
 from clinic_project.clinics.history import Row, columns_of
+from clinic_project.clinics.listing import listed
 from clinic_project.clinics.people import without_address
 
 from ..filled_form import answer_text
@@ -165,8 +166,8 @@ def _labels(field_ids: list[Any], rows: Iterable[Row]) -> Iterator[str]:
 def _field_lines(field: Row) -> Iterator[str]:
     required = gettext("required") if field.get("required") is True else ""
     kind = as_text(type_label(field.get("type")))
-    yield ", ".join(filter(None, [kind, range_text(field), required]))
+    yield listed(filter(None, [kind, range_text(field), required]))
     if options := _member_text("options", field.get("options")):
-        yield gettext("Options: %(options)s") % {"options": options.replace("\n", ", ")}
+        yield gettext("Options: %(options)s") % {"options": listed(options.split("\n"))}
     if field.get("description"):
         yield as_text(field["description"])

@@ -12,6 +12,7 @@ from django.utils.translation import gettext, gettext_noop
 
 from clinic_project.audit.accesses import show
 from clinic_project.clinics.administration.object_pages import of_object
+from clinic_project.clinics.listing import listed
 
 from .. import signing
 from ..exceptions import ChangeRefused, StaleVersion
@@ -106,7 +107,7 @@ def _to_sign(record: MedicalRecord) -> dict[str, Any]:
     show(photos=((photo.pk, photo.patient_id) for photo in shown))
     return {
         "filled_form": filled_form(record.template_snapshot, record.values),
-        "missing": unanswered_labels(record.template_snapshot, record.values),
+        "missing": listed(unanswered_labels(record.template_snapshot, record.values)),
         "visit": None if record.appointment is None else appointment_text(record.appointment),
         "photos": shown,
     }

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.lookups import Exact
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clinic_project.clinics.access import ADMIN_ROLES, CLINICAL_ROLES
@@ -58,6 +59,12 @@ class TemplateAdmin(CsvMixin, CopyMixin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.has_role(request, None)
+
+    def goes_along(self, obj: MedicalRecordTemplate) -> str:
+        return gettext("Its records stay as they are. New ones can't be made from it before it is restored.")
+
+    def goes_along_with_all(self, objs: list[MedicalRecordTemplate]) -> str:
+        return gettext("Their records stay as they are. New ones can't be made from them before they are restored.")
 
     # The page of one template.
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,11 @@ import pytest
 from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, Outcome
 
 PRIMARY, STANDBY = 5432, 5433
+
+PAGE = (PROJECT_FOLDER / "clinic_project" / "README.md").read_text().split("\n### A standby, and failover\n")[1]
+#: What the page has superusers run, and the options of its pg_basebackup.
+ROLE, SYNCHRONOUS, PROMOTE = re.findall(r"```sql\n(.*?)```", PAGE.split("\n### ")[0], re.DOTALL)
+OPTIONS = re.findall(r"--[\w-]+(?:=\w+)?", PAGE.split("$ pg_basebackup ")[1].split("--pgdata")[0])
 
 
 @dataclass
@@ -127,11 +133,16 @@ class Pair:
 def start_pair(servers: Servers) -> None:
     servers.run("initdb", servers.data("primary"), "--username=postgres", "--auth=trust", "--encoding=UTF8")
     servers.start("primary", PRIMARY)
-    host = f"--host={servers.folder}"
-    servers.run(
-        "pg_basebackup", host, "--username=postgres", servers.data("standby"), "--write-recovery-conf", "-c", "fast"
-    )
-    servers.start("standby", STANDBY)
+    Pair(servers).execute(ROLE, user="postgres", dbname="postgres")
+    start_standby(servers, "standby", STANDBY, of=PRIMARY)
+
+
+def start_standby(servers: Servers, name: str, port: int, *, of: int) -> None:
+    """Make and start a standby of the server of the port `of`, as the page says; its slot has its name."""
+    options = [option.replace("=db2", f"={name}") for option in OPTIONS]
+    primary = f"--dbname=postgresql://standby@?host={servers.folder}&port={of}"
+    servers.run("pg_basebackup", *options, servers.data(name), primary)
+    servers.start(name, port)
 
 
 def migrated_pair(servers: Servers) -> Pair:

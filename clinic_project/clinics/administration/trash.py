@@ -163,7 +163,8 @@ class TrashMixin(ObjectPagesMixin):
                 change(request, obj)
                 self.log_change(request, obj, note)
         except self.refusals as refusal:
-            self.message_user(request, f"{self.name_with_patient(obj)}: {refusal}", messages.ERROR)
+            said = gettext("%(name)s: %(error)s") % {"name": self.name_with_patient(obj), "error": refusal}
+            self.message_user(request, said, messages.ERROR)
             return False
         return True
 

@@ -17,6 +17,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import strip_tags
+from django.utils.translation import override
 
 from clinic_project.api import throttles
 from clinic_project.audit.destruction import destroy
@@ -29,7 +30,8 @@ from clinic_project.clinics.factories import (
     UserFactory,
 )
 from clinic_project.clinics.models import Clinic, Membership, Patient, User
-from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
+from medical_records.admin.history_values import field_text
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, make_field
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
 from medical_records.signing import hash_to_sign
 from medical_records.tests.photos.uploads import add
@@ -221,6 +223,10 @@ def test_what_django_says_is_put_as_our_pages_put_it(client, objects):
     assert "新增病人" in said
     assert "篩選" in said
     assert "過濾" not in said
+    user = objects[User]
+    for name, title in (("clinics_user_history", "異動紀錄"), ("auth_user_password_change", "修改密碼")):
+        html = client.get(reverse(f"admin:{name}", args=[user.pk]), headers=CHINESE).content.decode()
+        assert re.search(rf"<h1>{title}\uff1a", html)
     form = {"full_name": "陳大文", "clinic": next(iter(objects.values())).pk, "_continue": "1"}
     saved = client.post(reverse("admin:clinics_patient_add"), form, headers=CHINESE, follow=True).content.decode()
     assert re.search("已新增病人「.*陳大文.*」。 可在下方繼續修改。", saved)
@@ -252,3 +258,27 @@ def test_an_appointment_is_read_in_chinese(client, objects):
     page = client.get(reverse("admin:medical_records_medicalrecord_add"), query, headers=CHINESE).content.decode()
     assert re.search(r"2026年11月26日 09:30\W已確認\W<", page)
     assert re.search(r"2026年11月27日\W已確認\W<", page)
+
+
+def test_what_stands_in_a_row_has_the_marks_of_chinese_between(client, objects):
+    for _number in range(2):
+        MedicalRecordFactory(patient=objects[Patient], template=objects[MedicalRecordTemplate])
+    client.get(reverse("admin:medical_records_medicalrecord_changelist"))
+    looked = client.get(reverse("admin:clinics_patient_who_looked", args=[objects[Patient].pk]), headers=CHINESE)
+    assert "</a>、<a" in looked.content.decode()
+    fields = [make_field(label, order=place, required=True) for place, label in enumerate(("身高", "體重"))]
+    template = MedicalRecordTemplateFactory(clinic=objects[Clinic], fields=fields)
+    record = MedicalRecordFactory(patient=objects[Patient], template=template, values={})
+    url = reverse("admin:medical_records_medicalrecord_sign", args=[record.pk])
+    assert "身高、體重" in client.get(url, headers=CHINESE).content.decode()
+    with override("zh-hant"):
+        told = field_text("fields.1", {"type": "radio", "required": True, "options": ["是", "否"]}, [])
+    assert re.fullmatch(r"單選\W按鈕\W、必填\n選項\W是、否", told or "")
+
+
+def test_who_selects_signed_records_for_the_trash_is_told_of_each(client, objects):
+    state_of(objects[MedicalRecord], "signed")
+    sent = {"action": "move_to_trash", "_selected_action": objects[MedicalRecord].pk}
+    url = reverse("admin:medical_records_medicalrecord_changelist")
+    html = client.post(url, sent, headers=CHINESE, follow=True).content.decode()
+    assert re.search(r"\)\uff1a病歷已簽章。", html)

@@ -28,6 +28,14 @@ def test_a_template_that_has_changed_meanwhile_is_not_overwritten(client, clinic
     assert template.version == 4
 
 
+def test_who_moves_templates_to_the_trash_reads_that_their_records_stay(client, clinic_admin):
+    template = MedicalRecordTemplateFactory(clinic=clinic_admin.clinic)
+    assert "Its records stay as they are." in client.get(delete_url(template)).content.decode()
+    chosen = {"action": "move_to_trash", "_selected_action": template.pk}
+    asked = client.post(list_url("medicalrecordtemplate"), chosen)
+    assert "Their records stay as they are." in asked.content.decode()
+
+
 def test_a_practitioner_only_reads_templates(client, staff_member):
     template = MedicalRecordTemplateFactory(clinic=staff_member.clinic)
     assert client.get(change_url(template)).status_code == 200
