@@ -208,13 +208,15 @@ UPDATE_TRIGGERS = """
     ORDER BY f.root, f.oid, t.name
 """
 
-# What this role may do with the sequence q in the schema n. A list of privileges asks for any of them.
-SEQUENCE_PRIVILEGES = """
+# What is read of the sequence q, with the properties s, in the schema n: its range, and what this role may do with it. A
+# list of privileges asks for any of them.
+SEQUENCE_COLUMNS = """
+    s.seqincrement AS increment, s.seqmin AS min_value, s.seqmax AS max_value, s.seqcycle AS cycles,
     n.nspname AS schema, has_schema_privilege(n.oid, 'USAGE') AS schema_usable,
     has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(q.oid, 'SELECT') AS readable,
     has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(q.oid, 'USAGE, UPDATE') AS usable,
     has_sequence_privilege(q.oid, 'UPDATE') AS settable, pg_has_role(q.relowner, 'USAGE') AS alterable,
-    EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus') AS of_citus
+    EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') AS of_citus
 """
 
 # A default counts as volatile if it names a function of which any overload is: ADD COLUMN then rewrites all rows.
@@ -248,8 +250,7 @@ COLUMNS = """
                        AND o.refclassid = 'pg_class'::regclass AND o.refobjid = f.table_oid
                        AND o.refobjsubid = f.number AND o.deptype IN ('a', 'i')) AS owned,
                NOT f.shared AND (q.relnamespace, q.relowner) = (t.relnamespace, t.relowner) AS ownable,
-               s.seqincrement AS increment, s.seqmin AS min_value, s.seqmax AS max_value, s.seqcycle AS cycles,
-               {sequence_privileges}
+               {sequence_columns}
         FROM feeds f
         JOIN pg_class t ON t.oid = f.table_oid
         JOIN pg_class q ON q.oid = f.sequence
@@ -298,8 +299,7 @@ FORMER_SEQUENCES = """
                                AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i'))
                AND NOT EXISTS (SELECT FROM pg_depend u WHERE u.classid = 'pg_attrdef'::regclass
                                AND u.refclassid = 'pg_class'::regclass AND u.refobjid = q.oid)) AS ownable,
-           s.seqincrement AS increment, s.seqmin AS min_value, s.seqmax AS max_value, s.seqcycle AS cycles,
-           {sequence_privileges}
+           {sequence_columns}
     FROM asked w
     CROSS JOIN LATERAL (
         SELECT sequence, bool_or(owned) AS owned FROM (

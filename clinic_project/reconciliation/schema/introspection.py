@@ -258,7 +258,7 @@ class _Reader:
 
     def _rows(self, sql: str, *lists: Sequence[Any]) -> list[dict[str, Any]]:
         sql = sql.replace("{namespace}", self.namespace).replace("{schema}", _query_literal(self.schema))
-        sql = sql.replace("{sequence_privileges}", catalog.SEQUENCE_PRIVILEGES)
+        sql = sql.replace("{sequence_columns}", catalog.SEQUENCE_COLUMNS)
         return catalog_rows(self.cursor, sql, *lists)
 
     def _grouped(self, sql: str, oids: Sequence[int]) -> Mapping[int, list[dict[str, Any]]]:
