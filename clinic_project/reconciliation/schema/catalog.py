@@ -2,9 +2,36 @@
 
 Each takes a list of names or OIDs, so that the number of queries doesn't grow with the number of tables. `{namespace}`
 stands for the OID of the schema that is read, `{schema}` for the name that the result gives it. Features that a server's
-version may lack are read from the text that it prints for a definition, so that no query names a column which only newer
-catalogs have (https://www.postgresql.org/docs/current/catalogs.html).
+version may lack are read from the text that it prints for a definition, so that no query of these names a column which only
+newer catalogs have (https://www.postgresql.org/docs/current/catalogs.html).
 """
+
+# What is read of a server, by the names of Server's fields.
+SERVER = """
+    SELECT current_database() AS database, current_setting('server_version') AS version,
+           current_setting('server_version_num')::int AS version_number, current_user AS role,
+           current_setting('search_path') AS search_path, pg_is_in_recovery() AS in_recovery,
+           current_setting('transaction_read_only')::bool AS read_only,
+           has_database_privilege(current_database(), 'TEMPORARY') AS may_create_temporary,
+           coalesce(substring(current_schema() FROM '^pg_.*'), '') AS system_schema,
+           (SELECT source IN ('client', 'command line') FROM pg_settings WHERE name = 'search_path') AS path_is_fixed,
+           ARRAY(
+               -- Without pg_read_all_stats, only the pid and the name are seen. Subscribers have logical slots.
+               SELECT coalesce(r.application_name, '') FROM pg_stat_replication r
+               WHERE r.state IS DISTINCT FROM 'backup' AND r.pid NOT IN (
+                   SELECT active_pid FROM pg_replication_slots
+                   WHERE slot_type = 'logical' AND active_pid IS NOT NULL
+               ) ORDER BY 1
+           ) AS standbys,
+           {collation_versions} AS collation_versions
+"""
+
+# Since PostgreSQL 15, a database records the version by which its text was sorted.
+COLLATION_VERSIONS = """
+    (SELECT ARRAY[datcollversion, pg_database_collation_actual_version(oid)] FROM pg_database
+     WHERE datname = current_database())
+"""
+NO_COLLATION_VERSIONS = "'{NULL, NULL}'::text[]"
 
 # The names on the search path, in its order: the setting quotes those that need it, and "$user" stands for the role.
 _SEARCH_PATH = r"""
