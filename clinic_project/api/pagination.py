@@ -59,14 +59,15 @@ class Contents(Protocol):
 class Listing:
     """What is paged: the rows of `parts` together, ordered by the columns in `ordering`, all of them up or all down.
 
-    The last column makes the order complete. `row_versions` has a column of each table whose rows are shown, and `beside`
-    names what else is shown, which Contents selects. `by_name`: the ordering has names in it, which cursors must not have.
+    The last column makes the order complete. `row_versions` has a column of each table whose rows are shown, and
+    `shown_beside` names what else is, which Contents selects. `by_name`: the ordering has names in it, which cursors must
+    not have.
     """
 
     parts: Sequence[QuerySet[Any, Any]]
     ordering: Sequence[str]
     row_versions: Sequence[str] = ("pk",)
-    beside: Sequence[str] = ()
+    shown_beside: Sequence[str] = ()
     by_name: bool = False
 
     @property
@@ -120,7 +121,7 @@ class CompiledListing(Listing):
 
     def __init__(self, recipe: Callable[..., Listing], *shape: Hashable, **values: Any) -> None:
         made: Listing = pattern(recipe, *shape, **values)
-        super().__init__(made.parts, made.ordering, made.row_versions, made.beside, made.by_name)
+        super().__init__(made.parts, made.ordering, made.row_versions, made.shown_beside, made.by_name)
         self.recipe, self.shape, self.values = recipe, shape, values
 
     def read(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> list[Row]:
@@ -254,7 +255,7 @@ class RowPagination(BasePagination):
         if not found and self.number > 1:
             raise NotFound
         self._count(found)
-        versions = [[row[name] for name in (_VERSION, *self.listing.beside)] for row in found]
+        versions = [[row[name] for name in (_VERSION, *self.listing.shown_beside)] for row in found]
         self.etag = hashed_etag(self.counted, self.estimate, versions, _signature(settings.SECRET_KEY))
         return found
 

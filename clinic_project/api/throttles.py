@@ -44,7 +44,7 @@ _COUNT = """
             ) AS limited (times, is_full)
         ),
         expires_at = EXCLUDED.expires_at
-    RETURNING key::text, times[cardinality(times)], is_full, expires_at - times[1]"""
+    RETURNING key::text, times[cardinality(times)], is_full, times[1], expires_at"""
 
 _FORGET = """
     WITH locked AS (
@@ -82,9 +82,8 @@ class LoginAttempt:
             counted = cursor.fetchall()
             # Last: what it locks keeps nobody waiting who is waited for here.
             cursor.execute(_DELETE_EXPIRED)
-        self._times |= {key: time for key, time, is_full, _ in counted if not is_full}
-        # It expires a period from now, and is full for a period from the first of its times.
-        waits = [2 * limits[key][1] - kept_for for key, _, is_full, kept_for in counted if is_full]
+        self._times |= {key: time for key, time, is_full, *_ in counted if not is_full}
+        waits = [_wait(limits[key][1], first, expires) for key, _, is_full, first, expires in counted if is_full]
         if waits:
             self.forget()
             raise Throttled(max(1, math.ceil(max(waits).total_seconds())))
@@ -105,6 +104,12 @@ def count_attempt(request: Any, email: str) -> LoginAttempt:
     attempt = LoginAttempt()
     attempt.count(address=str(BaseThrottle().get_ident(request)), email=email)
     return attempt
+
+
+def _wait(period: timedelta, first: datetime, expires: datetime) -> timedelta:
+    """Return how long it is full from now on, by the database's clock: `first` counts for a period."""
+    now = expires - period
+    return first + period - now
 
 
 def _key(kind: str, value: str) -> str:

@@ -12,9 +12,10 @@ began before the horizon's own, and once all of these have ended, no other entry
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
@@ -27,14 +28,12 @@ from .recorded import read_columns, recorded_tables, set_same_text
 BATCH = 20_000
 _POLL = 0.05
 
-#: Asks the server that has the rows, and numbers them, by transactions of its own: on Citus a worker.
-_WITH_THE_ROWS = "SELECT {} FROM (SELECT count(*) FROM (SELECT 1 FROM audit_history_seals LIMIT 1) AS one) AS there"
-_LAST_NUMBER = _WITH_THE_ROWS.format("""(
+_LAST_NUMBER = """(
     SELECT pg_sequence_last_value(numbers) FROM CAST(%s AS regclass) AS numbers
     WHERE has_sequence_privilege(numbers, 'USAGE, SELECT')
-)""")
-_TRANSACTION = _WITH_THE_ROWS.format("pg_current_xact_id()::text::bigint")
-_OLDEST_TRANSACTION = _WITH_THE_ROWS.format("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+)"""
+_TRANSACTION = "pg_current_xact_id()::text::bigint"
+_OLDEST_TRANSACTION = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
 #: The number and the hash of each entry, also of those that went with the row that they were about.
 _ENTRIES = f"""
@@ -75,7 +74,7 @@ def seal_history(wait: float, using: str = DEFAULT_DB_ALIAS) -> Sealed:
 def last_number(using: str) -> int | None:
     """Return the last number given to an entry; None if none was, as on a subscriber, and to a role that may not know."""
     sequence = value(using, "SELECT pg_get_serial_sequence('audit_history', 'id')")
-    number: int | None = value(using, _LAST_NUMBER, [sequence])
+    number: int | None = _where_the_rows_are(using, _LAST_NUMBER, [sequence])
     return number
 
 
@@ -160,7 +159,7 @@ def _hashes(after: int, until: int, using: str) -> Iterator[tuple[int, bytes]]:
 def _take_horizon(using: str) -> Horizon:
     # One after the other: a number that is given between the two belongs to a transaction before the second.
     last_entry = last_number(using) or 0
-    return Horizon(last_entry, value(using, _TRANSACTION))
+    return Horizon(last_entry, _where_the_rows_are(using, _TRANSACTION))
 
 
 def _wait_until_settled(horizon: Horizon, seconds: float, using: str) -> bool:
@@ -173,7 +172,17 @@ def _wait_until_settled(horizon: Horizon, seconds: float, using: str) -> bool:
 
 
 def _is_settled(horizon: Horizon, using: str) -> bool:
-    return bool(value(using, _OLDEST_TRANSACTION) >= horizon.transaction)
+    return bool(_where_the_rows_are(using, _OLDEST_TRANSACTION) >= horizon.transaction)
+
+
+def _where_the_rows_are(using: str, expression: str, parameters: Sequence[Any] = ()) -> Any:
+    """Return the value of an SQL expression on the server that has the history.
+
+    That is the one that is connected to, but on Citus a worker, which has sequences and transactions of its own: a query
+    that reads a table is sent there. count(*) has one row, whatever there is to read.
+    """
+    read = "SELECT count(*) FROM (SELECT 1 FROM audit_history_seals LIMIT 1) AS one"
+    return value(using, f"SELECT {expression} FROM ({read}) AS there", parameters)
 
 
 def _largest_ids(using: str) -> dict[str, int]:

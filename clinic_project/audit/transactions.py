@@ -20,7 +20,10 @@ SETTING = "audit.context"
 #: How long a request's change waits for a lock that another holds, unless the role or the URL says it. Nothing else ends
 #: the wait, which keeps a thread of the server busy.
 LOCK_TIMEOUT = "30s"
-_LIMIT = f"; SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}', true) WHERE current_setting('lock_timeout') = '0'"
+
+#: Not set_config(), as below: Citus tells the workers of a SET alone, by the whole text of the query that it is in.
+_DESCRIBE = f"SET LOCAL {SETTING} = %s"
+_LIMIT = "SELECT set_config('lock_timeout', %s, true) WHERE current_setting('lock_timeout') = '0'"
 
 _description: ContextVar[dict[str, Any] | None] = ContextVar("who changes something", default=None)
 #: The databases in whose transaction the description has been set.
@@ -74,5 +77,7 @@ def _tell(using: str, description: Mapping[str, Any]) -> None:
         {name: value for name, value in description.items() if value not in (None, "")}, ensure_ascii=False
     )
     with get_connection(using).cursor() as cursor:
-        # Not set_config(): Citus tells the workers of a SET alone, by the whole text of the query that it is in.
-        cursor.execute(f"SET LOCAL {SETTING} = %s{_LIMIT if 'request_id' in description else ''}", [text])
+        if "request_id" in description:
+            cursor.execute(f"{_DESCRIBE}; {_LIMIT}", [text, LOCK_TIMEOUT])
+        else:
+            cursor.execute(_DESCRIBE, [text])

@@ -1,10 +1,11 @@
-"""What DATABASE_URL may look like, and that no error shows a part of its password."""
+"""What DATABASE_URL and REPLICA_URL may look like, how they connect, and that no error shows a part of a password."""
 
 import traceback
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from clinic_project.database import database_config, replica_config
 from clinic_project.database_url import parse_database_url
 
 #: Its parts are looked for in errors.
@@ -82,6 +83,7 @@ def test_as_many_ports_as_hosts_or_one_for_all():
     ("where", "host", "port"),
     [
         ("clinic@/records?host=/run/Postgresql", "/run/Postgresql", ""),
+        ("clinic@/records?host=/run/Postgresql&port=5433&sslmode=disable", "/run/Postgresql", 5433),
         ("clinic@%2Frun%2FPostgresql:5433/records", "/run/Postgresql", 5433),
         ("clinic@%2Fcloudsql%2Fproject%3Aregion%3Ainstance/records", "/cloudsql/project:region:instance", ""),
         ("clinic@//cloudsql/project:region:instance/records", "/cloudsql/project:region:instance", ""),
@@ -105,3 +107,32 @@ def test_parameters_name_what_the_rest_may():
 def test_names_and_options_are_decoded(equals):
     found = parse_database_url(f" postgresql://db/the%20records?options=-csearch_path{equals}north\r\n")
     assert (found["NAME"], found["OPTIONS"]) == ("the records", {"options": "-csearch_path=north"})
+
+
+@pytest.mark.parametrize(
+    ("where", "hosts", "ports"),
+    [
+        ("db1:5432,db2:5433", "db1,db2", "5432,5433"),
+        ("db1:5433,db2", "db1,db2", "5433,"),  # and the second's is libpq's
+        ("[::1]:5432,[fd00::2]", "::1,fd00::2", "5432,"),
+    ],
+)
+def test_of_several_hosts_the_one_is_used_that_takes_writes(where, hosts, ports):
+    config = database_config(f"postgresql://clinic:a%2Cb@{where}/records?connect_timeout=9")
+    assert (config["HOST"], config["PORT"], config["PASSWORD"]) == (hosts, ports, "a,b")
+    assert (config["OPTIONS"]["target_session_attrs"], config["OPTIONS"]["connect_timeout"]) == ("read-write", 9)
+
+
+def test_one_host_is_used_whether_or_not_it_takes_writes():
+    assert database_config("postgresql://clinic@db1/records")["OPTIONS"] == {}
+
+
+def test_a_replica_is_given_up_soon_unless_its_url_says_otherwise():
+    config = replica_config("postgresql://clinic@db2,db3/records?tcp_user_timeout=9000")
+    assert config["HOST"] == "db2,db3"
+    assert config["OPTIONS"] == {"connect_timeout": 2, "tcp_user_timeout": 9000}
+
+
+def test_a_replica_that_is_no_database_is_named_by_its_variable():
+    with pytest.raises(ImproperlyConfigured, match="REPLICA_URL names no PostgreSQL database"):
+        replica_config("mysql://clinic@db2/records")

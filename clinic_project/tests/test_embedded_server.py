@@ -13,9 +13,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 
-from clinic_project.database import database_config, replica_config
 from medical_records.tests.servers import free_port
 
 pytestmark = pytest.mark.slow  # each starts a server or two
@@ -166,43 +164,3 @@ def test_dbshell_reaches_the_embedded_server(path, folder, environment, tmp_path
         assert process.returncode == 0, output
         assert "in postgres" in output.splitlines()
     assert wait_until_stopped(folder)
-
-
-def test_a_host_that_is_a_socket_s_folder_is_the_host():
-    config = database_config("postgresql://clinic@/records?host=/run/postgresql&port=5433&sslmode=disable")
-    assert (config["HOST"], config["PORT"]) == ("/run/postgresql", 5433)
-    assert config["OPTIONS"] == {"sslmode": "disable"}
-
-
-@pytest.mark.parametrize(
-    ("where", "hosts", "ports"),
-    [
-        ("db1:5432,db2:5433", "db1,db2", "5432,5433"),
-        ("db1:5433,db2", "db1,db2", "5433,"),  # and the second's is libpq's
-        ("[::1]:5432,[fd00::2]", "::1,fd00::2", "5432,"),
-    ],
-)
-def test_of_several_hosts_the_one_is_used_that_takes_writes(where, hosts, ports):
-    config = database_config(f"postgresql://clinic:a%2Cb@{where}/records?connect_timeout=9")
-    assert (config["HOST"], config["PORT"], config["PASSWORD"]) == (hosts, ports, "a,b")
-    assert (config["OPTIONS"]["target_session_attrs"], config["OPTIONS"]["connect_timeout"]) == ("read-write", 9)
-
-
-def test_hosts_that_cant_be_read_are_refused():
-    with pytest.raises(ImproperlyConfigured, match="a host that can't be read"):
-        database_config("postgresql://clinic@db1:port,db2/records")
-
-
-def test_one_host_is_used_whether_or_not_it_takes_writes():
-    assert database_config("postgresql://clinic@db1/records")["OPTIONS"] == {}
-
-
-def test_a_replica_is_given_up_soon_unless_its_url_says_otherwise():
-    config = replica_config("postgresql://clinic@db2,db3/records?tcp_user_timeout=9000")
-    assert config["HOST"] == "db2,db3"
-    assert config["OPTIONS"] == {"connect_timeout": 2, "tcp_user_timeout": 9000}
-
-
-def test_a_replica_that_is_no_database_is_named_by_its_variable():
-    with pytest.raises(ImproperlyConfigured, match="REPLICA_URL names no PostgreSQL database"):
-        replica_config("mysql://clinic@db2/records")

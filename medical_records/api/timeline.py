@@ -40,7 +40,7 @@ class TimelineViewSet(ClinicViewSet[PatientQuerySet]):
         records = MedicalRecord.objects.of_patient(patient).active().without_errors()
         photos = PatientPhoto.objects.of_patient(patient).active().without_pending()
         dated = [_dated("record", records, Value(False)), _dated("photo", photos, RECORD_IN_ERROR)]
-        listing = Listing(dated, self.ordering, beside=["is_of_error"])
+        listing = Listing(dated, self.ordering, shown_beside=["record_entered_in_error"])
         return self.page_response(listing, _Entries(patient, records, photos))
 
 
@@ -53,7 +53,7 @@ class _Entries:
     photos: TrashQuerySet[Any]
 
     def identify(self, rows: QuerySet[Any]) -> QuerySet[Any, Row]:
-        return rows.values("at", "type", "id", "is_of_error")
+        return rows.values("at", "type", "id", "record_entered_in_error")
 
     read = identify
 
@@ -74,8 +74,9 @@ def _ids(dated: list[Row], kind: str) -> list[int]:
     return [row["id"] for row in dated if row["type"] == kind]
 
 
-def _dated(kind: str, rows: TrashQuerySet[Any], is_of_error: Exists | Value) -> QuerySet[Any]:
-    return rows.annotate(at=F("created_at"), type=Value(kind, TextField()), is_of_error=is_of_error)
+def _dated(kind: str, rows: TrashQuerySet[Any], in_error: Exists | Value) -> QuerySet[Any]:
+    dated = {"at": F("created_at"), "type": Value(kind, TextField())}
+    return rows.annotate(**dated, record_entered_in_error=in_error)
 
 
 def _by_id(serializer: type[RowSerializer], rows: TrashQuerySet[Any], ids: list[int]) -> dict[int, Row]:

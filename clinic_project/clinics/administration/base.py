@@ -75,10 +75,6 @@ class ClinicModelAdmin(admin.ModelAdmin):
         """Name the object, and the patient whose it is."""
         return str(obj)
 
-    def names_of(self, request: HttpRequest, keys: Collection[int]) -> dict[int, str]:
-        """Return the names, by their keys, of those objects that the person may see; with their patients, in one query."""
-        return {row.pk: self.name_with_patient(row) for row in self.named_objects(request, keys)}
-
     def named_objects(self, request: HttpRequest, keys: Collection[int]) -> list[Any]:
         """Return those objects that the person may see, with what `name_with_patient` needs, in one query."""
         return list(self.with_what_names_them(self.get_queryset(request).filter(pk__in=keys)))

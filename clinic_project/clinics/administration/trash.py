@@ -84,23 +84,21 @@ class TrashMixin(ObjectPagesMixin):
 
     def _asking_about(self, request: HttpRequest, chosen: list[Any]) -> HttpResponse | None:
         """Return the page that asks before these go to the trash; None where none of them can."""
-        staying = [(obj, why) for obj in chosen if (why := self.why_it_stays(obj))]
-        stays = {obj.pk for obj, _ in staying}
-        moving = [obj for obj in chosen if obj.pk not in stays]
+        reasons = [(obj, self.why_it_stays(obj)) for obj in chosen]
+        moving = [obj for obj, why in reasons if not why]
         if not moving:
             return None
         self.note_shown(request, chosen, Access.Action.LIST)
-        count = len(moving)
-        said = ngettext("Move this one to the trash?", "Move these %(count)d to the trash?", count)
+        asked = ngettext("Move this one to the trash?", "Move these %(count)d to the trash?", len(moving))
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Move to the trash"),
             "opts": self.opts,
             "media": self.media,
-            "question": said % {"count": count},
+            "question": asked % {"count": len(moving)},
             "moving": [(obj.pk, self.name_with_patient(obj), self._born(obj)) for obj in moving],
-            "staying": [(self.name_with_patient(obj), why) for obj, why in staying],
+            "staying": [(self.name_with_patient(obj), why) for obj, why in reasons if why],
             "goes_along": self.goes_along_with_all(moving),
             "checkbox": ACTION_CHECKBOX_NAME,
             "confirmed": CONFIRMED,
@@ -267,9 +265,11 @@ class TrashMixin(ObjectPagesMixin):
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
         link = self._changelist_url
-        named = self.names_of(request, [obj_id]).get(obj_id, obj_display)
+        names = [self.name_with_patient(obj) for obj in self.named_objects(request, [obj_id])]
         said = format_html(
-            gettext('“{object}” was moved to the <a href="{link}?trash=only">trash</a>.'), object=named, link=link
+            gettext('“{object}” was moved to the <a href="{link}?trash=only">trash</a>.'),
+            object=names[0] if names else obj_display,
+            link=link,
         )
         self.message_user(request, said, messages.SUCCESS)
         return HttpResponseRedirect(link)

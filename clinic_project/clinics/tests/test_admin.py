@@ -103,7 +103,7 @@ def test_a_database_that_is_away_is_503_with_a_page(client, superuser, monkeypat
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lock_that_somebody_holds_is_503_with_a_page(client, superuser, monkeypatch):
-    monkeypatch.setattr(transactions, "_LIMIT", transactions._LIMIT.replace(transactions.LOCK_TIMEOUT, "50ms"))
+    monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "50ms")
     patient, elsewhere = PatientFactory(), connection.copy()
     with elsewhere.cursor() as cursor:
         elsewhere.set_autocommit(False)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from ..schema.model import MAX_INTEGERS, Column, Identity, Sequence, Table
+from ..schema.model import MAX_INTEGERS, MIN_INTEGERS, Column, Identity, Sequence, Table
 from .differences import ColumnDifference, Difference, Kind, MissingColumn
 
 #: Returns a difference of this kind, with the declared text and the actual one.
@@ -140,8 +140,8 @@ def _sequence_range_differences(
             Kind.SEQUENCE_DIRECTION, "values that go up", f"{sequence.name} counts by {sequence.increment}"
         )
     elif actual.next_value_is_too_low:
-        lowest = -MAX_INTEGERS[actual.type] - 1
-        yield difference(Kind.SEQUENCE_LIMIT, f"values from {lowest} on", f"{sequence.name} at {sequence.next_value}")
+        lowest = f"values from {MIN_INTEGERS[actual.type]} on"
+        yield difference(Kind.SEQUENCE_LIMIT, lowest, f"{sequence.name} at {sequence.next_value}")
     elif sequence.max_value < highest or sequence.cycles:
         again = ", then from the start again" if sequence.cycles else ""
         yield difference(Kind.SEQUENCE_LIMIT, f"values up to {highest}", f"up to {sequence.max_value}{again}")

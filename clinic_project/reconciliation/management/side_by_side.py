@@ -32,16 +32,16 @@ class _Run:
     def received(self, receiver: Connection) -> SchemaOutcome | str:
         """Return what the process sent, once it did or has ended: its outcome, or a line that says what it waits for."""
         try:
-            outcome: SchemaOutcome | str = receiver.recv()
+            sent: SchemaOutcome | str = receiver.recv()
         except EOFError:
             self.process.join()
             error = f"Its process ended without a word, with the exit status {self.process.exitcode}."
-            outcome = SchemaOutcome(self.schema, Status.FAILED, error=error)
-        if isinstance(outcome, str):
-            return f"{self.schema}: {outcome}"
+            sent = SchemaOutcome(self.schema, Status.FAILED, error=error)
+        if isinstance(sent, str):
+            return f"{self.schema}: {sent}"
         receiver.close()
         self.process.join()
-        return replace(outcome, seconds=round(time.monotonic() - self.began, 3))
+        return replace(sent, seconds=round(time.monotonic() - self.began, 3))
 
 
 @dataclass
@@ -63,13 +63,13 @@ class SideBySide:
                     queue.clear()
                 while queue and len(self._running) < self.jobs:
                     self._begin(queue.popleft())
-                ended = wait(list(self._running), REPORT_INTERVAL)
-                for receiver in [receiver for receiver in self._running if receiver in ended]:
+                ready = wait(list(self._running), REPORT_INTERVAL)
+                for receiver in [receiver for receiver in self._running if receiver in ready]:
                     received = self._running[receiver].received(receiver)
                     if isinstance(received, SchemaOutcome):
                         del self._running[receiver]
                     yield received
-                if not ended:
+                if not ready:
                     yield None
 
     def running(self) -> list[tuple[str, float]]:

@@ -77,8 +77,8 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     builder.notes += environment_notes(differences)
     builder.refusals += missing_privileges(builder.repairs, differences, server)
     builder.refusals += key_generation.unusable_sequences(differences, server.role)
-    of_server = (collation_note(server), standby_note(builder.repairs, differences, server))
-    builder.notes += (note for note in of_server if note is not None)
+    server_notes = (collation_note(server), standby_note(builder.repairs, differences, server))
+    builder.notes += (note for note in server_notes if note is not None)
     plan, tables = builder.build(), differences.actual.tables
     refused = [refusals.with_owner(refusal, tables.get(refusal.table)) for refusal in in_order(plan.refusals, tables)]
     owners = tuple(builder.repairs) if owns_nothing(differences, server) else ()

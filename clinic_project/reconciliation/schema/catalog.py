@@ -2,9 +2,36 @@
 
 Each takes a list of names or OIDs, so that the number of queries doesn't grow with the number of tables. `{namespace}`
 stands for the OID of the schema that is read, `{schema}` for the name that the result gives it. Features that a server's
-version may lack are read from the text that it prints for a definition, so that no query names a column which only newer
-catalogs have (https://www.postgresql.org/docs/current/catalogs.html).
+version may lack are read from the text that it prints for a definition, so that no query of these names a column which only
+newer catalogs have (https://www.postgresql.org/docs/current/catalogs.html).
 """
+
+# What is read of a server, by the names of Server's fields.
+SERVER = """
+    SELECT current_database() AS database, current_setting('server_version') AS version,
+           current_setting('server_version_num')::int AS version_number, current_user AS role,
+           current_setting('search_path') AS search_path, pg_is_in_recovery() AS in_recovery,
+           current_setting('transaction_read_only')::bool AS read_only,
+           has_database_privilege(current_database(), 'TEMPORARY') AS may_create_temporary,
+           coalesce(substring(current_schema() FROM '^pg_.*'), '') AS system_schema,
+           (SELECT source IN ('client', 'command line') FROM pg_settings WHERE name = 'search_path') AS path_is_fixed,
+           ARRAY(
+               -- Without pg_read_all_stats, only the pid and the name are seen. Subscribers have logical slots.
+               SELECT coalesce(r.application_name, '') FROM pg_stat_replication r
+               WHERE r.state IS DISTINCT FROM 'backup' AND r.pid NOT IN (
+                   SELECT active_pid FROM pg_replication_slots
+                   WHERE slot_type = 'logical' AND active_pid IS NOT NULL
+               ) ORDER BY 1
+           ) AS standbys,
+           {collation_versions} AS collation_versions
+"""
+
+# Since PostgreSQL 15, a database records the version by which its text was sorted.
+COLLATION_VERSIONS = """
+    (SELECT ARRAY[datcollversion, pg_database_collation_actual_version(oid)] FROM pg_database
+     WHERE datname = current_database())
+"""
+NO_COLLATION_VERSIONS = "'{NULL, NULL}'::text[]"
 
 # The names on the search path, in its order: the setting quotes those that need it, and "$user" stands for the role.
 _SEARCH_PATH = r"""
@@ -208,13 +235,15 @@ UPDATE_TRIGGERS = """
     ORDER BY f.root, f.oid, t.name
 """
 
-# What this role may do with the sequence q in the schema n. A list of privileges asks for any of them.
-SEQUENCE_PRIVILEGES = """
+# What is read of the sequence q, with the properties s, in the schema n: its range, and what this role may do with it. A
+# list of privileges asks for any of them.
+SEQUENCE_COLUMNS = """
+    s.seqincrement AS increment, s.seqmin AS min_value, s.seqmax AS max_value, s.seqcycle AS cycles,
     n.nspname AS schema, has_schema_privilege(n.oid, 'USAGE') AS schema_usable,
     has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(q.oid, 'SELECT') AS readable,
     has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(q.oid, 'USAGE, UPDATE') AS usable,
     has_sequence_privilege(q.oid, 'UPDATE') AS settable, pg_has_role(q.relowner, 'USAGE') AS alterable,
-    EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus') AS of_citus
+    EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') AS of_citus
 """
 
 # A default counts as volatile if it names a function of which any overload is: ADD COLUMN then rewrites all rows.
@@ -248,8 +277,7 @@ COLUMNS = """
                        AND o.refclassid = 'pg_class'::regclass AND o.refobjid = f.table_oid
                        AND o.refobjsubid = f.number AND o.deptype IN ('a', 'i')) AS owned,
                NOT f.shared AND (q.relnamespace, q.relowner) = (t.relnamespace, t.relowner) AS ownable,
-               s.seqincrement AS increment, s.seqmin AS min_value, s.seqmax AS max_value, s.seqcycle AS cycles,
-               {sequence_privileges}
+               {sequence_columns}
         FROM feeds f
         JOIN pg_class t ON t.oid = f.table_oid
         JOIN pg_class q ON q.oid = f.sequence
@@ -298,8 +326,7 @@ FORMER_SEQUENCES = """
                                AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i'))
                AND NOT EXISTS (SELECT FROM pg_depend u WHERE u.classid = 'pg_attrdef'::regclass
                                AND u.refclassid = 'pg_class'::regclass AND u.refobjid = q.oid)) AS ownable,
-           s.seqincrement AS increment, s.seqmin AS min_value, s.seqmax AS max_value, s.seqcycle AS cycles,
-           {sequence_privileges}
+           {sequence_columns}
     FROM asked w
     CROSS JOIN LATERAL (
         SELECT sequence, bool_or(owned) AS owned FROM (

@@ -43,55 +43,24 @@ from .model import (
 from .model import Sequence as KeySequence
 from .search_path import project_schema, read_search_path
 
-#: Since PostgreSQL 15, a database records it.
-_COLLATION_VERSIONS = """(SELECT ARRAY[datcollversion, pg_database_collation_actual_version(oid)] FROM pg_database
-                          WHERE datname = current_database())"""
-
 
 def read_server(connection: BaseDatabaseWrapper) -> Server:
+    recorded = connection.pg_version >= 150000  # type: ignore[attr-defined]  # it is PostgreSQL's
+    versions = catalog.COLLATION_VERSIONS if recorded else catalog.NO_COLLATION_VERSIONS
     with connection.cursor() as cursor:
-        recorded = connection.pg_version >= 150000  # type: ignore[attr-defined]  # it is PostgreSQL's
-        cursor.execute(
-            f"""
-            SELECT current_database(), current_setting('server_version'),
-                   current_setting('server_version_num')::int, current_user,
-                   current_setting('search_path'), pg_is_in_recovery(),
-                   current_setting('transaction_read_only')::bool,
-                   has_database_privilege(current_database(), 'TEMPORARY'),
-                   coalesce(substring(current_schema() FROM '^pg_.*'), ''),
-                   (SELECT source IN ('client', 'command line') FROM pg_settings WHERE name = 'search_path'), ARRAY(
-                       -- Without pg_read_all_stats, only the pid and the name are seen. Subscribers have logical slots.
-                       SELECT coalesce(r.application_name, '') FROM pg_stat_replication r
-                       WHERE r.state IS DISTINCT FROM 'backup' AND r.pid NOT IN (
-                           SELECT active_pid FROM pg_replication_slots
-                           WHERE slot_type = 'logical' AND active_pid IS NOT NULL
-                       ) ORDER BY 1
-                   ), {_COLLATION_VERSIONS if recorded else "'{NULL, NULL}'::text[]"}
-            """
-        )
-        database, version, number, role, path, standby, read_only, temporary, system, fixed, standbys, versions = (
-            cursor.fetchone()
-        )
+        (row,) = catalog_rows(cursor, catalog.SERVER.replace("{collation_versions}", versions))
+    row |= {name: tuple(row[name]) for name in ("standbys", "collation_versions")}
     schema = project_schema(read_search_path(connection))
+    if schema is None:
+        return Server(**row, schema=None, may_create=False, may_use=False, holds_project=False, has_history=False)
     return Server(
-        database,
-        version,
-        number,
-        role,
-        schema.name if schema is not None else None,
-        path,
-        in_recovery=standby,
-        read_only=read_only,
-        may_create=schema is not None and schema.may_create,
-        may_create_temporary=temporary,
-        may_use=schema is not None and schema.may_use,
-        holds_project=schema is not None and schema.holds_project,
-        has_history=schema is not None and schema.has_history,
-        history_owner=schema.history_owner if schema is not None else "",
-        system_schema=system,
-        path_is_fixed=fixed,
-        standbys=tuple(standbys),
-        collation_versions=tuple(versions),
+        **row,
+        schema=schema.name,
+        may_create=schema.may_create,
+        may_use=schema.may_use,
+        holds_project=schema.holds_project,
+        has_history=schema.has_history,
+        history_owner=schema.history_owner,
     )
 
 
@@ -258,7 +227,7 @@ class _Reader:
 
     def _rows(self, sql: str, *lists: Sequence[Any]) -> list[dict[str, Any]]:
         sql = sql.replace("{namespace}", self.namespace).replace("{schema}", _query_literal(self.schema))
-        sql = sql.replace("{sequence_privileges}", catalog.SEQUENCE_PRIVILEGES)
+        sql = sql.replace("{sequence_columns}", catalog.SEQUENCE_COLUMNS)
         return catalog_rows(self.cursor, sql, *lists)
 
     def _grouped(self, sql: str, oids: Sequence[int]) -> Mapping[int, list[dict[str, Any]]]:

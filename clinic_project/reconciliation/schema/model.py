@@ -21,6 +21,11 @@ MAX_NAME_LENGTH = 63
 
 #: The highest value of each type that a sequence can generate.
 MAX_INTEGERS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
+MIN_INTEGERS = {type_: -highest - 1 for type_, highest in MAX_INTEGERS.items()}
+
+#: On Citus, each worker has sequences of the same names, whose values begin here or at a multiple of it.
+#: https://github.com/citusdata/citus/blob/main/src/backend/distributed/worker/worker_data_fetch_protocol.c
+CITUS_WORKER_VALUES = 2**48
 
 
 def identifier(*names: str) -> str:
@@ -166,9 +171,7 @@ class Sequence:
 
     `ownable` is whether the column can own it: no other column uses it, and it has the table's schema and owner. What this
     role may do: `readable` is SELECT, `usable` nextval(), `settable` setval(), `alterable` ALTER SEQUENCE, `schema_usable`
-    USAGE on the schema `schema`, without which it may do nothing.
-
-    `of_citus` is whether it is in a database of Citus, where each worker has a sequence of the same name.
+    USAGE on the schema `schema`, without which it may do nothing. `of_citus` is whether its database is one of Citus.
     """
 
     name: str
@@ -193,11 +196,9 @@ class Sequence:
         return not self.cycles and self.next_value is not None and self.next_value > self.max_value
 
     def end(self, type_: str) -> int:
-        """Return where its values end in a column of this type: those from 2**48 on are of the sequences of Citus' workers.
-
-        https://github.com/citusdata/citus/blob/main/src/backend/distributed/worker/worker_data_fetch_protocol.c
-        """
-        return min(MAX_INTEGERS[type_], 2**48) if self.of_citus else MAX_INTEGERS[type_]
+        """Return where its own values end in a column of this type."""
+        highest = MAX_INTEGERS[type_]
+        return min(highest, CITUS_WORKER_VALUES) if self.of_citus else highest
 
 
 class Identity(StrEnum):
@@ -270,7 +271,7 @@ class Column:
     def next_value_is_too_low(self) -> bool:
         """Whether its sequence is below what its type holds."""
         at = None if self.sequence is None else self.sequence.next_value
-        return at is not None and at < -MAX_INTEGERS[self.type] - 1
+        return at is not None and at < MIN_INTEGERS[self.type]
 
     @property
     def rejects_rows(self) -> bool:

@@ -103,7 +103,7 @@ def test_a_copy_that_overlaps_its_rounds_gets_a_change_that_was_committed_late(m
 
 def test_a_change_that_waits_for_somebody_elses_lock_is_ended_and_not_committed_late(member, record, monkeypatch):
     api, elsewhere = client_of(member), connection.copy()
-    monkeypatch.setattr(transactions, "_LIMIT", transactions._LIMIT.replace("30s", "50ms"))
+    monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "50ms")
     with elsewhere.cursor() as cursor:
         elsewhere.set_autocommit(False)
         cursor.execute("SELECT 1 FROM medical_records FOR UPDATE")

@@ -87,6 +87,18 @@ def migration_lock(schema: str) -> str:
     return f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK}, '\"{schema}\"'::regnamespace::oid::int)"
 
 
+@contextlib.contextmanager
+def two_waiting(database: Database) -> Iterator["subprocess.Popen[str]"]:
+    """Migrate all, two at a time, and hold what the first two wait for."""
+    with contextlib.ExitStack() as locks:
+        for name in SCHEMAS[:2]:
+            locks.enter_context(held(database, migration_lock(name)))
+        process = database.start("migrate_schemas", "--jobs", "2")
+        wait_until(lambda: migrating(database) == 2)
+        time.sleep(1)
+        yield process
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
@@ -194,12 +206,7 @@ class TestMeanwhile:
         assert "    north: Waiting for another migrate to end: pid " in outcome.output
 
     def test_its_sessions_are_ended(self, database: Database):
-        with contextlib.ExitStack() as locks:
-            for name in SCHEMAS[:2]:
-                locks.enter_context(held(database, migration_lock(name)))
-            process = database.start("migrate_schemas", "--jobs", "2")
-            wait_until(lambda: migrating(database) == 2)
-            time.sleep(1)
+        with two_waiting(database) as process:
             database.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND application_name = 'manage.py migrate'"
@@ -231,12 +238,7 @@ class TestMeanwhile:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_it_is_interrupted(self, number: signal.Signals, database: Database, expected: Expectations):
         database.execute(*(REPAIRED.format(name) for name in SCHEMAS))
-        with contextlib.ExitStack() as locks:
-            for name in SCHEMAS[:2]:
-                locks.enter_context(held(database, migration_lock(name)))
-            process = database.start("migrate_schemas", "--jobs", "2")
-            wait_until(lambda: migrating(database) == 2)
-            time.sleep(1)
+        with two_waiting(database) as process:
             began = time.monotonic()
             os.kill(process.pid, number)
             outcome = ended(process)

@@ -64,6 +64,7 @@ class TestState23Privileges:
         assert owner.migrate().status == 0
         expected.is_declared(database)
 
+    @pytest.mark.slow  # it migrates twice
     def test_23_the_owner_has_revoked_its_own(self, database: Database, owner: Database, expected: Expectations):
         """Nothing differs, but whoever connects as it can't add rows: that is told, with the GRANT."""
         database.execute(f"REVOKE INSERT ON patients FROM {owner.role['user']}")
@@ -75,6 +76,7 @@ class TestState23Privileges:
         owner.execute(grant, "INSERT INTO patients (clinic_id, full_name) VALUES (1, 'New')")
         assert "GRANT" not in owner.migrate().printed
 
+    @pytest.mark.slow  # it migrates three times
     def test_23_the_owner_of_a_table_may_not_own_its_function(self, database: Database, owner: Database):
         """As where a role that nobody logs in as owns the tables: the function stays with who migrates."""
         with role_of(database, "group") as group:

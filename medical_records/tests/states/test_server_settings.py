@@ -84,7 +84,7 @@ class TestTimeouts:
 
 class TestCollationVersions:
     @pytest.fixture
-    def versioned(self) -> Iterator[Database]:
+    def versioned(self, unblocked: None) -> Iterator[Database]:
         """A database whose collation has a version on every machine."""
         if Database("postgres").value("SELECT current_setting('server_version_num')::int") < 170000:
             pytest.skip("PostgreSQL 17 has such a collation")

@@ -81,11 +81,11 @@ class Command(ReconcilingCommand):
         told = time.monotonic()
         while schemas:
             self.reporter.write(f"Migrating {SCHEMAS.text(len(schemas))}, {runner.jobs} at a time.")
-            for outcome in runner.run(schemas):
-                if isinstance(outcome, SchemaOutcome):
-                    outcomes.append(outcome)
-                elif outcome is not None:
-                    self.reporter.write(f"    {outcome}", self.style.WARNING)
+            for received in runner.run(schemas):
+                if isinstance(received, SchemaOutcome):
+                    outcomes.append(received)
+                elif received is not None:
+                    self.reporter.write(f"    {received}", self.style.WARNING)
                 if runner.running() and time.monotonic() - told >= REPORT_INTERVAL:
                     told = time.monotonic()
                     self.reporter.write(_progress_text(runner, len(outcomes)))

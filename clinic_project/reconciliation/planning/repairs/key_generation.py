@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ...comparison.differences import ColumnDifference, Differences, Kind
-from ...schema.model import MAX_INTEGERS, Column, Sequence, Table, identifier, literal
+from ...schema.model import MAX_INTEGERS, MIN_INTEGERS, Column, Sequence, Table, identifier, literal
 from .. import refusals
 from ..plan import Lock, Note, NoteCode, Phase, Plan, Refusal, Repair, Step, plan_of
 from .steps import alterations
@@ -53,11 +53,11 @@ def _continue_sequence(table: Table, column: Column, sequence: Sequence) -> tupl
 
 def _whole_range(sequence: Sequence, type_: str) -> str:
     """Return the clauses that let it reach the highest value of the type; none where it does."""
-    highest = MAX_INTEGERS[type_]
-    if sequence.max_value >= highest:
+    if sequence.max_value >= MAX_INTEGERS[type_]:
         return ""
     # A minimum below the type's is refused. What is left of it is kept: the sequence may be at a negative value.
-    minimum = f" MINVALUE {-highest - 1}" if sequence.min_value < -highest - 1 else ""
+    lowest = MIN_INTEGERS[type_]
+    minimum = f" MINVALUE {lowest}" if sequence.min_value < lowest else ""
     return f" AS {type_}{minimum} NO MAXVALUE"
 
 
@@ -83,12 +83,13 @@ def _advance_past_all(table: Table, column: Column, former: tuple[Sequence, ...]
         sequence = f"pg_get_serial_sequence({literal(table.sql_name)}, {literal(column.name)})"
     else:
         sequence = literal(continued.name)
-        past += f" AND highest >= ({_next_value(continued)})"
+        past += f" AND highest >= (SELECT {_next_value(continued)} FROM {continued.name})"
     return f"SELECT setval({sequence}, highest) FROM ({highest}) AS past {past}"
 
 
 def _next_value(sequence: Sequence) -> str:
-    return f"SELECT last_value + CASE WHEN is_called THEN {sequence.increment} ELSE 0 END FROM {sequence.name}"
+    """Return the next value in the terms of the sequence's row."""
+    return f"last_value + CASE WHEN is_called THEN {sequence.increment} ELSE 0 END"
 
 
 def _replaced_default(table: Table, item: ColumnDifference, generator: str) -> Iterator[Note]:
@@ -160,10 +161,10 @@ def advance_sequence(table: Table, item: ColumnDifference) -> Plan:
 def _past_highest_key(table: Table, item: ColumnDifference, sequence: Sequence, reason: str, *before: str) -> Plan:
     name = identifier(item.name)
     highest = f"SELECT max({name}) AS highest FROM {table.sql_name} WHERE {name} < {sequence.end(item.actual.type)}"
-    # From the sequence, too, so that Citus calls setval() here, and not where the rows are.
+    # Of both at once: on Citus, setval() is called here then, and not where the rows are.
     advance = (
         f"SELECT setval({literal(sequence.name)}, highest) FROM ({highest}) AS of_rows, {sequence.name}"
-        f" WHERE highest >= last_value + CASE WHEN is_called THEN {sequence.increment} ELSE 0 END"
+        f" WHERE highest >= {_next_value(sequence)}"
     )
     lock = f"LOCK TABLE {table.sql_name} IN SHARE ROW EXCLUSIVE MODE"
     reason = f"{reason} past the highest {item.name}"
