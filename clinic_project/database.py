@@ -35,8 +35,15 @@ EMBEDDED_VERSIONS = ("18", "16")
 #: A connection that is given up when its server takes no more writes.
 BACKEND = "clinic_project.database_backend"
 
-#: How libpq connects to a replica: without it, the primary is read, and nobody should wait for long to learn that.
-REPLICA_OPTIONS: Mapping[str, Any] = {"connect_timeout": 2, "tcp_user_timeout": 3_000}
+#: How libpq connects to a replica: without it, the primary is read, and nobody should wait for long to learn that. Only
+#: keepalives find out that a machine has gone which is to answer.
+REPLICA_OPTIONS: Mapping[str, Any] = {
+    "connect_timeout": 2,  # seconds
+    "tcp_user_timeout": 3_000,  # milliseconds
+    "keepalives_idle": 1,  # seconds, and the two below
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+}
 
 #: How libpq connects where a URL names several hosts and doesn't say it: to the one that takes writes. A host that has gone
 #: without a word is given up after seconds, by a new connection and (but for a socket) by one that waits for an answer.

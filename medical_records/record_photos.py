@@ -10,6 +10,7 @@ from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
 
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext
 
@@ -30,7 +31,8 @@ class PhotoHistories:
 
     def __init__(self, records: Sequence[MedicalRecord]) -> None:
         self.rows: dict[int, Row] = {row["id"]: dict(row) for row in _photos_of(records).values()}
-        found = histories_of(_TABLE, list(self.rows)) if self.rows else ()
+        using = records[0]._state.db or DEFAULT_DB_ALIAS
+        found = histories_of(_TABLE, list(self.rows), using=using) if self.rows else ()
         #: Each photo's changes, the newest first.
         self.changes = {photo_id: list(history) for photo_id, history in groupby(found, attrgetter("row_id"))}
 

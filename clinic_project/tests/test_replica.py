@@ -8,14 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 from urllib.request import Request, urlopen
 from zipfile import ZipFile
 
+import psycopg2
 import pytest
 
 from clinic_project.api.replica import MAX_LAG, PAUSE
+from clinic_project.database import REPLICA_OPTIONS
 from medical_records.tests.servers import Answer, JSONClient, SessionClient, environment, free_port, gunicorn
 from medical_records.tests.standbys import PRIMARY, STANDBY, Pair, filled, running_pair
 
@@ -188,6 +190,19 @@ def test_what_is_not_there_yet_is_found(clinic: Clinic):
     assert clinic.colleague.send("GET", f"{path}/history").status == 200
 
 
+def test_a_records_history_is_read_there_with_that_of_its_photos(clinic: Clinic):
+    pause(clinic.pair)
+    with contextlib.closing(clinic.pair.connect(PRIMARY)) as locking, locking.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE audit_history")
+        assert clinic.colleague.send("GET", f"{clinic.record}/history").status == 200
+        assert clinic.colleague.send("GET", f"{clinic.record}/history/1").status == 200
+
+
+def test_what_is_only_done_is_not_read(clinic: Clinic):
+    for method in ("GET", "HEAD"):
+        assert clinic.member.send(method, f"{clinic.record}/restore").status == 405
+
+
 def test_exports_are_one_state_of_the_primary(clinic: Clinic):
     pause(clinic.pair)
     clinic.rename_by_another_program("Exported")
@@ -345,6 +360,30 @@ def test_a_replica_that_falls_silent_is_waited_for_once_in_a_while(tmp_path: Pat
     assert {answer.status for answer, _ in answers} == {200}
     assert max(seconds) < 8
     assert sorted(seconds)[50] < 1
+
+
+def test_a_replica_that_falls_silent_before_it_answers_is_given_up():
+    with made_network() as network, running_pair() as pair:
+        pair.servers.stop_one("standby", "fast")
+        start_within(network, pair, "standby", STANDBY)
+        url = f"postgresql://clinic@{network.address}:{STANDBY}/clinic"
+        ended = Event()
+        Thread(target=ask_for_an_hour, args=[url, ended], daemon=True).start()
+        until(
+            lambda: (
+                pair.rows(STANDBY, "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'") == [(1,)]
+            )
+        )
+        network.fall_silent()
+        assert ended.wait(8)
+
+
+def ask_for_an_hour(url: str, ended: Event) -> None:
+    with contextlib.closing(psycopg2.connect(url, **REPLICA_OPTIONS)) as connection, connection.cursor() as cursor:
+        try:
+            cursor.execute("SELECT pg_sleep(3600)")
+        except psycopg2.OperationalError:
+            ended.set()
 
 
 def timed(send: Callable[[], Answer]) -> tuple[Answer, float]:

@@ -180,11 +180,12 @@ import django; django.setup()
 from django.test import Client
 from clinic_project.api.models import AccessToken
 from clinic_project.clinics.factories import MembershipFactory, PASSWORD, PatientFactory
-from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory
+from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 member = MembershipFactory(admin=True, user__superuser=True)
 patient = PatientFactory(clinic=member.clinic)
 template = MedicalRecordTemplateFactory(clinic=member.clinic, fields=[])
 record = MedicalRecordFactory(patient=patient, template=template)
+PatientPhotoFactory(patient=patient, medical_record=record)
 token, _ = AccessToken.objects.issue(member.user)
 browser = Client()
 browser.force_login(member.user)

@@ -109,7 +109,9 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
             self._read_replica(str(request.method).lower())
 
     def _read_replica(self, method: str) -> None:
-        setattr(self, method, reading_replica(getattr(self, method), self.access.user.pk))
+        handler = getattr(self, method, None)
+        if handler is not None:  # else the response is 405
+            setattr(self, method, reading_replica(handler, self.access.user.pk))
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         # Kept by the client alone, which asks each time whether it is still so: people share computers.
