@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -19,6 +19,7 @@ from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from clinic_project.api.converters import parse_row_id
 from clinic_project.audit import transactions
 from clinic_project.audit.models import Access
 
@@ -117,6 +118,12 @@ class TrashMixin(ObjectPagesMixin):
         restored = self._change_each(request, chosen, self.restore_one, RESTORED)
         said = gettext("Restored: %(names)s.") % {"names": self._names(restored)}
         self.message_user(request, said, messages.SUCCESS if restored else messages.WARNING)
+
+    def response_action(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
+        """Refuse what no list sends: where a row isn't named by its id, Django fails."""
+        if None in map(parse_row_id, request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise BadRequest
+        return super().response_action(request, queryset)
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Offer what makes sense for the rows that are shown: the trash can only be restored from."""

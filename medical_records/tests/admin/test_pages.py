@@ -107,6 +107,12 @@ def test_actions_move_to_the_trash_and_back(model, client, superuser):
     assert len(rows_of(client.get(list_url(model)))) == 2
 
 
+@pytest.mark.parametrize("chosen", ["", "x", "\0", "9" * 5_000])
+def test_an_action_on_what_is_no_id_is_malformed(chosen, client, superuser):
+    asked = client.post(list_url("medicalrecord"), {"action": "move_to_trash", "_selected_action": ["1", chosen]})
+    assert asked.status_code == 400
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_another_clinics_object_can_be_neither_deleted_nor_restored(model, client, clinic_admin):
     kept, trashed = FACTORIES[model](), FACTORIES[model](in_trash=True)
