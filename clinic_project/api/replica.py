@@ -26,7 +26,7 @@ from rest_framework.permissions import SAFE_METHODS
 from clinic_project.audit.accesses import forget_shown
 from clinic_project.audit.models import Access
 from clinic_project.audit.transactions import current_description
-from clinic_project.reconciliation.sqlstates import sqlstate
+from clinic_project.reconciliation.sqlstates import message, sqlstate
 
 from .models import LastWrite
 
@@ -174,7 +174,10 @@ class _Pause:
 
     def begin(self, error: Error) -> None:
         self._until = time.monotonic() + PAUSE
-        logger.warning("the replica can't be read, SQLSTATE %s: the primary is read instead", sqlstate(error) or "none")
+        state = sqlstate(error)
+        # What the server says of a query may quote what was asked for. Who isn't let in is told by libpq why.
+        found = f"SQLSTATE {state}" if state else message(error)
+        logger.warning("the replica can't be read, and the primary is read instead: %s", found)
 
     def end(self) -> None:
         self._until = None

@@ -30,6 +30,12 @@ def test_after_an_error_one_request_tries_again_and_the_others_wait_for_it(clock
     assert [pause.is_over(), pause.is_over()] == [True, True]
 
 
+def test_the_log_says_why_it_cant_be_read(caplog: pytest.LogCaptureFixture):
+    replica._Pause().begin(OperationalError("connection failed:\nFATAL:  no such role"))
+    [said] = caplog.messages
+    assert said == "the replica can't be read, and the primary is read instead: connection failed: FATAL: no such role"
+
+
 def test_without_a_replica_a_handler_stays_as_it_is():
     def handler() -> None: ...
 
