@@ -188,6 +188,8 @@ def test_what_is_not_there_yet_is_found(clinic: Clinic):
     path = f"clinic/medical-records/{made.body['id']}"
     assert clinic.colleague.send("GET", path).status == 200
     assert clinic.colleague.send("GET", f"{path}/history").status == 200
+    listed = clinic.colleague.send("GET", f"{clinic.patient}/medical-records").body["results"]
+    assert made.body["id"] not in {row["id"] for row in listed}
 
 
 def test_a_records_history_is_read_there_with_that_of_its_photos(clinic: Clinic):
