@@ -137,9 +137,11 @@ _NUMBER = f"coalesce((SELECT number FROM {_WRITES} WHERE user_id = %s), 0)"
 _ON_REPLICA = (
     f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SELECT {_NUMBER}, id, at FROM {_ACCESSES} ORDER BY id DESC LIMIT 1"
 )
-#: Both times are the primary's, whatever the clocks of the machines say. No other database has the same row of that time.
+#: Where the role may not count writes, none are known. Both times are the primary's, whatever the clocks of the machines
+#: say. No other database has the same row of that time.
 _ON_PRIMARY = (
-    f"SELECT {_NUMBER} <= %s AND EXISTS"
+    f"SELECT {_NUMBER} <= %s"
+    f" AND has_table_privilege('{_WRITES}', 'INSERT') AND has_table_privilege('{_WRITES}', 'UPDATE') AND EXISTS"
     f" (SELECT 1 FROM {_ACCESSES} WHERE id = %s AND at = %s AND at >= now() - %s * interval '1 second')"
 )
 

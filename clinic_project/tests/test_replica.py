@@ -205,6 +205,19 @@ def test_what_is_only_done_is_not_read(clinic: Clinic):
         assert clinic.member.send(method, f"{clinic.record}/restore").status == 405
 
 
+@pytest.mark.parametrize("privilege", ["INSERT", "UPDATE"])
+def test_it_is_not_read_where_writes_cant_be_counted(privilege: str, clinic: Clinic):
+    clinic.pair.execute(f"REVOKE {privilege} ON api_last_writes FROM clinic")
+    try:
+        clinic.wait_until_read_from_replica()
+        pause(clinic.pair)
+        changed = clinic.change(clinic.member)
+        assert changed.status == 200
+        assert clinic.member.send("GET", clinic.record).body["version"] == changed.body["version"]
+    finally:
+        clinic.pair.execute(f"GRANT {privilege} ON api_last_writes TO clinic")
+
+
 def test_exports_are_one_state_of_the_primary(clinic: Clinic):
     pause(clinic.pair)
     clinic.rename_by_another_program("Exported")
