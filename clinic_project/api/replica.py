@@ -29,6 +29,7 @@ from clinic_project.audit.transactions import current_description
 from clinic_project.reconciliation.sqlstates import message, sqlstate
 
 from .models import LastWrite
+from .stalled_connections import hung_up_after
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ REPLICA = "replica"
 MAX_LAG = 5
 #: Seconds for which a process leaves the replica alone after an error there.
 PAUSE = 5
+#: Seconds until what hasn't been read there is read from the primary.
+MAX_SECONDS = 10
 #: No longer does a query wait for a lock that the primary's transactions have on the replica, too.
 LOCK_TIMEOUT = "1s"
 
@@ -121,7 +124,7 @@ class _Behind(Exception):
 @contextmanager
 def _replica_with_writes_of(user_id: int) -> Iterator[None]:
     """Read from the replica inside, in one transaction: behind a pooler, another may be another server. Raises _Behind."""
-    with transaction.atomic(REPLICA):
+    with hung_up_after(MAX_SECONDS, connections[REPLICA]), transaction.atomic(REPLICA):
         if not _has_writes_of(user_id):
             raise _Behind
         _pause.end()

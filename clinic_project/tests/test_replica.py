@@ -13,10 +13,11 @@ from typing import Any
 from urllib.request import Request, urlopen
 from zipfile import ZipFile
 
+import psutil
 import psycopg2
 import pytest
 
-from clinic_project.api.replica import MAX_LAG, PAUSE
+from clinic_project.api.replica import MAX_LAG, MAX_SECONDS, PAUSE
 from clinic_project.database import REPLICA_OPTIONS
 from medical_records.tests.servers import Answer, JSONClient, SessionClient, environment, free_port, gunicorn
 from medical_records.tests.standbys import PRIMARY, STANDBY, Pair, filled, running_pair
@@ -263,6 +264,34 @@ def test_a_lock_that_the_replica_keeps_is_not_waited_for(clinic: Clinic):
     assert time.monotonic() - began < 10
     replay(clinic.pair)
     time.sleep(PAUSE)
+
+
+def test_a_replica_that_stands_still_is_not_waited_for(clinic: Clinic):
+    """Its machine answers, so that no connection breaks."""
+    with ThreadPoolExecutor(8) as pool:
+        assert ask_at_once(clinic, pool) == {200}
+        processes = processes_of(clinic.pair, "standby")
+        try:
+            for process in processes:
+                process.suspend()
+            began = time.monotonic()
+            assert ask_at_once(clinic, pool) == {200}
+            assert time.monotonic() - began < MAX_SECONDS + 10
+        finally:
+            for process in processes:
+                process.resume()
+    time.sleep(PAUSE)
+
+
+def ask_at_once(clinic: Clinic, pool: ThreadPoolExecutor) -> set[int]:
+    asked = [pool.submit(lambda: clinic.colleague.send("GET", clinic.record).status) for _ in range(8)]
+    return {each.result() for each in asked}
+
+
+def processes_of(pair: Pair, name: str) -> list[psutil.Process]:
+    number = int((pair.folder / name / "postmaster.pid").read_text().split()[0])
+    server = psutil.Process(number)
+    return [server, *server.children(recursive=True)]
 
 
 def test_the_replica_of_another_database_is_not_read(clinic: Clinic, tmp_path: Path):
