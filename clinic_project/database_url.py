@@ -17,8 +17,9 @@ _HIGHEST_PORT = 65535
 
 _EXPECTED = (
     "Expected: postgresql://USER:PASSWORD@HOST:PORT/NAME, with commas between several HOST:PORT; in USER and PASSWORD, all"
-    " but letters and digits as %XX, / as %2F. (Without DATABASE_URL, the embedded PostgreSQL of development is used.)"
+    " but letters and digits as %XX, / as %2F."
 )
+_WITHOUT = " (Without DATABASE_URL, the embedded PostgreSQL of development is used.)"
 
 
 def parse_database_url(url: str, variable: str = "DATABASE_URL") -> dict[str, Any]:
@@ -29,26 +30,29 @@ def parse_database_url(url: str, variable: str = "DATABASE_URL") -> dict[str, An
     """
     scheme, separator, rest = url.strip().partition("://")
     if not separator or scheme not in ("postgresql", "postgres"):
-        raise ImproperlyConfigured(f"{variable} names no PostgreSQL database. {_EXPECTED}")
+        raise _unusable(variable, "names no PostgreSQL database.")
     authority, slash, path = rest.partition("/")
     path, question, query = path.partition("?")
     if "@" in path:
-        raise ImproperlyConfigured(f"{variable} has a / before its @, where a password has to have %2F. {_EXPECTED}")
+        raise _unusable(variable, "has a / before its @, where a password has to have %2F.")
     try:
         parameters = parse_dsn(f"postgresql://{_authority(authority)}{slash}{path}{question}{_query(query)}")
     except ProgrammingError:
         # Not as its cause: libpq quotes what it can't read.
-        raise ImproperlyConfigured(
-            f"{variable} can't be read: its parameters aren't libpq's, or a % is none of %XX. {_EXPECTED}"
-        ) from None
+        what = "can't be read: its parameters aren't libpq's, or a % is none of %XX."
+        raise _unusable(variable, what) from None
     settings = {name: parameters.pop(parameter, "") for parameter, name in _SETTINGS.items()}
     settings |= _socket_in_path(settings)
     if not settings["NAME"]:
-        raise ImproperlyConfigured(f"{variable} names no PostgreSQL database. {_EXPECTED}")
+        raise _unusable(variable, "names no PostgreSQL database.")
     if not _hosts_can_be_read(settings["HOST"].split(","), settings["PORT"].split(",")):
-        raise ImproperlyConfigured(f"{variable} names a host that can't be read, or its port. {_EXPECTED}")
+        raise _unusable(variable, "names a host that can't be read, or its port.")
     options = {name: _number(value) for name, value in parameters.items()}
     return {**settings, "PORT": _number(settings["PORT"]), "OPTIONS": options}
+
+
+def _unusable(variable: str, why: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"{variable} {why} {_EXPECTED}{_WITHOUT if variable == 'DATABASE_URL' else ''}")
 
 
 def _authority(authority: str) -> str:

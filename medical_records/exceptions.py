@@ -62,7 +62,7 @@ class Retained(ChangeRefused):
 class Signed(ChangeRefused):
     def __init__(self) -> None:
         super().__init__(
-            _("The record is signed. Say why it is changed: an amendment makes a new version, which isn't signed.")
+            _("The record is signed. Only an amendment changes it: give a reason, and a new version is made, which isn't signed.")
         )
 
 

@@ -5,7 +5,7 @@ import traceback
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from clinic_project.database import database_config, replica_config
+from clinic_project.database import REPLICA_OPTIONS, database_config, replica_config
 from clinic_project.database_url import parse_database_url
 
 #: Its parts are looked for in errors.
@@ -130,9 +130,11 @@ def test_one_host_is_used_whether_or_not_it_takes_writes():
 def test_a_replica_is_given_up_soon_unless_its_url_says_otherwise():
     config = replica_config("postgresql://clinic@db2,db3/records?tcp_user_timeout=9000")
     assert config["HOST"] == "db2,db3"
-    assert config["OPTIONS"] == {"connect_timeout": 2, "tcp_user_timeout": 9000}
+    assert config["OPTIONS"] == {**REPLICA_OPTIONS, "tcp_user_timeout": 9000}
+    assert config["OPTIONS"]["connect_timeout"] == 2
 
 
 def test_a_replica_that_is_no_database_is_named_by_its_variable():
-    with pytest.raises(ImproperlyConfigured, match="REPLICA_URL names no PostgreSQL database"):
+    with pytest.raises(ImproperlyConfigured, match="REPLICA_URL names no PostgreSQL database") as refused:
         replica_config("mysql://clinic@db2/records")
+    assert "DATABASE_URL" not in str(refused.value)
