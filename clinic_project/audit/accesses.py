@@ -124,9 +124,11 @@ class AccessLogMiddleware:
 _COLUMNS = (
     *("user_id", "user_name", "clinic_id", "patient_ids", "record_ids", "photo_ids", "action", "via", "request_id"),
 )
-#: One simple query, and so one transaction. Not SET LOCAL: Citus would send the workers all of the query with it.
+#: One simple query, and so one transaction. It waits for no standby: while none is attached, nobody could read anything.
+#: Not SET LOCAL: Citus would send the workers all of the query with it.
 _INSERT = (
-    f"SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}', true);"
+    f"SELECT set_config('lock_timeout', '{LOCK_TIMEOUT}', true), CASE WHEN current_setting('synchronous_commit') <> 'off'"
+    " THEN set_config('synchronous_commit', 'local', true) END;"
     f" INSERT INTO {Access._meta.db_table} ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))})"
 )
 

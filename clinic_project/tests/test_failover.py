@@ -290,26 +290,31 @@ def test_the_old_primary_comes_back_as_a_standby(pair: Pair):
     pair.rows(PRIMARY, "SELECT FROM written")
 
 
-def test_while_no_standby_is_attached_all_wait_until_the_setting_is_reset(
+def test_while_no_standby_is_attached_reading_goes_on_and_writing_waits_until_the_setting_is_reset(
     pair: Pair, known: dict[str, Any], tmp_path: Path
 ):
     run(pair, SYNCHRONOUS, PRIMARY)
     wait_until_synchronous(pair, PRIMARY)
     pair.servers.stop_one("standby", "fast")
-    port = free_port()
+    port, record = free_port(), f"clinic/medical-records/{known['record']}"
+    accesses = "SELECT count(*) FROM audit_accesses"
+    [(before,)] = pair.rows(PRIMARY, accesses)
     with (
         gunicorn(environment(pair.url(PRIMARY, STANDBY), tmp_path), port, tmp_path / "log", "--threads", "4"),
         ThreadPoolExecutor(1) as pool,
     ):
-        reading = pool.submit(JSONClient(port, known["token"]).send, "GET", f"clinic/medical-records/{known['record']}")
+        assert JSONClient(port, known["token"]).send("GET", record).status == 200
+        assert pair.rows(PRIMARY, accesses) == [(before + 1,)]
+        change = {"values": {}, "version": 1}
+        writing = pool.submit(JSONClient(port, known["token"]).send, "PATCH", record, change)
         (waiting,) = re.findall(r"`(SELECT [^`]*'SyncRep');`", PAGE)
         wait_for_rows(pair, PRIMARY, waiting, [(1,)])
-        assert not reading.done()
+        assert not writing.done()
         with urlopen(f"http://127.0.0.1:{port}/readyz") as ready:
             assert ready.status == 200
         (reset,) = re.findall(r"`(ALTER SYSTEM RESET [^`]*)`", PAGE)
         run(pair, reset, PRIMARY)
-        assert reading.result().status == 200
+        assert writing.result().status == 200
 
 
 def test_on_a_standby_reading_works_and_the_rest_is_503(pair: Pair, known: dict[str, Any], tmp_path: Path):
