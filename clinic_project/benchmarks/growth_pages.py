@@ -284,7 +284,8 @@ def _queries_of(client: Any, path: str) -> tuple[Any, list[tuple[str, Any]]]:
     sent: list[tuple[str, Any]] = []
 
     def keep(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.lstrip().startswith(("SELECT", "WITH", "(")):
+        # Not the access log's, which sets something by a SELECT before its INSERT.
+        if sql.lstrip().startswith(("SELECT", "WITH", "(")) and " INSERT INTO " not in sql:
             sent.append((sql, params))
         return execute(sql, params, many, context)
 

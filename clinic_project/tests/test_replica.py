@@ -356,17 +356,21 @@ def test_it_lags_stops_and_comes_back_under_load(clinic: Clinic, capsys: pytest.
         ]
         try:
             suffer(clinic.pair)
+            until(lambda: is_read_by_the_server(clinic.pair))
         finally:
             load.ended.set()
         for client in clients:
             client.result()
     with capsys.disabled():
         print(f"\n{load.statuses}")  # noqa: T201 - a measurement
-    # Nobody reads there but the server: it has come back to what was started last.
-    [(read,)] = clinic.pair.rows(STANDBY, "SELECT xact_commit FROM pg_stat_database WHERE datname = 'clinic'")
-    assert read > 20
     assert load.stale == []
     assert set(load.statuses) == {("PATCH", 200), ("GET", 200)}
+
+
+def is_read_by_the_server(pair: Pair) -> bool:
+    """Whether more is read from the standby, since it was killed and started, than these questions are."""
+    [(read,)] = pair.rows(STANDBY, "SELECT xact_commit FROM pg_stat_database WHERE datname = 'clinic'")
+    return bool(read > 1_000)
 
 
 def suffer(pair: Pair) -> None:
