@@ -281,4 +281,4 @@ def test_who_selects_signed_records_for_the_trash_is_told_of_each(client, object
     sent = {"action": "move_to_trash", "_selected_action": objects[MedicalRecord].pk}
     url = reverse("admin:medical_records_medicalrecord_changelist")
     html = client.post(url, sent, headers=CHINESE, follow=True).content.decode()
-    assert re.search(r"\)\uff1a病歷已簽章，", html)
+    assert re.search(r"\)\uff1a病歷已簽章\uff0c", html)
