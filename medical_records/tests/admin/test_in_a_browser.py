@@ -145,19 +145,28 @@ def test_signing_amending_and_marking_a_record(staff, practitioner, patient):
     late = timezone.now() - dt.timedelta(hours=30)
     MedicalRecord.objects.filter(pk=other.pk).update(updated_at=late)
     staff.come_back(practitioner.user)
+    sign_record(staff, record, practitioner.full_name)
+    amend_and_sign_again(staff)
+    sign_incomplete_and_mark_as_error(staff, other)
+    read_what_was_done(staff, record)
+    assert MedicalRecord.objects.get(pk=record.pk).values[field]
 
+
+def sign_record(staff, record, signer):
     staff.open("medical_records_medicalrecord_change", record.pk)
     assert staff.sees_the_whole_width()
     staff.shoot("unsigned")
     staff.click(".signing a.button")
-    assert f"Sign this record as {practitioner.full_name}?" in staff.find("#content-main").text
+    assert f"Sign this record as {signer}?" in staff.find("#content-main").text
     assert staff.sees_the_whole_width()
     staff.shoot("sign")
     staff.click("#content-main form button")
     assert "Signed" in staff.find(".messagelist").text
-    assert f"Signed by {practitioner.full_name}" in staff.find(".signature").text
+    assert f"Signed by {signer}" in staff.find(".signature").text
     staff.shoot("signed")
 
+
+def amend_and_sign_again(staff):
     staff.find(".signing summary").click()
     staff.write("#amend_reason", "It is the left knee, and not the right one.")
     assert staff.sees_the_whole_width()
@@ -168,7 +177,9 @@ def test_signing_amending_and_marking_a_record(staff, practitioner, patient):
     staff.click("#content-main form button")
     staff.shoot("signed-again")
 
-    staff.open("medical_records_medicalrecord_change", other.pk)
+
+def sign_incomplete_and_mark_as_error(staff, record):
+    staff.open("medical_records_medicalrecord_change", record.pk)
     assert "Nobody has signed it" in staff.find(".signing").text
     staff.shoot("overdue-incomplete")
     staff.click(".signing a.button")
@@ -181,6 +192,8 @@ def test_signing_amending_and_marking_a_record(staff, practitioner, patient):
     assert "Entered in error" in staff.find(".signature").text
     staff.shoot("in-error")
 
+
+def read_what_was_done(staff, record):
     staff.open("medical_records_medicalrecord_changelist", query="?error=with")
     assert sorted(staff.texts("#result_list .field-state")) == ["Entered in error", "Signed"]
     assert staff.sees_the_whole_width()
@@ -188,7 +201,6 @@ def test_signing_amending_and_marking_a_record(staff, practitioner, patient):
     staff.open("medical_records_medicalrecord_history", record.pk)
     assert staff.texts(".change h2") == ["Signed", "Amended", "Signed", "Created"]
     staff.shoot("history-of-signatures")
-    assert MedicalRecord.objects.get(pk=record.pk).values[field]
 
 
 def test_restoring_several_records_by_an_action(staff, practitioner, patient):
