@@ -62,7 +62,10 @@ class Retained(ChangeRefused):
 class Signed(ChangeRefused):
     def __init__(self) -> None:
         super().__init__(
-            _("The record is signed. Only an amendment changes it: give a reason, and a new version is made, which isn't signed.")
+            _(
+                "The record is signed. Only an amendment changes it: give a reason, and a new version is made, which isn't"
+                " signed."
+            )
         )
 
 
