@@ -520,7 +520,12 @@ class TestAlwaysGeneratedKeys:
         empty_database.execute("ALTER TABLE shop_order ALTER key DROP IDENTITY")
         assert reconciled(empty_database, always).refusals == ()
         assert found(empty_database, always) == []
-        assert empty_database.value("SELECT attidentity FROM pg_attribute WHERE attname = 'key'") == "a"
+        assert (
+            empty_database.value(
+                "SELECT attidentity FROM pg_attribute WHERE attrelid = 'shop_order'::regclass AND attname = 'key'"
+            )
+            == "a"
+        )
 
 
 class _EditorOfAnother(DatabaseSchemaEditor):

@@ -68,12 +68,19 @@ class Database:
                 cursor.execute(statement)
 
     def rows(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Return the rows of `query`, in an order of their own if it has no ORDER BY.
+
+        PostgreSQL answers such a query in the order of where the rows lie, which any UPDATE, also one of a catalogue by
+        ALTER, may change: two answers that are to be compared would differ.
+        """
         with self.cursor() as cursor:
             cursor.execute(query, parameters)
-            return list(cursor.fetchall())
+            found = list(cursor.fetchall())
+        return found if "ORDER BY" in query else sorted(found, key=repr)
 
     def value(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> Any:
-        return self.rows(query, parameters)[0][0]
+        [(value,)] = self.rows(query, parameters)
+        return value
 
     def manage(self, *arguments: str) -> Outcome:
         """Run a management command in this process, with Django's default connection pointed here."""
