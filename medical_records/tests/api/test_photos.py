@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 from rest_framework.test import APIClient
 
+from clinic_project.api.tests.bodies import unread_gibibyte
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.tests.clients import client_of
 from medical_records.api.upload_handlers import MAX_BODY
@@ -219,6 +220,8 @@ class TestHostileUploads:
         session.get("/admin/login/")  # sets the cookie without which the body isn't looked at
         for client in (api, session):
             assert upload(client, patient, b"\0" * (MAX_BODY + 1)).status_code == 413
+            gibibyte = unread_gibibyte("multipart/form-data; boundary=x")
+            assert client.post(URL, b"", **gibibyte).json()["type"] == "/problems/upload-too-large"
 
     def test_an_upload_without_a_content_length_is_411(self, api, patient):
         response = api.post(URL, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
