@@ -7,6 +7,7 @@ costs more than the first, and none repeats or leaves out a row when others are 
 from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -259,7 +260,7 @@ class RowPagination(BasePagination):
         if not found and self.number > 1:
             raise NotFound
         self._count(found)
-        versions = [[row[name] for name in (_VERSION, *self.listing.shown_beside)] for row in found]
+        versions = [*map(itemgetter(_VERSION, *self.listing.shown_beside), found)]
         self.etag = hashed_etag(self.counted, self.estimate, versions, _signature(settings.SECRET_KEY))
         return found
 
