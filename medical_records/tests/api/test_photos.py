@@ -369,11 +369,14 @@ class TestServing:
         assert content(api.get(photo["thumbnail"]))
 
     @pytest.mark.parametrize("key", ["lost.jpg", "../../etc/passwd", "/etc/passwd", "."])
-    def test_a_missing_file_is_404_that_says_so(self, api, patient, key):
+    def test_a_missing_file_is_404_that_says_so_and_logged_once(self, api, patient, key, caplog):
         photo = PatientPhotoFactory(patient=patient, storage_key=key, thumbnail_key=None)
         response = api.get(f"{URL}/{photo.pk}/file")
         assert response.status_code == 404
         assert response.json()["type"] == "/problems/file-missing"
+        assert [line for line in caplog.messages if "no file" in line] == [
+            f"Photo {photo.pk} has no file in the storage."
+        ]
 
     @pytest.mark.parametrize("key", ["x" * 300 + ".jpg", "file.jpg/inside.jpg"])
     def test_a_name_that_no_file_can_have_is_404_too(self, api, patient, key):
