@@ -437,7 +437,10 @@ class TestChanging:
     def test_nothing_else_can_be_changed(self, api, patient):
         photo = PatientPhotoFactory(patient=patient)
         before = PatientPhoto.objects.values().get(pk=photo.pk)
-        body = dict.fromkeys(("patient_id", "medical_record_id", "storage_key", "clinic_id", "is_pending"), 1)
+        refused = api.patch(f"{URL}/{photo.pk}", {"description": "x", "storage_key": 1, "clinic_id": 1})
+        assert (refused.status_code, set(refused.json()["errors"])) == (400, {"storage_key", "clinic_id"})
+        # What was read may be sent back.
+        body = dict.fromkeys(("patient_id", "medical_record_id", "is_pending"), 1)
         assert api.patch(f"{URL}/{photo.pk}", body).status_code == 200
         after = PatientPhoto.objects.values().get(pk=photo.pk)
         assert {name for name in before if before[name] != after[name]} == {"updated_at", "updated_by_user_id"}
