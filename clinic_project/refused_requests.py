@@ -3,6 +3,7 @@
 Below `/api`, `ProblemMiddleware` makes problems of them.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -13,18 +14,17 @@ from django.core.exceptions import (
     TooManyFieldsSent,
     TooManyFilesSent,
 )
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views import defaults
 
+from clinic_project.api.body_limits import content_length, drain
 from clinic_project.clinics.language_form import language_form
 
-#: Bytes that are read of a body which is refused before its end: a browser that still sends may show no response.
-#: https://www.rfc-editor.org/rfc/rfc9112#section-9.6
-MAX_DRAINED = 2**30
-_CHUNK = 2**16
+#: Bytes of a form beside the text that it may have: the names of the inputs, and the boundaries between them.
+FORM_ROOM = 1024 * 1024
 
 
 class Refusal(NamedTuple):
@@ -35,12 +35,35 @@ class Refusal(NamedTuple):
     remedy: str
 
 
+class BodyLimitMiddleware:
+    """Responds with 413 to more than a page takes, before the check of the CSRF token reads it, as it does for anybody.
+
+    A view that takes more than a form says how many bytes: `max_body`. The API's look themselves, once it is known who asks.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        if f"{request.path}/".startswith("/api/"):
+            return None
+        most = getattr(view, "max_body", settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FORM_ROOM)
+        if content_length(request) <= most:
+            return None
+        drain(request, content_length(request))
+        found = _("More than %(size)s was sent at once. Nothing was saved.") % {"size": filesizeformat(most)}
+        return _page(request, 413, Refusal(_("Too much at once"), found, _("Go back, and send it in several steps.")))
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Respond with 400: what was sent is too much, or can't be read. Nothing of it was saved."""
+    """Respond with 400, or 413: what was sent can't be read, or is too much. Nothing of it was saved."""
     if isinstance(exception, DisallowedHost):  # the server's settings, and no page for whoever asked
         return defaults.bad_request(request, exception)
-    _drain(request)
-    return _page(request, 400, _unreadable(exception))
+    drain(request, content_length(request))
+    return _page(request, 413 if isinstance(exception, RequestDataTooBig) else 400, _unreadable(exception))
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -105,15 +128,6 @@ def _unreadable(exception: Exception) -> Refusal:
         _("It was cut short, or is malformed. Nothing was saved."),
         _("Go back, and try again."),
     )
-
-
-def _drain(request: HttpRequest) -> None:
-    try:
-        for _number in range(MAX_DRAINED // _CHUNK):
-            if not request.read(_CHUNK):
-                return
-    except (UnreadablePostError, ValueError):  # the browser has gone
-        return
 
 
 def _page(request: HttpRequest, status: int, refusal: Refusal) -> HttpResponse:

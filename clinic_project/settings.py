@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "clinic_project.languages.LanguageMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "clinic_project.sessions.SessionMiddleware",
+    "clinic_project.refused_requests.BodyLimitMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -183,6 +184,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 
+# Bytes of the text of a form, files apart. How much is taken at all: refused_requests.BodyLimitMiddleware, and `max_body`.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 # The question editor sends twelve inputs of each question, of which a template may have 200, and some more be typed.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from drf_spectacular.contrib.django_filters import DjangoFilterExtension
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ResolvedComponent, build_parameter_type
+from drf_spectacular.plumbing import ResolvedComponent, build_parameter_type, force_instance
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
@@ -22,7 +22,7 @@ from .converters import MAX_ID
 from .idempotency import HEADER as IDEMPOTENCY_HEADER
 from .idempotency import MAX_KEY, is_idempotent
 from .problems import CONTENT_TYPE
-from .serializers import BadRequestOutputSerializer, ProblemOutputSerializer
+from .serializers import BadRequestOutputSerializer, InputSerializer, ProblemOutputSerializer
 
 _SUCCESSES = {200: "As it is now.", 201: "Created.", 204: "Done."}
 _PROBLEMS = {
@@ -192,6 +192,11 @@ class ApiSchema(AutoSchema):
 
     def get_request_serializer(self) -> Any:
         return getattr(self.view, "input_serializers", {}).get(getattr(self.view, "action", None))
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        schema = super()._map_basic_serializer(serializer, direction)
+        is_strict = isinstance(force_instance(serializer), InputSerializer)
+        return {**schema, "additionalProperties": False} if is_strict else schema
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         # Of the responses, the base class sees no serializer where they are described.

@@ -7,6 +7,7 @@ costs more than the first, and none repeats or leaves out a row when others are 
 from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -163,22 +164,26 @@ def beyond(columns: Sequence[Any], values: Sequence[Any], *, descends: bool) -> 
 
 @dataclass
 class SequenceListing(Listing):
-    """What is paged has been read: `rows` with a `sequence`, the highest first."""
+    """What is paged has been found: `row_of` makes a row of each, whose `sequence` is its place from the end, from 1 on.
+
+    It is asked for those of the page alone: there may be thousands.
+    """
 
     parts: Sequence[QuerySet[Any, Any]] = ()
     ordering: Sequence[str] = ("-sequence",)
-    rows: Sequence[Row] = ()
+    found: Sequence[Any] = ()
+    row_of: Callable[[Any], Row] = dict
 
     def read(self, edge: Edge | None, columns: Columns, start: int, stop: int) -> list[Row]:
-        rows = (self.rows if edge is None else self._beyond(edge))[start:stop]
-        return [{**row, _TOTAL: len(self.rows), _VERSION: repr(row)} for row in rows]
+        places = range(len(self.found)) if edge is None else self._beyond(edge)
+        rows = [self.row_of(self.found[place]) for place in places[start:stop]]
+        return [{**row, _TOTAL: len(self.found), _VERSION: repr(row)} for row in rows]
 
-    def _beyond(self, edge: Edge) -> list[Row]:
-        """Return the rows beyond `edge`, the nearest first."""
+    def _beyond(self, edge: Edge) -> range:
+        """Return the places beyond `edge`, the nearest first."""
         (sequence,) = edge.values
-        if edge.backwards:
-            return [row for row in reversed(self.rows) if row["sequence"] > sequence]
-        return [row for row in self.rows if row["sequence"] < sequence]
+        places, place = range(len(self.found)), len(self.found) - sequence
+        return places[: max(place, 0)][::-1] if edge.backwards else places[max(place + 1, 0) :]
 
 
 class RowPagination(BasePagination):
@@ -255,7 +260,7 @@ class RowPagination(BasePagination):
         if not found and self.number > 1:
             raise NotFound
         self._count(found)
-        versions = [[row[name] for name in (_VERSION, *self.listing.shown_beside)] for row in found]
+        versions = [*map(itemgetter(_VERSION, *self.listing.shown_beside), found)]
         self.etag = hashed_etag(self.counted, self.estimate, versions, _signature(settings.SECRET_KEY))
         return found
 

@@ -6,13 +6,9 @@ from typing import IO, Any
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
+from .body_limits import MAX_JSON, content_length, drain
 from .problems import Problem
 
-#: Bytes of a JSON body.
-MAX_BODY = 1024 * 1024
-#: Bytes that `drain` reads at the most.
-MAX_DRAINED = 32 * 1024 * 1024
-_CHUNK = 64 * 1024
 #: Lists and objects inside each other.
 MAX_DEPTH = 64
 
@@ -21,24 +17,17 @@ class JSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
-        body = stream.read(MAX_BODY + 1)
-        if len(body) > MAX_BODY:
-            drain(stream)
-            raise Problem(413, "body-too-large", "The body is too large", f"A JSON body has at most {MAX_BODY} bytes.")
+        length = content_length(parser_context["request"])
+        if length > MAX_JSON:
+            drain(stream, length)
+            raise Problem(413, "body-too-large", "The body is too large", f"A JSON body has at most {MAX_JSON} bytes.")
         try:
-            data = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_object)
+            data = json.loads(stream.read().decode(), parse_constant=_no_constant, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             raise ParseError("The body isn't JSON in UTF-8, or an object in it has two members of one name.") from error
         if _is_deep(data, MAX_DEPTH):
             raise ParseError(f"The body has lists and objects more than {MAX_DEPTH} levels inside each other.")
         return data
-
-
-def drain(stream: IO[bytes]) -> None:
-    """Read and discard the rest of a refused body, so that a client that sends all of it first gets the response."""
-    for _ in range(MAX_DRAINED // _CHUNK):
-        if not stream.read(_CHUNK):
-            return
 
 
 def _no_constant(name: str) -> None:

@@ -1,4 +1,4 @@
-"""The serializer of problems, and the base of those whose rows go from the database to the response unparsed."""
+"""The bases of what requests say, and of rows that go from the database to the response unparsed; and problems."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -36,6 +36,22 @@ class BadRequestOutputSerializer(ProblemOutputSerializer):
     clinics = ClinicOutputSerializer(
         many=True, required=False, help_text="Which ones `X-Clinic-ID` may name, where it has to name one."
     )
+
+
+# What a request says. A member that nothing reads is refused: misspelt, it would be lost. But what was read may be sent
+# back: the names in the context's `shown` are passed over, as is the token that a form of HTML has beside its inputs.
+# (A docstring would be in the document, for each subclass.)
+class InputSerializer(serializers.Serializer):
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            passed_over = (*self.context.get("shown", ()), "csrfmiddlewaretoken") if self.parent is None else ()
+            self._reject(data.keys() - self.fields.keys() - {*passed_over})
+        return super().to_internal_value(data)
+
+    def _reject(self, unknown: Iterable[str]) -> None:
+        message = f"Not known here. Known: {', '.join(sorted(self.fields))}."
+        if errors := {name: [message] for name in unknown}:
+            raise serializers.ValidationError(errors)
 
 
 Row = dict[str, Any]

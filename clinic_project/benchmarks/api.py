@@ -78,12 +78,16 @@ def comparisons(made: FilledDatabase) -> Iterator[Comparison]:
     yield from _reads("a photo's thumbnail", 1, f"/patient-photos/{made.photo_with_file}/thumbnail")
 
     def new(number: int) -> dict[str, Any]:
-        return {"template_id": made.template, "template": made.template, "values": {made.field: f"{number}"}}
+        return {"template_id": made.template, "values": {made.field: f"{number}"}}
+
+    def plain_new(number: int) -> dict[str, Any]:
+        return {"template": made.template, "values": {made.field: f"{number}"}}
 
     def changed(number: int) -> dict[str, Any]:
         return {"version": number, "values": {made.field: f"{number}"}}
 
-    yield Comparison("creating a record", *_both("POST", new, records, records), 2 / 3)
+    ours, plain = _both("POST", new, records, records)
+    yield Comparison("creating a record", ours, replace(plain, body=plain_new), 2 / 3)
     first, second = (f"/medical-records/{pk}" for pk in made.records)
     yield Comparison("changing a record", *_both("PATCH", changed, first, second), 2 / 3)
 

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import strip_tags
 
+from clinic_project.api.tests.bodies import unread_gibibyte
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 
 pytestmark = pytest.mark.django_db
@@ -49,8 +50,29 @@ def test_too_many_inputs_and_too_much_text_say_so(client, patient, settings):
     assert "The form has more than 1,000 inputs. Nothing was saved." in said(client.post(address, inputs), 400)
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1024
     refused = client.post(address, f"notes={'x' * 1025}", content_type="application/x-www-form-urlencoded")
-    assert "of text was sent at once. Nothing was saved." in said(refused, 400)
+    assert "of text was sent at once. Nothing was saved." in said(refused, 413)
     assert refused.wsgi_request.read(1) == b""
+
+
+def test_a_body_that_no_page_takes_is_refused_by_its_length(client):
+    """Before it is read, as the check of the CSRF token would, of anybody."""
+    address, sent = reverse("admin:login"), unread_gibibyte("multipart/form-data; boundary=x")
+    page = said(client.post(address, b"", **sent), 413)
+    assert "More than 3.5 MB was sent at once. Nothing was saved." in page
+    assert "一次傳送的內容超過 3.5" in said(client.post(address, b"", headers=CHINESE, **sent), 413)
+
+
+def test_a_body_that_is_a_little_too_large_is_read_so_that_the_browser_shows_the_page(client):
+    refused = client.post(reverse("admin:login"), {"file": SimpleUploadedFile("x", b"x" * 4_000_000)})
+    assert "Go back, and send it in several steps." in said(refused, 413)
+    assert refused.wsgi_request.read(1) == b""
+
+
+def test_photos_may_be_larger_than_a_form(client, patient):
+    address = reverse("admin:clinics_patient_photos", args=[patient.pk])
+    assert client.post(address, {"photos": SimpleUploadedFile("x.jpg", b"x" * 4_000_000)}).status_code == 302
+    sent = unread_gibibyte("multipart/form-data; boundary=x")
+    assert "More than 60.0 MB was sent at once." in said(client.post(address, b"", **sent), 413)
 
 
 def test_a_malformed_body_cant_be_read(client, patient):

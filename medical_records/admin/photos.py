@@ -114,6 +114,7 @@ class PhotoAdmin(AccessLogMixin, PatientSearchMixin, ClinicalAdmin):
         try:
             response = photo_response(request, photo, thumbnail=thumbnail)
         except FileMissing as error:
+            error.log()
             raise Http404(gettext("The file of this photo is missing from the storage.")) from error
         except StorageUnavailable:
             return HttpResponse(STORAGE_FAILS, status=503, content_type="text/plain; charset=utf-8")

@@ -20,6 +20,8 @@ from ..photos.decoding import MAX_BYTES, MEGABYTE, ImageError, TooManyBytes
 
 #: Bytes of all pictures of one body, which are in the memory of a worker together.
 MAX_TOTAL = 5 * MAX_BYTES
+#: Bytes of the whole body: with room for captions, and for one more picture, which is refused by itself.
+MAX_BODY = MAX_TOTAL + MAX_BYTES
 
 
 class TooMuchAtOnce(ImageError):
@@ -82,4 +84,5 @@ def receiving_pictures(view: View) -> View:
         request.upload_handlers = [PicturesUploadHandler(request)]
         return view(request, *args, **kwargs)
 
+    wrapped.max_body = MAX_BODY  # type: ignore[attr-defined]  # for BodyLimitMiddleware
     return wrapped

@@ -32,8 +32,8 @@ class SignForm(VersionForm):
     content = forms.CharField(max_length=64, widget=forms.HiddenInput)
     incomplete = forms.BooleanField(required=False)
 
-    def save(self, record: MedicalRecord, by: Signer) -> None:
-        """Sign `record`, unless a click before this one has."""
+    def sign(self, record: MedicalRecord, by: Signer) -> bool:
+        """Sign `record`, unless a click before this one has; return whether this one did. Raises ChangeRefused."""
         shown, incomplete = self.cleaned_data["content"], self.cleaned_data["incomplete"]
         try:
             records = MedicalRecord.objects.all()
@@ -42,6 +42,8 @@ class SignForm(VersionForm):
             now: Any = stale.current
             if (now.signed_by_user_id, now.content_hash) != (by.user.pk, shown):
                 raise
+            return False
+        return True
 
 
 class SignPageMixin(SigningMixin):
@@ -75,7 +77,12 @@ class SignPageMixin(SigningMixin):
 
     def _sign(self, request: HttpRequest, record: MedicalRecord) -> HttpResponse:
         form, signer = SignForm(request.POST), signer_of(request, record)
-        if form.is_valid() and self._change_one(request, record, lambda _, obj: form.save(obj, signer), _SIGNED):
+
+        def sign(request: HttpRequest, record: MedicalRecord) -> None:
+            if form.sign(record, signer):
+                self.log_change(request, record, _SIGNED)
+
+        if form.is_valid() and self._is_done(request, record, sign):
             self.message_user(request, gettext(_SIGNED), messages.SUCCESS)
             return HttpResponseRedirect(self.object_url("change", record.pk))
         record.refresh_from_db()

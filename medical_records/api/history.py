@@ -33,8 +33,7 @@ class HistoryViewSet(TrashViewSet[Rows]):
     def history_response(self, pk: int) -> Response:
         """Respond with a page of the changes of a row, the newest first, or with 304. Raises DoesNotExist."""
         _, history = self._read_history(pk)
-        rows = [entry_of(change) for change in history.changes]
-        return self.page_response(SequenceListing(rows=rows), _Changes())
+        return self.page_response(SequenceListing(found=history.changes, row_of=entry_of), _Changes())
 
     def past_response(self, pk: int, sequence: int) -> Response:
         """Respond with a row as one of its changes left it, or with 304. Raises DoesNotExist, and Http404 for no change."""
@@ -65,7 +64,7 @@ class HistoryViewSet(TrashViewSet[Rows]):
 
 
 class _Changes:
-    """Changes that have been read and represented. Whose they are has been noted."""
+    """Changes that are represented as they are read. Whose they are has been noted."""
 
     def identify(self, rows: Any) -> Any:
         return rows

@@ -104,6 +104,7 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
             case StorageUnavailable():
                 return storage_fails()
             case FileMissing():
+                exc.log()
                 detail = "The photo is known, but its file is missing from the storage. Tell whoever runs the server."
                 return Problem(404, "file-missing", "The file is missing", detail)
         return super().as_api_error(exc)

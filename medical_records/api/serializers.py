@@ -29,7 +29,7 @@ from clinic_project.api.fields import (
     StrictUUIDField,
 )
 from clinic_project.api.openapi import STORABLE, component, component_name, request_example
-from clinic_project.api.serializers import ProblemOutputSerializer, Row, RowSerializer, text_of
+from clinic_project.api.serializers import InputSerializer, ProblemOutputSerializer, Row, RowSerializer, text_of
 from clinic_project.audit.accesses import show
 from medical_records.history import Action, Via
 from medical_records.models import (
@@ -60,7 +60,7 @@ MAX_DESCRIPTION = 10_000
 
 
 @request_example({"version": 3})
-class VersionInputSerializer(serializers.Serializer):
+class VersionInputSerializer(InputSerializer):
     """The version that is to be changed: named here, or by the `If-Match` header."""
 
     version = RowIdField(
@@ -69,7 +69,7 @@ class VersionInputSerializer(serializers.Serializer):
 
 
 @request_example({"amendment_reason": None})
-class AmendmentInputSerializer(serializers.Serializer):
+class AmendmentInputSerializer(InputSerializer):
     """Why a signed record is changed: that makes a new version of it, which isn't signed."""
 
     amendment_reason = StrictCharField(
@@ -117,7 +117,7 @@ class LimitField(StrictNumberField):
         super().__init__(min_value=-MAX_NUMBER, max_value=MAX_NUMBER, required=False, allow_null=True, **options)
 
 
-class TemplateFieldInputSerializer(FieldSerializer):
+class TemplateFieldInputSerializer(InputSerializer, FieldSerializer):
     """A question of a template."""
 
     id = StrictUUIDField(required=False, help_text="Made by the server where it is left out.")
@@ -192,14 +192,14 @@ _TEMPLATE = {"name": "First visit", "description": "What a new patient is asked.
 
 
 @request_example(_TEMPLATE)
-class TemplateInputSerializer(serializers.Serializer):
+class TemplateInputSerializer(InputSerializer):
     name = StrictCharField(max_length=255)
     description = StrictCharField(max_length=MAX_DESCRIPTION, allow_null=True, allow_blank=True, default=None)
     fields = TemplateFieldInputSerializer(many=True, max_length=MAX_FIELDS)  # type: ignore[assignment,call-arg]
 
 
 @request_example({"name": "First visit of a child"})
-class TemplateCopySerializer(serializers.Serializer):
+class TemplateCopySerializer(InputSerializer):
     """What the copy is called."""
 
     name = StrictCharField(max_length=255)
@@ -255,7 +255,7 @@ class ValuesSchema(OpenApiSerializerFieldExtension):
 
 
 @request_example({"template_id": 5, "values": _VALUES, "appointment_id": 21, "photo_ids": [31]})
-class RecordInputSerializer(serializers.Serializer):
+class RecordInputSerializer(InputSerializer):
     template_id = RowIdField()
     values = ValuesField()
     appointment_id = RowIdField(required=False, allow_null=True)
@@ -419,7 +419,7 @@ class FormDescriptionField(StrictCharField):
 @request_example(
     {"patient_id": 7, "file": "(the bytes of the picture)", "description": "Left knee"}, "multipart/form-data"
 )
-class PhotoUploadSerializer(serializers.Serializer):
+class PhotoUploadSerializer(InputSerializer):
     """A picture: JPEG, PNG or WebP, HEIC where the server can, at most 10 MB and 50 megapixels."""
 
     patient_id = FormRowIdField()
@@ -431,7 +431,7 @@ class PhotoUploadSerializer(serializers.Serializer):
 
 
 @request_example({"description": "Left knee, two days after the fall"})
-class PhotoChangeSerializer(serializers.Serializer):
+class PhotoChangeSerializer(InputSerializer):
     description = StrictCharField(max_length=MAX_PHOTO_DESCRIPTION, allow_blank=True, allow_null=True, required=False)
 
 

@@ -9,7 +9,7 @@ from typing import IO, Any
 from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 
-from clinic_project.api.parsers import drain
+from clinic_project.api.body_limits import drain
 from medical_records.photos.decoding import MAX_BYTES, TooManyBytes
 
 #: Bytes of the whole body: the image, the other fields, and the boundaries between them.
@@ -28,7 +28,7 @@ class ImageUploadHandler(FileUploadHandler):
         encoding: str | None = None,
     ) -> None:
         if content_length > MAX_BODY:
-            drain(input_data)
+            drain(input_data, content_length)
             raise TooManyBytes
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:

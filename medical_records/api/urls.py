@@ -12,13 +12,14 @@ from .timeline import TimelineViewSet
 app_name = "medical_records"
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
-router.register("clinic/medical-record-templates", TemplateViewSet, "template")
+# All routes before one's own are tried: those of patients' pages first, of which there are few, then what is asked most.
 router.register("clinic/patients/<row_id:patient_id>/medical-records", PatientRecordViewSet, "patient-record")
 router.register("clinic/patients/<row_id:patient_id>/timeline", TimelineViewSet, "patient-timeline")
-router.register("clinic/medical-records", RecordViewSet, "record")
 router.register("clinic/patient-photos", PhotoViewSet, "photo")
+router.register("clinic/medical-records", RecordViewSet, "record")
+router.register("clinic/medical-record-templates", TemplateViewSet, "template")
 
 urlpatterns = [
-    path("clinic/patients/<row_id:patient_id>/export", PatientExportViewSet.as_view({"get": "export"}), name="export"),
     *router.urls,
+    path("clinic/patients/<row_id:patient_id>/export", PatientExportViewSet.as_view({"get": "export"}), name="export"),
 ]

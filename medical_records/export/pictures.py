@@ -63,7 +63,8 @@ class Pictures:
     def _added(self, photo: PatientPhoto) -> Picture:
         try:
             content = _content(photo)
-        except FileMissing:
+        except FileMissing as missing:
+            missing.log()
             return Picture(photo.pk, problem=MISSING)
         except StorageUnavailable as failure:
             self._failure = failure

@@ -26,7 +26,15 @@ _ANY_BYTES = "application/octet-stream"
 
 
 class FileMissing(Exception):
-    """The photo's row is there, and its file isn't."""
+    """The row of the photo with this id is there, and its file isn't."""
+
+    def __init__(self, photo_id: int) -> None:
+        super().__init__(photo_id)
+        self.photo_id = photo_id
+
+    def log(self) -> None:
+        """Tell whoever runs the server. Not where it is raised: a request may be tried on a replica and on the primary."""
+        logger.error("Photo %s has no file in the storage.", self.photo_id)
 
 
 class AnotherFile(Exception):
@@ -67,8 +75,7 @@ def opened_file(photo: PatientPhoto, key: str) -> File:
     with as_storage_unavailable():
         file = _opened(key)
     if file is None:
-        logger.error("Photo %s has no file in the storage.", photo.pk)
-        raise FileMissing
+        raise FileMissing(photo.pk)
     return file
 
 

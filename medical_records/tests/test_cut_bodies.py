@@ -1,4 +1,6 @@
-"""Bodies that end before their Content-Length, sent to real servers: nothing is stored, and nothing is our mistake."""
+"""Bodies that end before their Content-Length, or are too large, sent to real servers: nothing is stored, and nothing is
+our mistake.
+"""
 
 import http.client
 import json
@@ -121,7 +123,7 @@ def test_an_upload_in_chunks_is_refused_whole_or_not(site):
     assert site.stored() == []
 
 
-def test_json_that_is_whole_in_a_body_that_isnt_changes_nothing(site):
+def test_json_that_is_whole_in_a_body_that_isnt_changes_nothing_and_what_is_too_large_isnt_read(site):
     body = json.dumps({"name": "Check-up", "fields": []}).encode()
     head = site.head(
         "/api/clinic/medical-record-templates", "Content-Type: application/json", f"Content-Length: {len(body) + 1}"
@@ -129,26 +131,48 @@ def test_json_that_is_whole_in_a_body_that_isnt_changes_nothing(site):
     assert site.send(head + body) == 400
     assert not site.has_logged_a_mistake()
     assert site.database.rows("SELECT count(*) FROM medical_record_templates") == [(0,)]
+    refuses_what_is_too_large(site)
+
+
+def refuses_what_is_too_large(site: Site) -> None:
+    """Of a GiB, nothing comes: whoever reads it finds it cut short."""
+    cookies = logged_in(site.port)
+    length = f"Content-Length: {2**30}"
+    assert site.send(site.head(PHOTOS, "Content-Type: multipart/form-data; boundary=limit", length)) == 413
+    assert site.send(site.head("/api/auth/login", "Content-Type: application/json", length)) == 413
+    for page in ("/admin/login/", "/admin/clinics/patient/1/photos/"):
+        assert site.send(head_of_a_form(site, page, cookies, length)) == 413
+    # Where more than a form has comes, and no more than is read, the browser gets the page.
+    sent = head_of_a_form(site, "/admin/login/", cookies, f"Content-Length: {8 * 2**20}") + b"x" * 8 * 2**20
+    assert site.send(sent) == 413
+    # A form in chunks is an empty one, without a token.
+    chunks = head_of_a_form(site, "/admin/logout/", {"csrftoken": cookies["csrftoken"]}, "Transfer-Encoding: chunked")
+    assert site.send(chunks.replace(b"X-CSRFToken", b"X-None") + b"1\r\nx\r\n0\r\n\r\n") == 403
+    assert not site.has_logged_a_mistake()
 
 
 def test_an_upload_with_a_session_is_cut_short_as_well(site):
     """The check of the session's token reads the body first."""
     cookies = logged_in(site.port)
-    head = "\r\n".join(
-        [
-            f"POST {PHOTOS} HTTP/1.1",
-            f"Host: 127.0.0.1:{site.port}",
-            "Cookie: " + "; ".join(f"{name}={value}" for name, value in cookies.items()),
-            f"X-CSRFToken: {cookies['csrftoken']}",
-            "Content-Type: multipart/form-data; boundary=limit",
-            f"Content-Length: {len(FORM)}",
-            *["", ""],
-        ]
-    ).encode()
+    head = head_of_a_form(site, PHOTOS, cookies, f"Content-Length: {len(FORM)}")
     for name, length in CUTS.items():
         assert site.send(head + FORM[:length]) == 400, name
     assert not site.has_logged_a_mistake()
     assert site.stored() == []
+
+
+def head_of_a_form(site: Site, path: str, cookies: dict[str, str], *headers: str) -> bytes:
+    return "\r\n".join(
+        [
+            f"POST {path} HTTP/1.1",
+            f"Host: 127.0.0.1:{site.port}",
+            "Cookie: " + "; ".join(f"{name}={value}" for name, value in cookies.items()),
+            f"X-CSRFToken: {cookies['csrftoken']}",
+            "Content-Type: multipart/form-data; boundary=limit",
+            *headers,
+            *["", ""],
+        ]
+    ).encode()
 
 
 def logged_in(port: int) -> dict[str, str]:

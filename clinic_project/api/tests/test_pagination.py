@@ -10,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from clinic_project.api import counting
+from clinic_project.api.cursors import Edge
+from clinic_project.api.pagination import SequenceListing
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Patient
 from clinic_project.clinics.tests.clients import client_of
@@ -254,3 +256,27 @@ def test_a_page_starts_from_its_cursor_and_skips_no_rows(api, make):
     _, sql, _ = (query["sql"] for query in queries)
     assert "OFFSET" not in sql
     assert 'ROW("medical_records"."created_at", "medical_records"."id") < ROW(' in sql
+
+
+def test_of_what_has_been_found_only_the_rows_of_the_page_are_made():
+    made = []
+
+    def row_of(sequence):
+        made.append(sequence)
+        return {"sequence": sequence}
+
+    def sequences(edge, start=0, stop=3):
+        return [row["sequence"] for row in listing.read(edge, lambda rows: rows, start, stop)]
+
+    listing = SequenceListing(found=range(10_000, 0, -1), row_of=row_of)
+    assert sequences(None) == [10_000, 9_999, 9_998]
+    assert sequences(None, 50, 52) == [9_950, 9_949]
+    assert sequences(Edge([9_999], backwards=False)) == [9_998, 9_997, 9_996]
+    assert sequences(Edge([3], backwards=False)) == [2, 1]
+    assert sequences(Edge([1], backwards=False)) == []
+    assert sequences(Edge([9_997], backwards=True)) == [9_998, 9_999, 10_000]
+    assert sequences(Edge([10_000], backwards=True)) == []
+    assert len(made) == 3 + 2 + 3 + 2 + 3
+    # What the edge names isn't there any more, with what came after it.
+    assert sequences(Edge([10_005], backwards=False)) == [10_000, 9_999, 9_998]
+    assert sequences(Edge([10_005], backwards=True)) == []

@@ -163,10 +163,17 @@ class TrashMixin(ObjectPagesMixin):
         return [obj for obj in chosen if self._change_one(request, obj, change, note)]
 
     def _change_one(self, request: HttpRequest, obj: Any, change: Change, note: str) -> bool:
+        def change_and_log(request: HttpRequest, obj: Any) -> None:
+            change(request, obj)
+            self.log_change(request, obj, note)
+
+        return self._is_done(request, obj, change_and_log)
+
+    def _is_done(self, request: HttpRequest, obj: Any, change: Change) -> bool:
+        """Change `obj`, whole or not at all; return whether it wasn't refused, which the person is told."""
         try:
             with transactions.atomic():
                 change(request, obj)
-                self.log_change(request, obj, note)
         except self.refusals as refusal:
             said = gettext("%(name)s: %(error)s") % {"name": self.name_with_patient(obj), "error": refusal}
             self.message_user(request, said, messages.ERROR)

@@ -161,7 +161,8 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     def validated(self, data: Any) -> dict[str, Any]:
         """Return `data`, validated for the action; raises ValidationError."""
-        given = self.input_serializers[self.action](data=data)
+        shown = self.get_serializer_class()._declared_fields
+        given = self.input_serializers[self.action](data=data, context={"shown": shown})
         given.is_valid(raise_exception=True)
         return dict(given.validated_data)
 

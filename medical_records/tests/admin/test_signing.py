@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.db.models import F
 from django.urls import reverse
@@ -170,6 +171,7 @@ def test_a_second_click_signs_nothing_more(client, record):
         assert '<li class="error">' not in page
     record.refresh_from_db()
     assert record.version == 2
+    assert [entry.get_change_message() for entry in LogEntry.objects.all()] == ["Signed."]
 
 
 def test_what_cant_be_signed_isnt_asked_about(client, record):

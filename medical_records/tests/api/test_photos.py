@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 from rest_framework.test import APIClient
 
+from clinic_project.api.tests.bodies import unread_gibibyte
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
 from clinic_project.clinics.tests.clients import client_of
 from medical_records.api.upload_handlers import MAX_BODY
@@ -219,6 +220,8 @@ class TestHostileUploads:
         session.get("/admin/login/")  # sets the cookie without which the body isn't looked at
         for client in (api, session):
             assert upload(client, patient, b"\0" * (MAX_BODY + 1)).status_code == 413
+            gibibyte = unread_gibibyte("multipart/form-data; boundary=x")
+            assert client.post(URL, b"", **gibibyte).json()["type"] == "/problems/upload-too-large"
 
     def test_an_upload_without_a_content_length_is_411(self, api, patient):
         response = api.post(URL, headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
@@ -366,11 +369,14 @@ class TestServing:
         assert content(api.get(photo["thumbnail"]))
 
     @pytest.mark.parametrize("key", ["lost.jpg", "../../etc/passwd", "/etc/passwd", "."])
-    def test_a_missing_file_is_404_that_says_so(self, api, patient, key):
+    def test_a_missing_file_is_404_that_says_so_and_logged_once(self, api, patient, key, caplog):
         photo = PatientPhotoFactory(patient=patient, storage_key=key, thumbnail_key=None)
         response = api.get(f"{URL}/{photo.pk}/file")
         assert response.status_code == 404
         assert response.json()["type"] == "/problems/file-missing"
+        assert [line for line in caplog.messages if "no file" in line] == [
+            f"Photo {photo.pk} has no file in the storage."
+        ]
 
     @pytest.mark.parametrize("key", ["x" * 300 + ".jpg", "file.jpg/inside.jpg"])
     def test_a_name_that_no_file_can_have_is_404_too(self, api, patient, key):
@@ -431,7 +437,10 @@ class TestChanging:
     def test_nothing_else_can_be_changed(self, api, patient):
         photo = PatientPhotoFactory(patient=patient)
         before = PatientPhoto.objects.values().get(pk=photo.pk)
-        body = dict.fromkeys(("patient_id", "medical_record_id", "storage_key", "clinic_id", "is_pending"), 1)
+        refused = api.patch(f"{URL}/{photo.pk}", {"description": "x", "storage_key": 1, "clinic_id": 1})
+        assert (refused.status_code, set(refused.json()["errors"])) == (400, {"storage_key", "clinic_id"})
+        # What was read may be sent back.
+        body = dict.fromkeys(("patient_id", "medical_record_id", "is_pending"), 1)
         assert api.patch(f"{URL}/{photo.pk}", body).status_code == 200
         after = PatientPhoto.objects.values().get(pk=photo.pk)
         assert {name for name in before if before[name] != after[name]} == {"updated_at", "updated_by_user_id"}

@@ -4,7 +4,9 @@ import json
 import uuid
 
 import pytest
+from rest_framework.test import APIClient
 
+from clinic_project.api.tests.bodies import unread_gibibyte
 from clinic_project.clinics.factories import MembershipFactory
 from clinic_project.clinics.tests.clients import client_of
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, make_field
@@ -112,6 +114,19 @@ def test_what_is_no_object_in_json_is_400(api, body):
 def test_a_body_of_more_than_a_mebibyte_is_413_and_another_content_type_415(api):
     assert api.post(URL, new(description="x" * 2**20)).status_code == 413
     assert api.post(URL, b"name=x", content_type="application/x-www-form-urlencoded").status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"), [("application/json", 413), ("multipart/form-data; boundary=x", 415)]
+)
+def test_a_gibibyte_is_refused_before_it_is_read(api, client, member, content_type, status):
+    session = APIClient(enforce_csrf_checks=True)
+    session.force_login(member.user)
+    session.get("/admin/login/")  # sets the cookie without which the check of its token reads nothing
+    token = {"X-CSRFToken": session.cookies["csrftoken"].value}
+    for sender, expected in ((api, status), (session, status), (client, 401)):
+        response = sender.post(URL, b"", headers=token, **unread_gibibyte(content_type))
+        assert (response.status_code, response["Content-Type"]) == (expected, "application/problem+json")
 
 
 def test_a_body_without_a_content_length_is_411_and_401_without_credentials(api, client):
