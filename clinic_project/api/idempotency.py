@@ -1,8 +1,8 @@
 """`Idempotency-Key`: a request that is sent again gets the first response, and does nothing twice.
 
 The key is claimed in the transaction that does the work. A second request with the same key waits in its INSERT for
-the first to end. If that was committed, its response is replayed; if it failed, nothing was kept, and the second does
-the work.
+the first to end, as long as a change waits for a lock. If that was committed, its response is replayed; if it failed,
+nothing was kept, and the second does the work.
 """
 
 import hashlib
@@ -13,9 +13,11 @@ from typing import Any, Concatenate, Protocol, TypeVar, cast
 
 import orjson
 from django.core.files.uploadedfile import UploadedFile
-from django.db import models, transaction
+from django.db import models
 from rest_framework.request import Request
 from rest_framework.response import Response
+
+from clinic_project.audit.transactions import atomic
 
 from .models import IdempotencyKey
 from .problems import InvalidInput
@@ -50,7 +52,7 @@ def idempotent(handler: Handler[View]) -> Handler[View]:
         if key is None:
             return handler(view, request, *args, **kwargs)
         _check_key(key)
-        with transaction.atomic():
+        with atomic():
             user_id = cast("int", request.user.pk)  # a view of a clinic requires a login
             row = IdempotencyKey.objects.claim(user_id, view.clinic.pk, key, _fingerprint(request))
             if row.status is not None:

@@ -163,6 +163,25 @@ def test_equal_idempotency_keys_make_one_record_and_get_one_answer(member, clini
     assert MedicalRecord.objects.count() == 1
 
 
+def test_a_key_that_another_request_keeps_for_too_long_is_503_and_nothing_was_done(member, clinic, monkeypatch):
+    monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "50ms")
+    template, patient = MedicalRecordTemplateFactory(clinic=clinic), PatientFactory(clinic=clinic)
+    url, body = f"/api/clinic/patients/{patient.pk}/medical-records", {"template_id": template.pk, "values": {}}
+    api, elsewhere = client_of(member), connection.copy()
+    with elsewhere.cursor() as cursor:
+        elsewhere.set_autocommit(False)
+        cursor.execute(
+            "INSERT INTO api_idempotency_keys (user_id, clinic_id, key, fingerprint) VALUES (%s, %s, 'k', 'theirs')",
+            [member.user_id, clinic.pk],
+        )
+        kept = api.post(url, body, headers={"Idempotency-Key": "k"})
+    elsewhere.close()
+    assert (kept.status_code, kept.json()["type"]) == (503, "/problems/database-too-slow")
+    assert int(kept["Retry-After"]) > 0
+    assert api.post(url, body, headers={"Idempotency-Key": "k"}).status_code == 201
+    assert MedicalRecord.objects.count() == 1
+
+
 def test_records_that_want_each_others_photos_neither_deadlock_nor_share_one(member, clinic):
     patient = PatientFactory(clinic=clinic)
     records = MedicalRecordFactory.create_batch(4, patient=patient)
