@@ -8,6 +8,7 @@ from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
+from clinic_project.audit.waiting_commits import Wait, why_commits_wait
 from clinic_project.reconciliation.cached_declaration import inspect_database
 from clinic_project.reconciliation.exceptions import CannotServe, ReconciliationError
 from clinic_project.reconciliation.pipeline import find_serving_problems
@@ -31,20 +32,23 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """Respond with 503 where requests fail, with what makes them fail; else with 200.
 
     Where it is `degraded`, `differences` says how many there are from the declared schema, or null if it can't be
-    compared with the actual one.
+    compared with the actual one. Where changes wait for a standby, it is degraded as well, and `problems` says so: that
+    isn't 503, which would take from every server what goes on, reading.
     """
+    waiting: list[dict[str, str]] = []
     try:
+        waiting = _waiting_for_standby(why_commits_wait(DEFAULT_DB_ALIAS))
         inspection = inspect_database(DEFAULT_DB_ALIAS)
         problems = find_serving_problems(connections[DEFAULT_DB_ALIAS], inspection, _inserted_tables())
     except CannotServe as error:
         logger.exception("the database can't serve")
         return _not_ready([{"found": str(error), "remedy": _PERSON}])
     except (Error, ReconciliationError) as error:
-        return _not_compared(error)
+        return _not_compared(error, waiting)
     differences = len(inspection.differences)
     if problems:
-        return _not_ready(list(map(_as_json, problems)), differences=differences)
-    return JsonResponse({"status": "ready", "degraded": differences > 0, "differences": differences})
+        return _not_ready([*map(_as_json, problems), *waiting], differences=differences)
+    return _ready(differences, waiting)
 
 
 def _inserted_tables() -> set[str]:
@@ -60,11 +64,33 @@ def _as_json(problem: ServingProblem) -> dict[str, str]:
     return {"object": problem.subject.label, "expected": problem.expected, "found": problem.found, "remedy": remedy}
 
 
+_ATTACH = (
+    "start a standby, or run on the primary: ALTER SYSTEM RESET synchronous_standby_names; SELECT pg_reload_conf();"
+)
+
+
+def _waiting_for_standby(wait: Wait | None) -> list[dict[str, str]]:
+    if wait is None:
+        return []
+    expected = f"a standby for {wait.standby_names}, for which commits wait"
+    found = "one that doesn't confirm them" if wait.attached else "none that is attached"
+    if wait.commits:
+        found += f"; commits that wait: {wait.commits}"
+    logger.warning("changes wait for a standby: expected %s, found %s", expected, found)
+    return [{"object": "synchronous_standby_names", "expected": expected, "found": found, "remedy": _ATTACH}]
+
+
+def _ready(differences: int | None, problems: list[dict[str, str]]) -> JsonResponse:
+    degraded = differences != 0 or bool(problems)
+    named = {"problems": problems} if problems else {}
+    return JsonResponse({"status": "ready", "degraded": degraded, "differences": differences, **named})
+
+
 def _not_ready(problems: list[dict[str, str]], **others: Any) -> JsonResponse:
     return JsonResponse({"status": "not ready", "problems": problems, **others}, status=503)
 
 
-def _not_compared(error: Error | ReconciliationError) -> JsonResponse:
+def _not_compared(error: Error | ReconciliationError, waiting: list[dict[str, str]]) -> JsonResponse:
     """Respond with 503 if the database can't be reached; requests may be served if only the schema can't be compared."""
     if isinstance(error, Error) and connection_lost(error):
         logger.error("the database can't be reached", exc_info=error)
@@ -73,4 +99,4 @@ def _not_compared(error: Error | ReconciliationError) -> JsonResponse:
         logger.warning("the schema can't be compared: another session has locked a table")
     else:
         logger.error("the schema can't be compared", exc_info=error)
-    return JsonResponse({"status": "ready", "degraded": True, "differences": None})
+    return _ready(None, waiting)

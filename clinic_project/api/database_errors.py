@@ -13,6 +13,7 @@ from django.db import Error, connection
 from django.db.models import Model
 
 from clinic_project.audit.functions import HISTORY_IS_APPEND_ONLY, NO_SUCH_ROW, ROW_IS_RETAINED, TRUNCATE_LOSES_HISTORY
+from clinic_project.audit.waiting_commits import CommitsWait
 from clinic_project.reconciliation.sqlstates import (
     CHECK_VIOLATION,
     DEADLOCK_DETECTED,
@@ -120,6 +121,12 @@ _AWAY = (
     "It can't be reached, or takes no more connections. Send it again.",
     SOON,
 )
+_NO_STANDBY = (
+    "commits-wait",
+    "The database waits for its standby",
+    "Nothing was done: earlier changes still wait for a second copy of the data. Reading works. Send it again.",
+    SOON,
+)
 _BROKEN = (
     "database-broken",
     "The database is broken",
@@ -148,6 +155,8 @@ def database_problem(error: Error) -> Problem | None:
 
 
 def _by_class(error: Error, state: str) -> tuple[str, str, str, int] | None:
+    if isinstance(error, CommitsWait):
+        return _NO_STANDBY
     if connection_lost(error) or state.startswith("53"):  # insufficient resources
         return _AWAY
     return _BROKEN if state.startswith(("58", "XX")) else None  # system error, internal error

@@ -12,6 +12,8 @@ from django.db import connection, models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from clinic_project.audit.waiting_commits import COMMITS_WAIT
+
 from .one_time_codes import (
     is_time_based,
     matching_step,
@@ -149,11 +151,14 @@ class LoginFailures(models.Model):
 
 class LastWriteManager(models.Manager["LastWrite"]):
     def note(self, user_id: int) -> None:
-        """Count a request of the user that may have written something, once that is committed."""
+        """Count a request of the user that may have written something, once that is committed.
+
+        While commits wait for a standby, it isn't counted: it was refused, and would only wait here.
+        """
         table = connection.ops.quote_name(self.model._meta.db_table)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"INSERT INTO {table} AS last (user_id, number) VALUES (%s, 1)"
+                f"INSERT INTO {table} AS last (user_id, number) SELECT %s, 1 WHERE NOT {COMMITS_WAIT}"
                 " ON CONFLICT (user_id) DO UPDATE SET number = last.number + 1",
                 [user_id],
             )

@@ -17,6 +17,8 @@ from django.utils.crypto import salted_hmac
 from rest_framework.exceptions import Throttled
 from rest_framework.throttling import BaseThrottle
 
+from clinic_project.audit.transactions import atomic
+
 #: How many attempts may fail, and within which time, by what they have in common. Of a million codes, three are right at any
 #: time: at this rate, whoever knows the password has to try for more than a year. Fewer codes than passwords may fail, so
 #: that the refusal names the longer time.
@@ -71,13 +73,13 @@ class LoginAttempt:
     def count(self, **values: str) -> None:
         """Count an attempt by `values`, whose names are those of LIMITS.
 
-        Raises Throttled if one of them has failed too often, and then counts nothing; and RuntimeError in a transaction,
-        whose rollback would take the count back.
+        Raises Throttled if one of them has failed too often, and then counts nothing; RuntimeError in a transaction,
+        whose rollback would take the count back; and CommitsWait, as each change does.
         """
         limits = {_key(kind, value): LIMITS[kind] for kind, value in values.items()}
         most, periods = zip(*limits.values(), strict=True)
         parameters: dict[str, Any] = {"keys": list(limits), "limits": list(most), "periods": list(periods)}
-        with transaction.atomic(durable=True), connection.cursor() as cursor:
+        with atomic(durable=True), connection.cursor() as cursor:
             cursor.execute(_COUNT, parameters)
             counted = cursor.fetchall()
             # Last: what it locks keeps nobody waiting who is waited for here.

@@ -14,6 +14,8 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.transaction import get_connection
 
+from .waiting_commits import COMMITS_WAIT, CommitsWait
+
 #: The setting that the history's triggers read. It holds for one transaction, as PgBouncer requires.
 SETTING = "audit.context"
 
@@ -23,7 +25,7 @@ LOCK_TIMEOUT = "30s"
 
 #: Not set_config(), as below: Citus tells the workers of a SET alone, by the whole text of the query that it is in.
 _DESCRIBE = f"SET LOCAL {SETTING} = %s"
-_LIMIT = "SELECT set_config('lock_timeout', %s, true) WHERE current_setting('lock_timeout') = '0'"
+_LIMIT = "CASE WHEN current_setting('lock_timeout') = '0' THEN set_config('lock_timeout', %s, true) END"
 
 _description: ContextVar[dict[str, Any] | None] = ContextVar("who changes something", default=None)
 #: The databases in whose transaction the description has been set.
@@ -52,14 +54,17 @@ def current_description() -> Mapping[str, Any]:
     return _description.get() or {}
 
 
-def atomic(using: Any = DEFAULT_DB_ALIAS) -> Any:
-    """Return what Django's `transaction.atomic` does, which also tells the database who changes something."""
-    return _described_transaction(DEFAULT_DB_ALIAS)(using) if callable(using) else _described_transaction(using)
+def atomic(using: Any = DEFAULT_DB_ALIAS, *, durable: bool = False) -> Any:
+    """Return what Django's `transaction.atomic` does, which also tells the database who changes something.
+
+    In a request, it raises CommitsWait before it begins where commits wait for a standby that doesn't come.
+    """
+    return _described_transaction()(using) if callable(using) else _described_transaction(using, durable)
 
 
 @contextmanager
-def _described_transaction(using: str) -> Iterator[None]:
-    with transaction.atomic(using):
+def _described_transaction(using: str = DEFAULT_DB_ALIAS, durable: bool = False) -> Iterator[None]:
+    with transaction.atomic(using, durable=durable):
         described = _described.get()
         token = _described.set(described | {using})
         try:
@@ -78,6 +83,8 @@ def _tell(using: str, description: Mapping[str, Any]) -> None:
     )
     with get_connection(using).cursor() as cursor:
         if "request_id" in description:
-            cursor.execute(f"{_DESCRIBE}; {_LIMIT}", [text, LOCK_TIMEOUT])
+            cursor.execute(f"{_DESCRIBE}; SELECT {COMMITS_WAIT}, {_LIMIT}", [text, LOCK_TIMEOUT])
+            if cursor.fetchone()[0]:
+                raise CommitsWait
         else:
             cursor.execute(_DESCRIBE, [text])

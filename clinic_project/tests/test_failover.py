@@ -1,5 +1,6 @@
 """A standby is promoted while the server has work: what was answered with 2xx stays, nothing is answered with 500."""
 
+import json
 import math
 import re
 import shutil
@@ -16,6 +17,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from clinic_project.audit.waiting_commits import MAX_WAIT
 from medical_records.tests.servers import (
     Answer,
     JSONClient,
@@ -290,7 +292,7 @@ def test_the_old_primary_comes_back_as_a_standby(pair: Pair):
     pair.rows(PRIMARY, "SELECT FROM written")
 
 
-def test_while_no_standby_is_attached_reading_goes_on_and_writing_waits_until_the_setting_is_reset(
+def test_while_no_standby_is_attached_reading_goes_on_and_writes_are_refused_once_one_has_waited(
     pair: Pair, known: dict[str, Any], tmp_path: Path
 ):
     run(pair, SYNCHRONOUS, PRIMARY)
@@ -299,22 +301,72 @@ def test_while_no_standby_is_attached_reading_goes_on_and_writing_waits_until_th
     port, record = free_port(), f"clinic/medical-records/{known['record']}"
     accesses = "SELECT count(*) FROM audit_accesses"
     [(before,)] = pair.rows(PRIMARY, accesses)
-    with (
-        gunicorn(environment(pair.url(PRIMARY, STANDBY), tmp_path), port, tmp_path / "log", "--threads", "4"),
-        ThreadPoolExecutor(1) as pool,
-    ):
+    settings = {**environment(pair.url(PRIMARY, STANDBY), tmp_path), "REPLICA_URL": pair.url(STANDBY)}
+    with gunicorn(settings, port, tmp_path / "log", "--threads", "4"), ThreadPoolExecutor(1) as pool:
         assert JSONClient(port, known["token"]).send("GET", record).status == 200
         assert pair.rows(PRIMARY, accesses) == [(before + 1,)]
-        change = {"values": {}, "version": 1}
-        writing = pool.submit(JSONClient(port, known["token"]).send, "PATCH", record, change)
+        attached = health(port)["problems"][0]["found"]
+        assert attached == "none that is attached"
+        writing = pool.submit(JSONClient(port, known["token"]).send, "PATCH", record, {"values": {}, "version": 1})
         (waiting,) = re.findall(r"`(SELECT [^`]*'SyncRep');`", PAGE)
         wait_for_rows(pair, PRIMARY, waiting, [(1,)])
+        time.sleep(MAX_WAIT + 1)
+        assert_that_nothing_waits(known, port)
+        assert pair.rows(PRIMARY, waiting) == [(1,)]
         assert not writing.done()
-        with urlopen(f"http://127.0.0.1:{port}/readyz") as ready:
-            assert ready.status == 200
+        assert JSONClient(port, known["token"]).send("GET", record).status == 200
+        found = health(port)
+        [problem] = found["problems"]
+        assert (found["status"], found["degraded"], found["differences"]) == ("ready", True, 0)
+        assert problem["found"] == "none that is attached; commits that wait: 1"
         (reset,) = re.findall(r"`(ALTER SYSTEM RESET [^`]*)`", PAGE)
+        assert problem["remedy"].endswith(f": {reset}")
         run(pair, reset, PRIMARY)
         assert writing.result().status == 200
+        changed = JSONClient(port, known["token"]).send("PATCH", record, {"values": {}, "version": 2})
+        assert changed.status == 200
+        assert health(port) == {"status": "ready", "degraded": False, "differences": 0}
+
+        # A standby that is attached, but isn't the one that is named: the role sees the one, and not the other.
+        pair.servers.start("standby", STANDBY)
+        wait_for_rows(pair, PRIMARY, "SELECT state FROM pg_stat_replication", [("streaming",)])
+        run(pair, SYNCHRONOUS.replace("'*'", "'another'"), PRIMARY)
+        writing = pool.submit(JSONClient(port, known["token"]).send, "PATCH", record, {"values": {}, "version": 3})
+        wait_for_rows(pair, PRIMARY, waiting, [(1,)])
+        time.sleep(MAX_WAIT + 1)
+        assert health(port)["problems"][0]["found"] == "one that doesn't confirm them; commits that wait: 1"
+        cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        while not writing.done():  # what it wrote, and then that it wrote
+            pair.rows(PRIMARY, cancel, user="postgres")
+            time.sleep(0.1)
+        assert writing.result().status == 200
+
+
+def health(port: int) -> dict[str, Any]:
+    """Return what /readyz says with 200."""
+    with urlopen(f"http://127.0.0.1:{port}/readyz") as ready:
+        assert ready.status == 200
+        found: dict[str, Any] = json.loads(ready.read())
+    return found
+
+
+def assert_that_nothing_waits(known: dict[str, Any], port: int) -> None:
+    """Assert that changes and logins, of the API and in the admin, are 503."""
+    api, in_the_admin = JSONClient(port, known["token"]), Load(known, port)
+    new = {"template_id": known["template"], "values": {}}
+    records = f"clinic/patients/{known['patient']}/medical-records"
+    refused = [
+        api.send("POST", records, new),
+        api.send("POST", records, new, Idempotency_Key="one"),
+        api.send("PATCH", f"clinic/medical-records/{known['record']}", {"values": {}, "version": 1}),
+        api.send("POST", "auth/login", {"email": known["email"], "password": known["password"]}),
+    ]
+    assert {(one.status, one.body["type"]) for one in refused} == {(503, "/problems/commits-wait")}
+    in_the_admin.rename_patient("Grace Hopper")
+    in_the_admin.browse("POST", "login/", {"username": known["email"], "password": known["password"]})
+    answers = [*refused, *(one.answer for one in in_the_admin.answered)]
+    assert {answer.status for answer in answers} == {503}
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
 
 
 def test_on_a_standby_reading_works_and_the_rest_is_503(pair: Pair, known: dict[str, Any], tmp_path: Path):

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from clinic_project.api.database_errors import LATER, SOON
 from clinic_project.audit.destruction import DestructionImpossible
+from clinic_project.audit.waiting_commits import CommitsWait
 from clinic_project.reconciliation.admin.site import may_see_schema
 from clinic_project.reconciliation.sqlstates import (
     LOCK_NOT_AVAILABLE,
@@ -76,6 +77,7 @@ _READ_ONLY = _Reason(
     "The admin can't write to the database: it is a standby, or its transactions may not.", "read_only", LATER
 )
 _TOO_SLOW = _Reason("The database didn't answer in time: it may wait for a lock.", "database_too_slow", SOON)
+_NO_STANDBY = _Reason("A change was refused, as earlier ones still wait for a standby.", "commits_wait", SOON)
 _AWAY = _Reason("The admin can't reach the database.", "database_away", SOON)
 
 
@@ -83,6 +85,8 @@ def _reason(error: Error | DestructionImpossible) -> _Reason | None:
     """Return why the database can't serve; None for a mistake of ours."""
     if isinstance(error, DestructionImpossible) or sqlstate(error) in SCHEMA_IS_BEHIND:
         return _BEHIND
+    if isinstance(error, CommitsWait):
+        return _NO_STANDBY
     if sqlstate(error) == READ_ONLY_SQL_TRANSACTION:
         return _READ_ONLY
     if sqlstate(error) in {LOCK_NOT_AVAILABLE, QUERY_CANCELED}:
