@@ -26,7 +26,7 @@ from rest_framework.permissions import SAFE_METHODS
 from clinic_project.audit.accesses import forget_shown
 from clinic_project.audit.models import Access
 from clinic_project.audit.transactions import current_description
-from clinic_project.reconciliation.sqlstates import message, sqlstate
+from clinic_project.reconciliation.sqlstates import FOREIGN_KEY_VIOLATION, SCHEMA_IS_BEHIND, message, sqlstate
 
 from .models import LastWrite
 from .stalled_connections import hung_up_after
@@ -44,6 +44,11 @@ MAX_LAG = 5
 PAUSE = 5
 #: Seconds until what hasn't been read there is read from the primary.
 MAX_SECONDS = 10
+#: Seconds between two attempts to note a write.
+RETRY = 0.2
+#: Where a write can't be noted because of these, no replica is read: without the table, the privilege to write there
+#: (insufficient_privilege), or the user, who was just deleted.
+_NEVER_READ = {*SCHEMA_IS_BEHIND, "42501", FOREIGN_KEY_VIOLATION}
 #: No longer does a query wait for a lock that the primary's transactions have on the replica, too.
 LOCK_TIMEOUT = "1s"
 
@@ -79,18 +84,34 @@ class LastWriteMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         user_id = current_description().get("by")
-        # Whatever its status: who was refused because of what another has changed has to see that change.
+        # Whatever its status: who was refused because of what another has changed has to see that change. Of what failed,
+        # nothing is promised, and it may have failed because the primary is away.
         if request.method not in SAFE_METHODS and user_id is not None:
-            _note(user_id)
+            _note(user_id, MAX_LAG if response.status_code < 500 else 0)
         return response
 
 
-def _note(user_id: int) -> None:
+def _note(user_id: int, seconds: float) -> None:
+    """Count a write of the user. Where that fails, try again for so long: nobody is told before that it was done.
+
+    It fails where the primary is lost right after the write. After MAX_LAG seconds it isn't needed any more: a replica that
+    hasn't got the write is too far behind by then.
+    """
+    deadline = time.monotonic() + seconds
+    while not _is_noted(user_id, deadline):
+        time.sleep(RETRY)
+        connections[DEFAULT_DB_ALIAS].close_if_unusable_or_obsolete()
+
+
+def _is_noted(user_id: int, deadline: float) -> bool:
+    """Count a write, and return whether that is done, or was the last attempt."""
     try:
         LastWrite.objects.note(user_id)
-    except Error:
-        # What was done stays done, and the primary, without which nobody reads anything, has just failed.
-        logger.exception("a user's last write isn't noted: from the replica, they may miss it")
+    except Error as error:
+        if sqlstate(error) not in _NEVER_READ and time.monotonic() < deadline:
+            return False
+        logger.exception("a user's last write isn't noted")  # what was done stays done
+    return True
 
 
 def reading_replica(handler: Callable[Given, Response], user_id: int) -> Callable[Given, Response]:
