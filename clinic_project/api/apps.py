@@ -7,3 +7,6 @@ class ClinicsApiConfig(AppConfig):
     name = "clinic_project.api"
     label = "clinics_api"
     verbose_name = "API"
+
+    def ready(self) -> None:
+        from . import replica_identity  # noqa: F401  registers its check

@@ -29,14 +29,13 @@ from clinic_project.audit.transactions import current_description
 from clinic_project.reconciliation.sqlstates import FOREIGN_KEY_VIOLATION, SCHEMA_IS_BEHIND, message, sqlstate
 
 from .models import LastWrite
+from .replica_identity import REPLICA, warn_if_no_standby
 from .stalled_connections import hung_up_after
 
 logger = logging.getLogger(__name__)
 
 Given = ParamSpec("Given")
 Response = TypeVar("Response")
-
-REPLICA = "replica"
 
 #: Seconds that what others wrote may be unseen: a replica that is further behind isn't read.
 MAX_LAG = 5
@@ -130,6 +129,8 @@ def reading_replica(handler: Callable[Given, Response], user_id: int) -> Callabl
                     return handler(*args, **kwargs)
             except Error as error:
                 _pause.begin(error)
+            except _Behind:
+                warn_if_no_standby()
             except Exception:  # noqa: BLE001, S110 - if it is the handler's own, it comes again
                 pass
             forget_shown()

@@ -6,9 +6,10 @@ Warnings, not errors: an error would stop the `migrate` that repairs it.
 from collections.abc import Sequence
 from typing import Any
 
+from django.apps import apps
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import Error, connections
+from django.db import Error, connections, router
 
 from .command_context import is_command_running
 from .conf import Budgets
@@ -49,9 +50,14 @@ def check_schema(databases: Sequence[str] | None = None, **kwargs: Any) -> list[
     return [warning for alias in databases or () for warning in _warnings(alias)]
 
 
+def _has_own_tables(alias: str) -> bool:
+    """Whether the routers let any model be migrated there: where they don't, it is another database's replica, say."""
+    return any(router.allow_migrate_model(alias, model) for model in apps.get_models())
+
+
 def _warnings(alias: str) -> list[checks.CheckMessage]:
     connection = connections[alias]
-    if connection.vendor != "postgresql":
+    if connection.vendor != "postgresql" or not _has_own_tables(alias):
         return []
     try:
         inspection = inspect(connection, *declared_by_migrations(connection), Budgets.from_settings())

@@ -307,8 +307,9 @@ def test_the_replica_of_another_database_is_not_read(clinic: Clinic, tmp_path: P
     )
     execute("UPDATE patients SET full_name = 'Of another'", dbname="copied")
     copied = clinic.pair.url(PRIMARY).replace("@/clinic?", "@/copied?")
+    log = tmp_path / "log"
     with (
-        gunicorn({**settings, "REPLICA_URL": copied}, port, tmp_path / "log"),
+        gunicorn({**settings, "REPLICA_URL": copied}, port, log),
         gunicorn({**settings, "DATABASE_URL": copied}, other := free_port(), tmp_path / "other log"),
     ):
         for _ in range(5):
@@ -316,6 +317,24 @@ def test_the_replica_of_another_database_is_not_read(clinic: Clinic, tmp_path: P
             here = JSONClient(port, clinic.known["token"])
             assert here.send("GET", clinic.record).status == 200
             assert here.send("GET", clinic.patient).body["full_name"] != "Of another"
+    assert log.read_text().count("REPLICA_URL names no standby of the primary") == 1
+    checked = check(clinic.pair, copied)
+    assert "clinics_api.W002" in checked
+    assert "found the schema public of the database copied on a server that takes writes" in " ".join(checked.split())
+
+
+@pytest.mark.parametrize("port", [STANDBY, PRIMARY])
+def test_the_check_of_a_replica_that_is_read_finds_nothing(port: int, clinic: Clinic):
+    assert "no issues" in check(clinic.pair, clinic.pair.url(port))
+
+
+def test_the_check_of_a_replica_that_is_away_says_so(clinic: Clinic):
+    assert "(clinics_api.W001) It can't be asked: connection" in check(clinic.pair, clinic.pair.url(free_port()))
+
+
+def check(pair: Pair, replica_url: str) -> str:
+    """Return what `manage.py check --database replica` prints."""
+    return pair.run(PRIMARY, "manage.py", "check", "--database", "replica", REPLICA_URL=replica_url).printed
 
 
 @dataclass
