@@ -219,6 +219,24 @@ def test_it_is_not_read_where_writes_cant_be_counted(privilege: str, clinic: Cli
         clinic.pair.execute(f"GRANT {privilege} ON api_last_writes TO clinic")
 
 
+def test_who_wrote_just_before_the_primary_was_lost_sees_it(clinic: Clinic):
+    """The session ends between the write and its count, and each that tries again."""
+    execute = clinic.pair.execute
+    execute(
+        "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END'",
+        "CREATE TRIGGER lost BEFORE INSERT OR UPDATE ON api_last_writes FOR EACH ROW EXECUTE FUNCTION lose()",
+    )
+    try:
+        clinic.wait_until_read_from_replica()
+        pause(clinic.pair)
+        before = clinic.version_on(PRIMARY)
+        assert clinic.change(clinic.member).body["version"] == before + 1
+        assert clinic.member.send("GET", clinic.record).body["version"] == before + 1
+    finally:
+        execute("DROP FUNCTION lose CASCADE")
+
+
 def test_exports_are_one_state_of_the_primary(clinic: Clinic):
     pause(clinic.pair)
     clinic.rename_by_another_program("Exported")
