@@ -61,6 +61,10 @@ class Group:
         )
         assert done.returncode == 0, done.stderr
 
+    def number_after_the_highest(self) -> None:
+        begin, _, *rest = MOVE.splitlines()
+        self.in_psql("\n".join([begin, *rest]).replace("north", self.schema))
+
     def walk(self, log: Path) -> None:
         port = free_port()
         with runserver(self.environment, port, log):
@@ -149,8 +153,7 @@ class TestACluster:
         cluster.execute("SELECT start_metadata_sync_to_node(%s, %s)", [node, port])
         with pytest.raises(psycopg2.errors.UniqueViolation):
             cluster.execute(change)
-        begin, _, *rest = MOVE.splitlines()
-        group.in_psql("\n".join([begin, *rest]).replace("north", schemas[0]))
+        group.number_after_the_highest()
         cluster.execute(change)
         assert "Sealed" in group.run("seal_history")
         assert "Verified" in group.run("verify_history")
@@ -210,10 +213,8 @@ class TestACluster:
         assert "The schema is as declared" in group.run("reconcile", "--check")
 
     def test_a_group_with_a_server_of_its_own_joins(self, cluster, schemas, tmp_path):
+        """Its entries have a worker's numbers: it was in a cluster before."""
         name = schemas[0]
-        cluster.execute("SET citus.enable_schema_based_sharding = off")
-        cluster.execute(f"DROP SCHEMA {name}")
-        cluster.execute(f"CREATE SCHEMA {name}")
         group = Group(name, tmp_path / "media")
         group.run("migrate")
         group.run("load_demo")
@@ -232,5 +233,6 @@ class TestACluster:
             [f"{name}.%"],
         )
         assert cluster.fetchone() == (0,), "the coordinator has no rows of it"
+        group.number_after_the_highest()
         assert "Verified" in group.run("verify_history")
         self.try_all(group, tmp_path)
