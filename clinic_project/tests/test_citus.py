@@ -29,6 +29,7 @@ on_a_cluster = [
 
 PAGE = (Path(__file__).resolve().parents[1] / "GROWING.md").read_text().split("\n## Citus\n")[1]
 SETTINGS, PLACES, MOVE = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)[1:4]
+_, JOIN = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_no_function_has_a_select_of_no_columns():
@@ -53,6 +54,16 @@ class Group:
 
     def run(self, *command: str) -> str:
         return run(self.environment, sys.executable, "manage.py", *command)
+
+    def in_psql(self, script: str) -> None:
+        done = subprocess.run(
+            ["psql", "--set=ON_ERROR_STOP=1", URL], input=script, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    def number_after_the_highest(self) -> None:
+        begin, _, *rest = MOVE.splitlines()
+        self.in_psql("\n".join([begin, *rest]).replace("north", self.schema))
 
     def walk(self, log: Path) -> None:
         port = free_port()
@@ -93,7 +104,7 @@ def schemas(cluster: Any) -> Iterator[list[str]]:
         cluster.execute(f"CREATE SCHEMA {name}")
     yield names
     for name in names:
-        cluster.execute(f"DROP SCHEMA {name} CASCADE")
+        cluster.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
 
 
 class TestACluster:
@@ -114,16 +125,38 @@ class TestACluster:
         group = Group(first, tmp_path / "media")
         group.run("load_demo")
         self.try_all(group, tmp_path)
-
-        _, node, port = places[last]
-        move = MOVE.replace("'north'", f"'{first}'").replace("'worker2', 5432", f"'{node}', {port}")
-        assert first in move
-        assert node in move
-        cluster.execute(move)
-        cluster.execute(PLACES)
-        assert {schema: port for schema, _, port, _ in cluster.fetchall()}[first] == port
-        assert "Verified" in group.run("verify_history")
+        # A worker with a lower number than another numbers the history's entries lower.
+        self.move(cluster, group, places[last])
         self.try_all(group, tmp_path)
+        self.move(cluster, group, places[first])
+        self.try_all(group, tmp_path)
+
+    def move(self, cluster: Any, group: "Group", place: tuple[int, str, int]) -> None:
+        _, node, port = place
+        move = MOVE.replace("north", group.schema).replace("'worker2', 5432", f"'{node}', {port}")
+        assert node in move
+        group.in_psql(move)
+        cluster.execute(PLACES)
+        assert {schema: port for schema, _, port, _ in cluster.fetchall()}[group.schema] == port
+        assert "Verified" in group.run("verify_history")
+
+    def test_a_worker_that_numbers_from_its_first_again_goes_on_after_the_highest(self, cluster, schemas, tmp_path):
+        cluster.execute("SHOW is_superuser")
+        if cluster.fetchone() != ("on",):
+            pytest.skip("only a superuser may synchronize a worker's metadata")
+        group = Group(schemas[0], tmp_path / "media")
+        group.run("migrate")
+        group.run("load_demo")
+        cluster.execute(PLACES)
+        [(node, port)] = [(node, port) for schema, node, port, _ in cluster.fetchall() if schema == schemas[0]]
+        change = f"UPDATE {schemas[0]}.patients SET notes = 'moved'"
+        cluster.execute("SELECT start_metadata_sync_to_node(%s, %s)", [node, port])
+        with pytest.raises(psycopg2.errors.UniqueViolation):
+            cluster.execute(change)
+        group.number_after_the_highest()
+        cluster.execute(change)
+        assert "Sealed" in group.run("seal_history")
+        assert "Verified" in group.run("verify_history")
 
     def try_all(self, group: Group, folder: Path) -> None:
         group.walk(folder / "log")
@@ -149,16 +182,62 @@ class TestACluster:
         cluster.execute(f"SELECT nextval('{schemas[0]}.patients_id_seq')")
         assert cluster.fetchall() == [(highest + 1,)]
 
-    def test_nulls_are_refused_and_filled_by_hand(self, cluster, schemas, tmp_path):
+    def test_nulls_are_filled_in_batches(self, cluster, schemas, tmp_path):
         group = Group(schemas[0], tmp_path / "media")
         group.run("migrate")
         group.run("load_demo")
-        [by_hand] = re.findall(r"`(UPDATE north\..*?)`", PAGE)
-        table, column, value = re.findall(r"north\.(\w+) SET (\w+) = (\w+) ", by_hand)[0]
-        cluster.execute(f"ALTER TABLE {schemas[0]}.{table} ALTER COLUMN {column} DROP NOT NULL")
-        cluster.execute(f"UPDATE {schemas[0]}.{table} SET {column} = NULL WHERE {column} = {value} AND id % 2 = 0")
-        refused = attempt(group.environment, sys.executable, "manage.py", "migrate")
-        assert refused.returncode == 1
-        assert f"{table}.{column} [nulls-kept]" in refused.stderr
-        cluster.execute(by_hand.replace("north.", f"{schemas[0]}."))
-        assert "Schema verified" in group.run("migrate")
+        # Of a table with triggers, and of one without.
+        nulls = {"patients": "is_deleted", "users": "is_staff"}
+        for table, column in nulls.items():
+            cluster.execute(f"ALTER TABLE {schemas[0]}.{table} ALTER COLUMN {column} DROP NOT NULL")
+            cluster.execute(f"UPDATE {schemas[0]}.{table} SET {column} = NULL WHERE id % 2 = 0")
+            assert cluster.rowcount > 1
+        migrated = group.run("migrate")
+        for table, column in nulls.items():
+            assert f"{table}: set {column} to false where it is NULL, in batches" in migrated
+        assert "Schema verified" in migrated
+        assert "Every recorded row is as its history says" in group.run("verify_history")
+
+    def test_keys_cant_be_widened(self, cluster, schemas, tmp_path):
+        """What that leaves is dropped as the engine's page says, and then all is as it was."""
+        group = Group(schemas[0], tmp_path / "media")
+        group.run("migrate")
+        group.run("load_demo")
+        refused = attempt(group.environment, sys.executable, "manage.py", "widen_keys", "patient_photos.id")
+        assert "patient_photos.id [statement-failed]" in refused.stderr
+        columns = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attname LIKE 'reconcile_wide_%%'"
+        cluster.execute(columns, [f"{schemas[0]}.patient_photos"])
+        for (column,) in cluster.fetchall():
+            cluster.execute(f"ALTER TABLE {schemas[0]}.patient_photos DROP COLUMN {column} CASCADE")
+        functions = (
+            "SELECT proname FROM pg_proc WHERE pronamespace = %s::regnamespace AND proname LIKE 'reconcile_wide_%%'"
+        )
+        cluster.execute(functions, [schemas[0]])
+        for (function,) in cluster.fetchall():
+            cluster.execute(f"DROP FUNCTION {schemas[0]}.{function} CASCADE")
+        assert "The schema is as declared" in group.run("reconcile", "--check")
+
+    def test_a_group_with_a_server_of_its_own_joins(self, cluster, schemas, tmp_path):
+        """Its entries have a worker's numbers: it was in a cluster before."""
+        name = schemas[0]
+        group = Group(name, tmp_path / "media")
+        group.run("migrate")
+        group.run("load_demo")
+        assert "Sealed" in group.run("seal_history")
+        variables = {**group.environment, "DATABASE_URL": URL, "NEW_DATABASE_URL": URL}
+        run(variables, "pg_dump", "--format=custom", f"--schema={name}", f"--file={tmp_path / name}.dump", URL)
+        cluster.execute(f"DROP SCHEMA {name} CASCADE")
+
+        commands = re.sub(r"\bnorth\b", name, re.sub(r"^ *\$ ", "", JOIN, flags=re.MULTILINE))
+        commands = commands.replace("python manage.py", f"{sys.executable} {PROJECT_FOLDER / 'manage.py'}")
+        run(variables, "bash", "-ec", f"cd {tmp_path}\n{commands}")
+        cluster.execute(PLACES)
+        assert name in {schema for schema, *_ in cluster.fetchall()}
+        cluster.execute(
+            "SELECT sum(pg_relation_size(logicalrelid)) FROM pg_dist_partition WHERE logicalrelid::text LIKE %s",
+            [f"{name}.%"],
+        )
+        assert cluster.fetchone() == (0,), "the coordinator has no rows of it"
+        group.number_after_the_highest()
+        assert "Verified" in group.run("verify_history")
+        self.try_all(group, tmp_path)

@@ -148,7 +148,7 @@ def test_a_row_from_before_the_history_is_known_by_its_first_entry(patient):
 def test_a_change_by_a_person_counts_whatever_the_row_says(old):
     assert retained_until(old) is None
     with changes_by(via="api", by=7, name="Ada"), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('audit.context', '{\"by\": 7}', true)")
+        cursor.execute("SET LOCAL audit.context = '{\"by\": 7}'")
         change(old, template_name="Another")
     assert refused_by_the_database(old)
 

@@ -49,7 +49,7 @@ class BackfillRunner:
     def _run_part(self, step: Step, backfill: Backfill) -> int:
         first, rows = 0, 0
         while True:
-            (end,) = self._fetch_row(_BLOCKS, [backfill.table])
+            end = self._block_count(backfill)
             changed = self._run_blocks(step, backfill, first, end)
             rows += changed
             if end == first or (first > 0 and not changed):
@@ -105,7 +105,8 @@ class BackfillRunner:
             return 0, 0
         (changes_before,) = _fetch(cursor, ROW_CHANGES)
         cursor.execute("SAVEPOINT reconcile_batch")
-        filled, changed, old_ctids, new_ctids, columns = _fetch(cursor, backfill.checked_update(ctids))
+        filled, changed, old_ctids, new_ctids, differing = _fetch(cursor, backfill.checked_update(ctids))
+        columns = _not_generated(cursor, backfill, differing)
         again = None
         if changed:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -128,7 +129,7 @@ class BackfillRunner:
         cursor.execute(backfill.update_row(ctid))
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(backfill.changed_columns(), {"before": before})
-        return cursor.fetchone()[0] or []
+        return _not_generated(cursor, backfill, cursor.fetchone()[0])
 
     def dry_run(self, step: Step, nulls: ViolationQuery | None) -> Refusal | None:
         """Return the refusal of the step's first batch, if triggers do more to its rows, or keep them NULL.
@@ -138,7 +139,7 @@ class BackfillRunner:
         for part in step.backfill.parts if step.backfill is not None else ():
             if not part.triggers:
                 continue
-            (end,) = self._fetch_row(_BLOCKS, [part.table])
+            end = self._block_count(part)
             try:
                 with self.locks.transaction() as cursor:
                     found, filled = self._check_batch(cursor, step, part, 0, end)
@@ -149,6 +150,11 @@ class BackfillRunner:
                 return nulls.refusal_for(found - filled, "in the first batch")
         return None
 
+    def _block_count(self, backfill: Backfill) -> int:
+        """Return how many blocks the table has. Where none are here, its rows tell: an extension may keep them elsewhere."""
+        (count,) = self._fetch_row(_BLOCKS, [backfill.table])
+        return count or self._fetch_row(backfill.end_of_rows)[0]
+
     def _fetch_row(self, sql: str, parameters: list[Any] | None = None) -> Any:
         with self.connection.cursor() as cursor:
             cursor.execute(sql, parameters)
@@ -158,6 +164,13 @@ class BackfillRunner:
 def _fetch(cursor: Any, sql: str) -> Any:
     cursor.execute(sql)
     return cursor.fetchone()
+
+
+def _not_generated(cursor: Any, backfill: Backfill, columns: list[str] | None) -> list[str]:
+    if not columns:
+        return []
+    (generated,) = _fetch(cursor, backfill.generated_columns)
+    return [name for name in columns if name not in generated]
 
 
 def next_width(width: int, fullness: float) -> int:

@@ -44,9 +44,12 @@ class Executor:
 
         Raises ConnectionLost if the connection is lost; the next run continues from the schema that it finds.
         """
-        # Outside of its steps' transactions, a query waits for a lock as long as a step's retries may.
-        lock_timeout = milliseconds(self.budgets.lock_budget)
-        with without_timeouts(self.connection), session_settings(self.connection, lock_timeout=lock_timeout):
+        settings = {
+            # Outside of its steps' transactions, a query waits for a lock as long as a step's retries may.
+            "lock_timeout": milliseconds(self.budgets.lock_budget),
+            "default_transaction_isolation": "read committed",
+        }
+        with without_timeouts(self.connection), session_settings(self.connection, **settings):
             unblocked, finished = UnblockedRepairs(plan.repairs, self.abandoned.blockers()), []
             for repair in unblocked:
                 refusal = self._run_repair(repair)

@@ -104,11 +104,12 @@ class LockRetry:
             yield cursor
 
     def in_one_message(self, statement: str) -> str:
-        """Return the statement with the settings of `transaction`, for sending in one message, which is one transaction.
+        """Return the statement with the attempt's lock timeout, for sending in one message, which is one transaction.
 
+        It is READ COMMITTED where the session's are: SET TRANSACTION would tell Citus's workers the whole message.
         https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
         """
-        return f"{_READ_COMMITTED}; {self._set_lock_timeout}; {statement}"
+        return f"{self._set_lock_timeout}; {statement}"
 
     @property
     def _set_lock_timeout(self) -> str:

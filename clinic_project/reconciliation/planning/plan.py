@@ -322,6 +322,11 @@ class Backfill:
         others = (f"{column} = coalesce({column}, {value})" for column, value in self.other_columns)
         return ", ".join((f"{self.column} = {self.value}", *others))
 
+    @property
+    def end_of_rows(self) -> str:
+        """The query for the number of the block after the last one that has a row."""
+        return f"SELECT coalesce(max((ctid::text::point)[0])::int + 1, 0) FROM {self.target}"
+
     def batch(self, first_block: int, end_block: int, rows: int) -> str:
         """Return the UPDATE of at most `rows` rows in the blocks from `first_block` up to, not including, `end_block`.
 
@@ -353,7 +358,7 @@ class Backfill:
         """Return the UPDATE of the locked rows at `ctids`, which compares each before and after.
 
         It returns how many have a value now; how many were changed; their old and new ctids; and the names of the columns
-        that differ, apart from those that were NULL and got a value, and from generated ones.
+        that differ, apart from those that were NULL and got a value.
         """
         return f"""
             WITH reconcile_found AS MATERIALIZED (
@@ -364,10 +369,13 @@ class Backfill:
                 UPDATE {self.target} AS reconcile_row SET {self.assignments} FROM reconcile_found
                 WHERE reconcile_row.ctid = reconcile_found.reconcile_ctid
                 RETURNING reconcile_row.{self.column} IS NOT NULL AS has_value, reconcile_ctid AS old_ctid,
-                          reconcile_row.ctid AS new_ctid, reconcile_before AS before, to_jsonb(reconcile_row) AS after
+                          reconcile_row.ctid AS new_ctid, reconcile_before AS before, reconcile_row AS reconcile_after
+            ),
+            reconcile_compared AS MATERIALIZED (
+                SELECT before, to_jsonb(reconcile_after) AS after FROM reconcile_filled
             )
             SELECT count(*) FILTER (WHERE has_value), count(*), array_agg(old_ctid)::text, array_agg(new_ctid)::text,
-                   (SELECT array_agg(DISTINCT key) FROM reconcile_filled, {_differing("before", "after")}
+                   (SELECT array_agg(DISTINCT key) FROM reconcile_compared, {_differing("before", "after")}
                     WHERE {self._is_another})
             FROM reconcile_filled
         """
@@ -376,7 +384,7 @@ class Backfill:
         """Return the query for the old ctid of a row that was changed again after the UPDATE; for no row if none was."""
         return (
             f"SELECT old FROM unnest('{old_ctids}'::tid[], '{new_ctids}'::tid[]) AS pair(old, new)"
-            f" WHERE NOT EXISTS (SELECT FROM {self.target} WHERE ctid = pair.new) LIMIT 1"
+            f" WHERE NOT EXISTS (SELECT 1 FROM {self.target} WHERE ctid = pair.new) LIMIT 1"
         )
 
     def row_before(self, ctid: str) -> str:
@@ -413,12 +421,16 @@ class Backfill:
 
     @property
     def _is_another(self) -> str:
-        """The condition that the differing column `key` isn't one that got its value, and isn't derived from others."""
+        """The condition that the differing column `key` isn't one that got its value."""
         filled = ", ".join(literal(unquoted(column)) for column in (self.column, *dict(self.other_columns)))
+        return f"NOT (key IN ({filled}) AND before -> key = 'null') AND key !~ {literal(WIDE_NAME)}"
+
+    @property
+    def generated_columns(self) -> str:
+        """The query for the names of the columns that are derived from others."""
         return (
-            f"NOT (key IN ({filled}) AND before -> key = 'null') AND key NOT IN (SELECT attname::text FROM pg_attribute"
-            f" WHERE attrelid = {literal(self.table)}::regclass AND attgenerated <> '')"
-            f" AND key !~ {literal(WIDE_NAME)}"
+            "SELECT coalesce(array_agg(attname::text), '{}') FROM pg_attribute"
+            f" WHERE attrelid = {literal(self.table)}::regclass AND attgenerated <> ''"
         )
 
 

@@ -210,7 +210,7 @@ def test_what_it_said_while_nothing_recorded_it_is_told_as_unknown(api, history,
 def test_a_reason_is_shown_where_one_was_given(history, record):
     description = json.dumps({"via": "admin", "by": 7, "name": "Ada", "reason": "A slip of the pen"})
     sql(
-        "SELECT set_config('audit.context', %(said)s, true)",
+        "SET LOCAL audit.context = %(said)s",
         "UPDATE medical_records SET template_name = 'Other'",
         said=description,
     )
@@ -229,7 +229,7 @@ def test_a_reason_is_shown_where_one_was_given(history, record):
 )
 def test_whatever_else_a_program_says_of_itself_is_nothing(history, record, said):
     sql(
-        "SELECT set_config('audit.context', %(said)s, true)",
+        "SET LOCAL audit.context = %(said)s",
         "UPDATE medical_records SET template_name = 'x'",
         said=said,
     )

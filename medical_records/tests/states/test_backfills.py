@@ -11,6 +11,7 @@ from clinic_project.reconciliation.conf import Budgets
 from clinic_project.reconciliation.execution.reporter import Reporter
 from clinic_project.reconciliation.migration_history import declared_by_migrations
 from clinic_project.reconciliation.pipeline import reconcile
+from clinic_project.reconciliation.planning.plan import Backfill
 from clinic_project.reconciliation.tests.support.catalog import named
 from clinic_project.reconciliation.tests.support.databases import Database, default_connection_to
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
@@ -348,6 +349,14 @@ class TestState32TriggersThatChangeOtherColumns:
             stopped.set()
             writer.join()
         assert outcome.status == 0, outcome.printed
+
+
+def test_the_rows_tell_how_many_blocks_there_are(database: Database):
+    """An extension that keeps a table's rows elsewhere leaves no block of it here: their positions tell then."""
+    size = "SELECT pg_relation_size('medical_records') / current_setting('block_size')::int"
+    end_of_rows = Backfill("medical_records", "is_deleted", "false").end_of_rows
+    assert database.value(end_of_rows) == database.value(size) > 0
+    assert database.value(Backfill("api_last_writes", "number", "0").end_of_rows) == 0
 
 
 def test_a_published_table_without_a_key(database: Database, expected: Expectations):
