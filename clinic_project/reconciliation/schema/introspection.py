@@ -24,6 +24,7 @@ from .model import (
     GeneratedAs,
     Identity,
     Index,
+    OtherSchema,
     Relation,
     RelationKind,
     Schema,
@@ -208,7 +209,13 @@ class _Reader:
                 if row["filled"] and row["key"]
             ),
             {function.key: function for function in self._functions(functions)},
+            self._other_schemas(tables) if declared_names else {},
         )
+
+    def _other_schemas(self, tables: Sequence[str]) -> dict[str, OtherSchema]:
+        names = {TablePlace.of_key(key).schema for key in tables} - {""}
+        rows = self._rows(catalog.OTHER_SCHEMAS, sorted(names)) if names else ()
+        return {row["name"]: OtherSchema(**row) for row in rows}
 
     def _relations(self, tables: Sequence[str]) -> list[dict[str, Any]]:
         """Return the relations of the tables' names; those that are `asked` for have the tables' names in a Schema."""
@@ -254,7 +261,7 @@ class _Reader:
         readable = {
             row["name"]
             for row in found.values()
-            if "SELECT" not in row["missing_privileges"] and not row["rows_hidden"]
+            if row["schema_usable"] and "SELECT" not in row["missing_privileges"] and not row["rows_hidden"]
         }
         keys = [(t, *key) for t in tables.values() if t.name in readable for key in _sequence_keys(t)]
         if not keys:
@@ -298,7 +305,11 @@ class _Reader:
         set_up_reading(self.cursor)
         names = {row["oid"]: row["name"] for row in self._relations(tables) if row["asked"]}
         rows = self._grouped(catalog.DEPENDENTS, list(names))
-        return {names[oid]: tuple(map(_dependent, of_table)) for oid, of_table in rows.items()}
+        row_type_columns = self._grouped(catalog.ROW_TYPE_COLUMNS, list(names))
+        return {
+            name: (*map(_dependent, rows.get(oid, ())), *map(_row_type_column, row_type_columns.get(oid, ())))
+            for oid, name in names.items()
+        }
 
 
 def _ungenerated(table: Table) -> list[str]:
@@ -321,6 +332,18 @@ def _dependent(row: Mapping[str, Any]) -> Dependent:
         row["relation"] or "",
         row["foreign_key_name"],
         row["owned"],
+    )
+
+
+def _row_type_column(row: Mapping[str, Any]) -> Dependent:
+    return Dependent(
+        row["name"],
+        drop=tuple(row["drops"]),
+        create=tuple(row["creates"]),
+        restorable=row["restorable"],
+        relation=row["relation"],
+        owned=row["owned"],
+        holds_rows=True,
     )
 
 

@@ -590,8 +590,10 @@ class Dependent:
     """What depends on `columns` of a table, or on its `keys`: PostgreSQL doesn't alter or drop these while it exists.
 
     `drop` and `create` are the statements for that; where it isn't `restorable`, they don't create all of it again. `level`
-    is how many views it reads the table through, 0 for what isn't a view. A foreign key has the name of its `relation`, if
-    that is in the table's schema. `owned` is whether this role has the privileges of the relation's owner.
+    is how many views it reads the table through, 0 for what isn't a view. What `holds_rows` is a column of another table, of
+    the table's row type or one made of it: it depends on all columns, and is converted rather than dropped. A foreign key
+    has the name of its `relation`, if that is in the table's schema. `owned` is whether this role has the privileges of the
+    relation's owner.
     """
 
     name: str
@@ -604,6 +606,7 @@ class Dependent:
     relation: str = ""
     foreign_key: str | None = None
     owned: bool = False
+    holds_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -664,6 +667,11 @@ class Table:
     @cached_property
     def sql_name(self) -> str:
         return table_sql_name(self.schema, self.name)
+
+    @property
+    def row_type_is_used(self) -> bool:
+        """Whether a column elsewhere holds rows of it: then no column can be added together with a default."""
+        return any(dependent.holds_rows for dependent in self.dependents)
 
     @property
     def primary_key(self) -> Constraint | None:
@@ -729,12 +737,21 @@ class TableElsewhere:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSchema:
+    """A schema beside the project's that tables' names name, and what this role may do in it."""
+
+    name: str
+    may_use: bool = True
+    may_create: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
     """The tables of the schema `name`, by name; those of other schemas have names with these in them (see `TablePlace`).
 
     `name_owners` are the relations and types that have the name of a declared table or index of their schema, by what would
     be their names as tables. `same_named` are the relations of other schemas that have the name of a table; `elsewhere` are
-    those of them that may be the table itself. `functions` are by their keys.
+    those of them that may be the table itself. `functions` are by their keys, `other_schemas` by their names.
 
     Of a declared schema, `models` are the models that declare the tables, by name, and `rejected` are PostgreSQL's errors
     for the tables that it refused to create: these aren't among `tables`. `rejected_functions` are the reasons why declared
@@ -747,6 +764,7 @@ class Schema:
     same_named: tuple[Relation, ...] = ()
     elsewhere: tuple[TableElsewhere, ...] = ()
     functions: Mapping[str, Function] = field(default_factory=dict)
+    other_schemas: Mapping[str, OtherSchema] = field(default_factory=dict)
     rejected: Mapping[str, str] = field(default_factory=dict)
     rejected_functions: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)

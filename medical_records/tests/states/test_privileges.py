@@ -92,6 +92,13 @@ class TestState23Privileges:
             owned = "SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'medical_records_keep_signed'"
             assert database.value(owned) == group.role["user"]
 
+    @pytest.mark.slow  # it migrates
+    def test_23_settings_that_public_may_not_read(self, database: Database, owner: Database, expected: Expectations):
+        """As on shared servers: what is read of them has a function of its own."""
+        database.execute("REVOKE SELECT ON pg_settings FROM PUBLIC", *SMALL_DAMAGE)
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
     def test_23_to_own_them_is_enough(self, database: Database, owner: Database, expected: Expectations):
         database.execute(*SMALL_DAMAGE)
         assert owner.migrate().status == 0
