@@ -256,6 +256,7 @@ _COLUMN_REPAIRS: dict[Kind, Callable[[Table, ColumnDifference], Plan]] = {
     Kind.KEY_ALWAYS_GENERATED: key_generation.alter_identity,
     Kind.KEY_NOT_ALWAYS_GENERATED: key_generation.alter_identity,
     Kind.SEQUENCE_NOT_OWNED: key_generation.own_sequence,
+    Kind.SEQUENCE_UNLOGGED: key_generation.log_sequence,
     Kind.SEQUENCE_DIRECTION: key_generation.count_up,
     Kind.SEQUENCE_LIMIT: key_generation.raise_sequence_limit,
     Kind.SEQUENCE_BEHIND: key_generation.advance_sequence,

@@ -259,6 +259,7 @@ UPDATE_TRIGGERS = """
 # list of privileges asks for any of them.
 SEQUENCE_COLUMNS = """
     s.seqincrement AS increment, s.seqmin AS min_value, s.seqmax AS max_value, s.seqcycle AS cycles,
+    q.relpersistence <> 'u' AS sequence_logged,
     n.nspname AS schema, has_schema_privilege(n.oid, 'USAGE') AS schema_usable,
     has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(q.oid, 'SELECT') AS readable,
     has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(q.oid, 'USAGE, UPDATE') AS usable,
@@ -318,7 +319,7 @@ COLUMNS = """
            CASE WHEN a.attcollation <> t.typcollation
                 THEN (SELECT format('%%I.%%I', cn.nspname, co.collname) FROM pg_collation co
                       JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END AS collation,
-           s.name AS sequence, s.owned, s.ownable, s.increment, s.min_value, s.max_value, s.cycles,
+           s.name AS sequence, s.owned, s.ownable, s.increment, s.min_value, s.max_value, s.cycles, s.sequence_logged,
            s.readable, s.usable, s.settable, s.alterable, s.schema, s.schema_usable, s.of_citus,
            o.description AS comment
     FROM asked w

@@ -462,6 +462,7 @@ def _sequence(row: Mapping[str, Any]) -> KeySequence:
         cycles=row["cycles"],
         min_value=row["min_value"],
         of_citus=row["of_citus"],
+        logged=row["sequence_logged"],
     )
 
 

@@ -171,7 +171,8 @@ class Sequence:
 
     `ownable` is whether the column can own it: no other column uses it, and it has the table's schema and owner. What this
     role may do: `readable` is SELECT, `usable` nextval(), `settable` setval(), `alterable` ALTER SEQUENCE, `schema_usable`
-    USAGE on the schema `schema`, without which it may do nothing. `of_citus` is whether its database is one of Citus.
+    USAGE on the schema `schema`, without which it may do nothing. `of_citus` is whether its database is one of Citus. If it
+    isn't `logged`, it begins anew when the server crashes.
     """
 
     name: str
@@ -189,6 +190,7 @@ class Sequence:
     cycles: bool = False
     min_value: int = 1
     of_citus: bool = False
+    logged: bool = True
 
     @property
     def is_at_end(self) -> bool:
