@@ -136,7 +136,7 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, declared: Schema, b
     return Inspection(server, differences.declared, differences, make_plan(differences, server))
 
 
-_ALTERING_KINDS = (Kind.COLUMN_TYPE, Kind.COLUMN_MISSING, Kind.CONSTRAINT_DEFINITION)
+_ALTERING_KINDS = (Kind.TABLE_UNLOGGED, Kind.COLUMN_TYPE, Kind.COLUMN_MISSING, Kind.CONSTRAINT_DEFINITION)
 
 
 def _compare(connection: BaseDatabaseWrapper, declared: Schema, actual: Schema) -> Differences:

@@ -88,7 +88,7 @@ _PREPARED = """
 # A lock on an index of a relation, or on a sequence of one of its columns, is in the way as well.
 _LOCKED = f"""
     l.granted AND l.locktype = 'relation' AND l.mode = ANY (%(modes)s)
-    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.database = {catalog.THIS_DATABASE}
     AND l.relation IN (
         WITH named AS ({catalog.NAMED_RELATIONS.format(names="%(relations)s")})
         SELECT oid FROM named

@@ -16,7 +16,8 @@ NAMED_RELATIONS = """
         ELSE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = parts[1]) END
 """
 
-# What is read of a server, by the names of Server's fields.
+# What is read of a server, by the names of Server's fields. Where PUBLIC may not read views, as on shared servers, it may
+# call the functions behind them.
 SERVER = """
     SELECT current_database() AS database, current_setting('server_version') AS version,
            current_setting('server_version_num')::int AS version_number, current_user AS role,
@@ -24,19 +25,31 @@ SERVER = """
            current_setting('transaction_read_only')::bool AS read_only,
            has_database_privilege(current_database(), 'TEMPORARY') AS may_create_temporary,
            coalesce(substring(current_schema() FROM '^pg_.*'), '') AS system_schema,
-           -- What the view pg_settings reads, on which PUBLIC may have lost its privilege.
            (SELECT source IN ('client', 'command line') FROM pg_show_all_settings()
             WHERE name = 'search_path') AS path_is_fixed,
            ARRAY(
                -- Without pg_read_all_stats, only the pid and the name are seen. Subscribers have logical slots.
-               SELECT coalesce(r.application_name, '') FROM pg_stat_replication r
-               WHERE r.state IS DISTINCT FROM 'backup' AND r.pid NOT IN (
-                   SELECT active_pid FROM pg_replication_slots
+               SELECT coalesce(r.application_name, '')
+               FROM pg_stat_get_activity(NULL) r JOIN pg_stat_get_wal_senders() w USING (pid)
+               WHERE w.state IS DISTINCT FROM 'backup' AND pid NOT IN (
+                   SELECT active_pid FROM pg_get_replication_slots()
                    WHERE slot_type = 'logical' AND active_pid IS NOT NULL
                ) ORDER BY 1
            ) AS standbys,
+           ARRAY(
+               SELECT format('%%I.%%I', n.nspname, c.collname)
+               FROM (SELECT DISTINCT unnest(indcollation::oid[]) AS oid FROM pg_index) AS used
+               JOIN pg_collation c ON c.oid = used.oid
+               JOIN pg_namespace n ON n.oid = c.collnamespace
+               WHERE c.collversion <> pg_collation_actual_version(c.oid) ORDER BY 1
+           ) AS outdated_collations,
            {collation_versions} AS collation_versions
 """
+
+MAY_READ_DATABASES = "SELECT has_table_privilege('pg_catalog.pg_database', 'SELECT')"
+
+# The oid of this database.
+THIS_DATABASE = "(SELECT datid FROM pg_stat_get_activity(pg_backend_pid()))"
 
 # Since PostgreSQL 15, a database records the version by which its text was sorted.
 COLLATION_VERSIONS = """

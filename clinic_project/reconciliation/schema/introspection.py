@@ -47,10 +47,12 @@ from .search_path import project_schema, read_search_path
 
 def read_server(connection: BaseDatabaseWrapper) -> Server:
     recorded = connection.pg_version >= 150000  # type: ignore[attr-defined]  # it is PostgreSQL's
-    versions = catalog.COLLATION_VERSIONS if recorded else catalog.NO_COLLATION_VERSIONS
     with connection.cursor() as cursor:
+        cursor.execute(catalog.MAY_READ_DATABASES)
+        (readable,) = cursor.fetchone()
+        versions = catalog.COLLATION_VERSIONS if recorded and readable else catalog.NO_COLLATION_VERSIONS
         (row,) = catalog_rows(cursor, catalog.SERVER.replace("{collation_versions}", versions))
-    row |= {name: tuple(row[name]) for name in ("standbys", "collation_versions")}
+    row |= {name: tuple(row[name]) for name in ("standbys", "outdated_collations", "collation_versions")}
     schema = project_schema(read_search_path(connection))
     if schema is None:
         return Server(**row, schema=None, may_create=False, may_use=False, holds_project=False, has_history=False)

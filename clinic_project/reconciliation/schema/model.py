@@ -806,6 +806,7 @@ class Server:
     create tables, empty where it is none. `path_is_fixed` is whether the search path comes from the connection's options.
     `standbys` are the application names of the standbys that are attached. `collation_versions` are the one that the
     database has recorded, and the one that the server has now; None where there is none, or before PostgreSQL 15.
+    `outdated_collations` are the quoted names of other collations of indexes, of which the server has another version.
     """
 
     database: str
@@ -826,6 +827,7 @@ class Server:
     path_is_fixed: bool = False
     standbys: tuple[str, ...] = ()
     collation_versions: tuple[str | None, str | None] = (None, None)
+    outdated_collations: tuple[str, ...] = ()
 
     @property
     def path_names(self) -> list[str]:

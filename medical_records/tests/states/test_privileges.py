@@ -94,8 +94,9 @@ class TestState23Privileges:
 
     @pytest.mark.slow  # it migrates
     def test_23_settings_that_public_may_not_read(self, database: Database, owner: Database, expected: Expectations):
-        """As on shared servers: what is read of them has a function of its own."""
-        database.execute("REVOKE SELECT ON pg_settings FROM PUBLIC", *SMALL_DAMAGE)
+        """As on shared servers, which hide the databases of others."""
+        hidden = "pg_settings, pg_database, pg_stat_replication, pg_replication_slots"
+        database.execute(f"REVOKE SELECT ON {hidden} FROM PUBLIC", *SMALL_DAMAGE)
         assert owner.migrate().status == 0
         expected.is_declared(database)
 

@@ -694,6 +694,14 @@ ROWS_AND_TABLES = {
         ),
         "unlogged",
     ),
+    "an unlogged table whose row type is used": Remedy(
+        (
+            "ALTER TABLE patient_photos SET UNLOGGED",
+            "CREATE TABLE archive AS SELECT p AS was, p::text AS printed FROM patient_photos p",
+        ),
+        "unlogged, with others",
+        checks=("SELECT bool_and(was::text = printed) FROM archive",),
+    ),
     "unlogged tables that reference each other": Remedy(
         (
             "ALTER TABLE patient_photos SET UNLOGGED",
