@@ -6,6 +6,7 @@ So migrations of that kind are recorded if the tables are as they leave them, or
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
@@ -27,7 +28,7 @@ from .migration_files import labels_with_reconcile_schema, migrated_labels, reco
 from .pipeline import Forecast, Inspection, forecast, inspect, read_declared
 from .planning import refusals
 from .planning.plan import Note, NoteCode, Refusal, RefusalCode
-from .schema.introspection import read_server
+from .schema.introspection import read_server, tables_elsewhere
 from .schema.model import ObjectReference, Schema, Server, TablePlace, literal
 from .sqlstates import SCHEMA_IS_BEHIND, sqlstate
 
@@ -333,18 +334,37 @@ def _to_be_run(loader: MigrationLoader, recorded: set[MigrationKey]) -> list[Mig
 
 
 def creation_refusals(connection: BaseDatabaseWrapper, migrations: Iterable[Migration]) -> tuple[Refusal, ...]:
-    """Return the refusal of migrations whose own operations create tables or indexes, where this role may not."""
-    if not any(_creates_relation(operation) for migration in migrations for operation in migration.operations):
+    """Return the refusals of migrations whose own operations create tables or indexes.
+
+    This role may not, or a table is filled in another schema of the search path. Other apps are repaired all the same.
+    """
+    operations = [(migration.app_label, operation) for migration in migrations for operation in migration.operations]
+    created = dict(_created_table(label, operation) for label, operation in operations if _creates_table(operation))
+    if not created and not any(isinstance(operation, AddIndex) for _, operation in operations):
         return ()
     server = read_server(connection)
-    # Other apps are repaired all the same.
-    return () if server.may_create else (replace(refusals.may_not_create(server), fatal=False),)
+    if not server.may_create:
+        return (replace(refusals.may_not_create(server), fatal=False),)
+    schema = server.schema or ""
+    return tuple(
+        refusals.found_elsewhere(found.name, schema, found)
+        for found in tables_elsewhere(connection, schema, created)
+        if found.key == created[found.name]
+    )
 
 
-def _creates_relation(operation: Operation) -> bool:
-    if isinstance(operation, CreateModel):
-        return bool(operation.options.get("managed", True)) and not operation.options.get("proxy")
-    return isinstance(operation, AddIndex)
+def _creates_table(operation: Operation) -> TypeGuard[CreateModel]:
+    if not isinstance(operation, CreateModel):
+        return False
+    return bool(operation.options.get("managed", True)) and not operation.options.get("proxy")
+
+
+def _created_table(label: str, operation: CreateModel) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the table that the operation creates, and the columns of its primary key."""
+    db_table = operation.options.get("db_table") or f"{label}_{operation.name_lower}"
+    key = [(name, field) for name, field in operation.fields if field.primary_key]
+    columns = (field.db_column or (f"{name}_id" if field.is_relation else name) for name, field in key)
+    return TablePlace.of(db_table).key, tuple(columns)
 
 
 def forecast_migrate(

@@ -136,6 +136,20 @@ def _table_to_write(row: Mapping[str, Any]) -> Table:
     )
 
 
+def tables_elsewhere(connection: BaseDatabaseWrapper, schema: str, names: Iterable[str]) -> tuple[TableElsewhere, ...]:
+    """Return those of the tables `names` that aren't in `schema`, and are filled in another schema of the search path."""
+    with connection.cursor() as cursor:
+        reader = _Reader(cursor, namespace_of(schema), schema)
+        names = sorted(names)
+        here = reader.name_owners(names, names)
+        return tuple(found for found in _filled(reader.rows(catalog.ON_SEARCH_PATH, names)) if found.name not in here)
+
+
+def _filled(rows: Iterable[Mapping[str, Any]]) -> tuple[TableElsewhere, ...]:
+    filled = (row for row in rows if row["filled"] and row["key"])
+    return tuple(TableElsewhere(row["schema"], row["name"], tuple(row["key"])) for row in filled)
+
+
 def with_dependents(
     connection: BaseDatabaseWrapper, actual: Schema, tables: Iterable[str], *, lock_timeout: float
 ) -> Schema:
@@ -176,7 +190,7 @@ class _Reader:
     def read(self, tables: Sequence[str], declared_names: Sequence[str], functions: Sequence[str]) -> Schema:
         """Read `tables`, `functions`, and the owners of the `declared_names`: none where the tables are temporary."""
         # Before the search path is emptied.
-        elsewhere = self._rows(catalog.ON_SEARCH_PATH, tables) if declared_names else []
+        elsewhere = self.rows(catalog.ON_SEARCH_PATH, tables) if declared_names else []
         shadowing = {row["name"]: row["schema"] for row in reversed(elsewhere) if row["shadows"]}
         set_up_reading(self.cursor)
         relations = self._relations(tables)
@@ -201,29 +215,25 @@ class _Reader:
         return Schema(
             self.schema,
             by_name,
-            self._name_owners(declared_names, tables) if declared_names else {},
+            self.name_owners(declared_names, tables) if declared_names else {},
             tuple(
                 Relation(row["schema"], row["name"], RelationKind(row["kind"])) for row in relations if not row["asked"]
             ),
-            tuple(
-                TableElsewhere(row["schema"], row["name"], tuple(row["key"]))
-                for row in elsewhere
-                if row["filled"] and row["key"]
-            ),
+            _filled(elsewhere),
             {function.key: function for function in self._functions(functions)},
             self._other_schemas(tables) if declared_names else {},
         )
 
     def _other_schemas(self, tables: Sequence[str]) -> dict[str, OtherSchema]:
         names = {TablePlace.of_key(key).schema for key in tables} - {""}
-        rows = self._rows(catalog.OTHER_SCHEMAS, sorted(names)) if names else ()
+        rows = self.rows(catalog.OTHER_SCHEMAS, sorted(names)) if names else ()
         return {row["name"]: OtherSchema(**row) for row in rows}
 
     def _relations(self, tables: Sequence[str]) -> list[dict[str, Any]]:
         """Return the relations of the tables' names; those that are `asked` for have the tables' names in a Schema."""
         asked = set(tables)
         schemas = {TablePlace.of_key(key).schema for key in tables}
-        rows = self._rows(catalog.RELATIONS, sorted(schemas), sorted(set(map(relation_name, tables))))
+        rows = self.rows(catalog.RELATIONS, sorted(schemas), sorted(set(map(relation_name, tables))))
         for row in rows:
             key = TablePlace("" if row["here"] else row["schema"], row["name"]).key
             row["asked"] = key in asked
@@ -232,24 +242,24 @@ class _Reader:
         return rows
 
     def _functions(self, names: Sequence[str]) -> list[Function]:
-        return [_function(row) for row in self._rows(catalog.FUNCTIONS, names)] if names else []
+        return [_function(row) for row in self.rows(catalog.FUNCTIONS, names)] if names else []
 
-    def _rows(self, sql: str, *lists: Sequence[Any]) -> list[dict[str, Any]]:
+    def rows(self, sql: str, *lists: Sequence[Any]) -> list[dict[str, Any]]:
         sql = sql.replace("{namespace}", self.namespace).replace("{schema}", _query_literal(self.schema))
         sql = sql.replace("{sequence_columns}", catalog.SEQUENCE_COLUMNS)
         return catalog_rows(self.cursor, sql, *lists)
 
     def _grouped(self, sql: str, oids: Sequence[int]) -> Mapping[int, list[dict[str, Any]]]:
         rows = defaultdict(list)
-        for row in self._rows(sql, oids) if oids else ():
+        for row in self.rows(sql, oids) if oids else ():
             rows[row.pop("table_oid")].append(row)
         return rows
 
-    def _name_owners(self, declared_names: Sequence[str], tables: Sequence[str]) -> dict[str, Relation]:
+    def name_owners(self, declared_names: Sequence[str], tables: Sequence[str]) -> dict[str, Relation]:
         places = [TablePlace.of_key(key) for key in (*declared_names, *tables)]
         schemas, names = [place.schema or self.schema for place in places], [place.name for place in places]
         owners = {}
-        for row in self._rows(catalog.NAME_OWNERS, schemas, names):
+        for row in self.rows(catalog.NAME_OWNERS, schemas, names):
             schema = "" if row["schema"] == self.schema else row["schema"]
             key = TablePlace(schema, row["name"]).key
             # A table has a type of its name; an index has none.
@@ -295,7 +305,7 @@ class _Reader:
         oids, names, keys = zip(*columns, strict=True)
         sequences = [sequence_name(relation_name(name), key) for name, key in zip(names, keys, strict=True)]
         former = defaultdict(list)
-        for row in self._rows(catalog.FORMER_SEQUENCES, oids, keys, sequences):
+        for row in self.rows(catalog.FORMER_SEQUENCES, oids, keys, sequences):
             former[found[row["table_oid"]]["name"], row["column_name"]].append(_sequence(row))
         result = dict(tables)
         for (name, key), of_column in former.items():

@@ -103,6 +103,23 @@ class TestState17OtherSchemas:
         expected.converges(database)
         assert lost_or_changed(database, before, {}) == []
 
+    def test_17_what_django_would_create_is_elsewhere_on_the_search_path(self, empty_database: Database):
+        """Its own migration is pending: an empty table beside the filled one would be other content types."""
+        assert empty_database.migrate("sessions").status == 0
+        empty_database.execute(
+            "CREATE SCHEMA legacy",
+            "CREATE TABLE legacy.django_content_type (id integer PRIMARY KEY, app_label text, model text)",
+            "INSERT INTO legacy.django_content_type VALUES (7, 'shop', 'order')",
+            f'ALTER DATABASE "{empty_database.name}" SET search_path = public, legacy',
+        )
+        assert [refusal["code"] for refusal in refusals_of(empty_database)] == ["found-elsewhere"]
+        outcome = empty_database.migrate()
+        assert outcome.status == 1
+        assert "django_content_type [found-elsewhere]" in outcome.errors
+        assert empty_database.value("SELECT to_regclass('public.django_content_type') IS NULL")
+        empty_database.execute("ALTER TABLE legacy.django_content_type RENAME TO theirs")
+        assert empty_database.migrate().status == 0
+
     @pytest.mark.parametrize("path", ["public, legacy", "legacy, public"])
     @pytest.mark.parametrize("definition", ["(id text)", "(id integer PRIMARY KEY)", "AS SELECT 1 AS id"])
     def test_17_what_isnt_ours_elsewhere_on_the_search_path(
