@@ -84,7 +84,8 @@ def table_rejected(item: RejectedTable) -> Refusal:
         item.table,
         item.table,
         f"expected {item.declared_text}, found {item.actual_text}.",
-        f"Create what the message names (a type, a sequence, an extension), or correct the model, {_AGAIN}",
+        f"Create what the message names (a type, a sequence, an extension), put its schema on the search path, or correct"
+        f" the model, {_AGAIN}",
     )
 
 

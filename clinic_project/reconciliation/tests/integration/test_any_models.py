@@ -18,6 +18,7 @@ from ..support.databases import Database, default_connection_to
 from ..support.models import create, found, inspected, inspected_by, project, reconciled
 from ..support.remedies import has_met, tries
 from ..support.roles import role_of
+from ..testapp.extensions import ExtensionField, available_extension
 
 OPEN = Q(status__in=["new", "paid"])
 
@@ -394,6 +395,22 @@ class _Shape(models.Field):
 
 
 class TestRejectedTables:
+    def test_an_extension_off_the_search_path_is_named(self, empty_database: Database):
+        """As where another schema of the same project had it created first; all find it in pg_catalog."""
+        with default_connection_to(empty_database):
+            extension = available_extension(connection)
+        empty_database.execute(
+            "CREATE SCHEMA first",
+            f"CREATE EXTENSION {extension} SCHEMA first",
+            f"ALTER DATABASE {empty_database.name} SET search_path = public",
+        )
+        apps = project(order=[("size", ExtensionField())])
+        (refusal,) = reconciled(empty_database, apps).refusals
+        assert refusal.code == RefusalCode.TABLE_REJECTED
+        assert f"the extension {extension} is in the schema first, which isn't on the search path" in refusal.reason
+        empty_database.execute(f"ALTER EXTENSION {extension} SET SCHEMA pg_catalog")
+        assert reconciled(empty_database, apps).refusals == ()
+
     def _apps(self):
         from_sequence = RawSQL("nextval('shop_numbers')", [], models.BigIntegerField())
         return project(
