@@ -14,7 +14,7 @@ from django.db import Error, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.operations import AddIndex, CreateModel
+from django.db.migrations.operations import AddIndex, CreateModel, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ModelState, ProjectState
@@ -321,10 +321,12 @@ def history_refusals(connection: BaseDatabaseWrapper, budgets: Budgets) -> tuple
     recorded = set(of_apps.consistent)
     dependencies = find_unrecorded_dependencies(connection, loader, budgets)
     refused = {refusal.table for refusal in of_apps.refusals} | {label for label, _ in recorded}
+    pending = _to_be_run(loader, recorded | set(dependencies.consistent))
     return (
         *of_apps.refusals,
         *(refusal for refusal in dependencies.refusals if refusal.table not in refused),
-        *creation_refusals(connection, _to_be_run(loader, recorded | set(dependencies.consistent))),
+        *creation_refusals(connection, pending),
+        *_refused_on_the_way(connection, pending),
     )
 
 
@@ -339,13 +341,36 @@ def creation_refusals(connection: BaseDatabaseWrapper, migrations: Iterable[Migr
     This role may not, or a table is filled in another schema of the search path. Other apps are repaired all the same.
     """
     operations = [(migration.app_label, operation) for migration in migrations for operation in migration.operations]
-    created = dict(_created_table(label, operation) for label, operation in operations if _creates_table(operation))
-    if not created and not any(isinstance(operation, AddIndex) for _, operation in operations):
+    if not any(_creates_table(operation) or isinstance(operation, AddIndex) for _, operation in operations):
         return ()
     server = read_server(connection)
     if not server.may_create:
         return (replace(refusals.may_not_create(server), fatal=False),)
-    schema = server.schema or ""
+    return _filled_elsewhere(connection, operations)
+
+
+def _refused_on_the_way(connection: BaseDatabaseWrapper, pending: Sequence[Migration]) -> tuple[Refusal, ...]:
+    """Return what ReconcileSchema will refuse to create, of apps of which no more than what is recorded is inspected now."""
+    inspected = apps_that_only_reconcile({migration.app_label for migration in pending}, pending)
+    operations = [
+        (migration.app_label, declaration)
+        for migration in pending
+        if migration.app_label not in inspected
+        for operation in migration.operations
+        if isinstance(operation, SeparateDatabaseAndState) and reconciles(operation)
+        for declaration in operation.state_operations
+    ]
+    return _filled_elsewhere(connection, operations)
+
+
+def _filled_elsewhere(
+    connection: BaseDatabaseWrapper, operations: Iterable[tuple[str, Operation]]
+) -> tuple[Refusal, ...]:
+    """Return the refusals of tables that the operations, each after its app's label, would create beside filled ones."""
+    created = dict(_created_table(label, operation) for label, operation in operations if _creates_table(operation))
+    if not created:
+        return ()
+    schema = read_server(connection).schema or ""
     return tuple(
         refusals.found_elsewhere(found.name, schema, found)
         for found in tables_elsewhere(connection, schema, created)
