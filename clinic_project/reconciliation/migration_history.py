@@ -20,7 +20,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ModelState, ProjectState
 
 from .command_context import CommandContext
-from .comparison.differences import Kind, Undeclared
+from .comparison.differences import Kind, Undeclared, UndeclaredKind
 from .conf import Budgets, configured_apps, ignored_labels
 from .django_access import access_refusals, require_readable_history
 from .extensions import extension_refusals
@@ -160,8 +160,12 @@ class _Candidate:
 
 
 def _contradicts_history(undeclared: Undeclared) -> bool:
-    """Whether an undeclared object shows that other migrations made its table; what only depends on the table doesn't."""
-    return bool(undeclared.warning) and not undeclared.kind.is_dependent
+    """Whether an undeclared object shows that other migrations made its table; what only depends on the table doesn't.
+
+    Nor does a constraint: what it is warned of are rows.
+    """
+    is_shape = not undeclared.kind.is_dependent and undeclared.kind is not UndeclaredKind.CONSTRAINT
+    return bool(undeclared.warning) and is_shape
 
 
 def find_unrecorded_apps(
