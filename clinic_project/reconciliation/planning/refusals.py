@@ -114,7 +114,7 @@ def moved_table(name: str, schema: str, found_in: str, keys: Sequence[tuple[Tabl
         name,
         name,
         f"expected the table in the schema {schema}, found that foreign keys ({labels}) point to the one of its name in the"
-        f" schema {found_in}, which isn't on the search path. An empty one beside it would hide its rows.",
+        f" schema {found_in}. An empty one beside it would hide its rows.",
         f"If it is this project's, run {statement} as its owner or as a superuser, {_AGAIN} If it isn't, drop these foreign"
         f" keys ({undo}), as the owner of their tables or as a superuser, {_AGAIN}",
         (statement,),

@@ -160,7 +160,7 @@ def with_dependents(
     with rolled_back(connection) as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds(lock_timeout)])
         found = _Reader(cursor, namespace_of(actual.name), actual.name).dependents(sorted(tables))
-    completed = {name: replace(actual.tables[name], dependents=found[name]) for name in found}
+    completed = {name: replace(actual.tables[name], dependents=found[name]) for name in found if name in actual.tables}
     return replace(actual, tables={**actual.tables, **completed})
 
 

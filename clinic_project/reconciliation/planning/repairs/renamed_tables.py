@@ -34,11 +34,13 @@ def _by_foreign_key(item: MissingTable, declared: Schema, actual: Schema) -> Ref
     for table, key in _keys_to(item.table, declared, actual):
         assert key.target is not None  # foreign keys have one  # noqa: S101
         schema, target = key.target
-        if schema == actual.name and target not in declared.tables:
+        if target in declared.tables:
+            continue
+        if schema == actual.name:
             undo = f"ALTER TABLE {table.sql_name} DROP CONSTRAINT {identifier(key.name)} drops that"
             found = f"is where the foreign key {table.name}.{key.name} points to"
             return refusals.renamed_table(item.table, actual.name, target, found, undo)
-        if schema != actual.name and relation_name(target) == item.table:
+        if relation_name(target) == item.table:
             moved[schema].append((table, key))
     return next((refusals.moved_table(item.table, actual.name, *found) for found in moved.items()), None)
 
