@@ -6,6 +6,7 @@ So migrations of that kind are recorded if the tables are as they leave them, or
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
@@ -13,13 +14,13 @@ from django.db import Error, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.operations import AddIndex, CreateModel
+from django.db.migrations.operations import AddIndex, CreateModel, SeparateDatabaseAndState
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ModelState, ProjectState
 
 from .command_context import CommandContext
-from .comparison.differences import Kind, Undeclared
+from .comparison.differences import Kind, Undeclared, UndeclaredKind
 from .conf import Budgets, configured_apps, ignored_labels
 from .django_access import access_refusals, require_readable_history
 from .extensions import extension_refusals
@@ -27,7 +28,7 @@ from .migration_files import labels_with_reconcile_schema, migrated_labels, reco
 from .pipeline import Forecast, Inspection, forecast, inspect, read_declared
 from .planning import refusals
 from .planning.plan import Note, NoteCode, Refusal, RefusalCode
-from .schema.introspection import read_server
+from .schema.introspection import read_server, tables_elsewhere
 from .schema.model import ObjectReference, Schema, Server, TablePlace, literal
 from .sqlstates import SCHEMA_IS_BEHIND, sqlstate
 
@@ -159,8 +160,12 @@ class _Candidate:
 
 
 def _contradicts_history(undeclared: Undeclared) -> bool:
-    """Whether an undeclared object shows that other migrations made its table; what only depends on the table doesn't."""
-    return bool(undeclared.warning) and not undeclared.kind.is_dependent
+    """Whether an undeclared object shows that other migrations made its table; what only depends on the table doesn't.
+
+    Nor does a constraint: what it is warned of are rows.
+    """
+    is_shape = not undeclared.kind.is_dependent and undeclared.kind is not UndeclaredKind.CONSTRAINT
+    return bool(undeclared.warning) and is_shape
 
 
 def find_unrecorded_apps(
@@ -320,10 +325,12 @@ def history_refusals(connection: BaseDatabaseWrapper, budgets: Budgets) -> tuple
     recorded = set(of_apps.consistent)
     dependencies = find_unrecorded_dependencies(connection, loader, budgets)
     refused = {refusal.table for refusal in of_apps.refusals} | {label for label, _ in recorded}
+    pending = _to_be_run(loader, recorded | set(dependencies.consistent))
     return (
         *of_apps.refusals,
         *(refusal for refusal in dependencies.refusals if refusal.table not in refused),
-        *creation_refusals(connection, _to_be_run(loader, recorded | set(dependencies.consistent))),
+        *creation_refusals(connection, pending),
+        *_refused_on_the_way(connection, pending),
     )
 
 
@@ -333,18 +340,60 @@ def _to_be_run(loader: MigrationLoader, recorded: set[MigrationKey]) -> list[Mig
 
 
 def creation_refusals(connection: BaseDatabaseWrapper, migrations: Iterable[Migration]) -> tuple[Refusal, ...]:
-    """Return the refusal of migrations whose own operations create tables or indexes, where this role may not."""
-    if not any(_creates_relation(operation) for migration in migrations for operation in migration.operations):
+    """Return the refusals of migrations whose own operations create tables or indexes.
+
+    This role may not, or a table is filled in another schema of the search path. Other apps are repaired all the same.
+    """
+    operations = [(migration.app_label, operation) for migration in migrations for operation in migration.operations]
+    if not any(_creates_table(operation) or isinstance(operation, AddIndex) for _, operation in operations):
         return ()
     server = read_server(connection)
-    # Other apps are repaired all the same.
-    return () if server.may_create else (replace(refusals.may_not_create(server), fatal=False),)
+    if not server.may_create:
+        return (replace(refusals.may_not_create(server), fatal=False),)
+    return _filled_elsewhere(connection, operations)
 
 
-def _creates_relation(operation: Operation) -> bool:
-    if isinstance(operation, CreateModel):
-        return bool(operation.options.get("managed", True)) and not operation.options.get("proxy")
-    return isinstance(operation, AddIndex)
+def _refused_on_the_way(connection: BaseDatabaseWrapper, pending: Sequence[Migration]) -> tuple[Refusal, ...]:
+    """Return what ReconcileSchema will refuse to create, of apps of which no more than what is recorded is inspected now."""
+    inspected = apps_that_only_reconcile({migration.app_label for migration in pending}, pending)
+    operations = [
+        (migration.app_label, declaration)
+        for migration in pending
+        if migration.app_label not in inspected
+        for operation in migration.operations
+        if isinstance(operation, SeparateDatabaseAndState) and reconciles(operation)
+        for declaration in operation.state_operations
+    ]
+    return _filled_elsewhere(connection, operations)
+
+
+def _filled_elsewhere(
+    connection: BaseDatabaseWrapper, operations: Iterable[tuple[str, Operation]]
+) -> tuple[Refusal, ...]:
+    """Return the refusals of tables that the operations, each after its app's label, would create beside filled ones."""
+    created = dict(_created_table(label, operation) for label, operation in operations if _creates_table(operation))
+    if not created:
+        return ()
+    schema = read_server(connection).schema or ""
+    return tuple(
+        refusals.found_elsewhere(found.name, schema, found)
+        for found in tables_elsewhere(connection, schema, created)
+        if found.key == created[found.name]
+    )
+
+
+def _creates_table(operation: Operation) -> TypeGuard[CreateModel]:
+    if not isinstance(operation, CreateModel):
+        return False
+    return bool(operation.options.get("managed", True)) and not operation.options.get("proxy")
+
+
+def _created_table(label: str, operation: CreateModel) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the table that the operation creates, and the columns of its primary key."""
+    db_table = operation.options.get("db_table") or f"{label}_{operation.name_lower}"
+    key = [(name, field) for name, field in operation.fields if field.primary_key]
+    columns = (field.db_column or (f"{name}_id" if field.is_relation else name) for name, field in key)
+    return TablePlace.of(db_table).key, tuple(columns)
 
 
 def forecast_migrate(

@@ -128,12 +128,15 @@ def inspect(connection: BaseDatabaseWrapper, server: Server, declared: Schema, b
     functions = {key.partition("(")[0] for key in (*declared.functions, *declared.rejected_functions)}
     actual = read_schema(connection, declared.name, tables, index_names, functions, lock_timeout=budgets.lock_timeout)
     differences = _compare(connection, declared, actual).ignoring(ignored_labels())
-    # Only these may have to be altered by a person, together with what depends on them.
-    altered = {item.table for item in differences.items if item.kind in (Kind.COLUMN_TYPE, Kind.CONSTRAINT_DEFINITION)}
+    # Only of these does it matter what depends on them: a person may have to alter that as well.
+    altered = {item.table for item in differences.items if item.kind in _ALTERING_KINDS}
     if altered:
         actual = with_dependents(connection, actual, altered, lock_timeout=budgets.lock_timeout)
         differences = replace(differences, actual=actual)
     return Inspection(server, differences.declared, differences, make_plan(differences, server))
+
+
+_ALTERING_KINDS = (Kind.TABLE_UNLOGGED, Kind.COLUMN_TYPE, Kind.COLUMN_MISSING, Kind.CONSTRAINT_DEFINITION)
 
 
 def _compare(connection: BaseDatabaseWrapper, declared: Schema, actual: Schema) -> Differences:

@@ -43,7 +43,8 @@ def _unmet(connection: BaseDatabaseWrapper, server: Server) -> Iterator[Refusal]
     if server.schema is None or server.system_schema:
         yield refusals.no_schema(server, schemas_of_project(connection))
     elif not server.may_use:
-        yield refusals.may_not_use(server)
+        purpose = f"it is on the search path ({server.search_path}), and holds the project's tables"
+        yield refusals.may_not_use(server.schema, server.role, purpose)
     elif not server.may_create and not server.has_history:
         # Django would have to create django_migrations first of all.
         project_schemas = [] if server.holds_project else schemas_of_project(connection)

@@ -20,7 +20,7 @@ PAGE = reverse("admin:schema")
 
 #: At most. All tables are asked about at once: what is there, and the history; rows, where they decide; and what an
 #: index with a condition that is missing would be in a restored dump. One is for the name of who looks at it.
-QUERIES = 78
+QUERIES = 81
 
 
 @pytest.fixture

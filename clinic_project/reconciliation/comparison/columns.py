@@ -128,6 +128,8 @@ def _key_generation_differences(
         return
     if sequence.ownable and not sequence.owned:
         yield difference(Kind.SEQUENCE_NOT_OWNED, f"{sequence.name} owned by the column", "owned by nothing")
+    if table.logged and not sequence.logged:
+        yield difference(Kind.SEQUENCE_UNLOGGED, "a logged sequence", f"{sequence.name} is UNLOGGED")
     yield from _sequence_range_differences(declared, actual, sequence, difference)
 
 

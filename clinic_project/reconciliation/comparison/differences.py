@@ -46,6 +46,7 @@ class Kind(StrEnum):
     KEY_ALWAYS_GENERATED = "key-always-generated"
     KEY_NOT_ALWAYS_GENERATED = "key-not-always-generated"
     SEQUENCE_NOT_OWNED = "sequence-not-owned"
+    SEQUENCE_UNLOGGED = "sequence-unlogged"
     SEQUENCE_DIRECTION = "sequence-direction"
     SEQUENCE_LIMIT = "sequence-limit"
     SEQUENCE_BEHIND = "sequence-behind"

@@ -112,7 +112,7 @@ def undeclared_objects(unclaimed: Unclaimed) -> Iterator[Undeclared]:
             yield Undeclared(actual.name, UndeclaredKind.INDEX, index.name, _index_warning(actual, index))
     for constraint in unclaimed.constraints:
         if constraint.name not in names and not _is_ours(constraint.name):
-            yield Undeclared(actual.name, UndeclaredKind.CONSTRAINT, constraint.name)
+            yield Undeclared(actual.name, UndeclaredKind.CONSTRAINT, constraint.name, _constraint_warning(constraint))
     yield from _dependents(declared, actual)
 
 
@@ -147,6 +147,15 @@ def _column_warning(column: Column) -> str:
             f" (ALTER COLUMN {identifier(column.name)} DROP NOT NULL), or declare it in the model"
         )
     return ""
+
+
+def _constraint_warning(constraint: Constraint) -> str:
+    """Django's own foreign keys have no actions."""
+    action = re.search(r" ON DELETE (CASCADE|SET NULL|SET DEFAULT)", constraint.definition)
+    if constraint.target is None or action is None:
+        return ""
+    verb = "deletes" if action[1] == "CASCADE" else "changes"
+    return f"its{action[0]} {verb} rows of this table where the rows are deleted that they point to"
 
 
 def _index_warning(table: Table, index: Index) -> str:

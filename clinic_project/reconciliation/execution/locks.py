@@ -11,6 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import Budgets, milliseconds
 from ..planning.plan import Step
+from ..schema import catalog
 from ..sqlstates import RETRYABLE, sqlstate
 from .abandonment import locked
 from .reporter import Reporter
@@ -121,7 +122,8 @@ def _lockable(cursor: Any, tables: tuple[str, ...]) -> list[str]:
     if not tables:
         return []
     cursor.execute(
-        "SELECT name FROM unnest(%s::text[]) AS name WHERE has_table_privilege(name, 'UPDATE, DELETE, TRUNCATE')",
+        f"SELECT name FROM ({catalog.NAMED_RELATIONS.format(names='%s')}) AS named"
+        " WHERE has_schema_privilege(relnamespace, 'USAGE') AND has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE')",
         [list(dict.fromkeys(tables))],
     )
     return [name for (name,) in cursor.fetchall()]

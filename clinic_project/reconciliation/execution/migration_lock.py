@@ -71,7 +71,7 @@ def _holders(connection: BaseDatabaseWrapper, schema: int) -> list[Session]:
     clauses = """
         JOIN pg_locks l ON l.pid = a.pid AND l.granted AND l.locktype = 'advisory'
         WHERE l.classid = %s AND l.objid = %s AND l.objsubid = 2
-          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND a.datname = current_database()
     """
     return read_sessions(connection, clauses, [MIGRATION_LOCK, schema])
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..planning.plan import Lock
+from ..schema import catalog
 
 #: The last setting exists since PostgreSQL 17.
 _NO_TIMEOUTS = {
@@ -85,11 +86,11 @@ _PREPARED = """
 """
 
 # A lock on an index of a relation, or on a sequence of one of its columns, is in the way as well.
-_LOCKED = """
+_LOCKED = f"""
     l.granted AND l.locktype = 'relation' AND l.mode = ANY (%(modes)s)
-    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.database = {catalog.THIS_DATABASE}
     AND l.relation IN (
-        WITH named (oid) AS (SELECT to_regclass(name)::oid FROM unnest(%(relations)s::text[]) AS name)
+        WITH named AS ({catalog.NAMED_RELATIONS.format(names="%(relations)s")})
         SELECT oid FROM named
         UNION ALL SELECT indexrelid FROM pg_index WHERE indrelid IN (SELECT oid FROM named)
         UNION ALL SELECT objid FROM pg_depend WHERE deptype IN ('a', 'i') AND classid = 'pg_class'::regclass

@@ -47,6 +47,10 @@ class UnreachableError(CommandError):
     """Ends a command whose connection to the database couldn't be made, or was lost."""
 
 
+class NotConnectedError(UnreachableError):
+    """Ends a command whose connection couldn't be made: nothing was done."""
+
+
 class ReconcilingCommand(BaseCommand):
     """A command that reconciles. `reporter` writes what it does, `context` is what the migrations that it runs get."""
 
@@ -147,7 +151,7 @@ def _require_postgresql(connection: BaseDatabaseWrapper) -> None:
         connection.ensure_connection()
         require_own_session(connection)
     except OperationalError as error:
-        raise UnreachableError(
+        raise NotConnectedError(
             f"Can't connect to the database {connection.settings_dict['NAME']} ({message(error)}). Check"
             f' the setting DATABASES["{connection.alias}"], that the server is running, and that it has connections left.'
         ) from error

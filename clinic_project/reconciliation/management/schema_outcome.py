@@ -12,7 +12,7 @@ from django.db import connections
 
 from ..planning.plan import Refusal, Step
 from ..schema.model import identifier
-from .base import INTERRUPTED, RefusedError, UnreachableError, going_on_by
+from .base import INTERRUPTED, NotConnectedError, RefusedError, UnreachableError, going_on_by
 from .commands.migrate import Command as Migrate
 from .console import ConsoleReporter, step_text
 
@@ -36,7 +36,8 @@ class Status(StrEnum):
 @dataclass(frozen=True, slots=True)
 class SchemaOutcome:
     """What `migrate` did in a schema: the migrations that it applied, its steps but for those of these migrations, and what
-    it ended with. `error` and `warnings` are what it wrote to the standard error; `refusals` are in `error`, too."""
+    it ended with. `error` and `warnings` are what it wrote to the standard error; `refusals` are in `error`, too.
+    `connected` is whether a connection could be made."""
 
     schema: str
     status: Status
@@ -46,6 +47,7 @@ class SchemaOutcome:
     error: str = ""
     warnings: str = ""
     seconds: float = 0
+    connected: bool = True
 
 
 class _CollectingReporter(ConsoleReporter):
@@ -100,7 +102,10 @@ def migrate_schema(alias: str, schema: str, tell: Callable[[str], None]) -> Sche
     options = connections[alias].settings_dict["OPTIONS"]
     options["options"] = f"{options.get('options', '')} -csearch_path={_in_options(identifier(schema))}".lstrip()
     command = _CollectingMigrate(tell)
-    status, refusals, error = _status(command, alias)
+    try:
+        status, refusals, error = _status(command, alias)
+    except NotConnectedError as failed:
+        return SchemaOutcome(schema, Status.UNREACHABLE, error=going_on_by(AGAIN, str(failed)), connected=False)
     return SchemaOutcome(
         schema,
         status,
@@ -122,6 +127,8 @@ def _status(command: Migrate, alias: str) -> tuple[Status, tuple[Refusal, ...], 
         call_command(command, database=alias, verbosity=0, interactive=False)
     except RefusedError as error:
         return Status.REFUSED, error.refusals, str(error)
+    except NotConnectedError:
+        raise
     except UnreachableError as error:
         return Status.UNREACHABLE, (), str(error)
     except CommandError as error:

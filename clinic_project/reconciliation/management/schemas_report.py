@@ -1,11 +1,12 @@
 """What is said of many schemas: those with equal outcomes together, so that it stays short."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from textwrap import indent
 from typing import Any
 
 from ..planning.plan import CountPhrase, Refusal
+from .console import refusals_text
 from .schema_outcome import SchemaOutcome, Status
 
 SCHEMAS = CountPhrase("schema", "schemas")
@@ -44,8 +45,31 @@ def _key(outcome: SchemaOutcome) -> tuple[Any, ...]:
         return (outcome.status,)
     words = [text.replace(outcome.schema, "") for text in (outcome.error, outcome.warnings)]
     if outcome.refusals:
-        words = sorted(f"{refusal.code} {refusal.subject.label}" for refusal in outcome.refusals)
+        words = sorted(map(_name, outcome.refusals))
     return outcome.status, outcome.applied, outcome.repairs, *words
+
+
+def group_texts(outcomes: Iterable[SchemaOutcome]) -> Iterator[str]:
+    """Yield what is said of each group. A refusal that was told of an earlier one is only named."""
+    told: set[str] = set()
+    for first, *others in groups(outcomes):
+        yield group_text([_without_told(first, told), *others])
+        told.update(map(_name, first.refusals))
+
+
+def _without_told(outcome: SchemaOutcome, told: set[str]) -> SchemaOutcome:
+    known = [refusal for refusal in outcome.refusals if _name(refusal) in told]
+    if not known:
+        return outcome
+    others = [refusal for refusal in outcome.refusals if refusal not in known]
+    as_above = f"As told above: {', '.join(map(_name, known))}."
+    return replace(
+        outcome, error=f"{refusals_text(others)}\n{as_above}" if others else as_above, refusals=tuple(others)
+    )
+
+
+def _name(refusal: Refusal) -> str:
+    return f"{refusal.subject.label} [{refusal.code}]"
 
 
 def group_text(group: Sequence[SchemaOutcome]) -> str:

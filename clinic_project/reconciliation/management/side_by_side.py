@@ -19,6 +19,11 @@ from typing import Any
 from .console import REPORT_INTERVAL
 from .schema_outcome import SchemaOutcome, Status, migrate_schema
 
+#: Seconds for which schemas without a connection are tried again, from the last one that had one.
+CONNECTION_BUDGET = 10.0
+#: Seconds before that, where nothing else runs.
+_PAUSE = 0.5
+
 _FORKING = multiprocessing.get_context("fork")
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -46,11 +51,16 @@ class _Run:
 
 @dataclass
 class SideBySide:
-    """Migrates schemas of the database `alias`, at most `jobs` at a time. After Ctrl-C, it begins no other."""
+    """Migrates schemas of the database `alias`, at most `jobs` at a time. After Ctrl-C, it begins no other.
+
+    Where a connection fails, the server may have no connection left: the schema is migrated after the others, and
+    `jobs` becomes the number of those that have one.
+    """
 
     alias: str
     jobs: int
     stopped: bool = False
+    _connected: float = field(default_factory=time.monotonic)
     _running: dict[Connection, _Run] = field(default_factory=dict)
 
     def run(self, schemas: Sequence[str]) -> Iterator[SchemaOutcome | str | None]:
@@ -66,15 +76,37 @@ class SideBySide:
                 ready = wait(list(self._running), REPORT_INTERVAL)
                 for receiver in [receiver for receiver in self._running if receiver in ready]:
                     received = self._running[receiver].received(receiver)
-                    if isinstance(received, SchemaOutcome):
-                        del self._running[receiver]
-                    yield received
+                    yield self._ended(receiver, received, queue) if isinstance(received, SchemaOutcome) else received
                 if not ready:
                     yield None
 
     def running(self) -> list[tuple[str, float]]:
         """Return the schemas that are being migrated, each with the seconds for which it has been."""
         return [(run.schema, time.monotonic() - run.began) for run in self._running.values()]
+
+    def _ended(self, receiver: Connection, outcome: SchemaOutcome, queue: deque[str]) -> SchemaOutcome | str | None:
+        """Return the outcome, unless the schema is put into the queue again; or a line that says so."""
+        del self._running[receiver]
+        if not self._is_tried_again(outcome):
+            return outcome
+        queue.append(outcome.schema)
+        return self._fewer_at_a_time(outcome.schema)
+
+    def _is_tried_again(self, outcome: SchemaOutcome) -> bool:
+        if outcome.connected:
+            self._connected = time.monotonic()
+            return False
+        return not self.stopped and time.monotonic() - self._connected < CONNECTION_BUDGET
+
+    def _fewer_at_a_time(self, schema: str) -> str | None:
+        """Leave the connections to those that have one. Return a line that says so, the first time."""
+        fewer = max(len(self._running), 1)
+        if not self._running:
+            time.sleep(_PAUSE)
+        if fewer >= self.jobs:
+            return None
+        self.jobs = fewer
+        return f"{schema}: no connection; it is tried again after the others, {fewer} at a time"
 
     def _begin(self, schema: str) -> None:
         receiver, sender = _FORKING.Pipe(duplex=False)

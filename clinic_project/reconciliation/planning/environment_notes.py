@@ -151,6 +151,22 @@ def collation_note(server: Server) -> Note | None:
     return Note(NoteCode.COLLATION_VERSION, server.database, server.database, text)
 
 
+def outdated_collations_note(server: Server) -> Note | None:
+    """Return a note if the server has other versions of collations than those by which indexes were built.
+
+    https://www.postgresql.org/docs/current/sql-altercollation.html
+    """
+    if not server.outdated_collations:
+        return None
+    refresh = "; ".join(f"ALTER COLLATION {name} REFRESH VERSION" for name in server.outdated_collations)
+    text = (
+        f"indexes were built by other versions of {', '.join(server.outdated_collations)} than the server has now, which may"
+        " sort text otherwise: rows may not be found, and duplicates not be rejected. Run REINDEX (CONCURRENTLY) DATABASE"
+        f" {identifier(server.database)}, then {refresh}, as the owner of these or as a superuser."
+    )
+    return Note(NoteCode.COLLATION_VERSION, server.database, server.database, text)
+
+
 def standby_note(repairs: Iterable[Repair], differences: Differences, server: Server) -> Note | None:
     """Return a note if repairs of existing tables make the readers on a standby wait."""
     tables = differences.actual.tables

@@ -116,6 +116,7 @@ class NoteCode(StrEnum):
     UNDECLARED = "undeclared"
     UNDECLARED_CHILD = "undeclared-child"
     UNDECLARED_COLUMN = "undeclared-column"
+    UNDECLARED_CONSTRAINT = "undeclared-constraint"
     UNDECLARED_INDEX = "undeclared-index"
     UNDECLARED_RULE = "undeclared-rule"
     WIDER_INTEGER = "wider-integer"

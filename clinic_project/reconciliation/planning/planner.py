@@ -40,7 +40,13 @@ from ..schema.model import Constraint, RelationKind, Server, Table
 from . import refusals
 from .builder import PlanBuilder
 from .dependencies import provided_by, required_by, rows_are_visible
-from .environment_notes import collation_note, environment_notes, ignored_note, standby_note
+from .environment_notes import (
+    collation_note,
+    environment_notes,
+    ignored_note,
+    outdated_collations_note,
+    standby_note,
+)
 from .plan import Plan, Refusal, RefusalCode, plan_of
 from .privileges import missing_privileges, owns_nothing
 from .repairs import columns, constraints, indexes, key_generation, triggers
@@ -52,7 +58,7 @@ from .repairs.parents import unmet_parent_conditions
 from .repairs.renamed_tables import refusal_if_renamed
 from .repairs.replica_identity import identify_rows_by_key, replica_identity_losses
 from .repairs.tables import change_table_comment, create_missing_tables
-from .repairs.unlogged import in_order
+from .repairs.unlogged import in_order, refuse_unlogged
 from .repairs.violations import fill_value
 
 
@@ -77,7 +83,11 @@ def make_plan(differences: Differences, server: Server) -> Plan:
     builder.notes += environment_notes(differences)
     builder.refusals += missing_privileges(builder.repairs, differences, server)
     builder.refusals += key_generation.unusable_sequences(differences, server.role)
-    server_notes = (collation_note(server), standby_note(builder.repairs, differences, server))
+    server_notes = (
+        collation_note(server),
+        outdated_collations_note(server),
+        standby_note(builder.repairs, differences, server),
+    )
     builder.notes += (note for note in server_notes if note is not None)
     plan, tables = builder.build(), differences.actual.tables
     refused = [refusals.with_owner(refusal, tables.get(refusal.table)) for refusal in in_order(plan.refusals, tables)]
@@ -237,7 +247,7 @@ def _plan_other(table: Table, item: Difference) -> Plan:
         case TriggerDifference():
             return triggers.repair_trigger(table, item)
         case UnloggedTable():
-            return plan_of(refusals.unlogged(table))
+            return plan_of(refuse_unlogged(table))
         case NoReplicaIdentity():
             return plan_of(identify_rows_by_key(table))
         case TableComment():
@@ -256,6 +266,7 @@ _COLUMN_REPAIRS: dict[Kind, Callable[[Table, ColumnDifference], Plan]] = {
     Kind.KEY_ALWAYS_GENERATED: key_generation.alter_identity,
     Kind.KEY_NOT_ALWAYS_GENERATED: key_generation.alter_identity,
     Kind.SEQUENCE_NOT_OWNED: key_generation.own_sequence,
+    Kind.SEQUENCE_UNLOGGED: key_generation.log_sequence,
     Kind.SEQUENCE_DIRECTION: key_generation.count_up,
     Kind.SEQUENCE_LIMIT: key_generation.raise_sequence_limit,
     Kind.SEQUENCE_BEHIND: key_generation.advance_sequence,

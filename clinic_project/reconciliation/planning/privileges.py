@@ -1,9 +1,17 @@
 """Privileges that a plan requires and the role lacks: they are refused before anything is changed."""
 
 from collections.abc import Iterator, Sequence
+from typing import TypeGuard
 
-from ..comparison.differences import Differences, Kind, MissingConstraint, MissingTable
-from ..schema.model import Constraint, Server, Table
+from ..comparison.differences import (
+    Difference,
+    Differences,
+    Kind,
+    MissingConstraint,
+    MissingTable,
+    WrongConstraint,
+)
+from ..schema.model import Constraint, Schema, Server, Table, TablePlace
 from . import refusals
 from .plan import Phase, Refusal, Repair
 
@@ -44,10 +52,24 @@ def _missing(repairs: Sequence[Repair], differences: Differences, server: Server
         if table is not None and _changes_columns(name, repairs):
             # What is altered of a column is altered in all tables that inherit it.
             yield from (refusals.not_owner_of_child(other, table, server.role) for other in table.others_descendants)
-    if not server.may_create and (created or _creates_relations(repairs, differences)):
+    filled = {TablePlace.of_key(name).schema for name in created | _with_new_relations(repairs, differences)}
+    if not server.may_create and "" in filled:
         yield refusals.may_not_create(server)
-    for parent in _unreferenceable(differences, changed):
-        yield refusals.may_not_reference(parent, server.role)
+    parents = _new_parents(differences, changed)
+    used = {TablePlace.of_key(name).schema for name in changed.union(parents)}
+    yield from _missing_in_other_schemas(differences.actual, used, filled, server.role)
+    for parent in parents:
+        if parent in differences.actual.tables and not differences.actual.tables[parent].may_reference:
+            yield refusals.may_not_reference(differences.actual.tables[parent], server.role)
+
+
+def _missing_in_other_schemas(actual: Schema, used: set[str], filled: set[str], role: str) -> Iterator[Refusal]:
+    """Yield what the role lacks on the schemas of tables that have to be changed or referenced, and where one is created."""
+    for name, schema in sorted(actual.other_schemas.items()):
+        if name in used and not schema.may_use:
+            yield refusals.may_not_use(name, role, "tables in it have to be changed, or foreign keys point to them")
+        if name in filled and not schema.may_create:
+            yield refusals.may_not_create_in(name, role)
 
 
 def _is_backfilled(name: str, repairs: Sequence[Repair]) -> bool:
@@ -58,22 +80,24 @@ def _changes_columns(name: str, repairs: Sequence[Repair]) -> bool:
     return any(repair.table == name and repair.phase in (Phase.COLUMNS, Phase.NOT_NULL) for repair in repairs)
 
 
-def _creates_relations(repairs: Sequence[Repair], differences: Differences) -> bool:
-    builds = any(step.builds for repair in repairs for step in repair.steps)
-    return builds or any(item.kind in _CREATING_KINDS for item in differences.items)
+def _with_new_relations(repairs: Sequence[Repair], differences: Differences) -> set[str]:
+    """Return the existing tables, and functions, in whose schemas something is created or renamed."""
+    builds = {repair.table for repair in repairs for step in repair.steps if step.builds}
+    return builds | {item.table for item in differences.items if item.kind in _CREATING_KINDS}
 
 
-def _unreferenceable(differences: Differences, changed: set[str]) -> list[Table]:
-    """Return the parents of new foreign keys that this role may not reference."""
-    keys = [key for key in _new_constraints(differences, changed) if key.target is not None]
-    parents = sorted({key.target[1] for key in keys if key.target is not None})
-    tables = [differences.actual.tables[name] for name in parents if name in differences.actual.tables]
-    return [table for table in tables if not table.may_reference]
+def _new_parents(differences: Differences, changed: set[str]) -> list[str]:
+    """Return the names of the tables that new foreign keys point to."""
+    return sorted({key.target[1] for key in _new_constraints(differences, changed) if key.target is not None})
 
 
 def _new_constraints(differences: Differences, changed: set[str]) -> Iterator[Constraint]:
     for item in differences.items:
         if item.table in changed and isinstance(item, MissingTable):
             yield from item.declared.constraints
-        elif item.table in changed and isinstance(item, MissingConstraint):
+        elif item.table in changed and _adds_constraint(item):
             yield item.declared
+
+
+def _adds_constraint(item: Difference) -> TypeGuard[MissingConstraint | WrongConstraint]:
+    return isinstance(item, MissingConstraint) or (isinstance(item, WrongConstraint) and item.actual is None)

@@ -84,7 +84,8 @@ def table_rejected(item: RejectedTable) -> Refusal:
         item.table,
         item.table,
         f"expected {item.declared_text}, found {item.actual_text}.",
-        f"Create what the message names (a type, a sequence, an extension), or correct the model, {_AGAIN}",
+        f"Create what the message names (a type, a sequence, an extension), put its schema on the search path, or correct"
+        f" the model, {_AGAIN}",
     )
 
 
@@ -99,6 +100,23 @@ def found_elsewhere(name: str, schema: str, elsewhere: TableElsewhere) -> Refusa
         " search path as well. An empty one beside it would hide those rows, or be hidden by it.",
         f"If it is this project's, run {statement} as its owner or as a superuser, {_AGAIN} Else rename it, or take its"
         " schema off the search path.",
+        (statement,),
+    )
+
+
+def moved_table(name: str, schema: str, found_in: str, keys: Sequence[tuple[Table, Constraint]]) -> Refusal:
+    """Refuse to create a table where the foreign `keys`, each after its table, point to one of its name elsewhere."""
+    statement = f"ALTER TABLE {table_sql_name(found_in, name)} SET SCHEMA {identifier(schema)}"
+    labels = ", ".join(ObjectReference(table.name, key.name).label for table, key in keys)
+    undo = "; ".join(f"ALTER TABLE {table.sql_name} DROP CONSTRAINT {identifier(key.name)}" for table, key in keys)
+    return Refusal(
+        RefusalCode.FOUND_ELSEWHERE,
+        name,
+        name,
+        f"expected the table in the schema {schema}, found that foreign keys ({labels}) point to the one of its name in the"
+        f" schema {found_in}. An empty one beside it would hide its rows.",
+        f"If it is this project's, run {statement} as its owner or as a superuser, {_AGAIN} If it isn't, drop these foreign"
+        f" keys ({undo}), as the owner of their tables or as a superuser, {_AGAIN}",
         (statement,),
     )
 
@@ -272,12 +290,23 @@ def may_not_create(server: Server) -> Refusal:
             f"Let this role have a schema of its own. {_AS_CREATOR} {'; '.join(statements)}; {_AGAIN} If this schema is to"
             " be the project's, let its owner grant CREATE on it instead."
         )
+    return _may_not_create_in(schema, server.role, remedy, statements)
+
+
+def may_not_create_in(schema: str, role: str) -> Refusal:
+    """Refuse to create in another schema than the project's, which a table's name names."""
+    statement = f"GRANT CREATE ON SCHEMA {identifier(schema)} TO {identifier(role)}"
+    remedy = f"As the schema's owner or a superuser, run {statement}, {_AGAIN}"
+    return _may_not_create_in(schema, role, remedy, (statement,))
+
+
+def _may_not_create_in(schema: str, role: str, remedy: str, statements: tuple[str, ...]) -> Refusal:
     return Refusal(
         RefusalCode.MAY_NOT_CREATE,
         schema,
         schema,
-        f"expected the privilege CREATE on this schema, which the role {server.role} lacks: tables, indexes or sequences"
-        " must be created or renamed in it.",
+        f"expected the privilege CREATE on this schema, which the role {role} lacks: tables, indexes or sequences must be"
+        " created or renamed in it.",
         remedy,
         statements,
         fatal=True,
@@ -298,15 +327,14 @@ def may_not_create_temporary(server: Server) -> Refusal:
     )
 
 
-def may_not_use(server: Server) -> Refusal:
-    schema = server.schema or ""
-    statement = f"GRANT USAGE ON SCHEMA {identifier(schema)} TO {identifier(server.role)}"
+def may_not_use(schema: str, role: str, purpose: str) -> Refusal:
+    """Refuse what requires a schema that the role may not use. `purpose` says what does."""
+    statement = f"GRANT USAGE ON SCHEMA {identifier(schema)} TO {identifier(role)}"
     return Refusal(
         RefusalCode.MAY_NOT_USE,
         schema,
         schema,
-        f"expected the privilege USAGE on this schema, which the role {server.role} lacks: it is on the search path"
-        f" ({server.search_path}), and holds the project's tables.",
+        f"expected the privilege USAGE on this schema, which the role {role} lacks: {purpose}.",
         f"As the schema's owner or a superuser, run {statement}, {_AGAIN}",
         (statement,),
         fatal=True,
@@ -581,8 +609,9 @@ def _type_remedy(remedy: TypeRemedy) -> str:
         )
     if remedy.in_the_way:
         return (
-            f"These depend on the column, and may not hold for the declared type: {', '.join(remedy.in_the_way)}. Drop them,"
-            f" {_AGAIN} It then tells the ALTER TABLE that converts the column. Create them anew afterwards."
+            f"These depend on the column, and may not hold for the declared type: {', '.join(remedy.in_the_way)}. Drop them"
+            f" (give columns of other tables another type instead), {_AGAIN} It then tells the ALTER TABLE that converts"
+            " the column. Create them anew afterwards."
         )
     parts = [remedy.hint] if remedy.hint else []
     if remedy.recreated:
@@ -888,7 +917,8 @@ def orphan_rows(table: Table, constraint: Constraint, parent: str) -> Refusal:
         RefusalCode.ORPHAN_ROWS,
         table.name,
         constraint.name,
-        f"{{rows}} by {', '.join(constraint.columns)} to rows of {parent} that don't exist ({{keys}}). Until that is"
+        f"{{rows}} by {', '.join(constraint.columns)} to rows of {ObjectReference(parent, parent).label} that don't exist"
+        " ({keys}). Until that is"
         " corrected, the foreign key is NOT VALID: it only rejects new ones.",
         f"Restore the missing rows, or correct or remove these, {_AGAIN}",
     )

@@ -91,6 +91,9 @@ def _obstacles(table: Table, columns: Sequence[str], widenings: Sequence[Widenin
     dependents = sorted((d for d in table.dependents if d.foreign_key is None), key=lambda d: -d.level)
     for dependent in on_columns(columns, dependents):
         yield from _of_dependent(dependent)
+    for holding in (dependent for dependent in table.dependents if dependent.holds_rows and columns):
+        # Its rows have no value for columns that are added later.
+        yield Obstacle(holding.name, "; ".join(holding.drop) if holding.restorable else "")
     for constraint in on_columns(columns, table.constraints):
         yield from _of_constraint(table, constraint)
     for index in on_columns(columns, table.indexes):

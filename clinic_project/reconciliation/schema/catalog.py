@@ -6,7 +6,18 @@ version may lack are read from the text that it prints for a definition, so that
 newer catalogs have (https://www.postgresql.org/docs/current/catalogs.html).
 """
 
-# What is read of a server, by the names of Server's fields.
+# The relations of the names {names}, as SQL has them: to_regclass() requires USAGE on their schemas.
+NAMED_RELATIONS = """
+    SELECT w.name, c.oid, c.relnamespace
+    FROM unnest({names}::text[]) AS w(name)
+    CROSS JOIN LATERAL parse_ident(w.name) AS parts
+    JOIN pg_class c ON c.relname = parts[cardinality(parts)] AND CASE
+        WHEN cardinality(parts) = 1 THEN pg_table_is_visible(c.oid)
+        ELSE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = parts[1]) END
+"""
+
+# What is read of a server, by the names of Server's fields. Where PUBLIC may not read views, as on shared servers, it may
+# call the functions behind them.
 SERVER = """
     SELECT current_database() AS database, current_setting('server_version') AS version,
            current_setting('server_version_num')::int AS version_number, current_user AS role,
@@ -14,17 +25,31 @@ SERVER = """
            current_setting('transaction_read_only')::bool AS read_only,
            has_database_privilege(current_database(), 'TEMPORARY') AS may_create_temporary,
            coalesce(substring(current_schema() FROM '^pg_.*'), '') AS system_schema,
-           (SELECT source IN ('client', 'command line') FROM pg_settings WHERE name = 'search_path') AS path_is_fixed,
+           (SELECT source IN ('client', 'command line') FROM pg_show_all_settings()
+            WHERE name = 'search_path') AS path_is_fixed,
            ARRAY(
                -- Without pg_read_all_stats, only the pid and the name are seen. Subscribers have logical slots.
-               SELECT coalesce(r.application_name, '') FROM pg_stat_replication r
-               WHERE r.state IS DISTINCT FROM 'backup' AND r.pid NOT IN (
-                   SELECT active_pid FROM pg_replication_slots
+               SELECT coalesce(r.application_name, '')
+               FROM pg_stat_get_activity(NULL) r JOIN pg_stat_get_wal_senders() w USING (pid)
+               WHERE w.state IS DISTINCT FROM 'backup' AND pid NOT IN (
+                   SELECT active_pid FROM pg_get_replication_slots()
                    WHERE slot_type = 'logical' AND active_pid IS NOT NULL
                ) ORDER BY 1
            ) AS standbys,
+           ARRAY(
+               SELECT format('%%I.%%I', n.nspname, c.collname)
+               FROM (SELECT DISTINCT unnest(indcollation::oid[]) AS oid FROM pg_index) AS used
+               JOIN pg_collation c ON c.oid = used.oid
+               JOIN pg_namespace n ON n.oid = c.collnamespace
+               WHERE c.collversion <> pg_collation_actual_version(c.oid) ORDER BY 1
+           ) AS outdated_collations,
            {collation_versions} AS collation_versions
 """
+
+MAY_READ_DATABASES = "SELECT has_table_privilege('pg_catalog.pg_database', 'SELECT')"
+
+# The oid of this database.
+THIS_DATABASE = "(SELECT datid FROM pg_stat_get_activity(pg_backend_pid()))"
 
 # Since PostgreSQL 15, a database records the version by which its text was sorted.
 COLLATION_VERSIONS = """
@@ -90,6 +115,13 @@ ON_SEARCH_PATH = """
     ORDER BY min(p.position)
 """.replace("{search_path}", _SEARCH_PATH)
 
+# What this role may do in the schemas that tables' names name.
+OTHER_SCHEMAS = """
+    SELECT nspname::text AS name, has_schema_privilege(oid, 'USAGE') AS may_use,
+           has_schema_privilege(oid, 'CREATE') AS may_create
+    FROM pg_namespace WHERE nspname = ANY (%s)
+"""
+
 # What this role may do with the table c.
 _ACCESS = """
     pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner)::text AS owner,
@@ -129,7 +161,8 @@ ACCESS = """
 
 # row_security_active() is true only where policies may filter what this role sees.
 RELATIONS = """
-    SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relnamespace = {namespace} AS here, d.*
+    SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relnamespace = {namespace} AS here,
+           has_schema_privilege(n.oid, 'USAGE') AS schema_usable, d.*
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN LATERAL (
@@ -239,6 +272,7 @@ UPDATE_TRIGGERS = """
 # list of privileges asks for any of them.
 SEQUENCE_COLUMNS = """
     s.seqincrement AS increment, s.seqmin AS min_value, s.seqmax AS max_value, s.seqcycle AS cycles,
+    q.relpersistence <> 'u' AS sequence_logged,
     n.nspname AS schema, has_schema_privilege(n.oid, 'USAGE') AS schema_usable,
     has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(q.oid, 'SELECT') AS readable,
     has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(q.oid, 'USAGE, UPDATE') AS usable,
@@ -298,7 +332,7 @@ COLUMNS = """
            CASE WHEN a.attcollation <> t.typcollation
                 THEN (SELECT format('%%I.%%I', cn.nspname, co.collname) FROM pg_collation co
                       JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END AS collation,
-           s.name AS sequence, s.owned, s.ownable, s.increment, s.min_value, s.max_value, s.cycles,
+           s.name AS sequence, s.owned, s.ownable, s.increment, s.min_value, s.max_value, s.cycles, s.sequence_logged,
            s.readable, s.usable, s.settable, s.alterable, s.schema, s.schema_usable, s.of_citus,
            o.description AS comment
     FROM asked w
@@ -616,6 +650,40 @@ DEPENDENTS = """
     ) parts ON true
     ORDER BY f.table_oid, f.level, f.name
 """.replace("{grantee}", _GRANTEE)
+
+# The columns elsewhere that hold rows of the asked tables' types, or of types made of these (arrays, domains, composites).
+# While one exists, PostgreSQL neither alters a type in the table nor adds a column with a default. An ordinary column of
+# just that type on which nothing depends is restorable: its rows are JSON meanwhile, by the names of their columns.
+ROW_TYPE_COLUMNS = """
+    WITH RECURSIVE types (table_oid, oid) AS (
+        SELECT c.oid, c.reltype FROM unnest(%s::oid[]) AS w(oid) JOIN pg_class c ON c.oid = w.oid
+        UNION
+        SELECT t.table_oid, coalesce(c.reltype, d.objid)
+        FROM types t
+        JOIN pg_depend d ON d.refclassid = 'pg_type'::regclass AND d.refobjid = t.oid
+        LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relkind NOT IN ('r', 'p', 'm')
+        WHERE d.classid = 'pg_type'::regclass OR c.oid IS NOT NULL
+    )
+    SELECT t.table_oid, pg_describe_object(d.classid, d.objid, d.objsubid) AS name, c.relname AS relation,
+           pg_has_role(c.relowner, 'USAGE') AS owned,
+           c.relkind = 'r' AND a.atttypid = w.reltype AND a.attinhcount = 0
+           AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
+           AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.refclassid = 'pg_class'::regclass
+                           AND (x.refobjid, x.refobjsubid) = (c.oid, a.attnum)) AS restorable,
+           ARRAY[format('ALTER TABLE %%I.%%I ALTER COLUMN %%I TYPE json USING to_json(%%I)',
+                        n.nspname, c.relname, a.attname, a.attname)] AS drops,
+           ARRAY[format('ALTER TABLE %%I.%%I ALTER COLUMN %%I TYPE %%s'
+                        ' USING CASE WHEN %%I IS NOT NULL THEN json_populate_record(NULL::%%s, %%I) END',
+                        n.nspname, c.relname, a.attname, y.name, a.attname, y.name, a.attname)] AS creates
+    FROM types t
+    JOIN pg_class w ON w.oid = t.table_oid
+    JOIN pg_depend d ON d.refclassid = 'pg_type'::regclass AND d.refobjid = t.oid AND d.classid = 'pg_class'::regclass
+    JOIN pg_class c ON c.oid = d.objid AND c.relkind IN ('r', 'p', 'm')
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND NOT a.attisdropped
+    CROSS JOIN LATERAL format_type(w.reltype, NULL) AS y(name)
+    ORDER BY t.table_oid, name
+"""
 
 # The columns that are asked for by label, and all whose values they limit by foreign keys, at however many removes.
 WIDENED_COLUMNS = """

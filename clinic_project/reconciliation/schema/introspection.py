@@ -24,6 +24,7 @@ from .model import (
     GeneratedAs,
     Identity,
     Index,
+    OtherSchema,
     Relation,
     RelationKind,
     Schema,
@@ -46,10 +47,12 @@ from .search_path import project_schema, read_search_path
 
 def read_server(connection: BaseDatabaseWrapper) -> Server:
     recorded = connection.pg_version >= 150000  # type: ignore[attr-defined]  # it is PostgreSQL's
-    versions = catalog.COLLATION_VERSIONS if recorded else catalog.NO_COLLATION_VERSIONS
     with connection.cursor() as cursor:
+        cursor.execute(catalog.MAY_READ_DATABASES)
+        (readable,) = cursor.fetchone()
+        versions = catalog.COLLATION_VERSIONS if recorded and readable else catalog.NO_COLLATION_VERSIONS
         (row,) = catalog_rows(cursor, catalog.SERVER.replace("{collation_versions}", versions))
-    row |= {name: tuple(row[name]) for name in ("standbys", "collation_versions")}
+    row |= {name: tuple(row[name]) for name in ("standbys", "outdated_collations", "collation_versions")}
     schema = project_schema(read_search_path(connection))
     if schema is None:
         return Server(**row, schema=None, may_create=False, may_use=False, holds_project=False, has_history=False)
@@ -133,6 +136,20 @@ def _table_to_write(row: Mapping[str, Any]) -> Table:
     )
 
 
+def tables_elsewhere(connection: BaseDatabaseWrapper, schema: str, names: Iterable[str]) -> tuple[TableElsewhere, ...]:
+    """Return those of the tables `names` that aren't in `schema`, and are filled in another schema of the search path."""
+    with connection.cursor() as cursor:
+        reader = _Reader(cursor, namespace_of(schema), schema)
+        names = sorted(names)
+        here = reader.name_owners(names, names)
+        return tuple(found for found in _filled(reader.rows(catalog.ON_SEARCH_PATH, names)) if found.name not in here)
+
+
+def _filled(rows: Iterable[Mapping[str, Any]]) -> tuple[TableElsewhere, ...]:
+    filled = (row for row in rows if row["filled"] and row["key"])
+    return tuple(TableElsewhere(row["schema"], row["name"], tuple(row["key"])) for row in filled)
+
+
 def with_dependents(
     connection: BaseDatabaseWrapper, actual: Schema, tables: Iterable[str], *, lock_timeout: float
 ) -> Schema:
@@ -143,7 +160,7 @@ def with_dependents(
     with rolled_back(connection) as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [milliseconds(lock_timeout)])
         found = _Reader(cursor, namespace_of(actual.name), actual.name).dependents(sorted(tables))
-    completed = {name: replace(actual.tables[name], dependents=found[name]) for name in found}
+    completed = {name: replace(actual.tables[name], dependents=found[name]) for name in found if name in actual.tables}
     return replace(actual, tables={**actual.tables, **completed})
 
 
@@ -173,7 +190,7 @@ class _Reader:
     def read(self, tables: Sequence[str], declared_names: Sequence[str], functions: Sequence[str]) -> Schema:
         """Read `tables`, `functions`, and the owners of the `declared_names`: none where the tables are temporary."""
         # Before the search path is emptied.
-        elsewhere = self._rows(catalog.ON_SEARCH_PATH, tables) if declared_names else []
+        elsewhere = self.rows(catalog.ON_SEARCH_PATH, tables) if declared_names else []
         shadowing = {row["name"]: row["schema"] for row in reversed(elsewhere) if row["shadows"]}
         set_up_reading(self.cursor)
         relations = self._relations(tables)
@@ -198,23 +215,25 @@ class _Reader:
         return Schema(
             self.schema,
             by_name,
-            self._name_owners(declared_names, tables) if declared_names else {},
+            self.name_owners(declared_names, tables) if declared_names else {},
             tuple(
                 Relation(row["schema"], row["name"], RelationKind(row["kind"])) for row in relations if not row["asked"]
             ),
-            tuple(
-                TableElsewhere(row["schema"], row["name"], tuple(row["key"]))
-                for row in elsewhere
-                if row["filled"] and row["key"]
-            ),
+            _filled(elsewhere),
             {function.key: function for function in self._functions(functions)},
+            self._other_schemas(tables) if declared_names else {},
         )
+
+    def _other_schemas(self, tables: Sequence[str]) -> dict[str, OtherSchema]:
+        names = {TablePlace.of_key(key).schema for key in tables} - {""}
+        rows = self.rows(catalog.OTHER_SCHEMAS, sorted(names)) if names else ()
+        return {row["name"]: OtherSchema(**row) for row in rows}
 
     def _relations(self, tables: Sequence[str]) -> list[dict[str, Any]]:
         """Return the relations of the tables' names; those that are `asked` for have the tables' names in a Schema."""
         asked = set(tables)
         schemas = {TablePlace.of_key(key).schema for key in tables}
-        rows = self._rows(catalog.RELATIONS, sorted(schemas), sorted(set(map(relation_name, tables))))
+        rows = self.rows(catalog.RELATIONS, sorted(schemas), sorted(set(map(relation_name, tables))))
         for row in rows:
             key = TablePlace("" if row["here"] else row["schema"], row["name"]).key
             row["asked"] = key in asked
@@ -223,24 +242,24 @@ class _Reader:
         return rows
 
     def _functions(self, names: Sequence[str]) -> list[Function]:
-        return [_function(row) for row in self._rows(catalog.FUNCTIONS, names)] if names else []
+        return [_function(row) for row in self.rows(catalog.FUNCTIONS, names)] if names else []
 
-    def _rows(self, sql: str, *lists: Sequence[Any]) -> list[dict[str, Any]]:
+    def rows(self, sql: str, *lists: Sequence[Any]) -> list[dict[str, Any]]:
         sql = sql.replace("{namespace}", self.namespace).replace("{schema}", _query_literal(self.schema))
         sql = sql.replace("{sequence_columns}", catalog.SEQUENCE_COLUMNS)
         return catalog_rows(self.cursor, sql, *lists)
 
     def _grouped(self, sql: str, oids: Sequence[int]) -> Mapping[int, list[dict[str, Any]]]:
         rows = defaultdict(list)
-        for row in self._rows(sql, oids) if oids else ():
+        for row in self.rows(sql, oids) if oids else ():
             rows[row.pop("table_oid")].append(row)
         return rows
 
-    def _name_owners(self, declared_names: Sequence[str], tables: Sequence[str]) -> dict[str, Relation]:
+    def name_owners(self, declared_names: Sequence[str], tables: Sequence[str]) -> dict[str, Relation]:
         places = [TablePlace.of_key(key) for key in (*declared_names, *tables)]
         schemas, names = [place.schema or self.schema for place in places], [place.name for place in places]
         owners = {}
-        for row in self._rows(catalog.NAME_OWNERS, schemas, names):
+        for row in self.rows(catalog.NAME_OWNERS, schemas, names):
             schema = "" if row["schema"] == self.schema else row["schema"]
             key = TablePlace(schema, row["name"]).key
             # A table has a type of its name; an index has none.
@@ -254,7 +273,7 @@ class _Reader:
         readable = {
             row["name"]
             for row in found.values()
-            if "SELECT" not in row["missing_privileges"] and not row["rows_hidden"]
+            if row["schema_usable"] and "SELECT" not in row["missing_privileges"] and not row["rows_hidden"]
         }
         keys = [(t, *key) for t in tables.values() if t.name in readable for key in _sequence_keys(t)]
         if not keys:
@@ -286,7 +305,7 @@ class _Reader:
         oids, names, keys = zip(*columns, strict=True)
         sequences = [sequence_name(relation_name(name), key) for name, key in zip(names, keys, strict=True)]
         former = defaultdict(list)
-        for row in self._rows(catalog.FORMER_SEQUENCES, oids, keys, sequences):
+        for row in self.rows(catalog.FORMER_SEQUENCES, oids, keys, sequences):
             former[found[row["table_oid"]]["name"], row["column_name"]].append(_sequence(row))
         result = dict(tables)
         for (name, key), of_column in former.items():
@@ -298,7 +317,11 @@ class _Reader:
         set_up_reading(self.cursor)
         names = {row["oid"]: row["name"] for row in self._relations(tables) if row["asked"]}
         rows = self._grouped(catalog.DEPENDENTS, list(names))
-        return {names[oid]: tuple(map(_dependent, of_table)) for oid, of_table in rows.items()}
+        row_type_columns = self._grouped(catalog.ROW_TYPE_COLUMNS, list(names))
+        return {
+            name: (*map(_dependent, rows.get(oid, ())), *map(_row_type_column, row_type_columns.get(oid, ())))
+            for oid, name in names.items()
+        }
 
 
 def _ungenerated(table: Table) -> list[str]:
@@ -321,6 +344,18 @@ def _dependent(row: Mapping[str, Any]) -> Dependent:
         row["relation"] or "",
         row["foreign_key_name"],
         row["owned"],
+    )
+
+
+def _row_type_column(row: Mapping[str, Any]) -> Dependent:
+    return Dependent(
+        row["name"],
+        drop=tuple(row["drops"]),
+        create=tuple(row["creates"]),
+        restorable=row["restorable"],
+        relation=row["relation"],
+        owned=row["owned"],
+        holds_rows=True,
     )
 
 
@@ -439,6 +474,7 @@ def _sequence(row: Mapping[str, Any]) -> KeySequence:
         cycles=row["cycles"],
         min_value=row["min_value"],
         of_citus=row["of_citus"],
+        logged=row["sequence_logged"],
     )
 
 

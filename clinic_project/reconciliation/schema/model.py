@@ -171,7 +171,8 @@ class Sequence:
 
     `ownable` is whether the column can own it: no other column uses it, and it has the table's schema and owner. What this
     role may do: `readable` is SELECT, `usable` nextval(), `settable` setval(), `alterable` ALTER SEQUENCE, `schema_usable`
-    USAGE on the schema `schema`, without which it may do nothing. `of_citus` is whether its database is one of Citus.
+    USAGE on the schema `schema`, without which it may do nothing. `of_citus` is whether its database is one of Citus. If it
+    isn't `logged`, it begins anew when the server crashes.
     """
 
     name: str
@@ -189,6 +190,7 @@ class Sequence:
     cycles: bool = False
     min_value: int = 1
     of_citus: bool = False
+    logged: bool = True
 
     @property
     def is_at_end(self) -> bool:
@@ -590,8 +592,10 @@ class Dependent:
     """What depends on `columns` of a table, or on its `keys`: PostgreSQL doesn't alter or drop these while it exists.
 
     `drop` and `create` are the statements for that; where it isn't `restorable`, they don't create all of it again. `level`
-    is how many views it reads the table through, 0 for what isn't a view. A foreign key has the name of its `relation`, if
-    that is in the table's schema. `owned` is whether this role has the privileges of the relation's owner.
+    is how many views it reads the table through, 0 for what isn't a view. What `holds_rows` is a column of another table, of
+    the table's row type or one made of it: it depends on all columns, and is converted rather than dropped. A foreign key
+    has the name of its `relation`, if that is in the table's schema. `owned` is whether this role has the privileges of the
+    relation's owner.
     """
 
     name: str
@@ -604,6 +608,7 @@ class Dependent:
     relation: str = ""
     foreign_key: str | None = None
     owned: bool = False
+    holds_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -664,6 +669,11 @@ class Table:
     @cached_property
     def sql_name(self) -> str:
         return table_sql_name(self.schema, self.name)
+
+    @property
+    def row_type_is_used(self) -> bool:
+        """Whether a column elsewhere holds rows of it: then no column can be added together with a default."""
+        return any(dependent.holds_rows for dependent in self.dependents)
 
     @property
     def primary_key(self) -> Constraint | None:
@@ -729,12 +739,21 @@ class TableElsewhere:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSchema:
+    """A schema beside the project's that tables' names name, and what this role may do in it."""
+
+    name: str
+    may_use: bool = True
+    may_create: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
     """The tables of the schema `name`, by name; those of other schemas have names with these in them (see `TablePlace`).
 
     `name_owners` are the relations and types that have the name of a declared table or index of their schema, by what would
     be their names as tables. `same_named` are the relations of other schemas that have the name of a table; `elsewhere` are
-    those of them that may be the table itself. `functions` are by their keys.
+    those of them that may be the table itself. `functions` are by their keys, `other_schemas` by their names.
 
     Of a declared schema, `models` are the models that declare the tables, by name, and `rejected` are PostgreSQL's errors
     for the tables that it refused to create: these aren't among `tables`. `rejected_functions` are the reasons why declared
@@ -747,6 +766,7 @@ class Schema:
     same_named: tuple[Relation, ...] = ()
     elsewhere: tuple[TableElsewhere, ...] = ()
     functions: Mapping[str, Function] = field(default_factory=dict)
+    other_schemas: Mapping[str, OtherSchema] = field(default_factory=dict)
     rejected: Mapping[str, str] = field(default_factory=dict)
     rejected_functions: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -786,6 +806,7 @@ class Server:
     create tables, empty where it is none. `path_is_fixed` is whether the search path comes from the connection's options.
     `standbys` are the application names of the standbys that are attached. `collation_versions` are the one that the
     database has recorded, and the one that the server has now; None where there is none, or before PostgreSQL 15.
+    `outdated_collations` are the quoted names of other collations of indexes, of which the server has another version.
     """
 
     database: str
@@ -806,6 +827,7 @@ class Server:
     path_is_fixed: bool = False
     standbys: tuple[str, ...] = ()
     collation_versions: tuple[str | None, str | None] = (None, None)
+    outdated_collations: tuple[str, ...] = ()
 
     @property
     def path_names(self) -> list[str]:

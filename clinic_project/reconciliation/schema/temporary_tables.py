@@ -203,7 +203,23 @@ def _create_each(
 
 def _error_of(connection: BaseDatabaseWrapper, cursor: Any, statements: Sequence[str]) -> str | None:
     error = _attempt(connection, cursor, statements)
-    return None if error is None else message_with_sqlstate(error)
+    if error is None:
+        return None
+    hidden = _hidden_extensions(cursor) if sqlstate(error) in (UNDEFINED_FUNCTION, UNDEFINED_OBJECT) else ""
+    return "; ".join(filter(None, [message_with_sqlstate(error), hidden]))
+
+
+def _hidden_extensions(cursor: Any) -> str:
+    """Return which extensions are off the search path: a database has each once, though several schemas may need it."""
+    cursor.execute(
+        "SELECT e.extname, n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
+        " WHERE n.nspname <> ALL (current_schemas(true)) ORDER BY e.extname"
+    )
+    texts = (
+        f"the extension {name} is in the schema {schema}, which isn't on the search path"
+        for name, schema in cursor.fetchall()
+    )
+    return "; ".join(texts)
 
 
 def _attempt(connection: BaseDatabaseWrapper, cursor: Any, statements: Sequence[str]) -> Error | None:

@@ -195,6 +195,16 @@ class TestState6MissingColumns:
         database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         expected.converges(database)
 
+    @pytest.mark.slow  # 0.5 s
+    def test_06_the_row_type_of_the_table_is_used(self, database: Database, expected: Expectations):
+        """PostgreSQL adds no column with a default to it: that is set afterwards, and in the rows there are."""
+        database.execute(
+            "ALTER TABLE medical_records DROP version, DROP is_deleted",
+            "CREATE DOMAIN old_record AS medical_records",
+            "CREATE TABLE archive (was old_record)",
+        )
+        expected.converges(database)
+
     def test_06_nullable_columns(self, database: Database, expected: Expectations):
         database.execute(
             "ALTER TABLE patient_photos DROP updated_at, DROP updated_by_user_id, DROP content_hash",

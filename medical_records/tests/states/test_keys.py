@@ -167,6 +167,15 @@ class TestState12NoGenerator:
         expected.converges(database)
         assert database.value("SELECT last_value FROM medical_records_id_seq") >= 5000
 
+    @pytest.mark.slow  # 0.5 s
+    def test_12_sequence_that_a_crash_would_set_back(self, database: Database, expected: Expectations):
+        if database.value("SELECT current_setting('server_version_num')::int") < 150000:
+            pytest.skip("this version has none")
+        database.execute("ALTER SEQUENCE medical_records_id_seq SET UNLOGGED")
+        expected.converges(database)
+        persistence = "SELECT relpersistence FROM pg_class WHERE relname = 'medical_records_id_seq'"
+        assert database.value(persistence) == "p"
+
     def test_12_sequence_owned_by_no_column(self, database: Database, expected: Expectations):
         """It wouldn't be dropped with its table."""
         make_serial(database, "medical_records")

@@ -261,6 +261,20 @@ class TestMeanwhile:
         assert "1 schema failed (east)\n  Its process ended without a word, with the exit status -9." in outcome.output
         assert "3 schemas as declared" in outcome.output
 
+    def test_more_jobs_than_connections(self, database: Database):
+        """Those that get none wait for the others. Where nobody gets one, it ends."""
+        with role_of(database) as owner:
+            role = owner.role["user"]
+            database.execute(*(f'ALTER SCHEMA "{name}" OWNER TO {role}' for name in SCHEMAS))
+            database.execute(
+                *(give_all_in(name, role) for name in SCHEMAS), *(REPAIRED.format(name) for name in SCHEMAS)
+            )
+            database.execute(f"ALTER ROLE {role} CONNECTION LIMIT 2")
+            outcome = run(owner, "--jobs", "4")
+            assert outcome.status == 0, outcome.printed
+            assert "4 schemas as declared, 1 step of repairs" in outcome.output
+            assert "no connection; it is tried again" in outcome.output
+
 
 class TestGroupsOfClinics:
     """What GROWING.md says of them."""

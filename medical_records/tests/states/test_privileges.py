@@ -92,6 +92,14 @@ class TestState23Privileges:
             owned = "SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'medical_records_keep_signed'"
             assert database.value(owned) == group.role["user"]
 
+    @pytest.mark.slow  # it migrates
+    def test_23_settings_that_public_may_not_read(self, database: Database, owner: Database, expected: Expectations):
+        """As on shared servers, which hide the databases of others."""
+        hidden = "pg_settings, pg_database, pg_stat_replication, pg_replication_slots"
+        database.execute(f"REVOKE SELECT ON {hidden} FROM PUBLIC", *SMALL_DAMAGE)
+        assert owner.migrate().status == 0
+        expected.is_declared(database)
+
     def test_23_to_own_them_is_enough(self, database: Database, owner: Database, expected: Expectations):
         database.execute(*SMALL_DAMAGE)
         assert owner.migrate().status == 0

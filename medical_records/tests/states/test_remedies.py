@@ -305,6 +305,30 @@ DEPENDENTS = {
         ),
         since=150000,
     ),
+    "a column of its row type": Remedy(
+        (
+            "ALTER TABLE medical_record_templates ALTER name TYPE varchar(100)",
+            "CREATE TABLE archive AS SELECT t AS was, t::text AS printed FROM medical_record_templates t",
+            "INSERT INTO archive (was) VALUES (NULL)",
+        ),
+        "a type, and what depends on it",
+        says=("column was of table public.archive",),
+        checks=(
+            "SELECT bool_and(was::text = printed) AND count(printed) = 240 AND count(*) = 241 FROM archive",
+            "SELECT count(*) = 1 FROM archive WHERE was IS NOT DISTINCT FROM NULL",
+        ),
+    ),
+    "a column of an array of its rows": Remedy(
+        (
+            JSON_ARRAY,
+            "CREATE TABLE archive AS SELECT array_agg(r) AS were FROM medical_records r",
+        ),
+        "a type, and something in the way",
+        person=("ALTER TABLE archive ALTER were TYPE json USING to_json(were)",),
+        says=("column were of table public.archive", "give columns of other tables another type instead"),
+        converted=("medical_records.values",),
+        checks=("SELECT json_array_length(were) = 240 FROM archive",),
+    ),
     "a function": Remedy(
         (
             "ALTER TABLE medical_records ALTER version DROP DEFAULT, ALTER version TYPE smallint",
@@ -572,6 +596,12 @@ ROWS_AND_TABLES = {
         ),
         says=("If it is this project's",),
     ),
+    "moved to a schema that isn't on the path": Remedy(
+        ("ALTER TABLE patients SET SCHEMA legacy",),
+        "moved to another schema",
+        prepared=('CREATE SCHEMA legacy AUTHORIZATION :"role"',),
+        says=("If it is this project's", "found that foreign keys"),
+    ),
     "partitioned": Remedy(
         (
             "ALTER TABLE patient_photos RENAME TO in_one_piece",
@@ -663,6 +693,14 @@ ROWS_AND_TABLES = {
             for table in ("patient_photos", "medical_records", "medical_record_templates", "appointments")
         ),
         "unlogged",
+    ),
+    "an unlogged table whose row type is used": Remedy(
+        (
+            "ALTER TABLE patient_photos SET UNLOGGED",
+            "CREATE TABLE archive AS SELECT p AS was, p::text AS printed FROM patient_photos p",
+        ),
+        "unlogged, with others",
+        checks=("SELECT bool_and(was::text = printed) FROM archive",),
     ),
     "unlogged tables that reference each other": Remedy(
         (

@@ -1,6 +1,7 @@
 """The search path and tables in other schemas (state 17)."""
 
 import json
+import re
 
 import pytest
 
@@ -43,6 +44,40 @@ class TestState17OtherSchemas:
             == 2
         )
 
+    def test_17_not_on_the_search_path_and_not_ours(self, database: Database, owner: Database):
+        """Foreign keys point to it, in a schema that the role may not use: they are dropped where a person says so."""
+        database.execute("CREATE SCHEMA backup", "ALTER TABLE patients SET SCHEMA backup")
+        outcome = owner.migrate()
+        assert outcome.status == 1
+        assert "[found-elsewhere]" in outcome.errors
+        (undo,) = re.findall(r"drop these foreign keys \((.*?)\), as the owner", outcome.errors)
+        owner.execute(*undo.split("; "))
+        assert database.value("SELECT to_regclass('public.patients') IS NULL")
+        assert "[orphan-rows]" in owner.migrate().errors
+        assert database.value("SELECT count(*) FROM backup.patients") == ROWS
+        assert database.value("SELECT count(*) FROM public.patients") == 0
+
+    def test_17_a_foreign_key_into_a_schema_that_the_role_may_not_use(
+        self, database: Database, owner: Database, expected: Expectations
+    ):
+        """It is replaced by the declared one: to drop it requires nothing of that schema."""
+        database.execute(
+            "CREATE SCHEMA backup",
+            "CREATE TABLE backup.patients AS TABLE patients",
+            "ALTER TABLE backup.patients ADD PRIMARY KEY (id)",
+            *(
+                f"ALTER TABLE patient_photos DROP CONSTRAINT {name}, ADD CONSTRAINT {name} FOREIGN KEY (patient_id)"
+                " REFERENCES backup.patients DEFERRABLE INITIALLY DEFERRED"
+                for (name,) in database.rows(
+                    "SELECT conname FROM pg_constraint WHERE conrelid = 'patient_photos'::regclass"
+                    " AND confrelid = 'patients'::regclass"
+                )
+            ),
+        )
+        outcome = owner.migrate()
+        assert outcome.status == 0, outcome.printed
+        expected.is_declared(database)
+
     @pytest.mark.parametrize("path", ["public, legacy", "legacy, public", '"$user", public, legacy'])
     @pytest.mark.parametrize("moved", [("patient_photos",), ("patients", "medical_records"), TABLES])
     def test_17_elsewhere_on_the_search_path(
@@ -67,6 +102,23 @@ class TestState17OtherSchemas:
         database.execute(f'ALTER DATABASE "{database.name}" RESET search_path')
         expected.converges(database)
         assert lost_or_changed(database, before, {}) == []
+
+    def test_17_what_django_would_create_is_elsewhere_on_the_search_path(self, empty_database: Database):
+        """Its own migration is pending: an empty table beside the filled one would be other content types."""
+        assert empty_database.migrate("sessions").status == 0
+        empty_database.execute(
+            "CREATE SCHEMA legacy",
+            "CREATE TABLE legacy.django_content_type (id integer PRIMARY KEY, app_label text, model text)",
+            "INSERT INTO legacy.django_content_type VALUES (7, 'shop', 'order')",
+            f'ALTER DATABASE "{empty_database.name}" SET search_path = public, legacy',
+        )
+        assert [refusal["code"] for refusal in refusals_of(empty_database)] == ["found-elsewhere"]
+        outcome = empty_database.migrate()
+        assert outcome.status == 1
+        assert "django_content_type [found-elsewhere]" in outcome.errors
+        assert empty_database.value("SELECT to_regclass('public.django_content_type') IS NULL")
+        empty_database.execute("ALTER TABLE legacy.django_content_type RENAME TO theirs")
+        assert empty_database.migrate().status == 0
 
     @pytest.mark.parametrize("path", ["public, legacy", "legacy, public"])
     @pytest.mark.parametrize("definition", ["(id text)", "(id integer PRIMARY KEY)", "AS SELECT 1 AS id"])

@@ -104,6 +104,21 @@ class TestCollationVersions:
         versioned.execute(*remedy)
         assert "collation" not in versioned.migrate().printed
 
+    @pytest.mark.slow  # it migrates twice
+    def test_another_version_of_an_indexs_own_collation(self, database: Database):
+        since_17 = database.value("SELECT current_setting('server_version_num')::int") >= 170000
+        made_by = "provider = builtin, locale = 'C.UTF-8'" if since_17 else "provider = icu, locale = 'und'"
+        database.execute(
+            f'CREATE COLLATION "of Names" ({made_by})',
+            'CREATE INDEX by_name ON patients (full_name COLLATE "of Names")',
+            "UPDATE pg_collation SET collversion = '0.9' WHERE collname = 'of Names'",
+        )
+        outcome = database.migrate()
+        assert outcome.status == 0
+        (remedy,) = re.findall(r"Run (REINDEX .*), then (ALTER COLLATION .*), as the owner", outcome.errors)
+        database.execute(*remedy)
+        assert "ALTER COLLATION" not in database.migrate().printed
+
 
 class TestOtherEncodings:
     @pytest.fixture

@@ -132,6 +132,21 @@ class TestState18Notes:
             assert "nickname" in outcome.output
             assert "nickname" not in outcome.errors
 
+    @pytest.mark.slow  # it migrates
+    def test_18_a_foreign_key_that_deletes_is_noted(self, database: Database):
+        """The declared one stands beside it, and lets a patient be deleted whose records are deleted as well."""
+        database.execute(
+            "ALTER TABLE medical_records ADD CONSTRAINT harmless FOREIGN KEY (patient_id) REFERENCES patients",
+            "ALTER TABLE medical_records ADD CONSTRAINT theirs FOREIGN KEY (patient_id) REFERENCES patients"
+            " ON DELETE CASCADE",
+        )
+        outcome = database.migrate()
+        assert outcome.status == 0
+        assert (
+            "medical_records.theirs: isn't declared, and is left alone: its ON DELETE CASCADE deletes" in outcome.output
+        )
+        assert "no model declares them: constraint harmless" in outcome.output
+
     @pytest.mark.parametrize("schemas", [1, 2, 40])
     def test_18_tables_of_other_schemas_are_counted(self, schemas: int, database: Database):
         """As where each tenant has a schema: one note, however many there are."""

@@ -17,7 +17,7 @@ from ...schema.search_path import SchemasWithHistory, existing_schemas, schemas_
 from ..base import ReconcilingCommand
 from ..console import REPORT_INTERVAL
 from ..schema_outcome import AGAIN, SchemaOutcome, Status
-from ..schemas_report import NAMED, SCHEMAS, as_json, group_text, groups, names_text, open_outcomes
+from ..schemas_report import NAMED, SCHEMAS, as_json, group_texts, names_text, open_outcomes
 from ..side_by_side import SideBySide
 
 #: Schemas that are migrated at a time. Each takes a process, and a connection or two.
@@ -103,8 +103,8 @@ class Command(ReconcilingCommand):
             return (), None  # the outcomes say it
 
     def _report(self, outcomes: Sequence[SchemaOutcome], others: Sequence[str], seconds: float) -> None:
-        for group in groups(outcomes):
-            self.stdout.write(group_text(group))
+        for text in group_texts(outcomes):
+            self.stdout.write(text)
         if others:
             self.stdout.write(
                 f"Left out, since its django_migrations is another project's: {names_text(others)}.", self.style.NOTICE

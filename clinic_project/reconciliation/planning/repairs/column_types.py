@@ -124,7 +124,8 @@ class _Change:
     @property
     def _dependents(self) -> list[Dependent]:
         names = {self.column.name, *(column.name for column in self._generated_from_it)}
-        found = [d for d in self.table.dependents if d.foreign_key is None and not names.isdisjoint(d.columns)]
+        of_columns = [d for d in self.table.dependents if d.holds_rows or not names.isdisjoint(d.columns)]
+        found = [d for d in of_columns if d.foreign_key is None]
         return sorted(found, key=lambda dependent: dependent.level)
 
     @property

@@ -54,21 +54,23 @@ def _added(table: Table, column: Column, backfills: Backfills) -> tuple[Step, ..
     name = identifier(column.name)
     clause = f"ADD COLUMN {name} {column.definition}"
     reason = f"add the column {column.name}"
+    # With a default, PostgreSQL would rewrite the table, or refuse it.
+    in_batches = column.default_volatile or (column.backfill_value is not None and table.row_type_is_used)
     if _rewrites(column):
         any_rows = violations.any_rows(table, refusals.column_needs_rewrite(table, column, clause))
         return (replace(alter_table(table, reason, clause, violations=any_rows, check_first=True), online=False),)
-    if column.not_null and column.default is None and column.python_default is not None:
+    if column.not_null and column.default is None and column.python_default is not None and not in_batches:
         with_default = f"{clause} DEFAULT {column.python_default}"
         return (alter_table(table, reason, with_default, f"ALTER COLUMN {name} DROP DEFAULT"),)
-    if column.not_null and column.default is None:
+    if column.not_null and column.backfill_value is None:
         any_rows = violations.any_rows(table, refusals.column_without_value(table, column))
         return (alter_table(table, reason, clause, violations=any_rows, check_first=True),)
-    if column.default_volatile and table.append_only:
+    if in_batches and table.append_only:
         any_rows = violations.any_rows(
             table, refusals.append_only(table, column, "the column is missing, there are {rows}")
         )
         return (alter_table(table, reason, clause, violations=any_rows, check_first=True),)
-    if column.default_volatile:
+    if in_batches:
         return _add_and_backfill(table, column, reason, backfills)
     return (alter_table(table, reason, clause),)
 
@@ -79,13 +81,13 @@ def _rewrites(column: Column) -> bool:
 
 
 def _add_and_backfill(table: Table, column: Column, reason: str, backfills: Backfills) -> tuple[Step, ...]:
-    """Add a column with a volatile default, for which ADD COLUMN would rewrite the table."""
+    """Add a column without its default, then set that."""
     name = identifier(column.name)
-    set_default = f"ALTER COLUMN {name} SET DEFAULT {column.default}"
-    add = alter_table(table, reason, f"ADD COLUMN {name} {column.type}", set_default)
+    set_default = [] if column.default is None else [f"ALTER COLUMN {name} SET DEFAULT {column.default}"]
+    add = alter_table(table, reason, f"ADD COLUMN {name} {column.storage_definition}", *set_default)
     if column.not_null:
         return (add, *set_not_null_steps(table, column, backfills))
-    return (add, _backfill(table, column, column.default or "", backfills))
+    return (add, _backfill(table, column, column.backfill_value or "", backfills))
 
 
 # Defaults

@@ -116,6 +116,15 @@ def own_sequence(table: Table, item: ColumnDifference) -> Plan:
     return _sequence_repair(table, column, Lock.ACCESS_EXCLUSIVE, reason, sql)
 
 
+def log_sequence(table: Table, item: ColumnDifference) -> Plan:
+    """Let a sequence keep its place when the server crashes."""
+    sequence = _sequence(item)
+    if not sequence.alterable:
+        return Plan()  # refused by unusable_sequences()
+    sql = f"ALTER SEQUENCE {sequence.name} SET LOGGED"
+    return _sequence_repair(table, item.declared, Lock.ACCESS_EXCLUSIVE, f"make {sequence.name} LOGGED", sql)
+
+
 def raise_sequence_limit(table: Table, item: ColumnDifference) -> Plan:
     """Let it reach the highest value of the column's type, and not start again."""
     column, sequence = item.declared, _sequence(item)
@@ -214,7 +223,7 @@ def _sequence_repair(table: Table, column: Column, lock: Lock, reason: str, *sta
 
 
 #: What ALTER SEQUENCE settles, and what setval() does.
-_ALTERED = (Kind.SEQUENCE_DIRECTION, Kind.SEQUENCE_LIMIT)
+_ALTERED = (Kind.SEQUENCE_UNLOGGED, Kind.SEQUENCE_DIRECTION, Kind.SEQUENCE_LIMIT)
 _SET = (Kind.SEQUENCE_BEHIND, Kind.SEQUENCE_EXHAUSTED)
 
 

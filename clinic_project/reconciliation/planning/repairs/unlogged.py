@@ -15,6 +15,16 @@ from .steps import alterations, atomically, drop_constraint
 _References = Mapping[str, set[str]]
 
 
+def refuse_unlogged(table: Table) -> Refusal:
+    """Refuse an UNLOGGED table. Where columns elsewhere hold its rows, these are converted meanwhile, if they can be."""
+    used = [dependent for dependent in table.dependents if dependent.holds_rows]
+    if not used or not all(dependent.restorable for dependent in used):
+        return refusals.unlogged(table)
+    drops = [statement for dependent in used for statement in dependent.drop]
+    creates = [statement for dependent in used for statement in dependent.create]
+    return refusals.unlogged(table, atomically([*drops, *alterations(table, ["SET LOGGED"]), *creates]))
+
+
 def in_order(refused: Sequence[Refusal], tables: Mapping[str, Table]) -> list[Refusal]:
     """Return the refusals with those of UNLOGGED tables in the order in which their statements have to run."""
     unlogged = {r.table: r for r in refused if r.code is RefusalCode.UNLOGGED}

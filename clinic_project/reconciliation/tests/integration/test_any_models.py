@@ -17,6 +17,8 @@ from ...planning.plan import RefusalCode
 from ..support.databases import Database, default_connection_to
 from ..support.models import create, found, inspected, inspected_by, project, reconciled
 from ..support.remedies import has_met, tries
+from ..support.roles import role_of
+from ..testapp.extensions import ExtensionField, available_extension
 
 OPEN = Q(status__in=["new", "paid"])
 
@@ -181,6 +183,42 @@ class TestOtherSchemas:
         assert self._tables(shelves) == ["other.tab", "tab", "tab_tabs"]
         shelves.execute("CREATE SCHEMA third")
         assert reconciled(shelves, self._apps()).refusals == ()
+
+    @pytest.mark.slow  # a second each
+    @pytest.mark.parametrize(
+        ("damage", "told"),
+        [
+            ("ALTER TABLE other.tab ALTER size DROP DEFAULT", ["may-not-use other"]),
+            ("ALTER TABLE other.tab DROP CONSTRAINT tab_code_key", ["may-not-use other", "may-not-create other"]),
+            ("DROP TABLE third.note", ["may-not-use third", "may-not-create third"]),
+            (
+                "ALTER TABLE other.tab OWNER TO CURRENT_USER; DROP TABLE tab CASCADE",
+                ["may-not-use other", "may-not-use third", "may-not-reference other.tab"],
+            ),
+        ],
+    )
+    def test_what_the_role_lacks_there_is_told(self, damage: str, told: list[str], shelves: Database):
+        create(shelves, self._apps())
+        with role_of(shelves) as role:
+            user = role.role["user"]
+            shelves.execute(f"GRANT CREATE, USAGE ON SCHEMA public TO {user}")
+            shelves.execute(*(f"ALTER TABLE {table} OWNER TO {user}" for table in self._tables(shelves)))
+            assert reconciled(role, self._apps()).refusals == (), "nothing has to be changed"
+            shelves.execute(damage)
+            differences = found(shelves, self._apps())
+            refusals = reconciled(role, self._apps()).refusals
+            assert [f"{refusal.code} {refusal.subject.label}" for refusal in refusals] == told
+            assert found(shelves, self._apps()) == differences, "nothing was changed"
+            shelves.execute(*(statement for refusal in refusals for statement in refusal.statements))
+            assert reconciled(role, self._apps()).refusals == ()
+            assert found(shelves, self._apps()) == []
+
+    def test_orphans_of_a_table_there_are_told_by_its_name(self, shelves: Database):
+        create(shelves, self._apps())
+        ((key,),) = shelves.rows(_KEYS_TO_TAB)
+        shelves.execute(f"ALTER TABLE tab DROP CONSTRAINT {key}", "INSERT INTO tab (tab_id) VALUES (7)")
+        (refusal,) = reconciled(shelves, self._apps()).refusals
+        assert "to rows of other.tab that don't exist" in refusal.reason
 
     def test_the_projects_own_schema_may_be_named(self, shelves: Database):
         assert reconciled(shelves, self._apps('public"."tab2')).refusals == ()
@@ -357,6 +395,22 @@ class _Shape(models.Field):
 
 
 class TestRejectedTables:
+    def test_an_extension_off_the_search_path_is_named(self, empty_database: Database):
+        """As where another schema of the same project had it created first; all find it in pg_catalog."""
+        with default_connection_to(empty_database):
+            extension = available_extension(connection)
+        empty_database.execute(
+            "CREATE SCHEMA first",
+            f"CREATE EXTENSION {extension} SCHEMA first",
+            f"ALTER DATABASE {empty_database.name} SET search_path = public",
+        )
+        apps = project(order=[("size", ExtensionField())])
+        (refusal,) = reconciled(empty_database, apps).refusals
+        assert refusal.code == RefusalCode.TABLE_REJECTED
+        assert f"the extension {extension} is in the schema first, which isn't on the search path" in refusal.reason
+        empty_database.execute(f"ALTER EXTENSION {extension} SET SCHEMA pg_catalog")
+        assert reconciled(empty_database, apps).refusals == ()
+
     def _apps(self):
         from_sequence = RawSQL("nextval('shop_numbers')", [], models.BigIntegerField())
         return project(

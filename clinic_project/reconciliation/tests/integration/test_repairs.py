@@ -1,5 +1,6 @@
 """The tables of any app are repaired, with everything that Django's models can declare."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -334,3 +335,22 @@ class TestLaterMigration:
             "ALTER TABLE testapp_keeper ALTER name TYPE varchar(80)",
         )
         converges(database, declared)
+
+
+@pytest.mark.slow  # it migrates twice from empty
+def test_what_a_pending_migration_would_create_beside_a_filled_table_is_foreseen(
+    testapp: None, empty_database: Database
+):
+    """The app's migration does more than reconcile, so that no more than what is recorded is inspected before."""
+    assert empty_database.migrate("sessions").status == 0
+    empty_database.execute(
+        "CREATE SCHEMA legacy",
+        'CREATE TABLE legacy."Gehege im Süden" (id integer PRIMARY KEY)',
+        'INSERT INTO legacy."Gehege im Süden" VALUES (1)',
+        f"ALTER DATABASE {empty_database.name} SET search_path = public, legacy",
+    )
+    foreseen = json.loads(empty_database.manage("reconcile", "--json").output)["refusals"]
+    assert [(refusal["code"], refusal["table"]) for refusal in foreseen] == [("found-elsewhere", "Gehege im Süden")]
+    outcome = empty_database.migrate("testapp")
+    assert outcome.status == 1
+    assert "Gehege im Süden [found-elsewhere]" in outcome.errors

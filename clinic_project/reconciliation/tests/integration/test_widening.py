@@ -425,6 +425,11 @@ OBSTACLES = {
         "foreign key of the partitioned table parts",
         ("DROP TABLE parts",),
     ),
+    "a column of its row type": (
+        ("CREATE TABLE archive AS SELECT i AS was FROM shop_item i",),
+        "column was of table public.archive",
+        (),
+    ),
     "function": (
         ("CREATE FUNCTION last() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT max(id) FROM shop_order; END",),
         "last()",

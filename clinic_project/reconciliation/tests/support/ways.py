@@ -89,6 +89,7 @@ EXAMPLES = {
     ),
     "a view of the table's name": refusals.not_a_table("visit", Relation("public", "visit", RelationKind.VIEW)),
     "filled elsewhere": refusals.found_elsewhere("visit", "public", TableElsewhere("old", "visit", ("id",))),
+    "moved to another schema": refusals.moved_table("patient", "public", "old", [(DECLARED, TO_PATIENT)]),
     "a renamed table": refusals.renamed_table(
         "visit", "public", "visits", "has its index", f"{rename_index('public', 'visit_pkey', 'other')} renames that"
     ),
@@ -121,7 +122,7 @@ EXAMPLES = {
     "a schema of its own": refusals.may_not_create(replace(_ELSEWHERE, search_path='oracle, "$user"')),
     "a schema of its own, on the path": refusals.may_not_create(_ELSEWHERE),
     "TEMPORARY": refusals.may_not_create_temporary(SERVER),
-    "USAGE on the schema": refusals.may_not_use(SERVER),
+    "USAGE on the schema": refusals.may_not_use("public", "clinic", "it holds the project's tables"),
     "several schemas off the path": refusals.no_schema(_NOWHERE, ["clinic", "other"]),
     "a schema off the path": refusals.no_schema(_NOWHERE, ["clinic"]),
     "PostgreSQL's own schema": refusals.no_schema(

@@ -109,6 +109,11 @@ DIFFERENCES: list[tuple[Kind, Table, tuple[str, str, str]]] = [
         ("id", "public.visit_id_seq owned by the column", "owned by nothing"),
     ),
     (
+        Kind.SEQUENCE_UNLOGGED,
+        table(columns=(serial(ID, logged=False), STATUS, PATIENT, NOTE)),
+        ("id", "a logged sequence", "public.visit_id_seq is UNLOGGED"),
+    ),
+    (
         Kind.SEQUENCE_LIMIT,
         table(columns=(serial(ID, max_value=32767), STATUS, PATIENT, NOTE)),
         ("id", "values up to 2147483647", "up to 32767"),

@@ -1,7 +1,9 @@
 """What is said of many schemas."""
 
+from dataclasses import replace
+
 from clinic_project.reconciliation.management.schema_outcome import SchemaOutcome, Status
-from clinic_project.reconciliation.management.schemas_report import group_text, groups, open_outcomes
+from clinic_project.reconciliation.management.schemas_report import group_texts, groups, open_outcomes
 from clinic_project.reconciliation.planning.plan import Refusal, RefusalCode
 
 
@@ -11,7 +13,7 @@ def refused(schema: str, rows: int, code: RefusalCode = RefusalCode.ORPHAN_ROWS)
 
 
 def texts(*outcomes: SchemaOutcome) -> list[str]:
-    return [group_text(group) for group in groups(outcomes)]
+    return list(group_texts(outcomes))
 
 
 def test_what_needs_nobody_is_counted():
@@ -27,6 +29,19 @@ def test_the_same_refusal_of_other_rows_is_told_once():
 
 def test_another_refusal_is_told_by_itself():
     assert len(texts(refused("a", 3), refused("b", 3, RefusalCode.DUPLICATES))) == 2
+
+
+def test_what_was_told_of_other_schemas_is_only_named():
+    rows, duplicates = refused("a", 3), refused("b", 3, RefusalCode.DUPLICATES)
+    both = replace(rows, schema="c", refusals=(*rows.refusals, *duplicates.refusals))
+    told_before = "As told above: visit.visit_fk [orphan-rows]"
+    assert texts(rows, replace(rows, schema="d"), both)[1].splitlines()[2:] == [
+        "    visit.visit_fk [duplicates]",
+        "      3 rows point to missing rows.",
+        "      To do: Correct them.",
+        f"  {told_before}.",
+    ]
+    assert texts(rows, duplicates, both)[2].endswith(f"\n  {told_before}, visit.visit_fk [duplicates].")
 
 
 def test_errors_that_differ_by_the_schema_s_name_are_equal():
