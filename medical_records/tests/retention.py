@@ -29,6 +29,14 @@ def long_ago(days: float = 0) -> datetime:
     return timezone.now() - LONG_AGO - timedelta(days=days)
 
 
+def now_of_the_database() -> datetime:
+    """Return when the test's transaction began, as the functions of the database do."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        found: datetime = cursor.fetchone()[0]
+        return found
+
+
 def in_trash_since(moment: datetime) -> dict[str, object]:
     """Return the columns of a row that was made and moved to the trash then."""
     return {"created_at": moment, "is_deleted": True, "deleted_at": moment}

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import pytest
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 
 from clinic_project.clinics.factories import PatientFactory
 from clinic_project.clinics.tests.admin_site import rows_of
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord
 
+from ..retention import now_of_the_database
 from .pages import change_url, delete_url, html_of, in_trash, list_url, restore_url
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +105,7 @@ def test_in_the_trash_a_record_and_a_photo_say_until_when_they_are_kept(client, 
 
 def test_who_moves_a_record_to_the_trash_is_told_how_long_it_stays(client, staff_member):
     record = MedicalRecordFactory(patient__clinic=staff_member.clinic, patient__birthday=None)
-    year = timezone.now().year + settings.RETENTION_YEARS
+    year = now_of_the_database().year + settings.RETENTION_YEARS
     assert re.search(rf"kept there until \d+ \w+ {year}\.", client.get(delete_url(record)).content.decode())
     assert "kept there until" not in client.get(delete_url(record.template)).content.decode()
 
