@@ -10,11 +10,10 @@ from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
 
-from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext
 
-from clinic_project.audit.history import Change, histories_of
+from clinic_project.audit.history import Change, database_of, histories_of
 from clinic_project.audit.models import HistoryEntry
 from clinic_project.clinics.history import Row, ValueChange, columns_of
 
@@ -31,8 +30,7 @@ class PhotoHistories:
 
     def __init__(self, records: Sequence[MedicalRecord]) -> None:
         self.rows: dict[int, Row] = {row["id"]: dict(row) for row in _photos_of(records).values()}
-        using = records[0]._state.db or DEFAULT_DB_ALIAS
-        found = histories_of(_TABLE, list(self.rows), using=using) if self.rows else ()
+        found = histories_of(_TABLE, list(self.rows), using=database_of(records[0])) if self.rows else ()
         #: Each photo's changes, the newest first.
         self.changes = {photo_id: list(history) for photo_id, history in groupby(found, attrgetter("row_id"))}
 

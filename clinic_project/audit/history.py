@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
-from django.db.models import Case, OuterRef, Subquery, TextField, When
+from django.db.models import Case, Model, OuterRef, Subquery, TextField, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce
 
@@ -108,6 +108,11 @@ _STATES = """
            )
     FROM states ORDER BY row_id, id DESC
 """
+
+
+def database_of(row: Model) -> str:
+    """Return the alias of the database that a row was read from, in which its history is."""
+    return row._state.db or DEFAULT_DB_ALIAS
 
 
 def histories_of(

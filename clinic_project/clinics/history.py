@@ -12,11 +12,11 @@ from operator import attrgetter
 from typing import Any, overload
 
 from django.core.exceptions import ValidationError
-from django.db import DEFAULT_DB_ALIAS, models
+from django.db import models
 from django.utils.text import capfirst
 
 from clinic_project.audit.history import Action as RowAction
-from clinic_project.audit.history import Change, histories_of
+from clinic_project.audit.history import Change, database_of, histories_of
 from clinic_project.reconciliation.management.base import APPLICATION_NAME as MIGRATE
 
 Row = dict[str, Any]
@@ -174,7 +174,7 @@ class History:
 def recorded_changes(rows: Sequence[models.Model]) -> dict[int, list[Change]]:
     """Return what the database recorded of rows of one table, by their ids, for `readable_history`."""
     first = rows[0]
-    found = histories_of(first._meta.db_table, [row.pk for row in rows], using=first._state.db or DEFAULT_DB_ALIAS)
+    found = histories_of(first._meta.db_table, [row.pk for row in rows], using=database_of(first))
     return {row_id: list(changes) for row_id, changes in groupby(found, attrgetter("row_id"))}
 
 

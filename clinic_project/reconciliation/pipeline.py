@@ -10,7 +10,6 @@ nothing is left to repair.
 """
 
 import gc
-import random
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
@@ -35,7 +34,7 @@ from .exceptions import LockNotAvailable, ReconciliationError
 from .execution.abandonment import RepairAbandoned, UnblockedRepairs, locked
 from .execution.backfill import BackfillRunner
 from .execution.executor import Executor
-from .execution.locks import LockRetry
+from .execution.locks import LockRetry, sleep_with_jitter
 from .execution.migration_lock import MIGRATION_LOCK
 from .execution.reporter import Reporter
 from .execution.row_checks import find_violations, with_rows
@@ -65,6 +64,9 @@ from .sqlstates import (
 
 #: How often a plan is made and run, at most. One round is enough, unless the schema is changed meanwhile.
 MAX_ROUNDS = 3
+
+#: Seconds between two inspections, where another session is waited for.
+PAUSE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,7 +406,7 @@ def _wait_and_inspect(
             if time.monotonic() > began + budgets.lock_budget:
                 raise locked(step, budgets.lock_budget, sessions) from error
             reporter.waiting(step, sessions)
-            _pause()
+            sleep_with_jitter(PAUSE)
             continue
         indexes = _indexes_being_built(inspection)
         if not indexes:
@@ -414,7 +416,7 @@ def _wait_and_inspect(
                 f"Another session is building {', '.join(indexes)} (see pg_stat_progress_create_index). Wait until that"
                 " session is done, or end it, then run migrate again."
             )
-        _pause()
+        sleep_with_jitter(PAUSE)
 
 
 def _reading(connection: BaseDatabaseWrapper, declared: Schema) -> Step:
@@ -424,10 +426,6 @@ def _reading(connection: BaseDatabaseWrapper, declared: Schema) -> Step:
     return Step(
         (), ", ".join(tables) or "the tables", Lock.ACCESS_SHARE, "read the schema", relations=tuple(tables or names)
     )
-
-
-def _pause() -> None:
-    time.sleep(random.uniform(0.3, 0.6))  # noqa: S311
 
 
 def _indexes_being_built(inspection: Inspection) -> list[str]:

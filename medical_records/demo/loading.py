@@ -280,7 +280,7 @@ def _practitioners(clinic: Clinic) -> list[User]:
 def _image_number(patient: Patient, random: Random) -> int:
     """Return the number of an image of this patient: the same skin as on their others."""
     tones = len(SKIN_TONES)
-    own = Random(patient.full_name).randrange(tones)  # noqa: S311
+    own = Random(patient.full_name).randrange(tones)  # noqa: S311 - the same at every load
     return own + tones * random.randrange(IMAGES // tones)
 
 

@@ -84,7 +84,7 @@ def _write(url: str, statement: str, rows: int, stop: Any, answers: Any) -> None
         while not stop.is_set():
             began = time.monotonic()
             try:
-                cursor.execute(statement, {"n": random.randrange(rows), "rows": rows})  # noqa: S311
+                cursor.execute(statement, {"n": random.randrange(rows), "rows": rows})  # noqa: S311 - no secret
             except psycopg2.Error as error:
                 failures.append(str(error))
             statements.append((began, time.monotonic() - began))

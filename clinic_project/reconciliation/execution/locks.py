@@ -42,6 +42,11 @@ def backoff() -> Iterator[float]:
         pause = min(pause * 2, MAX_PAUSE)
 
 
+def sleep_with_jitter(pause: float) -> None:
+    """Sleep for the pause, in seconds, or for a part of it, half of it at least: two sessions that met don't meet again."""
+    time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
+
+
 def attempt_lock_timeout(pause: float, longest: float) -> float:
     """Return how long an attempt waits for a lock, in seconds: a tenth of the pause after it.
 
@@ -84,7 +89,7 @@ class LockRetry:
             if time.monotonic() + pause > deadline:
                 raise locked(step, self.budgets.lock_budget, holders)
             self.reporter.waiting(step, holders)
-            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
+            sleep_with_jitter(pause)
 
     @contextmanager
     def transaction(self, *tables: str) -> Iterator[Any]:

@@ -1,6 +1,5 @@
 """The lock that lets one session at a time migrate a schema. Schemas beside each other are migrated side by side."""
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,13 +9,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..exceptions import ConnectionLost
 from ..sqlstates import connection_lost
+from .locks import sleep_with_jitter
 from .sessions import Session, has_ended, read_sessions
 
 #: The first number of the advisory lock of a migrating session ("migr" in ASCII). The second is the schema's OID.
 MIGRATION_LOCK = 0x6D696772
 
-#: The shortest and the longest pause between two attempts, in seconds.
-PAUSES = 0.1, 0.4
+#: The pause between two attempts, in seconds.
+PAUSE = 0.4
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def _acquire(connection: BaseDatabaseWrapper, schema: int, deadline: float, wait
             if session.pid not in announced:
                 announced.add(session.pid)
                 waiting(session)
-        time.sleep(random.uniform(*PAUSES))  # noqa: S311
+        sleep_with_jitter(PAUSE)
 
 
 def _try_to_acquire(connection: BaseDatabaseWrapper, schema: int) -> bool:

@@ -1,6 +1,5 @@
 """Runs what Django itself reads and writes in a `migrate`: its history, content types, permissions, other migrations."""
 
-import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from ..command_context import CommandContext
 from ..conf import milliseconds
 from ..execution.abandonment import locked
 from ..execution.build_monitor import BuildMonitor, monitored_build
-from ..execution.locks import backoff
+from ..execution.locks import backoff, sleep_with_jitter
 from ..execution.sessions import in_the_way, locked_relations, session_settings
 from ..migration_history import apps_that_only_reconcile
 from ..planning.plan import Lock, Step
@@ -125,7 +124,7 @@ class DjangoStatements:
         if pause > left:
             raise locked(step, self.context.budgets.lock_budget, sessions)
         self.context.reporter.waiting(step, sessions)
-        time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
+        sleep_with_jitter(pause)
 
 
 def django_tables(connection: BaseDatabaseWrapper) -> list[str]:
