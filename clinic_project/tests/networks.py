@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
@@ -34,7 +35,15 @@ class NotPermitted(Exception):
 @dataclass(frozen=True)
 class Network:
     name: str
-    address: str = "10.213.77.2"
+
+    @property
+    def subnet(self) -> IPv4Network:
+        """Four addresses, other ones than those of another process of the tests."""
+        return IPv4Network((int(IPv4Address("10.213.0.0")) + os.getpid() % 2**14 * 4, 30))
+
+    @property
+    def address(self) -> str:
+        return str(self.subnet[2])
 
     @property
     def within(self) -> list[str]:
@@ -48,7 +57,7 @@ class Network:
             self.ip("link", "add", self.name, "type", "veth", "peer", "name", "inside", "netns", self.name)
         except subprocess.CalledProcessError as error:
             raise NotPermitted from error
-        self.ip("address", "add", "10.213.77.1/30", "dev", self.name)
+        self.ip("address", "add", f"{self.subnet[1]}/30", "dev", self.name)
         self.ip("link", "set", self.name, "up")
         self.ip("-n", self.name, "address", "add", f"{self.address}/30", "dev", "inside")
         self.ip("-n", self.name, "link", "set", "inside", "up")

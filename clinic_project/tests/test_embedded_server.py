@@ -5,16 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
 
 import psutil
 import pytest
 from django.conf import settings
 
-from medical_records.tests.servers import free_port
+from clinic_project.reconciliation.tests.support.waiting import wait_until
+from medical_records.tests.servers import answers, free_port
 
 pytestmark = pytest.mark.slow  # each starts a server or two
 
@@ -81,24 +80,12 @@ def server_pid(folder: Path) -> int | None:
     return None
 
 
-def wait_until_stopped(folder: Path) -> bool:
-    deadline = time.monotonic() + TIMEOUT
-    while server_pid(folder) is not None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return server_pid(folder) is None
-
-
 @contextlib.contextmanager
 def runserver(folder: Path, environment: dict[str, str], *options: str) -> Iterator["subprocess.Popen[str]"]:
     """Start runserver, and wait until it answers."""
-    address = f"127.0.0.1:{free_port()}"
-    with manage(folder, environment, "runserver", address, *options) as process:
-        deadline = time.monotonic() + TIMEOUT
-        while time.monotonic() < deadline and process.poll() is None:
-            with contextlib.suppress(OSError), urlopen(f"http://{address}/livez") as response:
-                assert response.status == 200
-                break
-            time.sleep(0.2)
+    port = free_port()
+    with manage(folder, environment, "runserver", str(port), *options) as process:
+        wait_until(lambda: answers(port) or process.poll() is not None)
         assert server_pid(folder) is not None
         yield process
 
@@ -117,7 +104,7 @@ def test_a_stopped_runserver_leaves_no_server_behind(options, end, folder, envir
     with runserver(folder, environment, *options) as process:
         end(process.pid)
         process.wait(TIMEOUT)
-        assert wait_until_stopped(folder)
+        wait_until(lambda: server_pid(folder) is None)
 
 
 def test_the_server_stays_for_who_still_uses_it(folder, environment):
@@ -128,7 +115,7 @@ def test_the_server_stays_for_who_still_uses_it(folder, environment):
         assert server_pid(folder) is not None
         first.terminate()
         first.wait(TIMEOUT)
-        assert wait_until_stopped(folder)
+        wait_until(lambda: server_pid(folder) is None)
 
 
 def test_a_list_of_users_that_was_lost_keeps_no_server(folder, environment):
@@ -138,7 +125,7 @@ def test_a_list_of_users_that_was_lost_keeps_no_server(folder, environment):
         listed.write_text("")
         process.terminate()
         process.wait(TIMEOUT)
-        assert wait_until_stopped(folder)
+        wait_until(lambda: server_pid(folder) is None)
 
 
 def test_after_a_killed_process_the_next_one_stops_the_server(folder, environment):
@@ -148,7 +135,7 @@ def test_after_a_killed_process_the_next_one_stops_the_server(folder, environmen
     with manage(folder, environment, "check", "--database", "default") as process:
         output, _ = process.communicate(timeout=TIMEOUT)
         assert process.returncode == 0, output
-    assert wait_until_stopped(folder)
+    wait_until(lambda: server_pid(folder) is None)
 
 
 @pytest.mark.parametrize("path", ["of the system", "without any psql"])
@@ -163,4 +150,4 @@ def test_dbshell_reaches_the_embedded_server(path, folder, environment, tmp_path
         output, _ = process.communicate("SELECT 'in ' || current_database();\n", timeout=TIMEOUT)
         assert process.returncode == 0, output
         assert "in postgres" in output.splitlines()
-    assert wait_until_stopped(folder)
+    wait_until(lambda: server_pid(folder) is None)

@@ -1,12 +1,13 @@
 """Work on several connections at once."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
 from django.db import connection
+
+from clinic_project.reconciliation.tests.support.waiting import wait_until
 
 
 def in_parallel(work: Callable[[int], Any], count: int) -> list[Any]:
@@ -28,10 +29,7 @@ def in_parallel(work: Callable[[int], Any], count: int) -> list[Any]:
 
 def wait_until_another_waits_for_us() -> None:
     """Return once another connection waits for a lock that this one holds."""
-    deadline = time.monotonic() + 10
-    while not _is_waited_for():
-        assert time.monotonic() < deadline, "no connection waits for this one"
-        time.sleep(0.01)
+    wait_until(_is_waited_for)
 
 
 def _is_waited_for() -> bool:

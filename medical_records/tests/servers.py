@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -23,6 +22,7 @@ from urllib.request import urlopen
 import pytest
 
 from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, server_parameters
+from clinic_project.reconciliation.tests.support.waiting import wait_until
 
 Server = contextlib.AbstractContextManager["subprocess.Popen[bytes]"]
 
@@ -46,23 +46,20 @@ def running(environment: Mapping[str, str], port: int, log: Path, *command: str)
             [sys.executable, *command], cwd=PROJECT_FOLDER, env=environment, stdout=output, stderr=output
         )
     try:
-        _wait_for_server(port)
+        wait_until(lambda: answers(port))
         yield server
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(timeout=30)
 
 
-def _wait_for_server(port: int, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            urlopen(f"http://127.0.0.1:{port}/livez").close()
-        except URLError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        else:
-            return
+def answers(port: int) -> bool:
+    """Whether a server of ours does, on that port of this machine."""
+    try:
+        urlopen(f"http://127.0.0.1:{port}/livez").close()
+    except URLError:
+        return False
+    return True
 
 
 def free_port() -> int:
@@ -113,7 +110,7 @@ def configured_pgbouncer(configuration: str, port: int, user: str = "", **files:
         command = [program, "-q", *_user(user), CONFIGURATION]
         process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
         try:
-            _wait_for_port(port)
+            wait_until(lambda: _accepts(port))
             yield Pooler(folder, process)
         finally:
             process.terminate()
@@ -143,12 +140,10 @@ def _user(user: str) -> list[str]:
     return ["-u", user or owner] if os.getuid() == 0 else []
 
 
-def _wait_for_port(port: int) -> None:
-    for _ in range(200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.02)
-    pytest.fail("PgBouncer didn't start")
+def _accepts(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 @dataclass(frozen=True)

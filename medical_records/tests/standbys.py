@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import psycopg2
 import pytest
 
 from clinic_project.reconciliation.tests.support.databases import PROJECT_FOLDER, Outcome
+from clinic_project.reconciliation.tests.support.waiting import wait_until
 
 PRIMARY, STANDBY = 5432, 5433
 
@@ -120,14 +120,8 @@ class Pair:
         with contextlib.closing(self.connect(PRIMARY)) as made, made.cursor() as cursor:
             cursor.execute("SELECT pg_current_wal_lsn()")
             (position,) = cursor.fetchone()
-        deadline = time.monotonic() + 30
-        with contextlib.closing(self.connect(STANDBY)) as made, made.cursor() as cursor:
-            while time.monotonic() < deadline:
-                cursor.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [position])
-                if cursor.fetchone() == (True,):
-                    return
-                time.sleep(0.1)
-        pytest.fail("the standby is behind")
+        replayed = f"SELECT pg_last_wal_replay_lsn() >= '{position}'::pg_lsn"
+        wait_until(lambda: self.rows(STANDBY, replayed) == [(True,)])
 
 
 def start_pair(servers: Servers) -> None:

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from clinic_project.api.models import IdempotencyKey
 from clinic_project.clinics.factories import PatientFactory
+from clinic_project.reconciliation.tests.support.waiting import SECONDS
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 from medical_records.management.commands import purge_trash
 from medical_records.models import MedicalRecord, MedicalRecordTemplate, PatientPhoto
@@ -273,7 +274,7 @@ def test_what_is_restored_while_the_purge_waits_for_it_stays():
                 written.set()
                 wait_until_another_waits_for_us()
             return None
-        written.wait(10)
+        assert written.wait(SECONDS)
         return purge()
 
     restored, purged = in_parallel(work, 2)
@@ -298,7 +299,7 @@ def test_the_purge_waits_for_an_upload_of_the_same_bytes_and_leaves_its_file(med
                 written.set()
                 wait_until_another_waits_for_us()
             return photo
-        written.wait(10)
+        assert written.wait(SECONDS)
         return purge()
 
     photo, purged = in_parallel(work, 2)
@@ -325,7 +326,7 @@ def test_an_upload_waits_for_the_purge_of_the_same_bytes_and_writes_its_file_ane
     def work(number):
         if number == 0:
             return purge()
-        deleting.wait(10)
+        assert deleting.wait(SECONDS)
         return add(patient)
 
     purged, photo = in_parallel(work, 2)

@@ -2,12 +2,12 @@
 
 import re
 import threading
-import time
 
 import pytest
 
 from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.roles import role_of
+from clinic_project.reconciliation.tests.support.waiting import wait_until
 
 from .patients import add_patient, entries, unrecorded
 
@@ -31,11 +31,12 @@ def seal(database: Database, *arguments: str) -> str:
 
 def sealed_at_last(database: Database) -> str:
     """Return what a run prints that seals something: it may have to wait for an autovacuum, too."""
-    deadline = time.monotonic() + 30
-    while not (printed := seal(database, "--wait", "0")).startswith("Sealed"):
-        assert time.monotonic() < deadline, printed
-        time.sleep(0.1)
-    return printed
+
+    def sealed() -> str | None:
+        printed = seal(database, "--wait", "0")
+        return printed if printed.startswith("Sealed") else None
+
+    return wait_until(sealed)
 
 
 def head(database: Database) -> str:

@@ -19,6 +19,7 @@ from django.urls import reverse
 from clinic_project.clinics.factories import PASSWORD
 from clinic_project.clinics.models import User
 from clinic_project.reconciliation.tests.support.profiles import NIGHTLY
+from clinic_project.reconciliation.tests.support.waiting import SECONDS
 
 from .readability import axe_violations, cut_texts
 
@@ -29,7 +30,6 @@ needs_chromium = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="no chromium here: apt install chromium chromium-driver"
 )
 
-SECONDS = 10
 WIDE, NARROW = (1280, 900), (390, 800)
 
 
@@ -158,12 +158,12 @@ class Staff:
         return image.get_property("naturalWidth")
 
 
-def wait_until(staff: Staff, condition: Callable[[], Any], seconds: float = 3 * SECONDS) -> Any:
+def wait_until(staff: Staff, condition: Callable[[], Any]) -> Any:
     """Wait until `condition` holds; while a page is being replaced, the driver may not be able to tell."""
     from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.support.ui import WebDriverWait
 
-    waiting = WebDriverWait(staff.driver, seconds, ignored_exceptions=[WebDriverException])
+    waiting = WebDriverWait(staff.driver, SECONDS, ignored_exceptions=[WebDriverException])
     return waiting.until(lambda _: condition())
 
 

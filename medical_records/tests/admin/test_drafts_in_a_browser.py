@@ -1,12 +1,9 @@
 """Drafts in a real browser: what was typed and not saved is offered again, to the person who typed it alone."""
 
-from functools import partial
-
 import pytest
 
 from clinic_project.clinics.factories import PASSWORD, MembershipFactory, PatientFactory
-from clinic_project.clinics.tests.browser import SECONDS, needs_chromium
-from clinic_project.clinics.tests.browser import wait_until as wait_longer
+from clinic_project.clinics.tests.browser import needs_chromium, wait_until
 from medical_records.factories import MedicalRecordTemplateFactory, make_field
 from medical_records.models import MedicalRecordTemplate
 
@@ -41,9 +38,6 @@ def administrator(staff):
 @pytest.fixture
 def template(administrator):
     return MedicalRecordTemplateFactory(clinic=administrator.clinic, fields=[make_field("Cough"), make_field("Fever")])
-
-
-wait_until = partial(wait_longer, seconds=SECONDS)
 
 
 def stored(staff) -> list[str]:

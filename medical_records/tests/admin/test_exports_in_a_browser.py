@@ -1,13 +1,13 @@
 """A patient's export, downloaded in a real browser, unpacked, and read there without a network."""
 
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from clinic_project.clinics.factories import MembershipFactory, PatientFactory
-from clinic_project.clinics.tests.browser import SECONDS, Staff, needs_chromium
+from clinic_project.clinics.tests.browser import Staff, needs_chromium
+from clinic_project.reconciliation.tests.support.waiting import wait_until
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, PatientPhotoFactory
 
 from ..photos.uploads import put_photo
@@ -22,11 +22,8 @@ def administrator():
 
 def downloaded(staff: Staff, folder: Path) -> Path:
     """Return the file that the browser has put into `folder`, once it is whole."""
-    deadline = time.monotonic() + SECONDS
-    while not (found := list(folder.glob("*.zip"))):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found[0]
+    [found] = wait_until(lambda: list(folder.glob("*.zip")))
+    return found
 
 
 def test_exporting_a_patient_and_reading_it(staff, administrator, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from clinic_project.clinics.factories import AppointmentFactory, MembershipFactory, PatientFactory
-from clinic_project.clinics.tests.browser import needs_chromium, press
+from clinic_project.clinics.tests.browser import needs_chromium, press, wait_until
 from medical_records import services
 from medical_records.factories import MedicalRecordTemplateFactory, make_field
 from medical_records.models import MedicalRecord
@@ -59,11 +59,10 @@ def template(practitioner):
 def go(staff, *keys: str) -> None:
     """Press keys of which the last leads to another page, and wait for that."""
     from selenium.webdriver.support.expected_conditions import staleness_of
-    from selenium.webdriver.support.ui import WebDriverWait
 
     before = staff.find("html")
     press(staff, *keys)
-    WebDriverWait(staff.driver, 30).until(staleness_of(before))
+    wait_until(staff, lambda: staleness_of(before)(staff.driver))
 
 
 def choose_patient_and_template(staff) -> None:

@@ -1,11 +1,9 @@
 """The question editor in a real browser: by keyboard, with and without JavaScript, with many questions."""
 
-import time
-
 import pytest
 
 from clinic_project.clinics.factories import MembershipFactory
-from clinic_project.clinics.tests.browser import SECONDS, needs_chromium, press, wait_until
+from clinic_project.clinics.tests.browser import needs_chromium, press, wait_until
 from medical_records.factories import MedicalRecordTemplateFactory, every_field_type, make_field
 from medical_records.models import MedicalRecordTemplate
 
@@ -273,11 +271,8 @@ def test_two_hundred_questions_can_be_edited(staff, administrator):
     fields = [make_field(f"Question {number}", order=number) for number in range(200)]
     template = MedicalRecordTemplateFactory(clinic=administrator.clinic, fields=fields)
     staff.open(CHANGE, template.pk)
-    began = time.monotonic()
     edit(staff, "up-199")
     wait_for_focus(staff, "_edit", "up-198")
-    # The server takes half a second of CPU for it.
-    assert time.monotonic() - began < SECONDS
     staff.find("#id_questions-198-label").send_keys(", moved")
     staff.click(".submit-row [name=_save]")
     assert "was changed successfully" in staff.find(".messagelist").text

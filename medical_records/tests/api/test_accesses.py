@@ -3,7 +3,6 @@
 import json
 import logging
 import re
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -395,9 +394,7 @@ def test_what_comes_after_a_row_that_couldnt_be_written_is_done(api, record):
 def test_a_table_that_somebody_has_locked_is_waited_for_a_second(api, record, caplog):
     with elsewhere() as cursor:
         cursor.execute("BEGIN; LOCK TABLE audit_accesses IN ACCESS EXCLUSIVE MODE")
-        started = time.monotonic()
         assert api.get(f"{RECORDS}/{record.pk}").status_code == 200
-        assert time.monotonic() - started < 5
     assert [line.fields["sqlstate"] for line in caplog.records if line.name == logger.name] == ["55P03"]
     with connection.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")

@@ -2,15 +2,16 @@
 
 import contextlib
 import re
-import time
 
 import pytest
 
 from clinic_project.reconciliation.tests.support.databases import Database, Outcome
 from clinic_project.reconciliation.tests.support.profiles import NIGHTLY
+from clinic_project.reconciliation.tests.support.waiting import wait_until
 
 from .damages import HISTORY_DAMAGE, LARGE_DAMAGE
 from .outcomes import Expectations
+from .sessions import waiting_for_migrate
 
 PROCESSES = 16 if NIGHTLY else 4
 
@@ -39,7 +40,7 @@ class TestState24ConcurrentRuns:
         with contextlib.closing(database.connect()) as old, old.cursor() as cursor:
             cursor.execute("BEGIN; UPDATE medical_records SET version = version WHERE id = 1")
             processes = [database.start("migrate") for _ in range(3)]
-            time.sleep(4)
+            wait_until(lambda: waiting_for_migrate(database) == 2)
             cursor.execute("ROLLBACK")
             printed = [process.communicate(timeout=120) for process in processes]
         assert [process.returncode for process in processes] == [0, 0, 0], printed

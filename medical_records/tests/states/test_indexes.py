@@ -2,12 +2,14 @@
 
 import contextlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
 
 from clinic_project.reconciliation.tests.support.catalog import foreign_key, named, object_ids
 from clinic_project.reconciliation.tests.support.databases import Database
+from clinic_project.reconciliation.tests.support.waiting import wait_until
 
 from .outcomes import Expectations
 
@@ -16,6 +18,16 @@ def invalidate(database: Database, index: str) -> None:
     database.execute(
         f"UPDATE pg_index SET indisvalid = false, indisready = false WHERE indexrelid = '{index}'::regclass"
     )
+
+
+def interrupt(database: Database, statement: str, index: str) -> None:
+    """Cancel a statement that builds `index`, and waits for an old transaction, once the index is there."""
+    with ThreadPoolExecutor(1) as pool:
+        building = pool.submit(database.execute, statement)
+        wait_until(lambda: object_ids(database, [index]))
+        database.rows("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = %s", [statement])
+        with pytest.raises(psycopg2.errors.QueryCanceled):
+            building.result()
 
 
 class TestState2InvalidIndexes:
@@ -27,15 +39,12 @@ class TestState2InvalidIndexes:
         expected.converges(database)
 
     def test_02_an_interrupted_build(self, database: Database, expected: Expectations):
-        """A real one: an old transaction delays the build until its session times out."""
+        """A real one: an old transaction delays the build until it is cancelled."""
         database.execute("DROP INDEX idx_medical_records_created")
         with database.cursor() as writer:
             writer.execute("BEGIN; UPDATE medical_records SET version = version WHERE id = 1")
-            with pytest.raises(psycopg2.errors.QueryCanceled):
-                database.execute(
-                    "SET statement_timeout = '300ms'",
-                    "CREATE INDEX CONCURRENTLY idx_medical_records_created ON medical_records (created_at)",
-                )
+            build = "CREATE INDEX CONCURRENTLY idx_medical_records_created ON medical_records (created_at)"
+            interrupt(database, build, "idx_medical_records_created")
         assert database.value(
             "SELECT NOT indisvalid FROM pg_index WHERE indexrelid = 'idx_medical_records_created'::regclass"
         )
@@ -44,10 +53,8 @@ class TestState2InvalidIndexes:
     def test_02_leftover_of_an_interrupted_reindex(self, database: Database, expected: Expectations):
         with database.cursor() as writer:
             writer.execute("BEGIN; UPDATE medical_records SET version = version WHERE id = 1")
-            with pytest.raises(psycopg2.errors.QueryCanceled):
-                database.execute(
-                    "SET statement_timeout = '300ms'", "REINDEX INDEX CONCURRENTLY idx_medical_records_clinic"
-                )
+            rebuild = "REINDEX INDEX CONCURRENTLY idx_medical_records_clinic"
+            interrupt(database, rebuild, "idx_medical_records_clinic_ccnew")
         assert object_ids(database, ["idx_medical_records_clinic_ccnew"])
         expected.converges(database)
 
@@ -78,8 +85,7 @@ def running_build(database: Database):
             args=["CREATE INDEX CONCURRENTLY idx_medical_records_created ON medical_records (created_at)"],
         )
         build.start()
-        while not object_ids(database, ["idx_medical_records_created"]):
-            threading.Event().wait(0.02)
+        wait_until(lambda: object_ids(database, ["idx_medical_records_created"]))
         release = threading.Timer(1.0, cursor.execute, args=["ROLLBACK"])
         release.start()
         try:

@@ -10,6 +10,7 @@ from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.fingerprints import fingerprints, lost_or_changed
 from clinic_project.reconciliation.tests.support.interruptions import session_ended
 from clinic_project.reconciliation.tests.support.profiles import NIGHTLY
+from clinic_project.reconciliation.tests.support.waiting import wait_until
 
 from .damages import BACKFILLED, HISTORY_DAMAGE, LARGE_DAMAGE, SMALL_DAMAGE
 from .outcomes import Expectations
@@ -45,13 +46,11 @@ class TestState25LostConnection:
 def kill_during_repair(database: Database, seconds: float) -> None:
     """Kill a `migrate`, `seconds` after it connected."""
     process = database.start("migrate")
-    while process.poll() is None and not sessions(database):
-        time.sleep(0.01)
+    wait_until(lambda: process.poll() is not None or sessions(database))
     time.sleep(seconds)
     process.kill()
     process.communicate()
-    while sessions(database):
-        time.sleep(0.01)
+    wait_until(lambda: not sessions(database))
 
 
 def sessions(database: Database) -> int:

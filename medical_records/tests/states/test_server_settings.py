@@ -72,7 +72,7 @@ class TestTimeouts:
         update = "UPDATE medical_records SET version = version WHERE id = 1"
         # The timeout is that of connections to come: these are opened before.
         with database.cursor() as cursor, held(database, update) as writer:
-            cursor.execute(f"ALTER DATABASE {database.name} SET {timeout} = '300ms'")
+            cursor.execute(f"ALTER DATABASE {database.name} SET {timeout} = '1500ms'")
             release = threading.Timer(3, writer.release)
             release.start()
             outcome = database.manage("migrate")

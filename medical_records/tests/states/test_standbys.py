@@ -3,7 +3,6 @@
 import contextlib
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 
 import psycopg2
@@ -11,6 +10,7 @@ import pytest
 from psycopg2 import errors
 
 from clinic_project.reconciliation.tests.support.remedies import has_met, tries
+from clinic_project.reconciliation.tests.support.waiting import wait_until
 
 from ..standbys import PRIMARY, STANDBY, Pair, running_pair
 
@@ -31,13 +31,11 @@ def pair() -> Iterator[Pair]:
 
 
 def waits(cursor: psycopg2.extensions.cursor) -> bool:
-    """Whether a reader has to wait, once the replay has come to the change."""
-    for _ in range(20):
-        try:
-            cursor.execute("SELECT count(*) FROM medical_records")
-        except errors.QueryCanceled:
-            return True
-        time.sleep(0.1)
+    """Whether a reader has to, as one does once the replay has come to the change."""
+    try:
+        cursor.execute("SELECT count(*) FROM medical_records")
+    except errors.QueryCanceled:
+        return True
     return False
 
 
@@ -63,7 +61,7 @@ def test_readers_on_the_standby_wait_for_a_repair_and_it_is_noted(pair: Pair):
         assert "max_standby_streaming_delay" in outcome.output
         with contextlib.closing(pair.connect(STANDBY)) as second, second.cursor() as waiting:
             waiting.execute("SET statement_timeout = '2s'")
-            assert waits(waiting)
+            wait_until(lambda: waits(waiting))
         reading.execute("COMMIT")
     pair.wait_for_replay()
     with contextlib.closing(pair.connect(STANDBY)) as made, made.cursor() as cursor:
@@ -82,13 +80,9 @@ def test_a_logical_subscriber_is_no_standby(pair: Pair):
     where = (f"--host={pair.folder}", "--username=postgres", "--dbname=clinic", "--slot=theirs")
     subscriber = subprocess.Popen([str(pair.programs / "pg_recvlogical"), *where, *options, "--start"])
     try:
-        with contextlib.closing(pair.connect(PRIMARY)) as made, made.cursor() as cursor:
-            for _ in range(100):
-                cursor.execute("SELECT count(*), count(state) FROM pg_stat_replication")
-                if (found := cursor.fetchone()) == (2, 0):
-                    break
-                time.sleep(0.1)
-            assert found == (2, 0), "both are there, and their states are hidden from this role"
+        # Both are there, and their states are hidden from this role.
+        seen = "SELECT count(*), count(state) FROM pg_stat_replication"
+        wait_until(lambda: pair.rows(PRIMARY, seen) == [(2, 0)])
         (note,) = json.loads(pair.run(PRIMARY, "manage.py", "reconcile", "--json").output)["notes"]
         assert note["text"].startswith("a standby is attached (")
     finally:

@@ -1,12 +1,12 @@
 """What a person sees of `migrate` in a terminal, at 80 and at 200 columns, and what Ctrl-C does."""
 
 import re
-import time
 
 import pytest
 
 from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.terminal import CTRL_C, Terminal, terminal
+from clinic_project.reconciliation.tests.support.waiting import wait_until
 
 from .damages import SMALL_DAMAGE
 from .outcomes import Expectations
@@ -26,10 +26,7 @@ def test_the_progress_bar_is_redrawn_in_its_place(columns: int, database: Databa
         with held(database, "UPDATE medical_records SET version = version WHERE id = 1") as other:
             shown.wait_for(f"waiting for pid {other.pid}")
             drawn = len(re.findall("0:00:0", shown.received))
-            deadline = time.monotonic() + 10
-            while len(re.findall("0:00:0", shown.received)) < drawn + 8:
-                assert time.monotonic() < deadline
-                shown.read(0.2)
+            wait_until(lambda: shown.read(0.2) and len(re.findall("0:00:0", shown.received)) >= drawn + 8)
             assert sum("0:00:0" in line for line in shown.screen) == 1
             assert not shown.shows_cursor()
         assert shown.wait() == 0
@@ -93,9 +90,7 @@ def test_ctrl_c_while_django_waits(statement: str, database: Database, owner: Da
 
 def _is_interrupted(shown: Terminal) -> None:
     shown.press(CTRL_C)
-    began = time.monotonic()
     assert shown.wait() == 130, shown.received
-    assert time.monotonic() - began < 5
     assert shown.screen[-2] == INTERRUPTED, shown.screen
     assert "Traceback" not in shown.received
     assert shown.shows_cursor()

@@ -11,13 +11,12 @@ from ...command_context import CommandContext
 from ...conf import Budgets
 from ...management.django_statements import DjangoStatements
 from ..support.databases import Database, default_connection_to
+from ..support.waiting import wait_until
 
 
 def commit_once_waited_for(database: Database, cursor: Any) -> None:
     query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    deadline = time.monotonic() + 30
-    while not database.rows(query) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: database.rows(query))
     cursor.execute("COMMIT")
 
 

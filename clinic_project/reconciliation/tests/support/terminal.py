@@ -10,11 +10,11 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .databases import PROJECT_FOLDER, Database
+from .waiting import SECONDS, wait_until
 
 _ROWS = 50
 CTRL_C = b"\x03"
@@ -31,22 +31,18 @@ class Terminal:
     columns: int
     received: str = field(default="")
 
-    def wait_for(self, text: str, seconds: float = 60) -> None:
+    def wait_for(self, text: str) -> None:
         """Read until the screen shows `text`, in whatever lines."""
-        deadline = time.monotonic() + seconds
-        while text not in "".join(self.screen):
-            assert time.monotonic() < deadline, self.received
-            assert self.read(1), self.received
+        wait_until(lambda: text in "".join(self.screen) or not self.read(1))
+        assert text in "".join(self.screen), self.received
 
     def press(self, keys: bytes) -> None:
         os.write(self.main, keys)
 
-    def wait(self, seconds: float = 60) -> int:
+    def wait(self) -> int:
         """Read to the end, and return the exit status."""
-        deadline = time.monotonic() + seconds
-        while self.read(1):
-            assert time.monotonic() < deadline, self.received
-        return self.process.wait(timeout=10)
+        wait_until(lambda: not self.read(1))
+        return self.process.wait(timeout=SECONDS)
 
     @property
     def screen(self) -> list[str]:

@@ -9,6 +9,8 @@ from django.db import connection
 
 from clinic_project.reconciliation.management.interrupts import Interrupts
 
+from ..support.waiting import SECONDS
+
 
 def test_it_leaves_no_thread_and_no_error(monkeypatch: pytest.MonkeyPatch):
     start, threads, errors = threading.Thread.start, list[threading.Thread](), list[Any]()
@@ -24,6 +26,6 @@ def test_it_leaves_no_thread_and_no_error(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(KeyboardInterrupt), Interrupts().cancelling(connection):
         pass
     assert signal.set_wakeup_fd(before) == -1
-    threads[0].join(10)
+    threads[0].join(SECONDS)
     assert not threads[0].is_alive()
     assert errors == []
