@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from clinic_project.audit.destruction import retained_until as read_retained_until
+from clinic_project.audit.functions import RETAINED_UNTIL
 
 #: Long enough for the 7 years of the settings.
 LONG_AGO = timedelta(days=8 * 366)
@@ -40,6 +41,14 @@ def now_of_the_database() -> datetime:
 def in_trash_since(moment: datetime) -> dict[str, object]:
     """Return the columns of a row that was made and moved to the trash then."""
     return {"created_at": moment, "is_deleted": True, "deleted_at": moment}
+
+
+def end_of_retention(row) -> datetime:
+    """Return until when a row is or was retained."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {RETAINED_UNTIL.format(table=row._meta.db_table)}(%s)", [row.pk])
+        found: datetime = cursor.fetchone()[0]
+        return found
 
 
 def retained_until(row) -> datetime | None:

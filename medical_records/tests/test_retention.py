@@ -22,7 +22,7 @@ from medical_records.models import MedicalRecord, PatientPhoto
 
 from .photos.uploads import add, files_in
 from .purging import exists, purge
-from .retention import in_trash_since, long_ago, now_of_the_database, retained_until
+from .retention import end_of_retention, in_trash_since, long_ago, now_of_the_database, retained_until
 from .unrecorded import unrecorded
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +79,7 @@ def test_a_record_is_kept_for_seven_years_after_its_last_change(patient):
     record = MedicalRecordFactory(
         patient=patient, created_at=made, updated_at=changed, is_deleted=True, deleted_at=deleted
     )
-    assert retained_until(record) == datetime(2028, 3, 3, 12, tzinfo=UTC)
+    assert end_of_retention(record) == datetime(2028, 3, 3, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_record_is_kept_for_seven_years_after_its_last_change(patient):
 def test_what_is_a_minors_is_kept_for_seven_years_after_they_come_of_age(clinic, birthday, year):
     patient = PatientFactory(clinic=clinic, birthday=birthday)
     record = MedicalRecordFactory(patient=patient, **in_trash_since(datetime(2021, 3, 3, tzinfo=UTC)))
-    until = retained_until(record)
+    until = end_of_retention(record)
     assert until.year == (year or now_of_the_database().year + 25)
     if birthday == date(2003, 5, 5):
         assert until.date() == date(2028, 5, 5)
@@ -263,15 +263,16 @@ def test_a_photo_that_went_to_the_trash_with_its_record_goes_with_it(patient):
 
 
 def test_a_dry_run_says_what_is_kept_until_when(patient, old):
-    moment = datetime(2022, 4, 5, tzinfo=UTC)
-    for year in (2022, 2023, 2023):
-        MedicalRecordFactory(patient=patient, **in_trash_since(moment.replace(year=year)))
-    PatientPhotoFactory(patient=patient, **in_trash_since(moment.replace(year=2024)))
+    year = timezone.now().year - 4
+    for moment in (datetime(year + later, 4, 5, tzinfo=UTC) for later in (0, 1, 1)):
+        MedicalRecordFactory(patient=patient, **in_trash_since(moment))
+    PatientPhotoFactory(patient=patient, **in_trash_since(datetime(year + 2, 4, 5, tzinfo=UTC)))
     PatientPhotoFactory(patient=patient, **in_trash_since(timezone.now()))
     said = purge("--dry-run").splitlines()
+    first = f"The first of them until {year + 7}-04-05."
     assert said == [
         "Would remove records: 1, photos: 0, templates: 0, files without a photo: 0.",
-        "Has to keep records: 3 (1 until 2029, 2 until 2030); photos: 1 (1 until 2031). The first of them until 2029-04-05.",
+        f"Has to keep records: 3 (1 until {year + 7}, 2 until {year + 8}); photos: 1 (1 until {year + 9}). {first}",
     ]
     assert exists(old)
 
