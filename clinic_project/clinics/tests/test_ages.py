@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinic_project.clinics.ages import age_text, completed_months
+from clinic_project.reconciliation.tests.support.profiles import PURE
 
 LEAP_DAY = date(2004, 2, 29)
 
@@ -34,6 +35,7 @@ def test_an_age_is_told_as_a_clinic_says_it(birthday, day, age):
     assert age_text(birthday, day) == age
 
 
+@PURE
 @given(st.dates(date(1900, 1, 1), date(2100, 1, 1)), st.integers(0, 40_000))
 def test_nobody_grows_younger_or_older_by_more_than_a_month_a_day(birthday, days):
     day = birthday + timedelta(days)

@@ -15,6 +15,7 @@ from clinic_project.clinics.administration.lists import periods
 from clinic_project.clinics.factories import PASSWORD, MembershipFactory, PatientFactory
 from clinic_project.clinics.models import Patient
 from clinic_project.clinics.times import exact, zoned
+from clinic_project.reconciliation.tests.support.profiles import PURE
 
 #: Clocks are set forward at midnight in Cairo, so that a day begins at one.
 ZONES = ["UTC", "Asia/Taipei", "Europe/Berlin", "America/St_Johns", "Africa/Cairo", "Pacific/Kiritimati"]
@@ -43,6 +44,7 @@ def test_a_time_to_the_second_says_which_of_two_equal_ones_it_is():
         assert exact(datetime(2026, 10, 25, 2, 30, 5, tzinfo=UTC)) == "25 Oct 2026, 03:30:05"
 
 
+@PURE
 @given(st.sampled_from(ZONES), st.integers(0, 15_000), st.integers(0, 24 * 60), st.integers(0, 800))
 def test_the_days_of_a_list_follow_each_other_without_a_gap_wherever_clocks_are_set(zone, day, minute, days):
     first = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(days=day, minutes=minute)

@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from clinic_project.clinics.factories import PatientFactory
+from clinic_project.reconciliation.tests.support.profiles import PURE
 from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, make_field
 from medical_records.models import MedicalRecord, MedicalRecordTemplate
 from medical_records.template_fields import MAX_NUMBER, checked_values, prepared_fields, range_text
@@ -143,7 +144,7 @@ def takes(field, answer):
         return False
 
 
-@settings(database=None, derandomize=True)
+@PURE
 @given(low=st.none() | numbers, high=st.none() | numbers, answer=numbers)
 def test_an_answer_is_taken_where_it_is_within_the_limits_exactly(low, high, answer):
     assume(low is None or high is None or low <= high)
@@ -152,7 +153,7 @@ def test_an_answer_is_taken_where_it_is_within_the_limits_exactly(low, high, ans
     assert takes(field, answer) == is_within
 
 
-@settings(database=None, derandomize=True)
+@PURE
 @given(low=numbers, high=numbers)
 def test_a_template_takes_limits_that_a_number_can_keep_and_no_others(low, high):
     field = make_field("x", "number", min=low, max=high)
@@ -167,7 +168,7 @@ def test_a_template_takes_limits_that_a_number_can_keep_and_no_others(low, high)
         assert takes(field, high)
 
 
-@settings(database=None, derandomize=True, max_examples=30)
+@settings(PURE, max_examples=30)
 @given(unit=any_json, low=any_json, high=any_json, field_type=st.sampled_from(["number", "text", None, []]))
 def test_whatever_an_older_system_left_as_limits_is_read(unit, low, high, field_type):
     field = {"id": "x", "type": field_type, "unit": unit, "min": low, "max": high}

@@ -426,7 +426,7 @@ def _names(letter):
     return st.one_of(short, st.integers(20, 50).map(lambda length: letter * length))
 
 
-@settings(PROFILE, max_examples=max(25, PROFILE.max_examples), derandomize=False)
+@settings(PROFILE, max_examples=max(25, PROFILE.max_examples))
 @given(
     st.dictionaries(
         _names("t"),

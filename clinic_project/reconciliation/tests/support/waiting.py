@@ -18,5 +18,5 @@ def wait_until(find: Callable[[], Found | None], seconds: float = SECONDS) -> Fo
     while not (found := find()):
         if time.monotonic() > deadline:
             pytest.fail(f"waited for {seconds} s, and it is still {found!r}")
-        time.sleep(0.02)
+        time.sleep(0.05)
     return found
