@@ -20,7 +20,11 @@ MEMORY, MIN_FREE = Path("/dev/shm"), 4 * 1024**3  # noqa: S108
 
 
 def use_test_server() -> None:
-    """Point Django's default connection to an embedded server of the tests, unless DATABASE_URL names one."""
+    """Point Django's default connection to an embedded server of the tests, unless DATABASE_URL names one.
+
+    The test database is this process's own: Django drops one of that name, which another run may be using.
+    """
+    connection.settings_dict["TEST"]["NAME"] = f"test_{os.getpid()}"
     if os.environ.get("DATABASE_URL"):
         return
     checkout = hashlib.sha256(bytes(STATE_FOLDER)).hexdigest()[:12]
