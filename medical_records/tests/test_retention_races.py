@@ -11,6 +11,7 @@ from clinic_project.audit.sealing import seal_history
 from clinic_project.audit.verification import verify_destructions, verify_rows, verify_seals
 from clinic_project.clinics.factories import PatientFactory
 from clinic_project.clinics.tests.clients import client_of
+from clinic_project.reconciliation.tests.support.waiting import SECONDS
 from medical_records import purge as purging
 from medical_records.factories import MedicalRecordFactory, PatientPhotoFactory
 from medical_records.models import MedicalRecord, PatientPhoto
@@ -40,7 +41,7 @@ def old_records(patient, number: int) -> list[MedicalRecord]:
 
 def assert_whole() -> None:
     """Fail unless what is gone is gone with its history, and is logged once, and the rest has its own."""
-    seal_history(10)
+    seal_history(SECONDS)
     assert [*verify_seals(), *verify_destructions(), *verify_rows()] == []
     gone = list(Destruction.objects.values_list("table_name", "row_id"))
     assert len(gone) == len(set(gone))

@@ -7,6 +7,7 @@ import pytest
 
 from clinic_project.reconciliation.tests.support.databases import default_connection_to
 from clinic_project.reconciliation.tests.support.roles import role_of
+from clinic_project.reconciliation.tests.support.waiting import SECONDS
 
 from ..functions import HISTORY_IS_APPEND_ONLY, TRUNCATE_LOSES_HISTORY
 from .patients import add_patient, entries, unrecorded
@@ -109,7 +110,7 @@ def test_rows_of_a_damaged_table_can_be_changed(database, damage):
     database.execute("ALTER TABLE patients DROP CONSTRAINT patients_pkey CASCADE", damage)
     database.execute("UPDATE patients SET full_name = 'Eve'", "DELETE FROM patients")
     assert [action for (action,) in entries(database, "action")][-2:] == ["update", "delete"]
-    assert database.manage("seal_history").status == 0
+    assert database.manage("seal_history", "--wait", str(SECONDS)).status == 0
     if "NULL" not in damage:
         found = "patients: it isn't there, or has no id of integers: run manage.py migrate, then this again\n"
         assert database.manage("verify_history").output == found

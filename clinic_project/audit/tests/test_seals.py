@@ -7,7 +7,7 @@ import pytest
 
 from clinic_project.reconciliation.tests.support.databases import Database
 from clinic_project.reconciliation.tests.support.roles import role_of
-from clinic_project.reconciliation.tests.support.waiting import wait_until
+from clinic_project.reconciliation.tests.support.waiting import SECONDS, wait_until
 
 from .patients import add_patient, entries, unrecorded
 
@@ -24,7 +24,8 @@ def tamper(database: Database, statement: str) -> None:
 
 
 def seal(database: Database, *arguments: str) -> str:
-    outcome = database.manage("seal_history", *arguments)
+    """Return what a run prints. By itself it waits for a minute: transactions in any database hold a seal back."""
+    outcome = database.manage("seal_history", *(arguments or ("--wait", str(SECONDS))))
     assert outcome.status == 0, outcome.printed
     return outcome.output
 
@@ -196,7 +197,7 @@ def test_a_transaction_that_ends_soon_is_waited_for(database):
         cursor.execute("INSERT INTO patients (clinic_id, full_name) VALUES (1, 'slow')")
         timer = threading.Timer(0.3, cursor.execute, ["COMMIT"])
         timer.start()
-        assert seal(database, "--wait", "20").startswith("Sealed 1 entry. ")
+        assert seal(database, "--wait", str(SECONDS)).startswith("Sealed 1 entry. ")
         timer.join()
 
 
@@ -302,7 +303,7 @@ def test_a_role_that_only_reads_verifies_and_is_told_who_seals(database):
     with role_of(database, "web") as web:
         database.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {web.role['user']}")
         assert verified(web)
-        outcome = web.manage("seal_history")
+        outcome = web.manage("seal_history", "--wait", str(SECONDS))
     assert outcome.status == 1
     # Before PostgreSQL 18, the sequence of the entries is what it may not read.
     assert re.fullmatch(
