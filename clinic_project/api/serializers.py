@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, ClassVar
 
 import orjson
@@ -38,6 +39,10 @@ class BadRequestOutputSerializer(ProblemOutputSerializer):
     )
 
 
+#: Unknown members of an object that are named: a body has room for a hundred thousand.
+MAX_NAMED = 20
+
+
 # What a request says. A member that nothing reads is refused: misspelt, it would be lost. But what was read may be sent
 # back: the names in the context's `shown` are passed over, as is the token that a form of HTML has beside its inputs.
 # (A docstring would be in the document, for each subclass.)
@@ -45,12 +50,13 @@ class InputSerializer(serializers.Serializer):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
             passed_over = (*self.context.get("shown", ()), "csrfmiddlewaretoken") if self.parent is None else ()
-            self._reject(data.keys() - self.fields.keys() - {*passed_over})
+            known = {*self.fields, *passed_over}
+            self._reject(name for name in data if name not in known)
         return super().to_internal_value(data)
 
     def _reject(self, unknown: Iterable[str]) -> None:
         message = f"Not known here. Known: {', '.join(sorted(self.fields))}."
-        if errors := {name: [message] for name in unknown}:
+        if errors := {name: [message] for name in islice(unknown, MAX_NAMED)}:
             raise serializers.ValidationError(errors)
 
 

@@ -60,18 +60,17 @@ _REFUSALS: Mapping[type[ChangeRefused], tuple[str, str]] = {
 class TrashViewSet(ClinicViewSet[Rows]):
     """Rows of a TrashQuerySet: every change responds with the row as it is then, or is refused with a problem."""
 
-    #: Set by `expected_versions`; says with which status a stale change is refused.
+    #: Set by `validated_change`; says with which status a stale change is refused.
     _expected: ExpectedVersions | None = None
 
-    def expected_versions(self) -> frozenset[int]:
-        """Return the versions that this request may replace; raises Problem (428) where it names none."""
-        self._expected = expected_versions(self.request)
-        return self._expected.versions
-
     def validated_change(self) -> tuple[frozenset[int], dict[str, Any]]:
-        """Return the versions that this request may replace, and its body, validated for the action."""
-        versions = self.expected_versions()
-        return versions, self.validated({name: value for name, value in self.request.data.items() if name != "version"})
+        """Return the versions that this request may replace, and its body, validated for the action.
+
+        Raises Problem (428) where it names no version.
+        """
+        self._expected = expected_versions(self.request)
+        given = {name: value for name, value in self.request.data.items() if name != "version"}
+        return self._expected.versions, self.validated(given)
 
     def as_api_error(self, exc: Exception) -> Exception:
         # Signed since this had looked, or by a way that doesn't look: the database refuses it.

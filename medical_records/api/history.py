@@ -1,5 +1,6 @@
 """The history of templates, records and photos: `…/{id}/history`, and the object as it was, `…/{id}/history/{sequence}`."""
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.http import Http404
@@ -29,6 +30,10 @@ class HistoryViewSet(TrashViewSet[Rows]):
     #: The serializer of a row as it was.
     past_serializer: ClassVar[type[PastSerializer]]
     paged_actions = frozenset({"list", "history"})
+
+    @property
+    def shown_members(self) -> Collection[str]:
+        return self.past_serializer._declared_fields
 
     def history_response(self, pk: int) -> Response:
         """Respond with a page of the changes of a row, the newest first, or with 304. Raises DoesNotExist."""

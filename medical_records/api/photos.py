@@ -35,6 +35,7 @@ from .serializers import (
     AmendmentInputSerializer,
     HistoryEntryOutputSerializer,
     PastPhotoOutputSerializer,
+    PastRecordOutputSerializer,
     PhotoAttachmentSerializer,
     PhotoChangeSerializer,
     PhotoOutputSerializer,
@@ -196,7 +197,7 @@ class PhotoViewSet(HistoryViewSet[PhotoQuerySet]):
         return self.past_response(pk, sequence)
 
     @documented("attachPhotos", RecordPhotosOutputSerializer, problems=CHANGING, stale=StaleRecordSerializer)
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], past_serializer=PastRecordOutputSerializer)
     @transactions.atomic
     def attach(self, request: Request) -> Response:
         """Put photos on a record, beside those that it has. As if the record were saved with them, none is pending then."""

@@ -155,7 +155,8 @@ class RecordViewSet(HistoryViewSet[RecordQuerySet], BaseRecordViewSet):
     @transactions.atomic
     def restore(self, request: Request, pk: int) -> Response:
         """Take a record out of the trash, with the photos that went there with it."""
-        services.restore_record(self.get_queryset(), pk, self.expected_versions(), self.access.user)
+        versions, _ = self.validated_change()
+        services.restore_record(self.get_queryset(), pk, versions, self.access.user)
         return self.row_response(pk)
 
     @documented(
@@ -172,8 +173,9 @@ class RecordViewSet(HistoryViewSet[RecordQuerySet], BaseRecordViewSet):
 
         It has to be kept until years after its last change: 409 `/problems/retained` says until when.
         """
+        versions, _ = self.validated_change()
         with transactions.atomic():
-            services.remove_record(self.get_queryset(), pk, self.expected_versions())
+            services.remove_record(self.get_queryset(), pk, versions)
             IdempotencyKey.objects.forget(self.clinic.pk, reverse(self.detail_route, args=[pk]))
         return Response(status=204)
 

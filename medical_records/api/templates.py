@@ -111,7 +111,8 @@ class TemplateViewSet(HistoryViewSet[TemplateQuerySet], VersionedViewSet[Templat
     @transactions.atomic
     def destroy(self, request: Request, pk: int) -> Response:
         """Put a template into the trash. Records made from it stay as they are."""
-        self.get_queryset().move_to_trash(pk, self.expected_versions(), self.access.user)
+        versions, _ = self.validated_change()
+        self.get_queryset().move_to_trash(pk, versions, self.access.user)
         return Response(status=204)
 
     @documented("restoreTemplate", TemplateOutputSerializer, problems=CHANGING, stale=StaleTemplateSerializer)
@@ -119,7 +120,8 @@ class TemplateViewSet(HistoryViewSet[TemplateQuerySet], VersionedViewSet[Templat
     @transactions.atomic
     def restore(self, request: Request, pk: int) -> Response:
         """Take a template out of the trash."""
-        self.get_queryset().restore(pk, self.expected_versions(), self.access.user)
+        versions, _ = self.validated_change()
+        self.get_queryset().restore(pk, versions, self.access.user)
         return self.row_response(pk)
 
     @documented("listTemplateHistory", HistoryEntryOutputSerializer(many=True), etag=CONTENT_ETAG, conditional=True)

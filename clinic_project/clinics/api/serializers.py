@@ -13,7 +13,7 @@ from rest_framework import serializers
 
 from clinic_project.api.fields import StrictCharField
 from clinic_project.api.openapi import request_example
-from clinic_project.api.serializers import ClinicOutputSerializer, Row, RowSerializer
+from clinic_project.api.serializers import ClinicOutputSerializer, InputSerializer, Row, RowSerializer
 from clinic_project.audit.accesses import show
 from clinic_project.audit.models import Access
 
@@ -21,7 +21,7 @@ from ..models import Appointment, Membership, Patient
 
 
 @request_example({"email": "ada@clinic.example", "password": "correct horse battery staple"})
-class LoginInputSerializer(serializers.Serializer):
+class LoginInputSerializer(InputSerializer):
     email = StrictCharField(max_length=255)
     password = StrictCharField(max_length=1024)
     otp = StrictCharField(

@@ -1,6 +1,6 @@
 """The base viewset of what belongs to a clinic: seen by its members, in the clinic that the request names."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -161,10 +161,14 @@ class ClinicViewSet(PrivateView, GenericViewSet[Any], Generic[Rows]):
 
     def validated(self, data: Any) -> dict[str, Any]:
         """Return `data`, validated for the action; raises ValidationError."""
-        shown = self.get_serializer_class()._declared_fields
-        given = self.input_serializers[self.action](data=data, context={"shown": shown})
+        given = self.input_serializers[self.action](data=data, context={"shown": self.shown_members})
         given.is_valid(raise_exception=True)
         return dict(given.validated_data)
+
+    @property
+    def shown_members(self) -> Collection[str]:
+        """The names of what responses have: a body may have them as well, and they are passed over."""
+        return self.get_serializer_class()._declared_fields
 
     def list(self, request: Request) -> Response:
         """Respond with a page of the rows that the query string asks for, or with 304."""

@@ -3,9 +3,16 @@
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from medical_records.factories import MedicalRecordFactory, MedicalRecordTemplateFactory, make_field
+from clinic_project.api.serializers import MAX_NAMED
+from medical_records.factories import (
+    MedicalRecordFactory,
+    MedicalRecordTemplateFactory,
+    PatientPhotoFactory,
+    make_field,
+)
 
 TEMPLATES, RECORDS = "/api/clinic/medical-record-templates", "/api/clinic/medical-records"
+PHOTOS = "/api/clinic/patient-photos"
 
 
 @pytest.fixture
@@ -59,3 +66,50 @@ def test_what_was_read_can_be_sent_back(api, clinic, record):
             "updated_at": None,
             "updated_by_user_id": None,
         }
+
+
+def test_so_can_what_an_object_was_and_a_record_to_which_photos_are_attached(api, clinic, record):
+    template = MedicalRecordTemplateFactory(clinic=clinic)
+    for url in (f"{TEMPLATES}/{template.pk}", f"{RECORDS}/{record.pk}"):
+        past = api.get(f"{url}/history/1").json()
+        assert api.put(url, past).status_code == 200
+    photo = PatientPhotoFactory(patient=record.patient)
+    url = f"{PHOTOS}/{photo.pk}"
+    assert api.patch(url, api.get(f"{url}/history/1").json()).status_code == 200
+    body = {**api.get(f"{RECORDS}/{record.pk}").json(), "record_id": record.pk, "photo_ids": [photo.pk]}
+    attached = api.post(f"{PHOTOS}/attach", body)
+    assert attached.status_code == 200
+    assert api.post(f"{PHOTOS}/attach", {**attached.json(), "photo_ids": [photo.pk]}).status_code == 200
+
+
+def test_changes_that_take_a_version_alone_refuse_others_too(api, clinic, record):
+    template = MedicalRecordTemplateFactory(clinic=clinic)
+    body = {"version": 1, "reson": "x"}
+    refused = (
+        api.delete(f"{TEMPLATES}/{template.pk}", body),
+        api.post(f"{TEMPLATES}/{template.pk}/restore", body),
+        api.post(f"{RECORDS}/{record.pk}/restore", body),
+    )
+    assert [[*unknown(response)] for response in refused] == [["reson"]] * 3
+    template.refresh_from_db()
+    assert not template.is_deleted
+
+
+def test_a_response_names_no_more_of_them_than_a_person_reads(api):
+    many = {f"member_{number}": 1 for number in range(1_000)}
+    assert len(unknown(api.post(TEMPLATES, {"name": "Visit", "fields": [], **many}))) == MAX_NAMED
+
+
+def test_the_reason_of_the_last_amendment_isnt_sent_back(api, record):
+    url = f"{RECORDS}/{record.pk}"
+    api.post(f"{url}/sign", {"version": 1, "incomplete": True})
+    amended = api.patch(url, {"version": 2, "amendment_reason": "Wrong side"}).json()
+    assert api.put(url, amended).json()["type"] == "/problems/not-signed"
+    del amended["amendment_reason"]
+    assert api.put(url, amended).status_code == 200
+
+
+def test_a_login_is_strict_too(client, member):
+    login = {"email": member.user.email, "password": "x", "opt": "123456"}
+    refused = client.post("/api/auth/login", login, content_type="application/json")
+    assert unknown(refused) == {"opt": ["Not known here. Known: email, otp, password."]}
