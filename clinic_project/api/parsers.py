@@ -18,11 +18,13 @@ class JSONParser(BaseParser):
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
         length = content_length(parser_context["request"])
-        if length > MAX_JSON:
+        # By HTTP/2, which a server of ASGI may speak, a body comes without a length, and not in chunks.
+        body = b"" if length > MAX_JSON else stream.read(MAX_JSON + 1)
+        if max(length, len(body)) > MAX_JSON:
             drain(stream, length)
             raise Problem(413, "body-too-large", "The body is too large", f"A JSON body has at most {MAX_JSON} bytes.")
         try:
-            data = json.loads(stream.read().decode(), parse_constant=_no_constant, object_pairs_hook=_object)
+            data = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             raise ParseError("The body isn't JSON in UTF-8, or an object in it has two members of one name.") from error
         if _is_deep(data, MAX_DEPTH):

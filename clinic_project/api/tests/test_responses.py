@@ -2,11 +2,16 @@
 
 import contextlib
 import logging
+from io import BytesIO
 
 import pytest
+from django.core.handlers.asgi import ASGIRequest
 from django.test import RequestFactory
 from rest_framework.test import APIClient
 
+from clinic_project.api.body_limits import MAX_JSON
+from clinic_project.api.parsers import JSONParser
+from clinic_project.api.problems import Problem
 from clinic_project.wsgi import application
 
 pytestmark = pytest.mark.django_db
@@ -128,3 +133,16 @@ def test_a_content_type_that_cant_be_read_is_none(api, parameter, url, content_t
     environ["CONTENT_TYPE"] = f"{content_type}; {parameter}"
     with contextlib.closing(application(environ, lambda status, headers: answered.append(status))):
         assert answered == ["415 Unsupported Media Type"]
+
+
+def test_json_without_a_length_is_limited_too():
+    """As it comes by HTTP/2, to a server of ASGI."""
+
+    def parsed(body):
+        request = ASGIRequest({"type": "http", "method": "POST", "path": "/", "headers": []}, BytesIO(body))
+        return JSONParser().parse(request, parser_context={"request": request})
+
+    assert parsed(b"[]".ljust(MAX_JSON)) == []
+    with pytest.raises(Problem) as refused:
+        parsed(b"[]".ljust(MAX_JSON + 1))
+    assert refused.value.status_code == 413
