@@ -48,7 +48,7 @@ class BodyLimitMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        if f"{request.path}/".startswith("/api/"):
+        if f"{request.path_info}/".startswith("/api/"):
             return None
         most = getattr(view, "max_body", settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FORM_ROOM)
         if content_length(request) <= most:

@@ -102,7 +102,7 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         is_problem = response.headers.get("Content-Type") == CONTENT_TYPE
-        if response.status_code >= 400 and not is_problem and f"{request.path}/".startswith("/api/"):
+        if response.status_code >= 400 and not is_problem and f"{request.path_info}/".startswith("/api/"):
             # Not a response of its own: this one has the headers of the middleware within.
             response.content = JSONRenderer().render(_from_status(response.status_code).body())
             response["Content-Type"], response["Content-Length"] = CONTENT_TYPE, str(len(response.content))

@@ -68,6 +68,15 @@ def test_a_body_that_is_a_little_too_large_is_read_so_that_the_browser_shows_the
     assert refused.wsgi_request.read(1) == b""
 
 
+def test_the_api_looks_itself_below_the_prefix_of_a_proxy_as_well(client):
+    address, sent = reverse("medical_records:photo-list"), unread_gibibyte("multipart/form-data; boundary=x")
+    refused = client.post(address, b"", SCRIPT_NAME="/records", **sent)
+    assert (refused.wsgi_request.path, refused.status_code) == (f"/records{address}", 401)
+    assert refused["Content-Type"] == "application/problem+json"
+    unknown = client.get("/api/nowhere", SCRIPT_NAME="/records")
+    assert (unknown.status_code, unknown["Content-Type"]) == (404, "application/problem+json")
+
+
 def test_photos_may_be_larger_than_a_form(client, patient):
     address = reverse("admin:clinics_patient_photos", args=[patient.pk])
     assert client.post(address, {"photos": SimpleUploadedFile("x.jpg", b"x" * 4_000_000)}).status_code == 302
