@@ -19,17 +19,21 @@ _WAITING = (
     "SELECT FROM pg_stat_get_activity(NULL) WHERE wait_event = 'SyncRep' AND query = 'COMMIT'"
     f" AND query_start < clock_timestamp() - {MAX_WAIT} * interval '1 second'"
 )
+#: Whether a commit of this session waits for a standby.
+_WAITED_FOR = (
+    "current_setting('synchronous_standby_names') <> ''"
+    " AND current_setting('synchronous_commit') NOT IN ('off', 'local')"
+)
 #: Whether one waits for longer, as an expression. PostgreSQL tells a role of its own sessions only, unless it is in
-#: pg_read_all_stats. Where no standby is waited for, this looks at nobody.
-COMMITS_WAIT = f"CASE WHEN current_setting('synchronous_standby_names') <> '' THEN EXISTS ({_WAITING}) ELSE false END"
+#: pg_read_all_stats. Where this session waits for none, this looks at nobody.
+COMMITS_WAIT = f"CASE WHEN {_WAITED_FOR} THEN EXISTS ({_WAITING}) ELSE false END"
 
 #: A role sees that there are other roles' standbys, and not whether commits wait for them.
 _LOOK = f"""
     SELECT current_setting('synchronous_standby_names'),
         EXISTS (SELECT FROM pg_stat_replication WHERE coalesce(sync_state, 'sync') IN ('sync', 'quorum')),
         (SELECT count(*) FROM ({_WAITING}) AS waiting)
-    WHERE current_setting('synchronous_standby_names') <> ''
-        AND current_setting('synchronous_commit') NOT IN ('off', 'local')
+    WHERE {_WAITED_FOR}
 """
 
 

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from clinic_project.audit.waiting_commits import MAX_WAIT
+from clinic_project.audit.waiting_commits import COMMITS_WAIT, MAX_WAIT
 from clinic_project.reconciliation.tests.support.waiting import wait_until
 from medical_records.tests.servers import (
     Answer,
@@ -314,6 +314,9 @@ def test_while_no_standby_is_attached_reading_goes_on_and_writes_are_refused_onc
         [problem] = found["problems"]
         assert (found["status"], found["degraded"], found["differences"]) == ("ready", True, 0)
         assert problem["found"] == "none that is attached; commits that wait: 1"
+        commits_wait = f"SELECT {COMMITS_WAIT}"
+        assert pair.rows(PRIMARY, commits_wait) == [(True,)]
+        assert pair.rows(PRIMARY, f"SET synchronous_commit = local; {commits_wait}") == [(False,)]
         (reset,) = re.findall(r"`(ALTER SYSTEM RESET [^`]*)`", PAGE)
         assert problem["remedy"].endswith(f": {reset}")
         run(pair, reset, PRIMARY)
