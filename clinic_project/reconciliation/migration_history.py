@@ -4,11 +4,11 @@ Migrations that only reconcile can be run again over existing tables. Others can
 So migrations of that kind are recorded if the tables are as they leave them, or can be repaired to be that.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeGuard
 
 from django.apps import apps
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, router
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -345,12 +345,13 @@ def creation_refusals(connection: BaseDatabaseWrapper, migrations: Iterable[Migr
     This role may not, or a table is filled in another schema of the search path. Other apps are repaired all the same.
     """
     operations = [(migration.app_label, operation) for migration in migrations for operation in migration.operations]
-    if not any(_creates_table(operation) or isinstance(operation, AddIndex) for _, operation in operations):
+    tables = _created_tables(connection, operations)
+    if not tables and not any(isinstance(operation, AddIndex) for _, operation in operations):
         return ()
     server = read_server(connection)
     if not server.may_create:
         return (replace(refusals.may_not_create(server), fatal=False),)
-    return _filled_elsewhere(connection, operations)
+    return _filled_elsewhere(connection, tables)
 
 
 def _refused_on_the_way(connection: BaseDatabaseWrapper, pending: Sequence[Migration]) -> tuple[Refusal, ...]:
@@ -364,14 +365,11 @@ def _refused_on_the_way(connection: BaseDatabaseWrapper, pending: Sequence[Migra
         if isinstance(operation, SeparateDatabaseAndState) and reconciles(operation)
         for declaration in operation.state_operations
     ]
-    return _filled_elsewhere(connection, operations)
+    return _filled_elsewhere(connection, _created_tables(connection, operations))
 
 
-def _filled_elsewhere(
-    connection: BaseDatabaseWrapper, operations: Iterable[tuple[str, Operation]]
-) -> tuple[Refusal, ...]:
-    """Return the refusals of tables that the operations, each after its app's label, would create beside filled ones."""
-    created = dict(_created_table(label, operation) for label, operation in operations if _creates_table(operation))
+def _filled_elsewhere(connection: BaseDatabaseWrapper, created: Mapping[str, tuple[str, ...]]) -> tuple[Refusal, ...]:
+    """Return the refusals of the tables `created` that would be beside filled ones."""
     if not created:
         return ()
     schema = read_server(connection).schema or ""
@@ -382,10 +380,25 @@ def _filled_elsewhere(
     )
 
 
-def _creates_table(operation: Operation) -> TypeGuard[CreateModel]:
-    if not isinstance(operation, CreateModel):
+def _created_tables(
+    connection: BaseDatabaseWrapper, operations: Iterable[tuple[str, Operation]]
+) -> dict[str, tuple[str, ...]]:
+    """Return the tables that the operations, each after its app's label, create: by name, the columns of the primary key."""
+    return dict(
+        _created_table(label, operation)
+        for label, operation in operations
+        if isinstance(operation, CreateModel) and _creates_table(connection, label, operation)
+    )
+
+
+def _creates_table(connection: BaseDatabaseWrapper, label: str, operation: CreateModel) -> bool:
+    """Whether Django creates a table for it, as `Options.can_migrate` and the routers say."""
+    options = operation.options
+    if options.get("proxy") or not options.get("managed", True):
         return False
-    return bool(operation.options.get("managed", True)) and not operation.options.get("proxy")
+    name = f"{label}.{operation.name_lower}"
+    chosen = getattr(settings, options.get("swappable", ""), None) or name
+    return chosen.lower() == name and router.allow_migrate(connection.alias, label, model_name=operation.name_lower)
 
 
 def _created_table(label: str, operation: CreateModel) -> tuple[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.test import modify_settings, override_settings
 
 from ...checks import check_setting
-from ...migration_history import _pending_apps_with_tables, reconciled_labels
+from ...migration_history import _pending_apps_with_tables, creation_refusals, reconciled_labels
 from ..support.catalog import read_catalog
 from ..support.databases import Database, default_connection_to, temporary_database
 from ..support.fingerprints import fingerprints, lost_or_changed
@@ -31,6 +31,13 @@ class Nowhere:
 
     def allow_migrate(self, db, app_label, **hints):
         return False if app_label == "oddities" else None
+
+
+class NoGroups:
+    """A router that keeps one model out of every database."""
+
+    def allow_migrate(self, db, app_label, model_name=None, **hints):
+        return False if (app_label, model_name) == ("auth", "group") else None
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +208,21 @@ def test_a_router_keeps_an_app_out(oddities: None, empty_database: Database):
         outcome = empty_database.migrate("--skip-checks", "oddities", "0001")
         assert outcome.status == 0, outcome.printed
     assert empty_database.value("SELECT to_regclass('oddities_note') IS NULL")
+
+
+def test_a_table_that_django_would_not_create_may_be_filled_elsewhere(empty_database: Database):
+    """Nothing is created beside it: its model is swapped for another one, or a router keeps it out."""
+    empty_database.execute(
+        "CREATE TABLE django_migrations (id integer PRIMARY KEY)",
+        "CREATE SCHEMA legacy",
+        "CREATE TABLE legacy.auth_user (id integer PRIMARY KEY)",
+        "CREATE TABLE legacy.auth_group (id integer PRIMARY KEY)",
+        "INSERT INTO legacy.auth_user VALUES (1)",
+        "INSERT INTO legacy.auth_group VALUES (1)",
+        f'ALTER DATABASE "{empty_database.name}" SET search_path = public, legacy',
+    )
+    with default_connection_to(empty_database):
+        migrations = [MigrationLoader(None).get_migration("auth", "0001_initial")]
+        assert [refusal.table for refusal in creation_refusals(connection, migrations)] == ["auth_group"]
+        with override_settings(DATABASE_ROUTERS=[f"{__name__}.NoGroups"]):
+            assert creation_refusals(connection, migrations) == ()
