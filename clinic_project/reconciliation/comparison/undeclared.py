@@ -155,7 +155,7 @@ def _constraint_warning(constraint: Constraint) -> str:
     if constraint.target is None or action is None:
         return ""
     verb = "deletes" if action[1] == "CASCADE" else "changes"
-    return f"its{action[0]} {verb} rows of this table where the rows are deleted that they point to"
+    return f"its{action[0]} {verb} rows of this table when the rows that they point to are deleted"
 
 
 def _index_warning(table: Table, index: Index) -> str:
