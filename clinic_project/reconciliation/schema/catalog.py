@@ -654,6 +654,8 @@ DEPENDENTS = """
 # The columns elsewhere that hold rows of the asked tables' types, or of types made of these (arrays, domains, composites).
 # While one exists, PostgreSQL neither alters a type in the table nor adds a column with a default. An ordinary column of
 # just that type on which nothing depends is restorable: its rows are JSON meanwhile, by the names of their columns.
+# As text, they would be by position, which changes where a generated column is created anew. In JSON, its null is no other
+# than NULL, and an array's indexes begin at 1.
 ROW_TYPE_COLUMNS = """
     WITH RECURSIVE types (table_oid, oid) AS (
         SELECT c.oid, c.reltype FROM unnest(%s::oid[]) AS w(oid) JOIN pg_class c ON c.oid = w.oid
