@@ -50,7 +50,7 @@ def running(environment: Mapping[str, str], port: int, log: Path, *command: str)
         yield server
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(timeout=30)
+        server.wait(timeout=60)  # gunicorn ends its workers by force after 30 s
 
 
 def answers(port: int) -> bool:

@@ -73,9 +73,10 @@ class MigrateRun:
     def run(self) -> None:
         """Migrate. Raises CommandError if the schema isn't as declared at the end."""
         require_server(self.connection)
-        if refused := access_refusals(self.connection):
-            raise Refused(refused)
         with self.command.holding_migration_lock(self.connection), self._connected_to_signals():
+            # Not before: another run may be between two migrations of Django's, one of which drops a column.
+            if refused := access_refusals(self.connection):
+                raise Refused(refused)
             try:
                 self._migrate()
             except RepairAbandoned as abandoned:

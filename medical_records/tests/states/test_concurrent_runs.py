@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from clinic_project.reconciliation.execution.migration_lock import MIGRATION_LOCK
 from clinic_project.reconciliation.tests.support.databases import Database, Outcome
 from clinic_project.reconciliation.tests.support.profiles import NIGHTLY
 from clinic_project.reconciliation.tests.support.waiting import wait_until
@@ -45,6 +46,23 @@ class TestState24ConcurrentRuns:
             printed = [process.communicate(timeout=120) for process in processes]
         assert [process.returncode for process in processes] == [0, 0, 0], printed
         expected.converges(database)
+
+    def test_24_what_another_is_about_to_drop_is_no_reason_to_refuse(self, empty_database: Database):
+        """Django's second migration of content types drops a column that the first one made, and that is NOT NULL."""
+        assert empty_database.migrate().status == 0
+        empty_database.execute(
+            "ALTER TABLE django_content_type ADD name varchar(100) NOT NULL DEFAULT ''",
+            "ALTER TABLE django_content_type ALTER name DROP DEFAULT",
+            "DELETE FROM auth_permission",
+            "DELETE FROM django_content_type",
+        )
+        with contextlib.closing(empty_database.connect()) as other, other.cursor() as cursor:
+            cursor.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK}, 'public'::regnamespace::oid::int)")
+            process = empty_database.start("migrate")
+            wait_until(lambda: waiting_for_migrate(empty_database) == 1)
+            cursor.execute("ALTER TABLE django_content_type DROP name")
+        printed = process.communicate(timeout=120)
+        assert process.returncode == 0, printed
 
 
 def at_once(database: Database, number: int) -> list[Outcome]:
