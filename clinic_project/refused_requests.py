@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.views import defaults
 
 from clinic_project.api.body_limits import content_length, drain
+from clinic_project.api.errors import is_for_the_api
 from clinic_project.clinics.language_form import language_form
 
 #: Bytes of a form beside the text that it may have: the names of the inputs, and the boundaries between them.
@@ -48,7 +49,7 @@ class BodyLimitMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        if f"{request.path_info}/".startswith("/api/"):
+        if is_for_the_api(request):
             return None
         most = getattr(view, "max_body", settings.DATA_UPLOAD_MAX_MEMORY_SIZE + FORM_ROOM)
         if content_length(request) <= most:

@@ -18,6 +18,7 @@ from clinic_project.reconciliation.sqlstates import (
     CHECK_VIOLATION,
     DEADLOCK_DETECTED,
     FOREIGN_KEY_VIOLATION,
+    INSUFFICIENT_PRIVILEGE,
     LOCK_NOT_AVAILABLE,
     NOT_NULL_VIOLATION,
     QUERY_CANCELED,
@@ -66,7 +67,7 @@ _BY_STATE: Mapping[str, tuple[str, str, str, int]] = {
         "It is a standby, or its transactions may not write. Reading works; changes have to wait.",
         LATER,
     ),
-    "42501": (
+    INSUFFICIENT_PRIVILEGE: (
         "database-not-permitted",
         "The database doesn't permit it",
         "The server's role lacks a privilege that this needs. Tell whoever runs the server.",

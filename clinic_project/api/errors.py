@@ -90,6 +90,11 @@ def _by_path(detail: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
         yield path or api_settings.NON_FIELD_ERRORS_KEY, [str(message) for message in messages]
 
 
+def is_for_the_api(request: HttpRequest) -> bool:
+    """Whether the request is for `/api` or below, whatever the prefix of a proxy."""
+    return f"{request.path_info}/".startswith("/api/")
+
+
 class ProblemMiddleware:
     """Makes a problem of every error below `/api` that isn't one: of what no view answers, of bugs of ours.
 
@@ -102,7 +107,7 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         is_problem = response.headers.get("Content-Type") == CONTENT_TYPE
-        if response.status_code >= 400 and not is_problem and f"{request.path_info}/".startswith("/api/"):
+        if response.status_code >= 400 and not is_problem and is_for_the_api(request):
             # Not a response of its own: this one has the headers of the middleware within.
             response.content = JSONRenderer().render(_from_status(response.status_code).body())
             response["Content-Type"], response["Content-Length"] = CONTENT_TYPE, str(len(response.content))

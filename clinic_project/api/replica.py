@@ -26,7 +26,13 @@ from rest_framework.permissions import SAFE_METHODS
 from clinic_project.audit.accesses import forget_shown
 from clinic_project.audit.models import Access
 from clinic_project.audit.transactions import current_description
-from clinic_project.reconciliation.sqlstates import FOREIGN_KEY_VIOLATION, SCHEMA_IS_BEHIND, message, sqlstate
+from clinic_project.reconciliation.sqlstates import (
+    FOREIGN_KEY_VIOLATION,
+    INSUFFICIENT_PRIVILEGE,
+    SCHEMA_IS_BEHIND,
+    message,
+    sqlstate,
+)
 
 from .models import LastWrite
 from .replica_identity import REPLICA, warn_if_no_standby
@@ -45,9 +51,9 @@ PAUSE = 5
 MAX_SECONDS = 10
 #: Seconds between two attempts to note a write.
 RETRY = 0.2
-#: Where a write can't be noted because of these, no replica is read: without the table, the privilege to write there
-#: (insufficient_privilege), or the user, who was just deleted.
-_NEVER_READ = {*SCHEMA_IS_BEHIND, "42501", FOREIGN_KEY_VIOLATION}
+#: Where a write can't be noted because of these, no replica is read: without the table, the privilege to write there, or
+#: the user, who was just deleted.
+_NEVER_READ = {*SCHEMA_IS_BEHIND, INSUFFICIENT_PRIVILEGE, FOREIGN_KEY_VIOLATION}
 #: No longer does a query wait for a lock that the primary's transactions have on the replica, too.
 LOCK_TIMEOUT = "1s"
 

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -44,6 +44,10 @@ from .networks import Network, made_network, start_within
 from .test_pgbouncer import CONFIGURATION
 
 pytestmark = pytest.mark.slow
+
+#: What the page tells: how to count the commits that wait, and how to let them go on.
+(WAITING,) = re.findall(r"`(SELECT [^`]*'SyncRep');`", PAGE)
+(RESET,) = re.findall(r"`(ALTER SYSTEM RESET [^`]*)`", PAGE)
 
 
 @pytest.fixture
@@ -294,50 +298,66 @@ def test_while_no_standby_is_attached_reading_goes_on_and_writes_are_refused_onc
     wait_until_synchronous(pair, PRIMARY)
     pair.servers.stop_one("standby", "fast")
     port, record = free_port(), f"clinic/medical-records/{known['record']}"
+
+    def send(*request: Any) -> Answer:
+        return JSONClient(port, known["token"]).send(*request)  # gunicorn closes a connection that is idle
+
     accesses = "SELECT count(*) FROM audit_accesses"
     [(before,)] = pair.rows(PRIMARY, accesses)
     settings = {**environment(pair.url(PRIMARY, STANDBY), tmp_path), "REPLICA_URL": pair.url(STANDBY)}
     with gunicorn(settings, port, tmp_path / "log", "--threads", "4"), ThreadPoolExecutor(1) as pool:
-        assert JSONClient(port, known["token"]).send("GET", record).status == 200
+        assert send("GET", record).status == 200
         assert pair.rows(PRIMARY, accesses) == [(before + 1,)]
-        attached = health(port)["problems"][0]["found"]
-        assert attached == "none that is attached"
-        writing = pool.submit(JSONClient(port, known["token"]).send, "PATCH", record, {"values": {}, "version": 1})
-        (waiting,) = re.findall(r"`(SELECT [^`]*'SyncRep');`", PAGE)
-        wait_for_rows(pair, PRIMARY, waiting, [(1,)])
-        time.sleep(MAX_WAIT + 1)
+        assert health(port)["problems"][0]["found"] == "none that is attached"
+        writing = pool.submit(send, "PATCH", record, {"values": {}, "version": 1})
+        wait_until_it_has_waited_too_long(pair)
         assert_that_nothing_waits(known, port)
-        assert pair.rows(PRIMARY, waiting) == [(1,)]
+        assert pair.rows(PRIMARY, WAITING) == [(1,)]
         assert not writing.done()
-        assert JSONClient(port, known["token"]).send("GET", record).status == 200
-        found = health(port)
-        [problem] = found["problems"]
-        assert (found["status"], found["degraded"], found["differences"]) == ("ready", True, 0)
-        assert problem["found"] == "none that is attached; commits that wait: 1"
-        commits_wait = f"SELECT {COMMITS_WAIT}"
-        assert pair.rows(PRIMARY, commits_wait) == [(True,)]
-        assert pair.rows(PRIMARY, f"SET synchronous_commit = local; {commits_wait}") == [(False,)]
-        (reset,) = re.findall(r"`(ALTER SYSTEM RESET [^`]*)`", PAGE)
-        assert problem["remedy"].endswith(f": {reset}")
-        run(pair, reset, PRIMARY)
+        assert send("GET", record).status == 200
+        assert_that_the_health_page_tells_the_remedy(pair, port)
+        run(pair, RESET, PRIMARY)
         assert writing.result().status == 200
-        changed = JSONClient(port, known["token"]).send("PATCH", record, {"values": {}, "version": 2})
-        assert changed.status == 200
+        assert send("PATCH", record, {"values": {}, "version": 2}).status == 200
         assert health(port) == {"status": "ready", "degraded": False, "differences": 0}
 
-        # A standby that is attached, but isn't the one that is named: the role sees the one, and not the other.
-        pair.servers.start("standby", STANDBY)
-        wait_for_rows(pair, PRIMARY, "SELECT state FROM pg_stat_replication", [("streaming",)])
-        run(pair, SYNCHRONOUS.replace("'*'", "'another'"), PRIMARY)
-        writing = pool.submit(JSONClient(port, known["token"]).send, "PATCH", record, {"values": {}, "version": 3})
-        wait_for_rows(pair, PRIMARY, waiting, [(1,)])
-        time.sleep(MAX_WAIT + 1)
+        attach_another_than_is_named(pair)
+        writing = pool.submit(send, "PATCH", record, {"values": {}, "version": 3})
+        wait_until_it_has_waited_too_long(pair)
         assert health(port)["problems"][0]["found"] == "one that doesn't confirm them; commits that wait: 1"
-        cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-        while not writing.done():  # what it wrote, and then that it wrote
-            pair.rows(PRIMARY, cancel, user="postgres")
-            time.sleep(0.1)
+        cancel_until_done(pair, writing)
         assert writing.result().status == 200
+
+
+def wait_until_it_has_waited_too_long(pair: Pair) -> None:
+    wait_for_rows(pair, PRIMARY, WAITING, [(1,)])
+    time.sleep(MAX_WAIT + 1)
+
+
+def assert_that_the_health_page_tells_the_remedy(pair: Pair, port: int) -> None:
+    found = health(port)
+    [problem] = found["problems"]
+    assert (found["status"], found["degraded"], found["differences"]) == ("ready", True, 0)
+    assert problem["found"] == "none that is attached; commits that wait: 1"
+    assert problem["remedy"].endswith(f": {RESET}")
+    commits_wait = f"SELECT {COMMITS_WAIT}"
+    assert pair.rows(PRIMARY, commits_wait) == [(True,)]
+    assert pair.rows(PRIMARY, f"SET synchronous_commit = local; {commits_wait}") == [(False,)]
+
+
+def attach_another_than_is_named(pair: Pair) -> None:
+    """The role sees that a standby is attached, and not that it isn't the one for which commits wait."""
+    pair.servers.start("standby", STANDBY)
+    wait_for_rows(pair, PRIMARY, "SELECT state FROM pg_stat_replication", [("streaming",)])
+    run(pair, SYNCHRONOUS.replace("'*'", "'another'"), PRIMARY)
+
+
+def cancel_until_done(pair: Pair, writing: "Future[Answer]") -> None:
+    """It waits twice: for what it wrote, and for the note that it wrote."""
+    cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    while not writing.done():
+        pair.rows(PRIMARY, cancel, user="postgres")
+        time.sleep(0.1)
 
 
 def health(port: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from django.core.management.base import CommandError
 from django.db import Error
 
 from clinic_project.reconciliation.sqlstates import (
+    INSUFFICIENT_PRIVILEGE,
     READ_ONLY_SQL_TRANSACTION,
     SCHEMA_IS_BEHIND,
     connection_lost,
@@ -15,7 +16,7 @@ from clinic_project.reconciliation.sqlstates import (
 )
 
 _REMEDIES = {
-    "42501": "Run this as the role that owns the tables, the one that migrates.",
+    INSUFFICIENT_PRIVILEGE: "Run this as the role that owns the tables, the one that migrates.",
     READ_ONLY_SQL_TRANSACTION: "Run this where the database can be written to: on the primary, and not on a standby.",
     **dict.fromkeys(SCHEMA_IS_BEHIND, "Run manage.py migrate, then this again."),
 }
